@@ -1,0 +1,46 @@
+# AITBC. `make up` runs a whole exchange on this machine; `make test` proves it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export DJANGO_SETTINGS_MODULE ?= aitbc.settings
+# Throw-away PostgreSQL and Valkey, unless DATABASE_URL / REDIS_URL name real ones.
+WITH_SERVERS := $(BIN)/python -m aitbc.embedded exec --
+
+.PHONY: up test check bench torture schema lock clean
+
+up: $(VENV)/installed
+	@$(BIN)/python manage.py up $(ARGS)
+
+test: $(VENV)/installed
+	$(WITH_SERVERS) $(BIN)/python -m pytest $(ARGS)
+
+torture: $(VENV)/installed
+	AITBC_SEEDS=10 AITBC_CHAOS_JOBS=300 $(BIN)/python -m pytest tests/torture $(ARGS)
+
+bench: $(VENV)/installed
+	$(WITH_SERVERS) $(BIN)/python -m bench $(ARGS)
+
+check: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/mypy
+	$(BIN)/python manage.py check
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file var/schema.yml
+	diff -u docs/schema.yml var/schema.yml
+
+schema: $(VENV)/installed
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/schema.yml
+
+lock:
+	$(BIN)/uv pip compile --quiet --upgrade --universal --no-emit-index-url --no-header --no-annotate \
+	  --extra dev --extra miner --extra language-model pyproject.toml -o requirements.lock
+
+$(VENV)/installed: requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "AITBC needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement requirements.lock
+	@touch $@
+
+clean:
+	rm -rf var .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""AITBC: an exchange for GPU compute that anyone can host."""

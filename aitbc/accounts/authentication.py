@@ -1,0 +1,61 @@
+"""From a request's headers to an Actor."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote_plus
+
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from aitbc.accounts.actors import Actor
+from aitbc.accounts.errors import KeyInQuery, KeyInvalid
+from aitbc.accounts.services import keys
+from aitbc.core import throttles
+from aitbc.core.errors import RateLimited
+
+NAMES = frozenset({"api_key", "apikey", "api-key", "x-api-key", "x_api_key", "access_token", "authorization"})
+
+
+class KeyAuthentication(BaseAuthentication):
+    """`Authorization: Bearer <key>` or `X-Api-Key: <key>`; never a query parameter."""
+
+    def authenticate(self, request: Request) -> tuple[Actor, None] | None:
+        text = presented(request.META)
+        refuse_key_in_query(request.META.get("QUERY_STRING", ""), text)
+        if text is None:
+            return None
+        try:
+            return keys.verify(text), None
+        except KeyInvalid:
+            if not throttles.spend(f"badkey:{request.META.get('REMOTE_ADDR', '')}", throttles.BAD_KEYS).allowed:
+                raise RateLimited("Too many requests with keys that are not valid.") from None
+            raise
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="aitbc"'
+
+
+def presented(headers: dict[str, Any]) -> str | None:
+    """The key in the headers, from wherever clients put it; '' is a key too, and a wrong one."""
+    authorization = headers.get("HTTP_AUTHORIZATION")
+    if authorization is not None:
+        scheme, _, text = authorization.partition(" ")
+        return text.strip() if scheme.lower() == "bearer" else ""
+    key: str | None = headers.get("HTTP_X_API_KEY")
+    return key.strip() if key is not None else None
+
+
+def refuse_key_in_query(query: str, text: str | None) -> None:
+    """URLs end up in logs. One old daemon sends its own key as `miner_id`: only that is let through, beside the header."""
+    if not query or (
+        "key" not in query.lower() and "aitbc_" not in query and "auth" not in query and "token" not in query
+    ):
+        return
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        value = unquote_plus(value)
+        if name.lower() in NAMES and value:
+            raise KeyInQuery("Send the key in the Authorization header.")
+        if keys.SHAPE.search(value) and not (name == "miner_id" and value == text):
+            raise KeyInQuery("Send the key in the Authorization header, and revoke this one: it is in logs now.")

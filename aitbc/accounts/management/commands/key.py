@@ -1,0 +1,107 @@
+"""manage.py key create|list|revoke: the first keys are made beside the database, before any door is open."""
+
+from __future__ import annotations
+
+import json
+from argparse import RawDescriptionHelpFormatter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.table import Column, Table
+
+from aitbc.accounts.models import ApiKey, User
+from aitbc.accounts.scopes import Scope
+from aitbc.accounts.services import keys, organisations
+from aitbc.core.errors import DomainError
+
+EXAMPLES = """examples:
+  manage.py key create --owner alice --scope client --name laptop
+  manage.py key create --owner farm-7 --scope miner --name rack-2 --days 90 --json
+  manage.py key list --owner alice
+  manage.py key revoke 3f2a9c01b7de --reason "laptop lost"
+"""
+
+
+class Command(BaseCommand):
+    help = "Make, list and revoke API keys."
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        return super().create_parser(
+            prog_name, subcommand, epilog=EXAMPLES, formatter_class=RawDescriptionHelpFormatter, **kwargs
+        )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        create = verbs.add_parser("create", help="make a key; its secret is printed once")
+        create.add_argument(
+            "--owner", required=True, help="user or organisation; an unknown name becomes an organisation"
+        )
+        create.add_argument("--scope", action="append", required=True, choices=Scope.values, dest="scopes")
+        create.add_argument("--name", default="key", help="what it is for")
+        create.add_argument("--days", type=int, help="days until it expires")
+        listing = verbs.add_parser("list", help="show keys, without secrets")
+        listing.add_argument("--owner")
+        listing.add_argument("--all", action="store_true", help="also revoked and expired ones")
+        revoke = verbs.add_parser("revoke", help="end a key; every door is shut to it within a second")
+        revoke.add_argument("prefix", help="the part between the underscores")
+        revoke.add_argument("--reason", default="")
+        for verb in (create, listing, revoke):
+            verb.add_argument("--json", action="store_true", help="machine-readable output")
+
+    def handle(self, *args: Any, verb: str, **options: Any) -> None:
+        try:
+            getattr(self, f"do_{verb}")(**options)
+        except DomainError as error:
+            raise CommandError(error.detail) from error
+
+    def do_create(self, *, owner: str, scopes: list[str], name: str, days: int | None, **options: Any) -> None:
+        expires_at = datetime.now(UTC) + timedelta(days=days) if days else None
+        person = User.objects.filter(username=owner).first()
+        key, secret = keys.create(
+            person or organisations.named(owner), scopes, name, expires_at=expires_at, actor="shell"
+        )
+        if options["json"]:
+            self.stdout.write(json.dumps({**shown(key), "key": secret}))
+            return
+        self.stdout.write(secret)
+        self.stderr.write(f"owner {key.organisation} ({key.organisation_id}); the key is not shown again")
+
+    def do_list(self, *, owner: str | None, all: bool, **options: Any) -> None:
+        rows = ApiKey.objects.select_related("organisation")
+        rows = rows if all else rows.live()
+        rows = rows.filter(organisation__name=owner) if owner else rows
+        if options["json"]:
+            self.stdout.write(json.dumps([shown(key) for key in rows]))
+            return
+        table = Table(Column("prefix", no_wrap=True), "name", "owner", "scopes", "expires", "last used", "revoked")
+        for key in rows:
+            dates = (key.expires_at, key.last_used_at, key.revoked_at)
+            table.add_row(key.prefix, key.name, str(key.organisation), " ".join(key.scopes), *map(moment, dates))
+        Console(file=self.stdout._out).print(table)
+
+    def do_revoke(self, *, prefix: str, reason: str, **options: Any) -> None:
+        if not keys.revoke(prefix=prefix, actor="shell", reason=reason):
+            raise CommandError("No live key has this prefix.")
+        self.stdout.write(json.dumps({"revoked": prefix}) if options["json"] else f"revoked {prefix}")
+
+
+def shown(key: ApiKey) -> dict[str, Any]:
+    """A key without its secret."""
+    return {
+        "id": str(key.pk),
+        "prefix": key.prefix,
+        "name": key.name,
+        "owner": key.organisation.name,
+        "owner_id": str(key.organisation_id),
+        "scopes": key.scopes,
+        "created_at": key.created_at.isoformat(),
+        "expires_at": key.expires_at.isoformat() if key.expires_at else None,
+        "revoked_at": key.revoked_at.isoformat() if key.revoked_at else None,
+        "last_used_at": key.last_used_at.isoformat() if key.last_used_at else None,
+    }
+
+
+def moment(at: datetime | None) -> str:
+    return at.strftime("%Y-%m-%d %H:%M") if at else "–"

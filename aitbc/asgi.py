@@ -1,0 +1,18 @@
+"""The project as the web server sees it: the dispatcher of aitbc.serve around Django's WSGI application."""
+
+from __future__ import annotations
+
+import os
+
+from aitbc.serve.boot import stay_mortal
+
+stay_mortal()
+os.environ.setdefault("AITBC_ROLE", "web")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aitbc.settings")
+
+from django.core.wsgi import get_wsgi_application  # noqa: E402  (mortal first: this is the slow part)
+
+from aitbc.core import wake  # noqa: E402
+from aitbc.serve.asgi import Dispatcher  # noqa: E402
+
+app = Dispatcher(get_wsgi_application(), listen=lambda: wake.Listener("web"))

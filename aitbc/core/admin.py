@@ -1,0 +1,109 @@
+"""Admin pages of this house: looking is free, changing goes through services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.translation import ngettext
+from unfold.admin import ModelAdmin
+
+from aitbc.core.messaging import relay
+
+
+class DomainAdmin(ModelAdmin):
+    """A model of a domain: the router sends every query to the domain's own database."""
+
+    list_per_page = 50
+    show_full_result_count = False
+    actions_on_top = True
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False  # rows end by a service, which knows what depends on them
+
+
+class ReadOnlyAdmin(DomainAdmin):
+    """Something to look at: money, leases, receipts, histories."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class ReasonForm(forms.Form):
+    """Why: every privileged act is written down with its reason."""
+
+    reason = forms.CharField(
+        max_length=500, label="Reason", widget=forms.TextInput(attrs={"autofocus": True, "size": 60})
+    )
+
+
+def with_reason(
+    modeladmin: ModelAdmin,
+    request: HttpRequest,
+    queryset: QuerySet[Any],
+    *,
+    action: str,
+    title: str,
+    act: Callable[[QuerySet[Any], str], int],
+) -> HttpResponse | None:
+    """Ask for a reason on a page of its own, then act; for admin actions that are privileged."""
+    form = ReasonForm(request.POST if "apply" in request.POST else None)
+    if form.is_valid():
+        done = act(queryset, form.cleaned_data["reason"])
+        messages.success(request, f"{title}: {done}")
+        return None
+    context = {
+        **modeladmin.admin_site.each_context(request),
+        "title": title,
+        "form": form,
+        "action": action,
+        "chosen": queryset,
+        "opts": modeladmin.model._meta,
+    }
+    return TemplateResponse(request, "admin/reason.html", context)
+
+
+class OutboxAdmin(ReadOnlyAdmin):
+    """Messages on their way to other domains; dead letters are redelivered or dropped here, never edited."""
+
+    list_display = ("name", "key", "consumer", "attempts", "due_at", "last_error")
+    list_filter = ("consumer", "name")
+    search_fields = ("key", "message_id")
+    ordering = ("due_at", "id")
+    actions = ("redeliver", "drop")
+
+    def has_redeliver_permission(self, request: HttpRequest) -> bool:
+        """Redelivering and dropping are changes, though no form may make them."""
+        opts = self.opts
+        return bool(request.user.has_perm(f"{opts.app_label}.change_{opts.model_name}"))
+
+    @admin.action(description="Redeliver now", permissions=["redeliver"])
+    def redeliver(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        done = relay.redeliver(self.opts.app_label, _ids(queryset))
+        self.log_each(request, queryset, "redelivered")
+        messages.success(request, ngettext("%d message is due now.", "%d messages are due now.", done) % done)
+
+    @admin.action(description="Drop, with a reason", permissions=["redeliver"])
+    def drop(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        def act(chosen: QuerySet[Any], reason: str) -> int:
+            done = relay.drop(self.opts.app_label, _ids(chosen), actor=f"user:{request.user}", reason=reason)
+            self.log_each(request, chosen, f"dropped: {reason}")
+            return done
+
+        return with_reason(self, request, queryset, action="drop", title="Drop messages", act=act)
+
+    def log_each(self, request: HttpRequest, queryset: QuerySet[Any], what: str) -> None:
+        for row in queryset:
+            self.log_change(request, row, what)
+
+
+def _ids(queryset: QuerySet[Any]) -> list[int]:
+    return list(queryset.values_list("pk", flat=True))

@@ -1,0 +1,106 @@
+"""Is it alive, is it ready: two questions that load balancers, supervisors and people ask."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from aitbc.core import metrics
+from aitbc.core.api import PUBLIC, DomainViewSet, Scopes
+from aitbc.core.errors import Unavailable
+from aitbc.domains import BY_LABEL, served
+
+LATE_SECONDS = 60.0
+
+
+class NotReady(Unavailable):
+    """The domain's database does not answer."""
+
+    retry_after = 2.0
+
+
+class HealthSerializer(serializers.Serializer):
+    """Alive."""
+
+    status = serializers.CharField()
+    service = serializers.CharField()
+
+
+class ReadySerializer(serializers.Serializer):
+    """Able to do its work; `late` when messages to other domains are overdue by more than a minute."""
+
+    status = serializers.ChoiceField(choices=["ready", "late"])
+    service = serializers.CharField()
+    outbox_waiting = serializers.IntegerField()
+    outbox_dead = serializers.IntegerField()
+    outbox_overdue_seconds = serializers.FloatField()
+
+
+class ServiceSerializer(serializers.Serializer):
+    """One domain and where it answers."""
+
+    name = serializers.CharField()
+    title = serializers.CharField()
+    prefix = serializers.CharField()
+    url = serializers.CharField()
+    port = serializers.IntegerField(help_text="The port it has when it runs as a process of its own.")
+
+
+class ServicesSerializer(serializers.Serializer):
+    """The domains this process serves."""
+
+    services = ServiceSerializer(many=True)
+
+
+class HealthViewSet(DomainViewSet):
+    """Liveness without any input or output, readiness with the domain's database."""
+
+    required_scopes: ClassVar[dict[str, Scopes]] = {"live": PUBLIC, "ready": PUBLIC, "services": PUBLIC}
+    authentication_classes: ClassVar[list[Any]] = []
+    throttle_classes: ClassVar[list[Any]] = []
+    serializer_class = HealthSerializer
+    pagination_class = None
+    label: str = ""
+
+    @extend_schema(responses=HealthSerializer)
+    def live(self, request: Request) -> Response:
+        return self.answer({"status": "healthy", "service": f"{self.label}-service" if self.label else "aitbc"})
+
+    @extend_schema(responses=ReadySerializer)
+    def ready(self, request: Request) -> Response:
+        figures = metrics.outbox_figures(self.label)
+        if figures is None:
+            raise NotReady()
+        waiting, dead, overdue = figures
+        return self.answer(
+            {
+                "status": "late" if overdue > LATE_SECONDS else "ready",
+                "service": f"{BY_LABEL[self.label].label}-service",
+                "outbox_waiting": waiting,
+                "outbox_dead": dead,
+                "outbox_overdue_seconds": round(overdue, 3),
+            }
+        )
+
+    @extend_schema(responses=ServicesSerializer)
+    def services(self, request: Request) -> Response:
+        base = settings.PUBLIC_URL.rstrip("/")
+        return self.answer(
+            {
+                "services": [
+                    {
+                        "name": domain.label,
+                        "title": domain.title,
+                        "prefix": f"/{domain.prefix}",
+                        "url": f"{base}/{domain.prefix}",
+                        "port": domain.port,
+                    }
+                    for domain in served(settings.AITBC_SERVICES)
+                ]
+            }
+        )

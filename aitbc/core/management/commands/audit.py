@@ -1,0 +1,40 @@
+"""`manage.py audit`: do the books, jobs, leases, receipts and messages still obey their invariants?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from rich.console import Console
+
+from aitbc.core import audit
+
+
+class Command(BaseCommand):
+    """Check every invariant; print one summary line and exit 0 when all hold, else each violation and exit 1."""
+
+    help = __doc__ + (
+        "\n\nExamples:\n  manage.py audit\n  manage.py audit --only I14 --only I17\n"
+        "  manage.py audit --online   (leave out checks that need a quiet system)\n  manage.py audit --json\n"
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--only", action="append", default=[], metavar="I14", help="check just this invariant")
+        parser.add_argument("--online", action="store_true", help="skip comparisons that hold only at rest")
+        parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
+
+    def handle(self, *args: Any, only: list[str], online: bool, as_json: bool, **options: Any) -> None:
+        found = audit.run(only, online=online)
+        broken = sum(map(len, found.values()))
+        if as_json:
+            self.stdout.write(json.dumps({one.name: lines for one, lines in found.items() if lines}, indent=2))
+        else:
+            console = Console()
+            for one, lines in found.items():
+                for line in lines:
+                    console.print(f"[red]{one.name}[/] {one.meaning} [dim]({one.db})[/]\n     {line}", highlight=False)
+            console.print(f"audit: {len(found)} invariants checked, {broken} violations", highlight=False)
+        if broken:
+            sys.exit(1)

@@ -1,0 +1,54 @@
+"""`manage.py serve`: replace this process by the web server."""
+
+from __future__ import annotations
+
+import os
+import sysconfig
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from aitbc import domains
+
+GRACE_SECONDS = 40
+QUEUED = 4096
+
+
+def default_port() -> int:
+    """The seed's own port of the only domain served here (AITBC_SERVICES=gpu), otherwise the gateway's."""
+    served = domains.served(settings.AITBC_SERVICES)
+    return served[0].port if len(served) == 1 else domains.GATEWAY_PORT
+
+
+class Command(BaseCommand):
+    """Serve the exchange on one port: ordinary doors, long polls and event streams (docs/server.md)."""
+
+    help = "Run the web server. AITBC_SERVICES=gpu serves one domain alone, on that service's own port."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", type=int, help="default: 8080, or the service's own port when it is alone")
+        parser.add_argument("--workers", type=int, default=2, help="processes, about one a core (default 2)")
+
+    def handle(self, *, host: str, port: int | None, workers: int, **_: Any) -> None:
+        server = Path(sysconfig.get_path("scripts")) / "granian"
+        os.execv(server, [str(server), *flags(host, port or default_port(), workers)])
+
+
+def flags(host: str, port: int, workers: int) -> list[str]:
+    """Granian's options. Its back-pressure default (backlog over workers) would starve doors behind parked polls."""
+    options = {
+        "--interface": "asgi",
+        "--host": host,
+        "--port": port,
+        "--workers": workers,
+        "--backlog": QUEUED,
+        "--backpressure": QUEUED,
+        "--workers-kill-timeout": GRACE_SECONDS,
+    }
+    pairs = [str(part) for pair in options.items() for part in pair]
+    return [*pairs, "--respawn-failed-workers", "--no-ws", "aitbc.asgi:app"]

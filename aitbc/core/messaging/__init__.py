@@ -1,0 +1,87 @@
+"""Facts between domains: emitted in the transaction of the fact, delivered by the relay in order per key.
+
+emit() writes one outbox row per subscriber into the publishing domain's own database; relay.py carries it over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, TypeVar
+
+import orjson
+from django.apps import apps
+from django.db import connections
+
+from aitbc.core import wake
+from aitbc.core.db import on_commit
+from aitbc.core.ids import uuid7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """A fact: NAME is `domain.subject.fact.v1`, KEY the field whose value orders deliveries; fields are JSON-native."""
+
+    NAME: ClassVar[str]
+    KEY: ClassVar[str]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        EVENTS[cls.NAME] = cls
+
+    @property
+    def key(self) -> str:
+        return str(getattr(self, self.KEY))
+
+    def encoded(self) -> str:
+        return orjson.dumps({f.name: getattr(self, f.name) for f in fields(self)}).decode()
+
+    @classmethod
+    def read(cls, payload: dict[str, Any]) -> Event:
+        """Rebuild the fact; fields added by a newer sender are ignored."""
+        known = {f.name for f in fields(cls)}
+        return cls(**{name: value for name, value in payload.items() if name in known})
+
+
+EVENTS: dict[str, type[Event]] = {}
+Handler = Callable[[Sequence[Any]], None]
+HANDLERS: dict[tuple[str, str], Handler] = {}
+H = TypeVar("H", bound=Handler)
+
+
+def subscribe(event: type[Event], *, by: str) -> Callable[[H], H]:
+    """Register the one handler by which a domain takes notice of a fact. It is given batches, one event per key."""
+
+    def register(handler: H) -> H:
+        if HANDLERS.setdefault((event.NAME, by), handler) is not handler:
+            raise RuntimeError(f"{by} subscribes to {event.NAME} twice")
+        return handler
+
+    return register
+
+
+def consumers(name: str) -> list[str]:
+    return [consumer for known, consumer in HANDLERS if known == name]
+
+
+def pairs() -> list[tuple[str, str]]:
+    """All (source, consumer) pairs of domains between which facts flow."""
+    return sorted({(name.split(".")[0], consumer) for name, consumer in HANDLERS})
+
+
+INSERT = """INSERT INTO {table} (message_id, consumer, name, key, payload)
+SELECT m, c, n, k, p::jsonb
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[]) AS t(m, c, n, k, p)"""
+
+
+def emit(*events: Event, by: str) -> None:
+    """Publish facts of domain `by`, in the transaction that made them true; raises outside of one."""
+    connection = connections[by]
+    if not connection.in_atomic_block:
+        raise RuntimeError(f"emit() needs an open transaction on {by!r}: a fact and its message commit together")
+    rows = [(uuid7(), consumer, e.NAME, e.key, e.encoded()) for e in events for consumer in consumers(e.NAME)]
+    if not rows:
+        return
+    with connection.cursor() as sql:
+        sql.execute(INSERT.format(table=f"{by}_outbox"), [list(column) for column in zip(*rows, strict=True)])
+    on_commit(apps.get_model(by, "Outbox"), lambda: wake.send(f"{wake.RELAY}:{by}"))

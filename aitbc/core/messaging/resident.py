@@ -1,0 +1,81 @@
+"""The resident relay: wakes on a datagram, looks by itself every second, survives the loss of any database."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from django.db import Error, connections
+
+from aitbc.core import wake
+from aitbc.core.messaging import pairs
+from aitbc.core.messaging.relay import BATCH, ConsumerDown, park, relay_pair
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 1.0
+PARK_SECONDS = 60.0
+GATHER_SECONDS = 0.003
+
+
+class ResidentRelay:
+    """One loop over all pairs of domains; `stop` is asked between batches."""
+
+    def __init__(self, stop: Callable[[], bool]) -> None:
+        self.stop = stop
+        self.listener = wake.Listener(wake.RELAY)
+        self.resting: dict[tuple[str, str], float] = {}
+        self.parked_at = time.monotonic()
+
+    def run(self) -> None:
+        dirty: set[str] | None = None  # None = all sources
+        polled = 0.0
+        while not self.stop():
+            moved = self.round(dirty)
+            if moved and moved < BATCH // 4:
+                time.sleep(GATHER_SECONDS)  # a few more rows make a far cheaper batch
+            topics = self.listener.topics() if moved else self.listener.wait(POLL_SECONDS)
+            dirty = {topic.partition(":")[2] for topic in topics if topic.startswith(wake.RELAY)}
+            if time.monotonic() - polled > POLL_SECONDS:
+                dirty, polled = None, time.monotonic()
+        self.listener.close()
+
+    def round(self, dirty: set[str] | None) -> int:
+        """One batch for each pair whose source was woken; returns the largest number of rows moved for a pair."""
+        most = 0
+        for source, consumer in pairs():
+            if dirty is not None and source not in dirty:
+                continue
+            most = max(most, self.carry(source, consumer))
+        self.park_sometimes()
+        return most
+
+    def carry(self, source: str, consumer: str) -> int:
+        """Empty one pair as far as it goes; a pair whose database is down rests a second."""
+        now = time.monotonic()
+        if self.resting.get((source, consumer), 0) > now:
+            return 0
+        moved = total = 0
+        try:
+            while not self.stop():
+                moved = relay_pair(source, consumer)
+                total += moved
+                if moved < BATCH // 2:
+                    break
+        except (ConsumerDown, Error) as error:
+            log.warning("relay: %s → %s rests a second: %s", source, consumer, error)
+            self.resting[source, consumer] = now + 1
+            for alias in (source, consumer):
+                connections[alias].close_if_unusable_or_obsolete()
+        return total
+
+    def park_sometimes(self) -> None:
+        if time.monotonic() - self.parked_at < PARK_SECONDS:
+            return
+        self.parked_at = time.monotonic()
+        for source in sorted({source for source, _ in pairs()}):
+            try:
+                park(source)
+            except Error as error:
+                log.warning("relay: could not park the followers of %s: %s", source, error)

@@ -1,0 +1,57 @@
+"""Money is a whole number of micro-AIT (10⁻⁶ AIT); this module is the only place that parses, prints or rounds it."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+
+SCALE = 6
+UNIT = 10**SCALE
+LARGEST = 2**63 - 1
+MS_PER_HOUR = 3_600_000
+
+
+def parse_amount(text: str | int | Decimal) -> int:
+    """Read an amount of AIT (a decimal string, an int or a Decimal; never a float) as micro-AIT.
+
+    Raises ValueError when it is not a finite number, has more than six places, or leaves the 64-bit range.
+    """
+    if isinstance(text, (bool, float)):
+        raise ValueError("an amount is a decimal string or a whole number")
+    if isinstance(text, str) and (len(text) > 40 or not text.isascii()):
+        raise ValueError("not a decimal number")
+    value = _decimal(text)
+    micro = value.scaleb(SCALE)
+    if micro != micro.to_integral_value():
+        raise ValueError(f"more than {SCALE} decimal places")
+    if abs(micro) > LARGEST:
+        raise ValueError("out of range")
+    return int(micro)
+
+
+def _decimal(text: str | int | Decimal) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise ValueError("not a decimal number") from None
+    if not value.is_finite() or (value and not -30 <= value.adjusted() <= 20):
+        raise ValueError("out of range")
+    return value
+
+
+def format_amount(micro: int) -> str:
+    """Print micro-AIT as a decimal string of AIT with six places."""
+    whole, part = divmod(abs(micro), UNIT)
+    return f"{'-' if micro < 0 else ''}{whole}.{part:0{SCALE}d}"
+
+
+def metered(rate_per_hour: int, milliseconds: int) -> int:
+    """What a number of milliseconds costs at a rate in micro-AIT per hour, rounded down."""
+    return rate_per_hour * milliseconds // MS_PER_HOUR
+
+
+def fee_of(amount: int, basis_points: int) -> int:
+    """The fee on an amount, in micro-AIT, rounded half to even."""
+    whole, rest = divmod(amount * basis_points, 10_000)
+    if rest * 2 > 10_000 or (rest * 2 == 10_000 and whole % 2):
+        whole += 1
+    return whole

@@ -1,0 +1,183 @@
+"""The one way bytes from outside become values: bounded, strict JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO, NoReturn
+
+from django.http import HttpRequest
+from rest_framework.parsers import BaseParser
+
+from aitbc.core.errors import Invalid, TooLarge, UnsupportedMedia
+
+KIB = 1024
+DEFAULT_LIMIT = 64 * KIB
+MAX_DEPTH = 32
+MAX_INTEGER = 2**63 - 1
+MAX_NUMERAL = 64  # characters of one number
+STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+BRACKETS = re.compile(rb"[\[\]{}]")
+
+
+class BodyInvalid(Invalid):
+    """The body is not acceptable JSON."""
+
+
+class Number(float):
+    """A JSON number with a fraction that remembers how it was written, so that money never passes through a float."""
+
+    __slots__ = ("text",)
+    text: str
+
+    @classmethod
+    def read(cls, text: str) -> Number:
+        number = cls(text) if len(text) <= MAX_NUMERAL else math.inf
+        if math.isinf(number):
+            raise BodyInvalid("A number is out of range.")
+        number.text = text
+        return number
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def plain(value: Any) -> Any:
+    """The same value with ordinary floats, for storing and encoding."""
+    if isinstance(value, Number):
+        return float(value)
+    if type(value) is dict:
+        return {name: plain(inner) for name, inner in value.items()}
+    if type(value) is list:
+        return [plain(inner) for inner in value]
+    return value
+
+
+def read_body(request: HttpRequest, limit: int = DEFAULT_LIMIT) -> bytes:
+    """The raw body, refused when encoded or longer than the limit, before it is all in memory."""
+    refuse_encoded(request)
+    declared = request.META.get("CONTENT_LENGTH") or "0"
+    if declared.isascii() and declared.isdigit() and int(declared) > limit:
+        raise TooLarge(limit=limit)
+    return read_stream(request, limit)
+
+
+def read_stream(stream: BinaryIO | HttpRequest, limit: int) -> bytes:
+    body: bytes = stream.read(limit + 1)
+    if len(body) > limit:
+        raise TooLarge(limit=limit)
+    return body
+
+
+def refuse_encoded(request: HttpRequest) -> None:
+    """Compressed bodies are not taken: a small one may be a bomb."""
+    encoding = request.META.get("HTTP_CONTENT_ENCODING", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise UnsupportedMedia("Encoded bodies are not accepted; send plain JSON.")
+
+
+def loads(body: bytes) -> Any:
+    """Strict JSON: UTF-8, depth at most 32, no duplicate keys, NUL, lone surrogates, NaN, or integers past 63 bits."""
+    if depth_of(body) > MAX_DEPTH:
+        raise BodyInvalid(f"The body is nested deeper than {MAX_DEPTH} levels.")
+    try:
+        value = json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_int=_integer,
+            parse_float=Number.read,
+            parse_constant=_constant,
+        )
+    except UnicodeDecodeError:
+        raise BodyInvalid("The body is not UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise BodyInvalid(f"The body is not JSON: {error.msg} at character {error.pos}.") from None
+    # Raw NULs are refused by the decoder and raw surrogates by UTF-8: only an escape can bring them in.
+    if b"\\u" in body:
+        for text in _strings(value):
+            refuse_unstorable(text)
+    return value
+
+
+def depth_of(body: bytes) -> int:
+    """How deep brackets nest outside strings; read without recursion, so that hostile depth costs nothing."""
+    bound = body.count(b"[") + body.count(b"{")
+    if bound <= MAX_DEPTH:
+        return bound
+    deepest = depth = 0
+    for bracket in BRACKETS.findall(STRINGS.sub(b"", body)):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def refuse_unstorable(text: str) -> None:
+    """PostgreSQL stores neither NUL nor half a surrogate pair."""
+    if "\x00" in text:
+        raise BodyInvalid("A text contains NUL.")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise BodyInvalid("A text contains a lone surrogate.") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    read = dict(pairs)
+    if len(read) != len(pairs):
+        raise BodyInvalid("An object names the same key twice.")
+    return read
+
+
+def _integer(text: str) -> int:
+    if len(text) > MAX_NUMERAL or not -MAX_INTEGER - 1 <= int(text) <= MAX_INTEGER:
+        raise BodyInvalid("An integer is out of range.")
+    return int(text)
+
+
+def _constant(text: str) -> NoReturn:
+    raise BodyInvalid(f"{text} is not JSON.")
+
+
+def _strings(value: Any) -> Iterator[str]:
+    pending = [value]
+    while pending:
+        current = pending.pop()
+        if isinstance(current, str):
+            yield current
+        elif isinstance(current, dict):
+            pending.extend(current)
+            pending.extend(current.values())
+        elif isinstance(current, list):
+            pending.extend(current)
+
+
+class StrictJSONParser(BaseParser):
+    """DRF's door to `loads`; a view says `body_limit`, or `body_limits` per action."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+        context = parser_context or {}
+        limit = limit_of(context.get("view"))
+        request = context.get("request")
+        if request is None:
+            body = read_stream(stream, limit)
+        else:
+            body = _bounded(request, stream, limit)
+        return loads(body) if body.strip() else {}
+
+
+def _bounded(request: Any, stream: Any, limit: int) -> bytes:
+    refuse_encoded(request)
+    declared = str(request.META.get("CONTENT_LENGTH") or "0")
+    if declared.isascii() and declared.isdigit() and int(declared) > limit:
+        raise TooLarge(limit=limit)
+    return read_stream(stream, limit)
+
+
+def limit_of(view: Any) -> int:
+    """How many bytes of body this view's present action takes."""
+    limits: Mapping[str, int] = getattr(view, "body_limits", {})
+    return limits.get(getattr(view, "action", None) or "", getattr(view, "body_limit", DEFAULT_LIMIT))

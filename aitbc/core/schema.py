@@ -1,0 +1,114 @@
+"""OpenAPI: operation ids in the house's form, the scopes each door needs, and its problems."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiResponse
+
+from aitbc.core.access import PUBLIC, scopes_for
+from aitbc.core.problems import MEDIA_TYPE
+from aitbc.core.serializers import ProblemSerializer
+from aitbc.domains import DOMAINS
+
+LABELS = {domain.prefix: domain.label for domain in DOMAINS}
+VERSION = re.compile(r"v\d+")
+PARAMETER = re.compile(r"[{}]")
+COMMON = {
+    "400": "The request is not valid.",
+    "429": "Too many requests; see Retry-After.",
+    "503": "Not at the moment; see Retry-After.",
+}
+KEYED = {"401": "No valid key.", "403": "The key does not permit this."}
+ABSENT = {"404": "Absent, or not yours."}
+BODIED = {
+    "409": "The state, or an Idempotency-Key in flight, forbids it.",
+    "413": "Too large.",
+    "415": "Not JSON, or encoded.",
+}
+
+
+class DomainSchema(AutoSchema):
+    """`<domain>_<resource>_<verb>`, tagged by domain, with problem+json answers on every operation."""
+
+    def get_tags(self) -> list[str]:
+        return [self._label()]
+
+    def get_operation_id(self) -> str:
+        segments = [part for part in self.path.strip("/").split("/") if part]
+        if segments and segments[0] in LABELS:
+            segments = segments[1:]
+        words = [part.strip("{}.").replace("-", "_").replace(".", "_") for part in segments if not part.startswith("{")]
+        verb = self._verb()
+        # /jobs/{id}/cancel → jobs_cancel; /jobs/{id} → jobs_retrieve
+        if verb == "post" or not (words and words[-1] == verb):
+            words.append(verb)
+        return "_".join(filter(None, [self._label(), *words])).lower()
+
+    def _verb(self) -> str:
+        action = getattr(self.view, "action", None)
+        return str(action or self.method.lower())
+
+    def _label(self) -> str:
+        module = type(self.view).__module__.split(".")
+        if getattr(self.view, "label", ""):
+            return str(self.view.label)
+        return module[1] if module[0] == "apps" else "aitbc"
+
+    def get_override_parameters(self) -> list[Any]:
+        serializer = getattr(self.view, "filter_serializer", None)
+        listing = serializer is not None and getattr(self.view, "action", "") == "list"
+        return [*super().get_override_parameters(), *([serializer] if listing else [])]
+
+    def get_auth(self) -> list[dict[str, list[str]]]:
+        if PUBLIC in scopes_for(self.view):
+            return [{}]
+        return [{"bearerKey": []}, {"apiKey": []}]
+
+    def get_description(self) -> str:
+        scopes = scopes_for(self.view)
+        said = super().get_description() or ""
+        if not scopes or PUBLIC in scopes:
+            return str(said)
+        return f"{said}\n\nScope: {' or '.join(sorted(scopes))}.".strip()
+
+    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+        answers = super()._get_response_bodies(direction)
+        for status, description in self._problems().items():
+            if status not in answers:
+                answers[status] = self._get_response_for_code(
+                    OpenApiResponse(ProblemSerializer, description=description), status, [MEDIA_TYPE]
+                )
+        return answers
+
+    def _problems(self) -> dict[str, str]:
+        problems = dict(COMMON)
+        if PUBLIC not in scopes_for(self.view):
+            problems |= KEYED
+        if "{" in self.path:
+            problems |= ABSENT
+        if self.method in ("POST", "PUT", "PATCH", "DELETE"):
+            problems |= BODIED
+        return problems
+
+
+def sort_paths(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """Paths in alphabetical order, so that the committed schema changes only where the API does."""
+    result["paths"] = dict(sorted(result["paths"].items()))
+    return result
+
+
+class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """How the schema names the two headers."""
+
+    target_class = "aitbc.accounts.authentication.KeyAuthentication"
+    name = ["bearerKey", "apiKey"]
+
+    def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
+        return [
+            {"type": "http", "scheme": "bearer", "description": "An API key: aitbc_<prefix>_<secret>."},
+            {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
+        ]

@@ -1,0 +1,171 @@
+"""State machines as data: a table of transitions, moved along only by guarded updates, every move recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from django.apps import apps
+from django.db import models
+from django.db.models import F
+from django.db.models.functions import Now
+
+from aitbc.core.db import atomic
+from aitbc.core.errors import StateConflict
+
+Transitions = Mapping[str, set[str]]
+
+
+def sources_of(table: Transitions, to: str) -> list[str]:
+    """The states from which `to` may be reached."""
+    return [state for state, targets in table.items() if to in targets]
+
+
+def finals_of(table: Transitions) -> list[str]:
+    """The states that are never left."""
+    return [state for state, targets in table.items() if not targets]
+
+
+class AbstractTransition(models.Model):
+    """One move of one thing: from where to where, who did it and why. Rows are never changed."""
+
+    id = models.BigAutoField(primary_key=True)
+    subject_id = models.UUIDField()
+    seq = models.IntegerField()
+    from_state = models.CharField(max_length=20, blank=True)
+    to_state = models.CharField(max_length=20)
+    actor = models.CharField(max_length=120)
+    reason = models.CharField(max_length=300, blank=True)
+    detail = models.JSONField(default=dict)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        abstract = True
+        ordering = ["subject_id", "seq"]
+        constraints = [models.UniqueConstraint(name="%(app_label)s_%(class)s_seq", fields=["subject_id", "seq"])]
+
+    def __str__(self) -> str:
+        return f"{self.subject_id} #{self.seq}: {self.from_state or '∅'} → {self.to_state}"
+
+
+class StatefulModel(models.Model):
+    """A thing with a state; `version` counts its moves and equals the last seq of its history."""
+
+    TRANSITIONS: ClassVar[Transitions]
+    HISTORY: ClassVar[str]
+
+    state = models.CharField(max_length=20)
+    version = models.IntegerField(default=0, editable=False)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def is_final(self) -> bool:
+        return not self.TRANSITIONS[self.state]
+
+    @classmethod
+    def history_model(cls) -> type[AbstractTransition]:
+        return apps.get_model(cls._meta.app_label, cls.HISTORY)  # type: ignore[return-value]
+
+    def advance(
+        self,
+        to: str,
+        *,
+        actor: str,
+        reason: str = "",
+        detail: Mapping[str, Any] | None = None,
+        where: Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> None:
+        """Move this row to another state by compare-and-swap on its state (and on `where`), and record the move.
+
+        Raises StateConflict, with the present state and what is allowed from it, when the row has moved on.
+        """
+        cls, before = type(self), self.state
+        if to not in self.TRANSITIONS[before]:
+            raise self.conflict(to)
+        with atomic(cls):
+            moved = cls._base_manager.filter(pk=self.pk, state=before, version=self.version, **(where or {})).update(
+                state=to, version=F("version") + 1, **fields
+            )
+            if not moved:
+                self.refresh_from_db()
+                raise self.conflict(to)
+            self.state, self.version = to, self.version + 1
+            for name, value in fields.items():
+                setattr(self, name, value)
+            cls.history_model()._base_manager.create(
+                subject_id=self.pk,
+                seq=self.version,
+                from_state=before,
+                to_state=to,
+                actor=actor,
+                reason=reason[:300],
+                detail=dict(detail or {}),
+            )
+
+    def conflict(self, to: str) -> StateConflict:
+        allowed = sorted(self.TRANSITIONS[self.state])
+        noun = self._meta.verbose_name
+        return StateConflict(f"The {noun} is {self.state}; it cannot become {to}.", state=self.state, allowed=allowed)
+
+
+def begin(*objects: StatefulModel, actor: str, reason: str = "", detail: Mapping[str, Any] | None = None) -> None:
+    """Insert new rows in their first state and record that as move 0. All objects are of one model."""
+    if not objects:
+        return
+    cls = type(objects[0])
+    history = cls.history_model()
+    with atomic(cls):
+        cls._base_manager.bulk_create(objects)
+        history._base_manager.bulk_create(
+            history(
+                subject_id=o.pk, seq=0, to_state=o.state, actor=actor, reason=reason[:300], detail=dict(detail or {})
+            )
+            for o in objects
+        )
+
+
+def advance_many(
+    model: type[StatefulModel],
+    ids: Iterable[Any],
+    to: str,
+    *,
+    actor: str,
+    reason: str = "",
+    detail: Mapping[str, Any] | None = None,
+    sources: Iterable[str] | None = None,
+    where: Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> list[Any]:
+    """Move many rows at once, those that may; returns the primary keys that really moved.
+
+    Rows are locked in primary-key order, so that two such calls cannot deadlock.
+    """
+    allowed = list(sources) if sources is not None else sources_of(model.TRANSITIONS, to)
+    history = model.history_model()
+    with atomic(model):
+        rows = list(
+            model._base_manager.filter(pk__in=list(ids), state__in=allowed, **(where or {}))
+            .order_by("pk")
+            .select_for_update()
+            .values_list("pk", "state", "version")
+        )
+        if not rows:
+            return []
+        moved = [pk for pk, _, _ in rows]
+        model._base_manager.filter(pk__in=moved).update(state=to, version=F("version") + 1, **fields)
+        history._base_manager.bulk_create(
+            history(
+                subject_id=pk,
+                seq=version + 1,
+                from_state=before,
+                to_state=to,
+                actor=actor,
+                reason=reason[:300],
+                detail=dict(detail or {}),
+            )
+            for pk, before, version in rows
+        )
+    return moved

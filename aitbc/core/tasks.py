@@ -1,0 +1,20 @@
+"""Celery entry points of the core."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from aitbc.core.messaging import upkeep
+from aitbc.core.messaging.relay import drain
+
+
+@shared_task
+def relay_last_resort() -> int:
+    """Deliver what is due, should no resident relay be running; several at once never hold the same row."""
+    return drain(rounds=100)
+
+
+@shared_task
+def prune_inboxes() -> int:
+    """Forget deliveries older than 30 days: older than any backup of a source that would be restored."""
+    return upkeep.prune(days=30)

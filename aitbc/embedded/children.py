@@ -1,0 +1,61 @@
+"""Starting programs that cannot outlive us, whatever ends us."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+PR_SET_PDEATHSIG = 1
+NOBODY = 65534
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def spawn(
+    command: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    out: IO[Any] | int | None = None,
+    drop_root: bool = False,
+    death_signal: int = signal.SIGTERM,
+) -> subprocess.Popen[bytes]:
+    """Start a program in a process group of its own that gets `death_signal` when this process dies, even by SIGKILL.
+
+    With `drop_root`, a program started by root runs as nobody (PostgreSQL refuses to run as root). The order matters:
+    a change of user clears the death signal.
+    """
+    parent = os.getpid()
+
+    def prepare() -> None:
+        if drop_root and os.geteuid() == 0:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+        _libc.prctl(PR_SET_PDEATHSIG, death_signal)
+        if os.getppid() != parent:  # it died in between
+            os._exit(1)
+
+    return subprocess.Popen(
+        [str(part) for part in command],
+        env=dict(env) if env is not None else None,
+        stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT if out is not None else None,
+        preexec_fn=prepare, start_new_session=True, cwd="/" if drop_root and os.geteuid() == 0 else None,
+    )
+
+
+def stop(process: subprocess.Popen[bytes], *, first: int = signal.SIGTERM, seconds: float = 20) -> None:
+    """Ask a program to end, and end it and its group when it does not within the time."""
+    if process.poll() is None:
+        process.send_signal(first)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # what it started and left

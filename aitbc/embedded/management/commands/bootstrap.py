@@ -1,0 +1,63 @@
+"""`manage.py bootstrap`: an administrator and one key of each kind for a first start, written to var/dev.env."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+
+from aitbc.accounts.errors import KeyInvalid
+from aitbc.accounts.services import keys, organisations, users
+from aitbc.embedded.supervisor import read_env
+
+ADMIN = "admin"
+#: variable → (owner, scopes)
+KEYS = {
+    "AITBC_CLIENT_KEY": ("demo-client", ("client", "trader", "voter", "publisher")),
+    "AITBC_MINER_KEY": ("demo-miner", ("miner",)),
+    "AITBC_OPERATOR_KEY": ("operator", ("operator", "read")),
+}
+
+
+def still_valid(secret: str) -> bool:
+    try:
+        keys.verify(secret)
+    except KeyInvalid:
+        return False
+    return True
+
+
+class Command(BaseCommand):
+    """Make sure that an administrator and a client's, a miner's and an operator's key exist, and write them down.
+
+    What var/dev.env holds and still works is kept. The file is readable by its owner only.
+    """
+
+    help = __doc__ + "\n\nExample:\n  manage.py bootstrap --url http://127.0.0.1:8080\n"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--url", default=settings.PUBLIC_URL, help="the address written as AITBC_URL")
+
+    def handle(self, *args: Any, url: str, **options: Any) -> None:
+        path = Path(settings.VAR_DIR) / "dev.env"
+        found = read_env(path)
+        found["AITBC_URL"] = url
+        found.setdefault("AITBC_ADMIN_USER", ADMIN)
+        found.setdefault("AITBC_ADMIN_PASSWORD", secrets.token_urlsafe(12))
+        users.ensure_admin(username=found["AITBC_ADMIN_USER"], password=found["AITBC_ADMIN_PASSWORD"])
+        for name, (owner, scopes) in KEYS.items():
+            if not still_valid(found.get(name, "")):
+                _, found[name] = keys.create(organisations.named(owner), scopes, "made by bootstrap")
+        self.write(path, found)
+        self.stdout.write(f"keys are in {path}")
+
+    def write(self, path: Path, values: dict[str, str]) -> None:
+        fresh = path.with_suffix(".new")
+        handle = os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.writelines(f"{name}={value}\n" for name, value in values.items())
+        fresh.replace(path)

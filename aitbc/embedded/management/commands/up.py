@@ -1,0 +1,74 @@
+"""`manage.py up`: run a whole exchange on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.panel import Panel
+
+from aitbc.domains import GATEWAY_PORT
+from aitbc.embedded.demo import Demo, DemoFailed
+from aitbc.embedded.supervisor import AlreadyRunning, Supervisor, read_env
+
+
+class Command(BaseCommand):
+    """Start PostgreSQL and Valkey (unless DATABASE_URL / REDIS_URL name real ones), web, worker, beat, relay, a miner.
+
+    The first job is shown from submit to a verified receipt. Ctrl-C stops everything.
+    """
+
+    help = __doc__ + (
+        "\n\nExamples:\n  manage.py up\n  manage.py up --port 8090 --no-demo\n"
+        "  DATABASE_URL=postgresql://user@host/aitbc REDIS_URL=redis://host/0 manage.py up\n"
+        "  AITBC_VAR_DIR=/srv/aitbc manage.py up --once\n"
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--port", type=int, default=GATEWAY_PORT, help=f"port of the web server ({GATEWAY_PORT})")
+        parser.add_argument("--no-demo", action="store_true", help="do not submit a first job")
+        parser.add_argument("--no-miner", action="store_true", help="do not run a miner on this machine")
+        parser.add_argument("--once", action="store_true", help="stop after the first job; exit 1 if it failed")
+
+    def handle(self, *args: Any, port: int, no_demo: bool, no_miner: bool, once: bool, **options: Any) -> None:
+        console = Console()
+        var = Path(settings.VAR_DIR)
+        try:
+            supervisor = Supervisor(var=var, port=port, miner=not no_miner, console=console)
+        except AlreadyRunning as error:
+            raise CommandError(str(error)) from None
+        with supervisor.running():
+            keys = read_env(var / "dev.env")
+            failed = None if no_demo or no_miner else self.demo(supervisor, keys, var, console)
+            console.print(summary(keys, var))
+            if not once:
+                supervisor.watch()
+        if once and failed:
+            raise CommandError(failed)
+
+    def demo(self, supervisor: Supervisor, keys: dict[str, str], var: Path, console: Console) -> str | None:
+        try:
+            Demo(supervisor.url, keys, var, console).run()
+        except (DemoFailed, httpx.HTTPError) as error:
+            console.print(f"[red]The first job: {error}[/]")
+            return str(error)
+        return None
+
+
+def summary(keys: dict[str, str], var: Path) -> Panel:
+    """Where everything is."""
+    url = keys["AITBC_URL"]
+    lines = [
+        f"[bold]{url}[/]   API · [bold]{url}/docs[/] documentation · [bold]{url}/admin/[/] operators",
+        f"client key   {keys['AITBC_CLIENT_KEY']}",
+        f"miner key    {keys['AITBC_MINER_KEY']}",
+        f"operator key {keys['AITBC_OPERATOR_KEY']}",
+        f"admin login  {keys['AITBC_ADMIN_USER']} / {keys['AITBC_ADMIN_PASSWORD']}",
+        f"also in {var / 'dev.env'}. Ctrl-C stops everything.",
+    ]
+    return Panel("\n".join(lines), title="AITBC is running", title_align="left")

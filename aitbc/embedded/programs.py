@@ -1,0 +1,85 @@
+"""Running the exchange's own programs: output with a name in front, restarted when they die, stopped together."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.text import Text
+
+from aitbc.domains import LABELS
+from aitbc.embedded.children import spawn, stop
+
+COLOURS = {"web": "cyan", "worker": "magenta", "beat": "blue", "relay": "yellow", "miner": "green"}
+QUICK_SECONDS = 5.0
+LONGEST_PAUSE = 10.0
+
+
+def commands(port: int, var: str, *, miner: bool) -> dict[str, list[str]]:
+    """The programs of one machine, by name."""
+    manage = [sys.executable, "-m", "aitbc"]
+    celery = [sys.executable, "-m", "celery", "-A", "aitbc.celery"]
+    queues = ",".join((*LABELS, "relay"))
+    found = {
+        "web": [*manage, "serve", "--port", str(port)],
+        "worker": [*celery, "worker", "--concurrency", "2", "--queues", queues, "--loglevel", "WARNING"],
+        "beat": [*celery, "beat", "--schedule", f"{var}/beat", "--loglevel", "WARNING", "--pidfile", ""],
+        "relay": [*manage, "relay"],
+    }
+    if miner:
+        found["miner"] = [*manage, "miner", "run", "--state-dir", f"{var}/miner"]
+    return found
+
+
+@dataclass
+class Program:
+    """One program that is kept running."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    console: Console
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    pause: float = 0.5
+    due: float = 0.0
+    readers: list[threading.Thread] = field(default_factory=list)
+
+    def start(self) -> None:
+        self.started = time.monotonic()
+        self.process = spawn(self.command, env=self.environment, out=subprocess.PIPE)
+        reader = threading.Thread(target=self.echo, args=(self.process,), daemon=True)
+        reader.start()
+
+    def echo(self, process: subprocess.Popen[bytes]) -> None:
+        """Print its lines, its name in front."""
+        if process.stdout is None:
+            return
+        for line in process.stdout:
+            text = Text(f"{self.name:>7} │ ", style=COLOURS.get(self.name, "white"))
+            self.console.print(text + Text.from_ansi(line.decode(errors="replace").rstrip()), soft_wrap=True)
+
+    def look(self) -> None:
+        """Start it again when it has ended: soon, and less soon when it ends at once each time."""
+        now = time.monotonic()
+        if self.process is None or self.process.poll() is None:
+            return
+        if not self.due:
+            lived = now - self.started
+            self.pause = 0.5 if lived > QUICK_SECONDS else min(LONGEST_PAUSE, self.pause * 2)
+            self.due = now + self.pause
+            said = f"{self.name} ended with {self.process.returncode}; starting it again in {self.pause:.1f} s"
+            self.console.print(f"[red]{said}[/]")
+        elif now >= self.due:
+            self.due = 0.0
+            self.start()
+
+    def stop(self) -> None:
+        if self.process is not None:
+            stop(self.process, first=signal.SIGTERM, seconds=30)

@@ -1,0 +1,150 @@
+"""The supervisor behind `manage.py up`: servers, databases, programs, one machine, one terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+import httpx
+from rich.console import Console
+
+from aitbc.embedded.postgres import ServerFailed
+from aitbc.embedded.programs import Program, commands
+from aitbc.embedded.servers import Servers, run_dir
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLES = {"web": "web", "worker": "worker", "beat": "worker", "relay": "relay", "miner": "shell"}
+
+
+class AlreadyRunning(Exception):
+    """Another `up` runs in this folder."""
+
+
+class Supervisor:
+    """Starts everything, keeps it running, stops it all."""
+
+    def __init__(self, *, var: Path, port: int, miner: bool, console: Console) -> None:
+        self.var, self.port, self.console = var, port, console
+        var.mkdir(parents=True, exist_ok=True)
+        self.lock = self.take_lock()
+        self.servers = Servers(var, run_dir(var))
+        self.miner = miner
+        self.programs: list[Program] = []
+        self.stopping = threading.Event()
+
+    def take_lock(self) -> IO[str]:
+        """One supervisor a folder; the lock dies with the process."""
+        lock = (self.var / "up.lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(
+                f"An exchange is already running in {self.var}. Stop it, or give this one a folder of its own: "
+                "AITBC_VAR_DIR=var2 manage.py up --port 8090"
+            ) from None
+        return lock
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            **self.servers.environment(),
+            "AITBC_VAR_DIR": str(self.var),
+            "AITBC_URL": self.url,
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Everything up inside, nothing left outside, whichever way it ends."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self.on_signal)
+        try:
+            self.start()
+            yield
+        except ServerFailed as error:
+            self.console.print(f"[red]{error}[/]")
+            raise SystemExit(1) from None
+        finally:
+            self.stop()
+
+    def on_signal(self, signum: int, frame: FrameType | None) -> None:
+        self.stopping.set()
+        if not self.programs:
+            raise SystemExit(128 + signum)
+
+    def start(self) -> None:
+        self.servers.start()
+        self.manage("migrate_all", "--verbosity", "0")
+        self.manage("bootstrap", "--url", self.url)
+        keys = read_env(self.var / "dev.env")
+        for name, command in commands(self.port, str(self.var), miner=self.miner).items():
+            environment = {**self.environment, "AITBC_ROLE": ROLES[name]}
+            if name == "miner":
+                environment |= {"AITBC_MINER_KEY": keys["AITBC_MINER_KEY"]}
+            self.programs.append(Program(name, command, environment, self.console))
+        for program in self.programs:
+            program.start()
+        self.wait_for_health()
+
+    def manage(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "aitbc", *arguments]
+        done = subprocess.run(command, env=self.environment, cwd=ROOT, capture_output=True, text=True)
+        if done.returncode:
+            raise ServerFailed(f"`manage.py {' '.join(arguments)}` failed:\n{done.stdout}{done.stderr}")
+
+    def wait_for_health(self, seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not self.stopping.is_set():
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(f"{self.url}/health", timeout=2).is_success:
+                    return
+            self.look()
+            time.sleep(0.1)
+        if not self.stopping.is_set():
+            raise ServerFailed(f"{self.url}/health did not answer within {seconds:.0f} s; is port {self.port} taken?")
+
+    def look(self) -> None:
+        """Start again what has ended."""
+        for server in self.servers.ended():
+            self.console.print(f"[red]{type(server).__name__} ended; starting it again[/]")
+            server.start()
+        for program in self.programs:
+            program.look()
+
+    def watch(self) -> None:
+        """Keep everything running until told to stop."""
+        while not self.stopping.wait(0.2):
+            self.look()
+
+    def stop(self) -> None:
+        self.console.print("[dim]stopping …[/]")
+        for program in self.programs:  # all at once: each takes its time to finish what it holds
+            if program.process is not None and program.process.poll() is None:
+                program.process.terminate()
+        for program in self.programs:
+            program.stop()
+        self.servers.stop()
+        self.lock.close()
+        self.console.print("[dim]stopped; nothing is left running[/]")
+
+
+def read_env(path: Path) -> dict[str, str]:
+    """The NAME=value lines of a file; empty when there is none."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))

@@ -1,0 +1,1 @@
+"""One port for ordinary doors, long polls and event streams (docs/server.md)."""

@@ -1,0 +1,26 @@
+"""The project under any WSGI server: all doors work, but holds and streams answer at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.core.wsgi import get_wsgi_application
+
+from aitbc.core.streams import public
+
+os.environ.setdefault("AITBC_ROLE", "web")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aitbc.settings")
+_django = get_wsgi_application()
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Run Django and keep the dispatcher's internal headers inside, since no dispatcher is there to take them."""
+
+    def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+        return start_response(status, public(headers), *rest)
+
+    inner = {name: value for name, value in environ.items() if not name.startswith("HTTP_X_AITBC_")}
+    answer: Iterable[bytes] = _django(inner, start)
+    return answer

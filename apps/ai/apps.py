@@ -1,0 +1,12 @@
+"""The AI jobs domain."""
+
+from django.apps import AppConfig
+
+
+class AiConfig(AppConfig):
+    name = "apps.ai"
+    label = "ai"
+    verbose_name = "AI jobs"
+
+    def ready(self) -> None:
+        from apps.ai import handlers  # noqa: F401

@@ -1,0 +1,35 @@
+"""What can go wrong with a job."""
+
+from aitbc.core.errors import Conflict, InsufficientFunds, Invalid, NotFound, TooEarly, TooLarge
+
+
+class CannotPay(InsufficientFunds):
+    """The balance does not cover the payment offered for the job."""
+
+
+class ResultNotReady(TooEarly):
+    """The job has no result yet."""
+
+
+class ReceiptNotIssued(NotFound):
+    """The job has no receipt yet."""
+
+
+class PaymentAbsent(NotFound):
+    """The job has no payment."""
+
+
+class ArtifactNotFound(NotFound):
+    """There is no such artifact, or it is not yours."""
+
+
+class ArtifactInUse(Conflict):
+    """A job still refers to this artifact."""
+
+
+class PayloadTooLarge(TooLarge):
+    """The payload is larger than 1 MiB."""
+
+
+class InputUnusable(Invalid):
+    """The input does not go with this job."""

@@ -1,0 +1,56 @@
+"""What other domains may ask about jobs: answers as of now, reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from apps.ai.models import AIJob
+from apps.ai.states import FINAL
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobView:
+    """A job as its neighbours see it; payload and result stay with its owner."""
+
+    job_id: UUID
+    owner_id: UUID
+    state: str
+    final: bool
+    outcome: str
+    task_type: str
+    model: str
+    attempt: int
+    max_attempts: int
+    priority: int
+    miner_id: UUID | None
+    payment_amount: int
+    payment_status: str
+    receipt_id: str | None
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    expires_at: datetime
+
+
+def job_view(job_id: UUID | str) -> JobView | None:
+    """One job, or None when there is no such job or it was deleted."""
+    return job_views([job_id]).get(UUID(str(job_id)))
+
+
+def job_views(job_ids: Iterable[UUID | str]) -> dict[UUID, JobView]:
+    """Many jobs by id; absent ones are left out."""
+    jobs = AIJob.objects.present().filter(pk__in=list(job_ids)).defer("payload", "constraints", "requirement")
+    return {job.pk: _view(job) for job in jobs}
+
+
+def _view(job: AIJob) -> JobView:
+    return JobView(
+        job_id=job.pk, owner_id=job.owner_id, state=job.state, final=job.state in FINAL, outcome=job.outcome,
+        task_type=job.task_type, model=job.model, attempt=job.attempt, max_attempts=job.max_attempts,
+        priority=job.priority, miner_id=job.miner_id, payment_amount=job.payment_amount,
+        payment_status=job.payment_status, receipt_id=job.receipt_id, created_at=job.created_at,
+        started_at=job.started_at, completed_at=job.completed_at, expires_at=job.expires_at,
+    )  # fmt: skip

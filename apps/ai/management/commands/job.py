@@ -1,0 +1,188 @@
+"""`manage.py job …`: submit and follow AI jobs from the shell, over HTTP only."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from aitbc.core.shell import ApiProblem, BaseApiCommand
+from apps.ai.management import job_tables as tables
+
+OVER = {"settled", "failed", "cancelled", "expired", "dead", "refused"}
+
+EXAMPLES = """\
+  manage.py job submit embedding '{"texts": ["hello", "world"]}' --pay 0.05 --watch
+  manage.py job submit inference --prompt "Why is the sky blue?" --model qwen2.5:0.5b --pay 0.10
+  manage.py job submit benchmark '{"size": 512}' --gpu "RTX 4090" --min-vram 24 --max-price 0.80
+  manage.py job submit language --file payload.json --ttl 300 --attempts 2 --json
+  manage.py job list --state queued,running --limit 20
+  manage.py job explain 0190f3c2-…          why does it wait?
+  manage.py job watch 0190f3c2-…            follow it until it is over
+  manage.py job result 0190f3c2-… --wait
+  manage.py job receipt 0190f3c2-… --json > receipt.json
+  manage.py job cancel 0190f3c2-… --reason "not needed any more"
+"""
+
+
+class Command(BaseApiCommand):
+    help = "Submit, follow and cancel AI jobs."
+    examples = EXAMPLES
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb", parser_class=argparse.ArgumentParser)
+        self._submit_arguments(self._verb(verbs, "submit", "submit a job"))
+        for name, about in (
+            ("status", "show a job"), ("watch", "follow a job until it is over"),
+            ("receipt", "show its signed receipt"), ("explain", "tell why it waits"),
+        ):  # fmt: skip
+            self._verb(verbs, name, about).add_argument("job_id")
+        result = self._verb(verbs, "result", "show its result")
+        result.add_argument("job_id")
+        result.add_argument("--wait", action="store_true", help="wait until there is one")
+        result.add_argument("--timeout", type=float, default=900.0, help="seconds to wait at most (900)")
+        cancel = self._verb(verbs, "cancel", "cancel it")
+        cancel.add_argument("job_id")
+        cancel.add_argument("--reason", default="cancelled from the shell")
+        listing = self._verb(verbs, "list", "list jobs, newest first")
+        for flag in ("--state", "--task-type", "--from-time", "--to-time", "--cursor"):
+            listing.add_argument(flag)
+        listing.add_argument("--limit", type=int, default=20)
+
+    def _verb(self, verbs: Any, name: str, about: str) -> argparse.ArgumentParser:
+        verb: argparse.ArgumentParser = verbs.add_parser(name, help=about, description=about)
+        self.add_connection(verb)
+        return verb
+
+    def _submit_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("task_type")
+        parser.add_argument("payload", nargs="?", help="JSON object; - reads it from standard input")
+        parser.add_argument("--file", help="read the payload from this file")
+        parser.add_argument("--prompt", help="payload.prompt")
+        parser.add_argument("--model", help="payload.model")
+        parser.add_argument("--pay", default="0", help="AIT to pay at most (0 = unpaid)")
+        for flag, about in (("--gpu", "GPU model"), ("--region", ""), ("--cuda", ""), ("--data-class", "")):
+            parser.add_argument(flag, help=about)
+        parser.add_argument("--min-vram", help="GiB of GPU memory")
+        parser.add_argument("--max-price", help="AIT per hour")
+        parser.add_argument("--min-reputation", help="0 to 1")
+        parser.add_argument("--models", action="append", help="a model the miner must have (may repeat)")
+        for flag, about in (
+            ("--priority", "0 to 10"), ("--ttl", "seconds for everything"), ("--attempts", "1 to 10"),
+            ("--execution", "seconds for one attempt"),
+        ):  # fmt: skip
+            parser.add_argument(flag, type=int, help=about)
+        parser.add_argument("--request-key", help="Idempotency-Key; the same key never submits twice")
+        parser.add_argument("--watch", action="store_true", help="follow it until it is over")
+
+    def handle(self, *args: Any, verb: str, **options: Any) -> None:
+        getattr(self, f"do_{verb}")(**options)
+
+    def do_submit(self, *, watch: bool, request_key: str | None, **options: Any) -> None:
+        headers = {"Idempotency-Key": request_key or str(uuid.uuid4())}
+        job = self.call("POST", "/ai/jobs", json=_body(options), headers=headers)
+        self.show(job, tables.job(job))
+        if watch:
+            self.do_watch(job_id=job["id"])
+
+    def do_status(self, *, job_id: str, **options: Any) -> None:
+        job = self.call("GET", f"/ai/jobs/{job_id}")
+        self.show(job, tables.job(job))
+
+    def do_list(self, **options: Any) -> None:
+        names = ("state", "task_type", "from_time", "to_time", "cursor", "limit")
+        page = self.call("GET", "/ai/jobs", params={name: options[name] for name in names if options[name]})
+        self.show(page, tables.jobs(page))
+
+    def do_result(self, *, job_id: str, wait: bool, timeout: float, **options: Any) -> None:
+        until = time.monotonic() + timeout
+        while True:
+            try:
+                result = self.call("GET", f"/ai/jobs/{job_id}/result")
+                break
+            except ApiProblem as problem:
+                if problem.status != 425 or not wait or time.monotonic() > until:
+                    raise
+                time.sleep(problem.retry_after)
+        self.show(result, tables.result(result))
+
+    def do_cancel(self, *, job_id: str, reason: str, **options: Any) -> None:
+        job = self.call("POST", f"/ai/jobs/{job_id}/cancel", json={"reason": reason})
+        self.show(job, tables.job(job))
+
+    def do_receipt(self, *, job_id: str, **options: Any) -> None:
+        receipt = self.call("GET", f"/ai/jobs/{job_id}/receipt")
+        self.show(receipt, tables.fields("Receipt", receipt))
+
+    def do_explain(self, *, job_id: str, **options: Any) -> None:
+        why = self.call("GET", f"/ai/jobs/{job_id}/explain")
+        self.show(why, tables.explanation(why))
+
+    def do_watch(self, *, job_id: str, **options: Any) -> None:
+        """Follow the stream through reconnects; the cursor sees to it that nothing is shown twice."""
+        self.call("GET", f"/ai/jobs/{job_id}")  # a wrong id or address is said at once
+        state, cursor = "", ""
+        columns = (TextColumn("{task.description:>10}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+        progress = Progress(*columns, TimeElapsedColumn(), console=self.console, disable=self.as_json)
+        with progress:
+            bar = progress.add_task("submitted", total=1.0)
+            while state not in OVER:
+                seen = cursor
+                for at, name, news in self.events(f"/ai/jobs/{job_id}/stream", cursor=seen):
+                    cursor, state = at, news.get("state", state)
+                    self._tell(progress, bar, name, news)
+                if seen == cursor:
+                    time.sleep(0.5)  # a server without held streams sends one page at a time
+        if not self.as_json:
+            self.do_status(job_id=job_id)
+
+    def _tell(self, progress: Progress, bar: Any, name: str, news: dict[str, Any]) -> None:
+        if self.as_json:
+            self.stdout.write(json.dumps({"event": name, **news}, ensure_ascii=False))
+        elif name == "progress":
+            progress.update(bar, completed=news["progress"])
+        else:
+            done = {"completed": 1.0} if news["state"] in ("succeeded", "settled") else {}
+            progress.update(bar, description=news["state"], **done)
+            progress.console.print(tables.move(news))
+
+
+def _body(options: dict[str, Any]) -> dict[str, Any]:
+    """The request's body: only what was said."""
+    constraints = {
+        "gpu": options["gpu"], "min_vram_gb": options["min_vram"], "models": options["models"],
+        "region": options["region"], "cuda": options["cuda"], "max_price": options["max_price"],
+        "min_reputation": options["min_reputation"], "data_class": options["data_class"],
+    }  # fmt: skip
+    body = {
+        "task_type": options["task_type"], "payload": _payload(options), "payment_amount": options["pay"],
+        "constraints": _said(constraints), "priority": options["priority"], "ttl_seconds": options["ttl"],
+        "max_attempts": options["attempts"], "execution_seconds": options["execution"],
+    }  # fmt: skip
+    return _said(body)
+
+
+def _said(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _payload(options: dict[str, Any]) -> dict[str, Any]:
+    text = options["payload"]
+    try:
+        if options["file"]:
+            text = Path(options["file"]).read_text()
+        elif text == "-":
+            text = sys.stdin.read()
+        payload = json.loads(text) if text else {}
+    except (OSError, ValueError) as error:
+        raise CommandError(f"The payload cannot be read: {error}") from None
+    if not isinstance(payload, dict):
+        raise CommandError("The payload is a JSON object.")
+    return payload | _said({"prompt": options["prompt"], "model": options["model"]})

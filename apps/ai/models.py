@@ -1,0 +1,274 @@
+"""Jobs, their history, results and artifacts, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from aitbc.core.fields import AmountField
+from aitbc.core.idempotency import AbstractIdempotencyRecord
+from aitbc.core.ids import uuid7
+from aitbc.core.messaging.models import AbstractInbox, AbstractOutbox
+from aitbc.core.states import AbstractTransition, StatefulModel
+from apps.ai.states import ENDED_WITHOUT_RESULT, FINAL, JOB_TRANSITIONS, JobState, PaymentStatus
+
+
+class AIJobQuerySet(models.QuerySet["AIJob"]):
+    def present(self) -> Self:
+        """Jobs that no operator has deleted."""
+        return self.filter(deleted_at=None)
+
+    def owned_by(self, owner_id: UUID) -> Self:
+        return self.filter(owner_id=owner_id)
+
+    def unfinished(self) -> Self:
+        return self.exclude(state__in=FINAL)
+
+    def overdue(self, now: datetime) -> Self:
+        return self.filter(state__in=[JobState.SUBMITTED, JobState.QUEUED, JobState.RUNNING], due_at__lte=now)
+
+    def locked(self, ids: Iterable[Any]) -> list[AIJob]:
+        """Lock these jobs in key order, so that two batches cannot deadlock."""
+        return list(self.filter(pk__in=list(ids)).order_by("pk").select_for_update())
+
+    def money_pending(self, before: datetime) -> Self:
+        """Ended without a result a while ago, and trading has not said what became of the money."""
+        return self.filter(
+            state__in=ENDED_WITHOUT_RESULT, completed_at__lt=before,
+            payment_status__in=[PaymentStatus.PENDING, PaymentStatus.HELD],
+        )  # fmt: skip
+
+    def receipt_pending(self, before: datetime) -> Self:
+        return self.filter(state=JobState.SUCCEEDED, completed_at__lt=before)
+
+    def hold_pending(self, before: datetime) -> Self:
+        return self.filter(state=JobState.SUBMITTED, created_at__lt=before)
+
+
+class AIJob(StatefulModel):
+    """A unit of AI work that a client asks, and mostly pays, a miner to do."""
+
+    TRANSITIONS = JOB_TRANSITIONS
+    HISTORY = "JobEvent"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    owner_id = models.UUIDField()
+    state = models.CharField(max_length=20, choices=JobState, default=JobState.SUBMITTED)
+
+    task_type = models.CharField(max_length=100)
+    model = models.CharField(max_length=200, blank=True)
+    payload = models.JSONField(null=True)  # None when the input is a blob
+    constraints = models.JSONField(default=dict)  # as the client wrote them
+    requirement = models.JSONField(default=dict)  # canonical, what gpu matches
+    input_sha256 = models.CharField(max_length=64)
+    input_size = models.BigIntegerField()
+    input_is_blob = models.BooleanField(default=False)
+
+    priority = models.SmallIntegerField(default=0)
+    attempt = models.SmallIntegerField(default=0)
+    max_attempts = models.SmallIntegerField()
+    ttl_seconds = models.IntegerField()
+    queue_seconds = models.IntegerField()
+    start_seconds = models.IntegerField()
+    heartbeat_seconds = models.IntegerField()
+    execution_seconds = models.IntegerField()
+
+    payment_amount = AmountField()
+    payment_currency = models.CharField(max_length=20, default="AIT")
+    payment_status = models.CharField(max_length=10, choices=PaymentStatus, default=PaymentStatus.NONE)
+    payment_id = models.UUIDField(null=True)
+    paid = AmountField()
+    fee = AmountField()
+    refunded = AmountField()
+    receipt_id = models.CharField(max_length=64, null=True)
+
+    miner_id = models.UUIDField(null=True)
+    provider_id = models.UUIDField(null=True)
+    rate = AmountField()  # micro-AIT per hour, agreed at the lease
+    billable_ms = models.BigIntegerField(default=0)
+    progress = models.FloatField(default=0.0)
+    progress_note = models.CharField(max_length=300, blank=True)
+    progress_seq = models.IntegerField(default=0)
+
+    outcome = models.CharField(max_length=40, blank=True)
+    error = models.CharField(max_length=2000, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    queued_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    completed_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True)  # the next deadline in the present state
+    deleted_at = models.DateTimeField(null=True)
+
+    objects = AIJobQuerySet.as_manager()
+
+    class Meta:
+        db_table = "ai_job"
+        verbose_name = "job"
+        ordering = ["-id"]
+        indexes = [
+            models.Index(name="ai_job_of_owner", fields=["owner_id", "-id"]),
+            models.Index(name="ai_job_of_owner_state", fields=["owner_id", "state", "-id"]),
+            models.Index(
+                name="ai_job_due", fields=["due_at"],
+                condition=Q(state__in=[JobState.SUBMITTED, JobState.QUEUED, JobState.RUNNING]),
+            ),
+            models.Index(name="ai_job_unsettled", fields=["completed_at"], condition=Q(state=JobState.SUCCEEDED)),
+            models.Index(
+                name="ai_job_money_pending", fields=["completed_at"],
+                condition=Q(state__in=ENDED_WITHOUT_RESULT, payment_status__in=["pending", "held"]),
+            ),
+            models.Index(name="ai_job_unheld", fields=["created_at"], condition=Q(state=JobState.SUBMITTED)),
+        ]  # fmt: skip
+        constraints = [
+            models.CheckConstraint(name="ai_job_state_known", condition=Q(state__in=JobState.values)),
+            models.CheckConstraint(
+                name="ai_job_attempts_bounded", condition=Q(attempt__gte=0, attempt__lte=models.F("max_attempts"))
+            ),
+            models.CheckConstraint(name="ai_job_progress_share", condition=Q(progress__gte=0, progress__lte=1)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.task_type} job {self.pk}"
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether money is offered for it."""
+        return self.payment_amount > 0
+
+
+class JobEvent(AbstractTransition):
+    """One move of a job, with who did it and why."""
+
+    class Meta(AbstractTransition.Meta):
+        db_table = "ai_job_event"
+        verbose_name = "job event"
+        abstract = False
+
+
+class AIJobResult(models.Model):
+    """The one accepted result of a job, kept as delivered."""
+
+    job = models.OneToOneField(AIJob, on_delete=models.PROTECT, primary_key=True, related_name="outcome_row")
+    attempt = models.SmallIntegerField()
+    miner_id = models.UUIDField()
+    provider_id = models.UUIDField()
+    task_type = models.CharField(max_length=100)
+    result = models.JSONField(null=True)  # None when it is a blob
+    is_blob = models.BooleanField(default=False)
+    sha256 = models.CharField(max_length=64)
+    size = models.BigIntegerField()
+    metrics = models.JSONField(default=dict)  # the miner's claim
+    rate = AmountField()
+    metered_ms = models.BigIntegerField()
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        db_table = "ai_job_result"
+        verbose_name = "job result"
+        indexes = [models.Index(name="ai_result_of_task_type", fields=["task_type", "-job"])]
+
+    def __str__(self) -> str:
+        return f"result of job {self.job_id}"
+
+
+class DeadLetter(models.Model):
+    """A job that used up its attempts, and what the last one died of."""
+
+    job = models.OneToOneField(AIJob, on_delete=models.PROTECT, primary_key=True, related_name="dead_letter")
+    code = models.CharField(max_length=40)
+    reason = models.CharField(max_length=2000)
+    attempts = models.SmallIntegerField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        db_table = "ai_dead_letter"
+        verbose_name = "dead letter"
+        constraints = [models.CheckConstraint(name="ai_dead_letter_has_reason", condition=~Q(reason=""))]
+
+    def __str__(self) -> str:
+        return f"{self.code}: job {self.job_id}"
+
+
+class ArtifactQuerySet(models.QuerySet["Artifact"]):
+    def owned_by(self, owner_id: UUID) -> Self:
+        return self.filter(owner_id=owner_id)
+
+    def unneeded(self, before: datetime) -> Self:
+        """Artifacts that no job refers to and nobody has touched lately."""
+        return self.filter(refs=0, touched_at__lt=before)
+
+
+class Artifact(models.Model):
+    """An owner's claim on a blob: an input uploaded, or a result too large for a row."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    owner_id = models.UUIDField()
+    sha256 = models.CharField(max_length=64)
+    size = models.BigIntegerField()
+    media_type = models.CharField(max_length=100, default="application/octet-stream")
+    refs = models.IntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    touched_at = models.DateTimeField(default=timezone.now)
+
+    objects = ArtifactQuerySet.as_manager()
+
+    class Meta:
+        db_table = "ai_artifact"
+        constraints = [
+            models.UniqueConstraint(name="ai_artifact_once", fields=["owner_id", "sha256"]),
+            models.CheckConstraint(name="ai_artifact_refs_counted", condition=Q(refs__gte=0)),
+        ]
+        indexes = [
+            models.Index(name="ai_artifact_sha256", fields=["sha256"]),
+            models.Index(name="ai_artifact_unneeded", fields=["touched_at"], condition=Q(refs=0)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sha256[:12]}… ({self.size} bytes)"
+
+
+class OperatorAct(models.Model):
+    """What an operator did to a job and why; rows are never changed."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    job = models.ForeignKey(AIJob, on_delete=models.PROTECT, related_name="operator_acts")
+    act = models.CharField(max_length=20)
+    actor = models.CharField(max_length=120)
+    reason = models.CharField(max_length=300)
+    detail = models.JSONField(default=dict)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        db_table = "ai_operator_act"
+        verbose_name = "operator's act"
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.act} by {self.actor}"
+
+
+class IdempotencyRecord(AbstractIdempotencyRecord):
+    """The stored answer to a POST that carried an Idempotency-Key."""
+
+
+class Outbox(AbstractOutbox):
+    """Facts of this domain on their way."""
+
+    class Meta(AbstractOutbox.Meta):
+        abstract = False
+
+
+class Inbox(AbstractInbox):
+    """Facts of other domains already taken in."""
+
+    class Meta(AbstractInbox.Meta):
+        abstract = False

@@ -1,0 +1,66 @@
+"""Who pays when a job ends without a result: one table, decided here, executed by trading.
+
+The client's money is held for the whole job. Metered means: the milliseconds that the last
+attempt ran are paid at the agreed rate (never more than the hold), the rest goes back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from apps.ai.states import Outcome
+
+
+class Fault(StrEnum):
+    """Whose doing it was."""
+
+    CLIENT = "client"
+    MINER = "miner"
+    PLATFORM = "platform"
+    NOBODY = "nobody"
+
+
+class Bill(StrEnum):
+    """What happens to the held money."""
+
+    FULL_REFUND = "full refund"
+    METERED = "metered seconds to the miner, the rest refunded"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row of the table."""
+
+    fault: Fault
+    bill: Bill
+
+
+_MINER = Rule(Fault.MINER, Bill.FULL_REFUND)
+
+RULES: dict[Outcome, Rule] = {
+    Outcome.INSUFFICIENT_FUNDS: Rule(Fault.CLIENT, Bill.FULL_REFUND),  # nothing was held
+    Outcome.CANCELLED_BEFORE_START: Rule(Fault.CLIENT, Bill.FULL_REFUND),
+    Outcome.CANCELLED_AFTER_START: Rule(Fault.CLIENT, Bill.METERED),
+    Outcome.BAD_INPUT: Rule(Fault.CLIENT, Bill.METERED),
+    Outcome.DELETED: Rule(Fault.PLATFORM, Bill.FULL_REFUND),
+    Outcome.PLATFORM_FAULT: Rule(Fault.PLATFORM, Bill.FULL_REFUND),
+    Outcome.QUEUE_TIMEOUT: Rule(Fault.NOBODY, Bill.FULL_REFUND),
+    Outcome.TOTAL_TIMEOUT: Rule(Fault.NOBODY, Bill.FULL_REFUND),
+    Outcome.START_TIMEOUT: _MINER,
+    Outcome.HEARTBEAT_TIMEOUT: _MINER,
+    Outcome.EXECUTION_TIMEOUT: _MINER,  # the limit was known when the lease was taken
+    Outcome.OUT_OF_MEMORY: _MINER,  # so was its own memory
+    Outcome.ENGINE_ERROR: _MINER,
+    Outcome.INFERENCE_FAILED: _MINER,
+    Outcome.REFUSED_BY_MINER: _MINER,
+    Outcome.CANCELLED_BY_MINER: _MINER,
+    Outcome.DRAINING: _MINER,
+    Outcome.MINER_GONE: _MINER,
+    Outcome.UNKNOWN: _MINER,
+}
+
+
+def billable_ms(outcome: Outcome, metered_ms: int) -> int:
+    """Return the milliseconds the client owes for; 0 means that everything goes back."""
+    return max(0, metered_ms) if RULES[outcome].bill is Bill.METERED else 0

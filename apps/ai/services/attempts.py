@@ -1,0 +1,145 @@
+"""What becomes of a job while miners try it: started, under way, lost and tried again, or dead."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from aitbc.core.db import cursor
+from aitbc.core.messaging import emit
+from apps.ai.models import AIJob
+from apps.ai.refunds import RULES, Fault
+from apps.ai.services import facts
+from apps.ai.services.durations import expected_seconds
+from apps.ai.services.endings import Ending, end
+from apps.ai.services.jobs import queue_deadline
+from apps.ai.services.moves import Move, announce, carry_out
+from apps.ai.states import JobState, Outcome, outcome_of
+from apps.gpu.events import JobProgressed, LeaseExpired, LeaseFailed, LeaseGranted
+
+LONGEST_BACK_OFF = 60.0  # seconds
+
+PROGRESS = """UPDATE ai_job j SET progress = v.progress, progress_note = v.note, progress_seq = j.progress_seq + 1
+FROM unnest(%s::uuid[], %s::int[], %s::float8[], %s::text[]) AS v(id, attempt, progress, note)
+WHERE j.id = v.id AND j.attempt = v.attempt AND j.state = 'running' AND v.progress >= j.progress
+RETURNING j.id"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """An attempt that ended without a result."""
+
+    job: AIJob
+    outcome: Outcome
+    reason: str
+    actor: str
+    metered_ms: int
+
+
+def start(events: Sequence[LeaseGranted]) -> None:
+    """Mark as running the queued jobs that miners have taken; a job that ended meanwhile stays ended."""
+    by_id = {event.job_id: event for event in events}
+    jobs = AIJob.objects.locked(by_id)
+    granted = [(job, by_id[str(job.pk)]) for job in jobs]
+    moves = [_begun(job, event) for job, event in granted if _awaits(job, event)]
+    if moves:
+        carry_out(moves)
+
+
+def note_progress(events: Sequence[JobProgressed]) -> None:
+    """Take over how far running attempts are; progress of another attempt, or backwards, is nothing."""
+    latest = {event.job_id: event for event in events}
+    columns = [
+        [UUID(event.job_id), event.attempt, min(max(float(event.progress), 0.0), 1.0), event.note[:300]]
+        for event in latest.values()
+    ]
+    with cursor(AIJob) as sql:
+        sql.execute(PROGRESS, [list(column) for column in zip(*columns, strict=True)])
+        announce(row[0] for row in sql.fetchall())
+
+
+def lose(events: Sequence[LeaseFailed | LeaseExpired]) -> None:
+    """Queue the jobs of lost leases again, after a pause, or end them: bad input at once, others when tries run out."""
+    by_id = {event.job_id: event for event in events}
+    jobs = AIJob.objects.locked(by_id)
+    losses = [_loss(job, by_id[str(job.pk)]) for job in jobs if _holds(job, by_id[str(job.pk)])]
+    endings = [_ending(loss) for loss in losses if not _may_retry(loss)]
+    _requeue([loss for loss in losses if _may_retry(loss)])
+    end(endings)
+
+
+def back_off(attempt: int) -> timedelta:
+    """The pause before another attempt: 2, 4, 8 … seconds, halved at most by chance, so that crowds disperse."""
+    return timedelta(seconds=min(2.0**attempt, LONGEST_BACK_OFF) * random.uniform(0.5, 1.0))
+
+
+def _awaits(job: AIJob, event: LeaseGranted) -> bool:
+    return job.state == JobState.QUEUED and job.attempt < event.attempt <= job.max_attempts
+
+
+def _holds(job: AIJob, event: LeaseFailed | LeaseExpired) -> bool:
+    return job.state == JobState.RUNNING and job.attempt == event.attempt
+
+
+def _begun(job: AIJob, event: LeaseGranted) -> Move:
+    fields: dict[str, Any] = {
+        "attempt": event.attempt, "miner_id": UUID(event.miner_id), "provider_id": UUID(event.provider_id),
+        "rate": event.rate, "started_at": datetime.fromisoformat(event.granted_at), "due_at": job.expires_at,
+        "progress": 0.0, "progress_note": "",
+    }  # fmt: skip
+    return Move(
+        job=job, to=JobState.RUNNING, actor=f"miner:{event.miner_id}", reason=f"attempt {event.attempt}",
+        detail={"attempt": event.attempt, "rate": event.rate}, fields=fields,
+    )  # fmt: skip
+
+
+def _loss(job: AIJob, event: LeaseFailed | LeaseExpired) -> Loss:
+    message = event.message if isinstance(event, LeaseFailed) else ""
+    actor = f"miner:{event.miner_id}" if isinstance(event, LeaseFailed) else "gpu"
+    outcome = outcome_of(event.code)
+    reason = f"attempt {event.attempt}: {outcome}" + (f": {message}" if message else "")
+    return Loss(job=job, outcome=outcome, reason=reason, actor=actor, metered_ms=_bounded(job, event.metered_ms))
+
+
+def _bounded(job: AIJob, metered_ms: int) -> int:
+    return min(max(0, metered_ms), job.execution_seconds * 1000)
+
+
+def _may_retry(loss: Loss) -> bool:
+    """Another miner helps unless the input itself is at fault or the attempts are used up."""
+    return RULES[loss.outcome].fault is not Fault.CLIENT and loss.job.attempt < loss.job.max_attempts
+
+
+def _ending(loss: Loss) -> Ending:
+    to = JobState.FAILED if RULES[loss.outcome].fault is Fault.CLIENT else JobState.DEAD
+    return Ending(
+        job=loss.job, to=to, outcome=loss.outcome, reason=loss.reason, actor=loss.actor, metered_ms=loss.metered_ms
+    )
+
+
+def _requeue(losses: Sequence[Loss]) -> None:
+    if not losses:
+        return
+    pauses = {loss.job.pk: timezone.now() + back_off(loss.job.attempt) for loss in losses}
+    carry_out([
+        Move(
+            job=loss.job, to=JobState.QUEUED, actor=loss.actor, reason=loss.reason,
+            detail={"attempt": loss.job.attempt, "code": str(loss.outcome), "metered_ms": loss.metered_ms},
+            fields={
+                "queued_at": pauses[loss.job.pk], "due_at": queue_deadline(loss.job, pauses[loss.job.pk]),
+                "started_at": None, "miner_id": None, "provider_id": None, "rate": 0, "progress": 0.0,
+                "progress_note": "",
+            },
+        )
+        for loss in losses
+    ])  # fmt: skip
+    emit(
+        *(facts.queued(one.job, cost=expected_seconds(one.job), not_before=pauses[one.job.pk]) for one in losses),
+        by="ai",
+    )

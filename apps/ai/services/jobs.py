@@ -1,0 +1,176 @@
+"""A job from submit to the queue, and its cancellation by its owner."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.utils import timezone
+
+from aitbc.core import blobs
+from aitbc.core.db import atomic
+from aitbc.core.messaging import emit
+from aitbc.core.money import format_amount
+from aitbc.core.states import begin
+from apps.ai.errors import CannotPay, InputUnusable, PayloadTooLarge
+from apps.ai.models import AIJob, Artifact
+from apps.ai.services import artifacts, facts
+from apps.ai.services.durations import expected_seconds
+from apps.ai.services.endings import Ending, end
+from apps.ai.services.moves import Move, carry_out
+from apps.ai.states import JobState, Outcome, PaymentStatus
+from apps.trading.events import PaymentHeld, PaymentRefused
+from apps.trading.interface import available
+
+INLINE_LIMIT = 64 << 10
+PAYLOAD_LIMIT = 1 << 20
+PAYMENT_ACTOR = "trading"
+
+
+def submit(*, owner_id: UUID, actor: str, payload: Any, input_sha256: str | None = None, **terms: Any) -> AIJob:
+    """Accept a job: unpaid it is queued at once, paid it waits until its money is held.
+
+    ``terms`` are the columns the client may choose (task_type, constraints, requirement, limits, payment).
+    Large payloads are stored, synced, before any row names them. Raises CannotPay from a mere read of the
+    balance; trading's answer to JobSubmitted is the authority.
+    """
+    _can_pay(owner_id, terms["payment_amount"])
+    job = _build(owner_id=owner_id, terms=terms)
+    stored = _take_input(job, payload, input_sha256)
+    with atomic(AIJob):
+        if stored:
+            artifacts.claim(owner_id=owner_id, stored=stored, media_type="application/json")
+        if job.input_is_blob:
+            artifacts.use(owner_id=owner_id, sha256=job.input_sha256)
+        begin(job, actor=actor, detail={"payment_amount": format_amount(job.payment_amount)})
+        emit(facts.submitted(job) if job.is_paid else facts.queued(job, cost=expected_seconds(job)), by="ai")
+    return job
+
+
+def queue(events: Sequence[PaymentHeld]) -> None:
+    """Queue the jobs whose money is held; one that ended meanwhile only notes the payment."""
+    by_id = {event.job_id: event for event in events}
+    jobs = AIJob.objects.locked(by_id)
+    waiting = [job for job in jobs if job.state == JobState.SUBMITTED]
+    _queue(waiting, by_id)
+    for job in jobs:
+        if job.payment_status == PaymentStatus.PENDING:
+            AIJob.objects.filter(pk=job.pk).update(**_held(by_id[str(job.pk)]))
+
+
+def refuse(events: Sequence[PaymentRefused]) -> None:
+    """Refuse the jobs that cannot be paid for."""
+    by_id = {event.job_id: event for event in events}
+    jobs = AIJob.objects.locked(by_id)
+    moves = [_refusal(job, by_id[str(job.pk)]) for job in jobs if job.state == JobState.SUBMITTED]
+    if moves:
+        carry_out(moves)
+    ended = [job.pk for job in jobs if job.payment_status == PaymentStatus.PENDING]
+    AIJob.objects.filter(pk__in=ended).update(payment_status=PaymentStatus.REFUSED)
+
+
+def cancel(*, job: AIJob, actor: str, reason: str = "cancelled by its owner") -> AIJob:
+    """Cancel a job at once, whatever its miner does; a second cancel changes nothing.
+
+    Once started, the milliseconds run so far are owed (apps/ai/refunds.py). Raises StateConflict when it has ended.
+    """
+    with atomic(AIJob):
+        (job,) = AIJob.objects.locked([job.pk])
+        if job.state == JobState.CANCELLED:
+            return job
+        if JobState.CANCELLED not in AIJob.TRANSITIONS[job.state]:
+            raise job.conflict(JobState.CANCELLED)
+        started = job.state == JobState.RUNNING
+        outcome = Outcome.CANCELLED_AFTER_START if started else Outcome.CANCELLED_BEFORE_START
+        end([Ending(
+            job=job, to=JobState.CANCELLED, outcome=outcome, reason=reason, actor=actor,
+            metered_ms=run_so_far(job, timezone.now()) if started else 0,
+        )])  # fmt: skip
+    return job
+
+
+def run_so_far(job: AIJob, now: datetime) -> int:
+    """Milliseconds since the present attempt began, never more than an attempt may take."""
+    if job.started_at is None:
+        return 0
+    elapsed = int((now - job.started_at).total_seconds() * 1000)
+    return min(max(0, elapsed), job.execution_seconds * 1000)
+
+
+def queue_deadline(job: AIJob, since: datetime) -> datetime:
+    """When waiting ends: the queue's own limit, or the job's whole time if that is sooner."""
+    return min(since + timedelta(seconds=job.queue_seconds), job.expires_at)
+
+
+def _can_pay(owner_id: UUID, amount: int) -> None:
+    if not amount:
+        return
+    balance = available(owner_id)
+    if balance < amount:
+        raise CannotPay(
+            f"{format_amount(amount)} AIT are needed, {format_amount(balance)} are available.",
+            needed=format_amount(amount), available=format_amount(balance),
+        )  # fmt: skip
+
+
+def _build(*, owner_id: UUID, terms: Mapping[str, Any]) -> AIJob:
+    now = timezone.now()
+    expires_at = now + timedelta(seconds=terms["ttl_seconds"])
+    job = AIJob(owner_id=owner_id, created_at=now, expires_at=expires_at, due_at=expires_at, **terms)
+    if job.is_paid:
+        job.payment_status = PaymentStatus.PENDING
+    else:
+        job.state, job.queued_at, job.due_at = JobState.QUEUED, now, queue_deadline(job, now)
+    return job
+
+
+def _take_input(job: AIJob, payload: Any, input_sha256: str | None) -> blobs.Stored | None:
+    """Put the input where it belongs: the row, a new blob, or an artifact uploaded before."""
+    body = orjson.dumps(payload, option=orjson.OPT_SORT_KEYS)
+    if len(body) > PAYLOAD_LIMIT:
+        raise PayloadTooLarge(limit=PAYLOAD_LIMIT)
+    if input_sha256:
+        return _refer_to_artifact(job, payload, input_sha256, len(body))
+    job.input_sha256, job.input_size = hashlib.sha256(body).hexdigest(), len(body)
+    job.input_is_blob = len(body) > INLINE_LIMIT
+    job.payload = None if job.input_is_blob else payload
+    return blobs.put([body], limit=PAYLOAD_LIMIT) if job.input_is_blob else None
+
+
+def _refer_to_artifact(job: AIJob, payload: Any, sha256: str, size: int) -> None:
+    if size > INLINE_LIMIT:
+        raise InputUnusable(f"Beside an artifact the payload is at most {INLINE_LIMIT} bytes.")
+    artifact = Artifact.objects.owned_by(job.owner_id).filter(sha256=sha256).first()
+    if artifact is None:
+        raise InputUnusable("input_sha256 names no artifact of yours; upload it first.")
+    job.input_sha256, job.input_size, job.input_is_blob, job.payload = sha256, artifact.size, True, payload
+
+
+def _queue(jobs: Sequence[AIJob], by_id: Mapping[str, PaymentHeld]) -> None:
+    if not jobs:
+        return
+    now = timezone.now()
+    carry_out([
+        Move(
+            job=job, to=JobState.QUEUED, actor=PAYMENT_ACTOR, reason="the payment is held",
+            fields={"queued_at": now, "due_at": queue_deadline(job, now), **_held(by_id[str(job.pk)])},
+        )
+        for job in jobs
+    ])  # fmt: skip
+    emit(*(facts.queued(job, cost=expected_seconds(job)) for job in jobs), by="ai")
+
+
+def _held(event: PaymentHeld) -> dict[str, Any]:
+    return {"payment_status": PaymentStatus.HELD, "payment_id": UUID(event.payment_id)}
+
+
+def _refusal(job: AIJob, event: PaymentRefused) -> Move:
+    reason = f"{format_amount(event.needed)} AIT are needed, {format_amount(event.available)} are available."
+    fields = {
+        "outcome": str(Outcome.INSUFFICIENT_FUNDS), "error": reason, "completed_at": timezone.now(), "due_at": None,
+    }  # fmt: skip
+    return Move(job=job, to=JobState.REFUSED, actor=PAYMENT_ACTOR, reason=reason, fields=fields)

@@ -1,0 +1,13 @@
+"""Routes of the ai domain, below its prefix."""
+
+from rest_framework.routers import SimpleRouter
+
+from apps.ai.admin_views import AdminJobViewSet
+from apps.ai.views import ArtifactViewSet, JobViewSet
+
+router = SimpleRouter(trailing_slash=False)
+router.register("jobs", JobViewSet, basename="job")
+router.register("artifacts", ArtifactViewSet, basename="artifact")
+router.register("admin/jobs", AdminJobViewSet, basename="admin-job")
+
+urlpatterns = router.urls

@@ -1,0 +1,67 @@
+"""What must always be true of leases and waiting work; each query names what breaks it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aitbc.core.audit import invariant
+from aitbc.core.db import cursor
+from apps.gpu.models import Lease
+
+TWO_HOLDERS = """SELECT a.job_id FROM gpu_lease a JOIN gpu_lease b ON a.job_id = b.job_id AND a.id < b.id
+WHERE a.granted_at < coalesce(b.ended_at, 'infinity') AND b.granted_at < coalesce(a.ended_at, 'infinity')"""
+ATTEMPT_FALLS = """SELECT job_id, attempt, before FROM (
+  SELECT job_id, attempt, lag(attempt) OVER (PARTITION BY job_id ORDER BY id) AS before,
+    lag(state) OVER (PARTITION BY job_id ORDER BY id) AS ended FROM gpu_lease) l
+WHERE attempt < before OR (attempt = before AND ended <> 'released')"""
+TWO_RESULTS = """SELECT job_id, count(*) FROM gpu_lease WHERE state = 'completed' GROUP BY 1 HAVING count(*) > 1"""
+TOO_MANY = """SELECT m.name, m.concurrency, count(*) FROM gpu_miner m JOIN gpu_lease l ON l.miner_id = m.id
+WHERE l.state = 'leased' AND l.granted_at > m.changed_at GROUP BY m.id HAVING count(*) > m.concurrency"""
+ASTRAY = """SELECT w.job_id, w.attempt FROM gpu_work w WHERE w.state = 'leased'
+AND NOT EXISTS (SELECT FROM gpu_lease l WHERE l.work_id = w.id AND l.state = 'leased')
+UNION ALL SELECT l.job_id, l.attempt FROM gpu_lease l WHERE l.state = 'leased'
+AND NOT EXISTS (SELECT FROM gpu_work w WHERE w.id = l.work_id AND w.state = 'leased')"""
+CLASSLESS = """SELECT w.job_id, w.class_id FROM gpu_work w WHERE w.state IN ('waiting', 'delayed')
+AND NOT EXISTS (SELECT FROM gpu_requirementclass c WHERE c.id = w.class_id)"""
+
+
+def _rows(query: str) -> list[tuple[object, ...]]:
+    with cursor(Lease) as sql:
+        sql.execute(query)
+        return list(sql.fetchall())
+
+
+@invariant("I4", db="gpu")
+def one_holder_at_a_time() -> Iterable[str]:
+    """No job is in two miners' hands at one time."""
+    return [f"job {job} was held twice at one time" for (job,) in _rows(TWO_HOLDERS)]
+
+
+@invariant("I5", db="gpu")
+def attempts_rise() -> Iterable[str]:
+    """The attempt of a job's leases rises; only an undelivered one is given again."""
+    return [f"job {job}: attempt {attempt} follows {before}" for job, attempt, before in _rows(ATTEMPT_FALLS)]
+
+
+@invariant("I7", db="gpu")
+def one_result_each() -> Iterable[str]:
+    """A job has at most one accepted result."""
+    return [f"job {job} has {count} accepted results" for job, count in _rows(TWO_RESULTS)]
+
+
+@invariant("I8", db="gpu")
+def nobody_holds_more_than_declared() -> Iterable[str]:
+    """No miner is given more than it declared since it last changed."""
+    return [f"miner {name} holds {count} of {slots}" for name, slots, count in _rows(TOO_MANY)]
+
+
+@invariant("I4b", db="gpu")
+def work_and_leases_agree() -> Iterable[str]:
+    """Work is leased exactly while its lease lives."""
+    return [f"job {job} attempt {attempt}: work and lease disagree" for job, attempt in _rows(ASTRAY)]
+
+
+@invariant("I4c", db="gpu")
+def waiting_work_has_a_class() -> Iterable[str]:
+    """Waiting work can be found: its requirement class exists."""
+    return [f"job {job} waits in class {class_id}, which is gone" for job, class_id in _rows(CLASSLESS)]

@@ -1,0 +1,139 @@
+"""What a miner says it can do, in any dialect, brought into one form. Pure: no Django, no database.
+
+Each client generation names things its own way (gpus or gpu, supported_tasks or a bare list, megabytes
+under the name memory_gb); everything after this module sees an Offer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from aitbc.core.money import parse_amount
+
+MOST = 256  # names in a list, cards in a machine
+LONGEST = 200
+TASK_NAMES = ("tasks", "task_types", "supported_tasks", "engines")
+LARGEST_MB = 2**31 - 1
+MEGABYTES_FROM = 1024  # no card has a terabyte: a "memory_gb" this large was meant in megabytes
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One graphics card."""
+
+    name: str
+    memory_mb: int = 0
+    uuid: str = ""
+    driver: str = ""
+    cuda: str = ""
+    architecture: str = ""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a miner offers, normalised. Empty tasks mean that it did not say: any task may be tried."""
+
+    tasks: frozenset[str] = frozenset()
+    models: frozenset[str] = frozenset()
+    data_classes: frozenset[str] = frozenset()
+    gpus: tuple[Gpu, ...] = field(default_factory=tuple)
+    cuda: str = ""
+    region: str = ""
+    price: int | None = None  # micro-AIT per hour
+
+    def to_json(self) -> dict[str, Any]:
+        lists = {name: sorted(getattr(self, name)) for name in ("tasks", "models", "data_classes")}
+        return {**lists, "gpus": [asdict(gpu) for gpu in self.gpus], "cuda": self.cuda, "region": self.region, "price": self.price}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Offer:
+        return cls(
+            tasks=frozenset(stored.get("tasks", ())),
+            models=frozenset(stored.get("models", ())),
+            data_classes=frozenset(stored.get("data_classes", ())),
+            gpus=tuple(Gpu(**gpu) for gpu in stored.get("gpus", ())),
+            cuda=stored.get("cuda", ""),
+            region=stored.get("region", ""),
+            price=stored.get("price"),
+        )
+
+
+def normalise(sent: Any, *, region: str = "") -> Offer:
+    """Read capabilities as any known client sends them. Raises ValueError on a price that is no amount."""
+    if isinstance(sent, (list, tuple)):
+        sent = {"tasks": sent}
+    if not isinstance(sent, Mapping):
+        sent = {}
+    gpus = _gpus(sent)
+    cuda = _text(sent.get("cuda")) or _text(sent.get("cuda_version")) or next((gpu.cuda for gpu in gpus if gpu.cuda), "")
+    return Offer(
+        tasks=frozenset().union(*(_names(sent.get(name)) for name in TASK_NAMES)),
+        models=_names(sent.get("models")),
+        data_classes=_names(sent.get("data_classes")) | _names([sent.get("data_class")]),
+        gpus=gpus,
+        cuda=cuda,
+        region=_text(region) or _text(sent.get("region")),
+        price=_price(sent),
+    )
+
+
+def _price(sent: Mapping[str, Any]) -> int | None:
+    given = next((sent[name] for name in ("price", "price_per_hour") if sent.get(name) is not None), None)
+    if given is None:
+        return None
+    if isinstance(given, bool) or not isinstance(given, (str, int, float, Decimal)):
+        raise ValueError("a price is a number of AIT per hour")
+    price = parse_amount(str(given) if isinstance(given, float) else given)
+    if price < 0:
+        raise ValueError("a price is not negative")
+    return price
+
+
+def _gpus(sent: Mapping[str, Any]) -> tuple[Gpu, ...]:
+    cards = sent.get("gpus", sent.get("gpu"))
+    if isinstance(cards, (Mapping, str)):
+        cards = [cards]
+    if not isinstance(cards, (list, tuple)):
+        return ()
+    return tuple(_gpu(card) for card in cards[:MOST] if isinstance(card, (Mapping, str)))
+
+
+def _gpu(card: Mapping[str, Any] | str) -> Gpu:
+    if isinstance(card, str):
+        return Gpu(name=_text(card)[:120])
+    return Gpu(
+        name=(_text(card.get("name")) or _text(card.get("model")))[:120],
+        memory_mb=_memory_mb(card),
+        uuid=_text(card.get("uuid"))[:80],
+        driver=(_text(card.get("driver")) or _text(card.get("driver_version")))[:40],
+        cuda=(_text(card.get("cuda")) or _text(card.get("cuda_version")))[:40],
+        architecture=_text(card.get("architecture"))[:40],
+    )
+
+
+def _memory_mb(card: Mapping[str, Any]) -> int:
+    megabytes = _number(card.get("memory_mb")) or _number(card.get("memory_total_mb"))
+    if not megabytes:
+        size = _number(card.get("memory_gb"))
+        megabytes = size if size >= MEGABYTES_FROM else size * 1024
+    return min(int(megabytes), LARGEST_MB)
+
+
+def _number(value: Any) -> float:
+    usable = isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) and 0 <= value <= LARGEST_MB
+    return float(value) if usable else 0.0
+
+
+def _text(value: Any) -> str:
+    return str(value)[:LONGEST] if isinstance(value, (str, int, float, Decimal)) and not isinstance(value, bool) else ""
+
+
+def _names(values: Any) -> frozenset[str]:
+    if isinstance(values, (str, Mapping)):
+        values = [values] if isinstance(values, str) else list(values)
+    if not isinstance(values, Iterable):
+        return frozenset()
+    return frozenset(text for value in list(values)[:MOST] if (text := _text(value)))

@@ -1,0 +1,33 @@
+"""What can go wrong between the exchange and a miner."""
+
+from __future__ import annotations
+
+from aitbc.core.errors import Conflict, Invalid, NotFound, TooLarge
+
+
+class MinerNotFound(NotFound):
+    """There is no such miner, or it is not yours."""
+
+
+class LeaseNotFound(NotFound):
+    """You never held this job."""
+
+
+class LeaseFenced(Conflict):
+    """The lease is no longer yours."""
+
+
+class MinerBusy(Conflict):
+    """The miner still holds leases."""
+
+
+class ResultTooLarge(TooLarge):
+    """The result is larger than 16 MiB."""
+
+
+class UnusableResult(Invalid):
+    """The result cannot be written as canonical JSON."""
+
+
+class BackendRefused(Invalid):
+    """The back-end's address may not be called."""

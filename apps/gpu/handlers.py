@@ -1,0 +1,26 @@
+"""What gpu does when a job is queued, withdrawn or moved. Handlers take batches, at most one event per key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aitbc.core.messaging import subscribe
+from apps.ai.events import JobPrioritized, JobQueued, JobWithdrawn
+from apps.gpu.services import keeping, work
+
+keeping.register()
+
+
+@subscribe(JobQueued, by="gpu")
+def on_jobs_queued(events: Sequence[JobQueued]) -> None:
+    work.enqueue(events)
+
+
+@subscribe(JobWithdrawn, by="gpu")
+def on_jobs_withdrawn(events: Sequence[JobWithdrawn]) -> None:
+    work.withdraw(events)
+
+
+@subscribe(JobPrioritized, by="gpu")
+def on_jobs_prioritized(events: Sequence[JobPrioritized]) -> None:
+    work.prioritize(events)

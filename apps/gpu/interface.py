@@ -1,0 +1,115 @@
+"""What other domains may ask gpu: answers are frozen, nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F
+
+from apps.gpu.matching import CHECKS, Candidate
+from apps.gpu.models import Lease, Miner, RequirementClass, Work
+from apps.gpu.services import roster
+from apps.gpu.services.classes import on_grid
+from apps.gpu.states import LeaseState
+
+HISTORY = 200  # finished leases of a class that an estimate is made from
+NAMES = {"gpu": ("gpu", "gpu_count", "min_vram_mb")}  # one check judges these together
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """Why a job waits: who is online, what each constraint costs it, where it stands."""
+
+    online_miners: int
+    fitting_miners: int
+    constraints: list[dict[str, Any]] = field(default_factory=list)
+    position: int | None = None
+    ahead: int | None = None
+    estimate_seconds: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaseView:
+    """Who holds a job now."""
+
+    job_id: UUID
+    attempt: int
+    miner_id: UUID
+    provider_id: UUID
+    rate: int
+    granted_at: datetime
+    started_at: datetime | None
+    lease_until: datetime
+    progress: float
+    note: str
+    suspect: bool
+    cancelling: bool
+
+
+def explain(requirement: Mapping[str, Any], job_id: UUID | str | None) -> Explanation:
+    """How many online miners pass each constraint alone, and how many would fit were it relaxed; position and estimate."""
+    wanted = on_grid(requirement)
+    miners = [roster.candidate_of(miner) for miner in Miner.objects.online()]
+    verdicts = [{name: check(wanted, miner) for name, check in CHECKS.items()} for miner in miners]
+    fitting = sum(all(verdict.values()) for verdict in verdicts)
+    work = Work.objects.open().filter(job_id=job_id).first() if job_id else None
+    ahead = Work.objects.ahead_of(work).count() if work is not None and work.state == "waiting" else None
+    return Explanation(
+        online_miners=len(miners),
+        fitting_miners=fitting,
+        constraints=[_constraint(name, wanted, verdicts) for name in CHECKS if _asked(name, wanted)],
+        position=None if ahead is None else ahead + 1,
+        ahead=ahead,
+        estimate_seconds=_estimate(work, ahead, _slots(miners, verdicts)),
+    )
+
+
+def holder(job_id: UUID | str) -> LeaseView | None:
+    """The live lease on a job, if a miner holds it."""
+    lease = Lease.objects.live().filter(job_id=job_id).first()
+    if lease is None:
+        return None
+    plain = {
+        name: getattr(lease, name) for name in LeaseView.__dataclass_fields__ if name not in ("suspect", "cancelling")
+    }
+    return LeaseView(**plain, suspect=lease.suspect_at is not None, cancelling=lease.cancel_at is not None)
+
+
+def attempts_of(job_id: UUID | str) -> list[tuple[int, str]]:
+    """Every lease on a job so far: (attempt, state), oldest first; for reconciliation."""
+    return list(Lease.objects.filter(job_id=job_id).order_by("id").values_list("attempt", "state"))
+
+
+def _asked(name: str, wanted: Mapping[str, Any]) -> bool:
+    return any(wanted.get(key) not in (None, [], 0, "") for key in NAMES.get(name, (name,)))
+
+
+def _constraint(name: str, wanted: Mapping[str, Any], verdicts: list[dict[str, bool]]) -> dict[str, Any]:
+    keys = NAMES.get(name, (name,))
+    return {
+        "name": name,
+        "value": wanted[name] if len(keys) == 1 else {key: wanted.get(key) for key in keys},
+        "pass": sum(verdict[name] for verdict in verdicts),
+        "if_relaxed": sum(all(ok for other, ok in verdict.items() if other != name) for verdict in verdicts),
+    }
+
+
+def _slots(miners: list[Candidate], verdicts: list[dict[str, bool]]) -> int:
+    fitting = [miner.id for miner, verdict in zip(miners, verdicts, strict=True) if all(verdict.values())]
+    return sum(Miner.objects.filter(pk__in=fitting).values_list("concurrency", flat=True))
+
+
+def _estimate(work: Work | None, ahead: int | None, slots: int) -> int | None:
+    """Seconds until it starts: jobs ahead × how long its class's jobs took, over the slots that serve it."""
+    if work is None or ahead is None or not slots or not RequirementClass.objects.filter(pk=work.class_id).exists():
+        return None
+    took = ExpressionWrapper(F("ended_at") - F("granted_at"), output_field=DurationField())
+    done = Lease.objects.filter(class_id=work.class_id, state=LeaseState.COMPLETED).order_by("-ended_at")[:HISTORY]
+    known = done.aggregate(mean=Avg(took), count=Count("pk"))
+    if not known["count"]:
+        return None
+    return round((ahead + 1) * known["mean"].total_seconds() / slots)

@@ -1,0 +1,114 @@
+"""Engines: what a miner can compute.
+
+An engine is a class named by an entry point of the group `aitbc.engines`. It needs no base class:
+
+    name        what clients ask for as `task_type`; `aliases` (optional) are other words for it
+    available() whether this host can run it: cheap, imports nothing heavy, raises nothing
+    models()    the model names it offers, possibly none
+    run(payload, progress)  the work, in a child process of its own; returns a JSON object
+
+A payload comes from a stranger. An engine checks all of it and raises BadInput with a sentence the
+client can act on; whatever else escapes is the engine's own fault.
+"""
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Protocol
+import logging
+
+log = logging.getLogger("aitbc.miner")
+
+GROUP = "aitbc.engines"
+# The same lines as in pyproject.toml, so that a checkout that was never installed has its engines too.
+BUILT_IN = {
+    "benchmark": "apps.gpu.miner.engines.benchmark:Benchmark",
+    "embedding": "apps.gpu.miner.engines.embedding:Embedding",
+    "language": "apps.gpu.miner.engines.language:Language",
+    "file-type": "apps.gpu.miner.engines.filetype:FileType",
+    "inference": "apps.gpu.miner.engines.inference:Inference",
+    "ocr": "apps.gpu.miner.engines.ocr:Ocr",
+    "transcription": "apps.gpu.miner.engines.transcription:Transcription",
+}
+
+
+class EngineFailure(Exception):
+    """The engine could not do it; the code tells the exchange whose fault that is."""
+
+    code = "ENGINE_ERROR"
+
+
+class BadInput(EngineFailure):
+    """The payload is wrong: no other miner would do better with it."""
+
+    code = "BAD_INPUT"
+
+
+class Refused(EngineFailure):
+    """This miner does not do it, another may."""
+
+    code = "REFUSED"
+
+
+class Progress:
+    """What an engine is given besides the payload: a way to report, its input file, its last checkpoint."""
+
+    def __init__(self, send: Callable[[float, str, Any], None], *, input: Path | None = None, state: Any = None):
+        self._send = send
+        self.input = input
+        self.state = state
+
+    def __call__(self, fraction: float, note: str = "", state: Any = None) -> None:
+        """Say how far the work is (0 to 1); `state`, if given, is enough to go on from here later."""
+        self._send(min(max(fraction, 0.0), 1.0), note, state)
+
+
+class Engine(Protocol):
+    """The shape of an engine; see the module's docstring."""
+
+    name: str
+
+    def available(self) -> bool: ...
+
+    def models(self) -> list[str]: ...
+
+    def run(self, payload: dict, progress: Progress) -> dict: ...
+
+
+def load(name: str) -> Engine:
+    """Return the named engine; KeyError when there is none of that name."""
+    return _declared()[name].load()()
+
+
+def available() -> dict[str, Engine]:
+    """Return the engines this host can run; one that breaks while asked is logged and left out."""
+    found = {}
+    for name in _declared():
+        try:
+            engine = load(name)
+            if engine.available():
+                found[name] = engine
+        except Exception as error:  # an engine is third-party code: one bad apple must not stop the miner
+            log.warning("engine %s is left out: %s: %s", name, type(error).__name__, error)
+    return found
+
+
+def task_types(engine: Engine) -> list[str]:
+    """Return every word under which clients may ask for this engine."""
+    return [engine.name, *getattr(engine, "aliases", ())]
+
+
+def _declared() -> dict[str, EntryPoint]:
+    declared = {name: EntryPoint(name, value, GROUP) for name, value in BUILT_IN.items()}
+    declared.update({point.name: point for point in entry_points(group=GROUP)})
+    return declared
+
+
+def has_module(name: str) -> bool:
+    """Tell whether a package can be imported, without importing it."""
+    from importlib.util import find_spec
+
+    return find_spec(name) is not None
+
+
+__all__ = ["BadInput", "Engine", "EngineFailure", "Progress", "Refused", "available", "has_module", "load", "task_types"]

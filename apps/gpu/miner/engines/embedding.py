@@ -1,0 +1,48 @@
+"""Sentence embeddings by WordLlama, whose weights travel inside its package."""
+
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from apps.gpu.miner.engines import Progress, has_module
+from apps.gpu.miner.engines.payload import choice, texts
+
+MODEL = "wordllama-l2-supercat-256"
+BATCH = 256
+DIMENSIONS = 256
+
+
+class Embedding:
+    """Turns texts into unit vectors of 256 numbers."""
+
+    name = "embedding"
+    aliases = ("embeddings",)
+
+    def available(self) -> bool:
+        """The package brings its weights along."""
+        return has_module("wordllama")
+
+    def models(self) -> list[str]:
+        """One model, named after its weights."""
+        return [MODEL] if self.available() else []
+
+    def run(self, payload: dict, progress: Progress) -> dict:
+        """Embed `texts` (or `text`, or `input`); cosine similarity is then the plain dot product."""
+        choice(payload, "model", MODEL, (MODEL, "wordllama", "default"))
+        given = texts(payload, count=2048, limit=32_768, total=2_000_000)
+        model = _model()
+        vectors: list[list[float]] = []
+        for start in range(0, len(given), BATCH):
+            embedded = model.embed(given[start : start + BATCH], norm=True)
+            vectors.extend([round(float(value), 6) for value in vector] for vector in embedded)
+            progress(len(vectors) / len(given), f"{len(vectors)} of {len(given)} texts")
+        return {"model": MODEL, "dimensions": DIMENSIONS, "count": len(vectors), "embeddings": vectors}
+
+
+@lru_cache(maxsize=1)
+def _model():
+    from wordllama import WordLlama
+
+    origin = find_spec("wordllama").origin
+    # Told where its own files are and not to look elsewhere; otherwise it tries to download them.
+    return WordLlama.load(cache_dir=Path(origin).parent, disable_download=True)

@@ -1,0 +1,116 @@
+"""A model server in the neighbourhood that speaks OpenAI's chat API (vLLM, llama.cpp, Ollama) or Ollama's own."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import httpx
+
+from apps.gpu.miner.engines import BadInput, EngineFailure
+
+TEXT_LIMIT = 4 * 2**20  # characters of an answer; far above what max_tokens allows
+
+
+@dataclass
+class Answer:
+    """What a model said."""
+
+    text: str = ""
+    finish_reason: str = ""
+    tokens: int = 0
+    prompt_tokens: int = 0
+
+    def add(self, piece: str) -> None:
+        """Append a piece; a server that does not stop is stopped here."""
+        self.text += piece
+        if len(self.text) > TEXT_LIMIT:
+            raise EngineFailure("the model server does not end its answer")
+
+
+class ModelServer:
+    """One server, named by its base URL with or without the trailing /v1."""
+
+    def __init__(self, url: str, key: str = ""):
+        self.url = url.rstrip("/").removesuffix("/v1")
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        # Silence of two minutes between tokens is a hung server; the job's own time limit is the outer bound.
+        self.http = httpx.Client(headers=headers, timeout=httpx.Timeout(120, connect=3), trust_env=False)
+
+    def models(self) -> list[str]:
+        """Return what it serves now; a server that does not answer serves nothing."""
+        for path, member, name in (("/v1/models", "data", "id"), ("/api/tags", "models", "name")):
+            try:
+                answer = self.http.get(self.url + path, timeout=3)
+                if answer.is_success:
+                    return [item[name] for item in answer.json()[member]]
+            except (httpx.HTTPError, ValueError, KeyError, TypeError):
+                continue
+        return []
+
+    def chat(self, request: dict, on_token: Callable[[], None]) -> Answer:
+        """Send a chat request and collect the streamed answer; Ollama's own dialect where OpenAI's is unknown."""
+        try:
+            body = {**request, "stream": True, "stream_options": {"include_usage": True}}
+            with self.http.stream("POST", f"{self.url}/v1/chat/completions", json=body) as response:
+                if response.status_code not in (404, 405):
+                    return _collect(_sse(_checked(response)), openai_chunk, on_token)
+            with self.http.stream("POST", f"{self.url}/api/chat", json=_as_ollama(request)) as response:
+                return _collect(map(json.loads, _checked(response).iter_lines()), _ollama_chunk, on_token)
+        except (httpx.HTTPError, ValueError) as error:
+            raise EngineFailure(f"the model server failed: {type(error).__name__}: {error}"[:500]) from error
+
+
+def openai_chunk(chunk: dict, answer: Answer) -> bool:
+    """Add one chunk of OpenAI's stream; True when it brought text."""
+    if chunk.get("error"):
+        raise EngineFailure(f"the model server failed: {chunk['error']}"[:500])
+    usage = chunk.get("usage") or {}
+    answer.tokens = usage.get("completion_tokens", answer.tokens)
+    answer.prompt_tokens = usage.get("prompt_tokens", answer.prompt_tokens)
+    for choice in chunk.get("choices") or ():
+        answer.finish_reason = choice.get("finish_reason") or answer.finish_reason
+        if piece := (choice.get("delta") or {}).get("content"):
+            answer.add(piece)
+            return True
+    return False
+
+
+def _ollama_chunk(chunk: dict, answer: Answer) -> bool:
+    if chunk.get("error"):
+        raise EngineFailure(f"the model server failed: {chunk['error']}"[:500])
+    answer.tokens = chunk.get("eval_count", answer.tokens)
+    answer.prompt_tokens = chunk.get("prompt_eval_count", answer.prompt_tokens)
+    answer.finish_reason = chunk.get("done_reason", answer.finish_reason)
+    piece = (chunk.get("message") or {}).get("content") or ""
+    answer.add(piece)
+    return bool(piece)
+
+
+def _collect(chunks: Iterator[dict], read: Callable[[dict, Answer], bool], on_token: Callable[[], None]) -> Answer:
+    answer = Answer()
+    for chunk in chunks:
+        if not isinstance(chunk, dict):
+            raise EngineFailure("the model server sent something that is no chunk of an answer")
+        if read(chunk, answer):
+            on_token()
+    return answer
+
+
+def _checked(response: httpx.Response) -> httpx.Response:
+    if response.is_success:
+        return response
+    said = next(response.iter_text(500), "")[:500]
+    kind = BadInput if response.status_code in (400, 413, 422) else EngineFailure
+    raise kind(f"the model server answered {response.status_code}: {said}")
+
+
+def _sse(response: httpx.Response) -> Iterator[dict]:
+    for line in response.iter_lines():
+        if line.startswith("data:") and (data := line[5:].strip()) != "[DONE]":
+            yield json.loads(data)
+
+
+def _as_ollama(request: dict) -> dict:
+    options = {name: request[name] for name in ("temperature", "top_p", "seed", "stop") if name in request}
+    options["num_predict"] = request["max_tokens"]
+    return {"model": request["model"], "messages": request["messages"], "stream": True, "options": options}

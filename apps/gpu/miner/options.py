@@ -1,0 +1,72 @@
+"""What the program is told: by the command line, else the environment, else `var/dev.env` of a development checkout."""
+
+import argparse
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+DEV_ENV = Path("var/dev.env")
+
+
+@dataclass(frozen=True)
+class Options:
+    """The settings of one run."""
+
+    url: str
+    key: str
+    miner_id: str
+    state_dir: Path
+    slots: int
+    price: str
+    region: str
+    engines: tuple[str, ...]
+    memory_mb: int
+    job_seconds: int
+    drain_seconds: float
+    input_mb: int
+    wait_seconds: int
+    once: int
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `run` on a parser."""
+    env = environment()
+    add = parser.add_argument
+    add("--url", default=env.get("AITBC_URL", "http://127.0.0.1:8000"), help="the exchange (AITBC_URL)")
+    add("--key", default="", help="the API key; better given as AITBC_MINER_KEY, where no process list shows it")
+    add("--miner-id", default=env.get("AITBC_MINER_ID", ""), help="which of the key owner's miners this is (AITBC_MINER_ID)")
+    add("--state-dir", type=Path, default=Path(env.get("AITBC_MINER_STATE", "var/miner")), help="where unsent results are kept")
+    add("--slots", type=_positive, default=_positive(env.get("AITBC_MINER_SLOTS", "2")), help="jobs at the same time")
+    add("--price", default=env.get("AITBC_MINER_PRICE", ""), help="AIT per hour of computing; default: the exchange's reference rate")
+    add("--region", default=env.get("AITBC_MINER_REGION", ""), help="where this host is, e.g. eu-central")
+    add("--engine", dest="engines", action="append", default=[], help="offer only this engine; may be repeated")
+    add("--memory-mb", type=int, default=int(env.get("AITBC_MINER_MEMORY_MB", "0")), help="memory limit of one job; 0: a share of the host's")
+    add("--job-seconds", type=_positive, default=3600, help="time limit of one job; the job's own may be shorter")
+    add("--drain-seconds", type=float, default=30.0, help="how long SIGTERM waits for running jobs before it hands them back")
+    add("--input-mb", type=_positive, default=256, help="largest input this miner downloads")
+    add("--wait-seconds", type=int, default=20, help="how long one poll waits at the exchange for work")
+    add("--once", type=_positive, default=0, metavar="N", help="exit after N jobs")
+
+
+def from_arguments(given: argparse.Namespace) -> Options:
+    """Build the options out of parsed arguments."""
+    named = {name: getattr(given, name) for name in Options.__annotations__}
+    # Not a default of the parser: --help prints those.
+    key = given.key or environment().get("AITBC_MINER_KEY", "")
+    return Options(**named | {"engines": tuple(given.engines), "key": key})
+
+
+def environment() -> dict[str, str]:
+    """Return the environment; in a development checkout, with what `make up` wrote down beneath it."""
+    written = {}
+    if DEV_ENV.is_file():
+        lines = DEV_ENV.read_text().splitlines()
+        pairs = (line.removeprefix("export ").split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+        written = {name.strip(): value.strip().strip("'\"") for name, value in pairs}
+    return written | dict(os.environ)
+
+
+def _positive(value: str) -> int:
+    if (number := int(value)) < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number

@@ -1,0 +1,245 @@
+"""The parent's side of the child processes: start them, give them jobs, keep their limits, kill them."""
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+REPORT_LIMIT = 16 * 2**20 + 4096  # bytes of one report: the exchange takes results up to 16 MiB
+TOO_LONG: dict = {}
+KILL_GRACE = 2.0  # seconds between SIGTERM and SIGKILL
+IDLE_SECONDS = 300.0  # a child with its model loaded waits this long for the next job
+ROOT = Path(__file__).resolve().parents[3]
+
+# A child gets what libraries need to find their GPU and their models, never the miner's key.
+PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "USER")
+PASSED_ON_PREFIXES = (
+    "LC_", "CUDA_", "NVIDIA_", "OMP_", "OPENBLAS_", "MKL_", "HF_", "PYTHON",
+    "AITBC_INFERENCE_", "AITBC_GGUF", "AITBC_WHISPER", "AITBC_ENGINE_",
+)  # fmt: skip
+
+# PDEATHSIG is tied to the *thread* that forked: all children are started by this one, which lives as long as we do.
+_SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended: a result, or a typed failure."""
+
+    result: dict | None = None
+    code: str = ""
+    message: str = ""
+    peak_mb: int = 0
+
+
+@dataclass
+class Hooks:
+    """Whom to tell while a job runs."""
+
+    progress: Callable[[float, str], None] = lambda fraction, note: None
+    checkpoint: Callable[[object], None] = lambda state: None
+
+
+class Child:
+    """One process, one engine, one job at a time."""
+
+    def __init__(self, engine: str, memory_mb: int, threads: int):
+        self.engine = engine
+        self.idle_since = time.monotonic()
+        self.usable = True
+        self._stopped: tuple[str, str] | None = None
+        self._scratch = tempfile.TemporaryDirectory(prefix="aitbc-miner-")
+        self._process = _SPAWNER.submit(self._start, memory_mb, threads).result()
+        self._stderr = _Tail(self._process.stderr)
+
+    def _start(self, memory_mb: int, threads: int) -> subprocess.Popen:
+        command = [sys.executable, "-m", "apps.gpu.miner.child", self.engine, str(memory_mb), str(os.getpid())]
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self._scratch.name,
+            env=_environment(threads),
+            start_new_session=True,
+        )
+
+    def run(self, job: dict, *, seconds: float, hooks: Hooks) -> Outcome:
+        """Give it a job and follow it to its end, its time limit, or its death."""
+        deadline = time.monotonic() + seconds
+        try:
+            self._tell(job)
+            outcome = self._follow(job["job"], deadline, seconds, hooks)
+        except OSError:  # the pipe broke: it died before it read the job
+            outcome = None
+        if outcome is None:
+            outcome = self._death()
+        if outcome.result is None and outcome.code not in ("BAD_INPUT", "REFUSED"):
+            self.close()
+        self.idle_since = time.monotonic()
+        return outcome
+
+    def stop(self, code: str, message: str) -> None:
+        """Kill it, from any thread; the job that runs in it ends with this failure."""
+        self._stopped = self._stopped or (code, message)
+        self._signal(signal.SIGTERM)
+        timer = threading.Timer(KILL_GRACE, self._signal, args=(signal.SIGKILL,))
+        timer.daemon = True
+        timer.start()
+
+    def ask_checkpoint(self, job: str) -> None:
+        """Ask for the engine's last state of this job; the answer arrives as a report."""
+        try:
+            self._tell({"checkpoint": job})
+        except OSError:
+            pass  # it is gone, and its job's thread is about to notice
+
+    def close(self) -> None:
+        """End it for good and reap it."""
+        self.usable = False
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            try:
+                stream.close()
+            except OSError:
+                pass  # closing flushes what the dead child will never read
+        self._scratch.cleanup()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can take another job."""
+        return self.usable and self._stopped is None and self._process.poll() is None
+
+    def _tell(self, order: dict) -> None:
+        self._process.stdin.write(json.dumps(order).encode() + b"\n")
+        self._process.stdin.flush()
+
+    def _follow(self, job: str, deadline: float, seconds: float, hooks: Hooks) -> Outcome | None:
+        """Read reports until the final one; None when the stream ends without one."""
+        for report in _reports(self._process.stdout.fileno(), deadline):
+            if report is TOO_LONG:
+                return Outcome(code="ENGINE_ERROR", message="the result is larger than 16 MiB")
+            if report is None:
+                return Outcome(code="ENGINE_ERROR", message=f"time limit of {seconds:.0f} s exceeded")
+            if "progress" in report:
+                hooks.progress(report["progress"], report["note"])
+            elif "checkpoint" in report:
+                if report["job"] == job:  # asked for as the job before ended: not ours
+                    hooks.checkpoint(report["checkpoint"])
+            elif "error" in report:
+                return Outcome(**report["error"])
+            else:
+                return Outcome(result=report["result"], peak_mb=report["peak_mb"])
+        return None
+
+    def _death(self) -> Outcome:
+        """Say what its end means: ordered by us, out of memory, or a crash."""
+        self.usable = False
+        try:
+            status = self._process.wait(KILL_GRACE)
+        except subprocess.TimeoutExpired:
+            status = 0  # it closed its stream and lives on; close() will end it
+        if self._stopped:
+            return Outcome(code=self._stopped[0], message=self._stopped[1])
+        said = self._stderr.text()
+        if "bad_alloc" in said or "MemoryError" in said or status == -signal.SIGKILL:
+            return Outcome(code="OUT_OF_MEMORY", message="the engine was ended, most likely for want of memory")
+        end = signal.Signals(-status).name if status < 0 else f"status {status}"
+        return Outcome(code="ENGINE_ERROR", message=f"the engine's process ended with {end}: {said[-300:]}".rstrip(": \n"))
+
+    def _signal(self, number: int) -> None:
+        if self._process.poll() is None:
+            try:
+                os.killpg(self._process.pid, number)
+            except ProcessLookupError:
+                pass  # it ended between the look and the shot
+
+
+@dataclass
+class Pool:
+    """Children that wait with their model loaded, so that the next job of the same kind starts at once."""
+
+    memory_mb: int
+    threads: int
+    size: int
+    _idle: list[Child] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, engine: str) -> Child:
+        """Return a waiting child of this engine, else a new one."""
+        with self._lock:
+            waiting = next((child for child in self._idle if child.engine == engine and child.alive), None)
+            if waiting:
+                self._idle.remove(waiting)
+        return waiting or Child(engine, self.memory_mb, self.threads)
+
+    def give(self, child: Child) -> None:
+        """Take a child back; those dead, idle for long, or too many are ended."""
+        with self._lock:
+            self._idle.append(child)
+            oldest = time.monotonic() - IDLE_SECONDS
+            keep = [other for other in self._idle if other.alive and other.idle_since > oldest][-self.size :]
+            ended, self._idle = [other for other in self._idle if other not in keep], keep
+        for other in ended:
+            other.close()
+
+    def close(self) -> None:
+        """End them all."""
+        with self._lock:
+            ended, self._idle = self._idle, []
+        for child in ended:
+            child.close()
+
+
+def _environment(threads: int) -> dict[str, str]:
+    passed = {k: v for k, v in os.environ.items() if k in PASSED_ON or k.startswith(PASSED_ON_PREFIXES)}
+    path = os.pathsep.join(filter(None, [str(ROOT), passed.get("PYTHONPATH")]))
+    return {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false", **passed, "PYTHONPATH": path}
+
+
+def _reports(descriptor: int, deadline: float):
+    """Yield the reports on this pipe; None when the time is up, TOO_LONG at an endless line; ends with the pipe."""
+    buffer = bytearray()
+    with selectors.DefaultSelector() as selector:
+        selector.register(descriptor, selectors.EVENT_READ)
+        while True:
+            if not selector.select(max(deadline - time.monotonic(), 0)):
+                yield None
+            if not (data := os.read(descriptor, 1 << 16)):
+                return
+            buffer += data
+            if len(buffer) > REPORT_LIMIT:
+                yield TOO_LONG
+            while (end := buffer.find(b"\n")) >= 0:
+                yield json.loads(buffer[:end])
+                del buffer[: end + 1]
+
+
+class _Tail:
+    """Keeps the last few kilobytes of a child's stderr, and keeps the pipe from filling up."""
+
+    def __init__(self, stream):
+        self._kept = bytearray()
+        self._thread = threading.Thread(target=self._read, args=(stream,), daemon=True)
+        self._thread.start()
+
+    def _read(self, stream) -> None:
+        with stream:
+            while data := stream.read1(4096):
+                self._kept += data
+                del self._kept[:-4096]
+
+    def text(self) -> str:
+        """Return what was said, once the stream has ended."""
+        self._thread.join(1)
+        return self._kept.decode("utf-8", "replace")

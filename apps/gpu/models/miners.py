@@ -1,0 +1,118 @@
+"""Miners, their graphics cards, and back-ends that cannot poll for themselves."""
+
+from __future__ import annotations
+
+from typing import Self
+from uuid import UUID
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from aitbc.core.fields import AmountField
+from aitbc.core.ids import uuid7
+from aitbc.core.states import AbstractTransition, StatefulModel
+from apps.gpu.states import MINER_TRANSITIONS, MinerState
+
+class MinerQuerySet(models.QuerySet["Miner"]):
+    def owned_by(self, owner_id: UUID) -> Self:
+        return self.filter(owner_id=owner_id)
+
+    def online(self) -> Self:
+        return self.filter(state=MinerState.ONLINE)
+
+    def present(self) -> Self:
+        return self.exclude(state=MinerState.DEREGISTERED)
+
+
+class Miner(StatefulModel):
+    """A machine that does work for money. It belongs to the owner of the key that registered it."""
+
+    TRANSITIONS = MINER_TRANSITIONS
+    HISTORY = "MinerTransition"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    owner_id = models.UUIDField()
+    key_id = models.CharField(max_length=64, help_text="The key it last registered with, for clients that name no miner.")
+    name = models.CharField(max_length=128, help_text="What the miner calls itself; unique per owner.")
+    session = models.CharField(max_length=64)
+    state = models.CharField(max_length=20, choices=MinerState, default=MinerState.ONLINE)
+    capabilities = models.JSONField(default=dict, help_text="As it was sent.")
+    offer = models.JSONField(default=dict, help_text="The same, normalised for matching.")
+    capability_version = models.IntegerField(default=1)
+    concurrency = models.PositiveIntegerField(default=1)
+    region = models.CharField(max_length=100, blank=True)
+    price = AmountField(null=True, default=None, help_text="micro-AIT per hour; empty means the reference rate.")
+    reputation = models.PositiveSmallIntegerField(default=500, help_text="Per mille of work done as promised.")
+    metrics = models.JSONField(default=dict, help_text="As last reported; a claim only.")
+    last_heartbeat = models.DateTimeField(default=timezone.now)
+    changed_at = models.DateTimeField(default=timezone.now, db_index=True, help_text="Anything but a heartbeat.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = MinerQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(name="gpu_miner_name", fields=["owner_id", "name"]),
+            models.CheckConstraint(name="gpu_miner_state_known", condition=Q(state__in=MinerState.values)),
+            models.CheckConstraint(name="gpu_miner_concurrency", condition=Q(concurrency__gte=1, concurrency__lte=1024)),
+        ]
+        indexes = [
+            models.Index(name="gpu_miner_key", fields=["key_id", "-created_at"]),
+            models.Index(name="gpu_miner_named", fields=["name"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class MinerTransition(AbstractTransition):
+    """One move of a miner between its states."""
+
+
+class MinerGpu(models.Model):
+    """A graphics card as its miner describes it."""
+
+    id = models.BigAutoField(primary_key=True)
+    miner = models.ForeignKey(Miner, on_delete=models.CASCADE, related_name="gpus")
+    position = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=120)
+    memory_mb = models.PositiveIntegerField(default=0)
+    uuid = models.CharField(max_length=80, blank=True)
+    driver = models.CharField(max_length=40, blank=True)
+    cuda = models.CharField(max_length=40, blank=True)
+    architecture = models.CharField(max_length=40, blank=True)
+
+    class Meta:
+        ordering = ["miner_id", "position"]
+        constraints = [models.UniqueConstraint(name="gpu_minergpu_position", fields=["miner", "position"])]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.memory_mb} MB)"
+
+
+class Backend(models.Model):
+    """A model server that cannot poll: we ask it for its models and feed it through a miner row of its own."""
+
+    class Kind(models.TextChoices):
+        OPENAI = "openai"
+        OLLAMA = "ollama"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    owner_id = models.UUIDField(db_index=True)
+    miner = models.OneToOneField(Miner, on_delete=models.PROTECT, related_name="backend")
+    kind = models.CharField(max_length=10, choices=Kind)
+    url = models.CharField(max_length=500)
+    allow_listed = models.BooleanField(default=False, help_text="Operator's own: http and private addresses are fine.")
+    healthy = models.BooleanField(default=False)
+    last_error = models.CharField(max_length=300, blank=True)
+    polled_at = models.DateTimeField(null=True)
+    feeding_until = models.DateTimeField(null=True, help_text="One feeder at a time; a dead one is replaced after this.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(name="gpu_backend_url", fields=["owner_id", "url"])]
+
+    def __str__(self) -> str:
+        return self.url

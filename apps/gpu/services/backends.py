@@ -1,0 +1,211 @@
+"""Model servers that cannot poll (Ollama, anything that speaks OpenAI's protocol): asked for models, fed with work.
+
+Each has a miner row of its own, so that its work is leased, metered and paid like everybody's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db.models import Q
+from django.utils import timezone
+
+from aitbc.core import blobs
+from aitbc.core.db import atomic
+from aitbc.core.errors import Conflict
+from apps.gpu import outbound
+from apps.gpu.errors import BackendRefused, LeaseFenced
+from apps.gpu.models import Backend, Miner
+from apps.gpu.services import claim, leases, miners
+from apps.gpu.services.roster import known_from
+from apps.gpu.states import MinerState
+
+POLL_SECONDS = 30
+FEED_SECONDS = 240
+TAKE_SECONDS = 60  # after this a feeder takes no more: the next one does
+CALL_SECONDS = 150.0
+BEAT_SECONDS = 5.0
+TASKS = ("inference", "chat", "completion", "llm")
+ANSWER_BYTES = 4 * 1024 * 1024
+DEFAULT_TOKENS = 512
+KINDS = Backend.Kind
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the model server made of a job: a result, or a typed failure."""
+
+    result: dict[str, Any] | None = None
+    code: str = ""
+    message: str = ""
+
+
+def add(*, caller: miners.Caller, url: str, kind: str, allow_listed: bool, concurrency: int, price: str | None, region: str) -> Backend:
+    """Register a model server under a miner of its own and ask it for its models at once."""
+    _target(url, allow_listed)
+    named = miners.Caller(caller.owner_id, f"backend:{caller.key_id}"[:64], caller.key_prefix, named=f"backend {url}"[:128])
+    if Backend.objects.filter(owner_id=caller.owner_id, url=url).exists():
+        raise Conflict("This back-end is registered already.")
+    offered = {"tasks": list(TASKS), "models": [], **({} if price is None else {"price": price})}
+    with atomic(Backend):
+        miner = miners.register(named, capabilities=offered, concurrency=concurrency, region=region)
+        backend = Backend(owner_id=caller.owner_id, miner=miner, kind=kind, url=url, allow_listed=allow_listed)
+        backend.save(force_insert=True)
+    refresh(backend_id=backend.pk)
+    backend.refresh_from_db()
+    return backend
+
+
+def remove(backend: Backend, *, actor: str) -> None:
+    """Take a model server out of service; work it holds runs to its end first."""
+    with atomic(Backend):
+        backend.delete()
+        miners.deregister(backend.miner, drain=True, actor=actor)
+
+
+def due() -> list[UUID]:
+    """Back-ends not asked lately."""
+    since = timezone.now() - timedelta(seconds=POLL_SECONDS)
+    return list(Backend.objects.filter(Q(polled_at=None) | Q(polled_at__lt=since)).values_list("pk", flat=True))
+
+
+def healthy() -> list[UUID]:
+    return list(Backend.objects.filter(healthy=True).values_list("pk", flat=True))
+
+
+def refresh(*, backend_id: UUID | str) -> bool:
+    """Ask a back-end for its models; its miner is online while it answers. Returns whether it did."""
+    backend = Backend.objects.select_related("miner").get(pk=backend_id)
+    try:
+        models, error = _models(backend), ""
+    except (outbound.Refused, outbound.Failed) as failure:
+        models, error = [], str(failure)
+    miner, well = backend.miner, not error
+    with atomic(Backend):
+        Backend.objects.filter(pk=backend.pk).update(healthy=well, last_error=error[:300], polled_at=timezone.now())
+        target = MinerState.ONLINE if well else MinerState.OFFLINE
+        if miner.state in (MinerState.ONLINE, MinerState.SUSPECT, MinerState.OFFLINE) and miner.state != target:
+            miner.advance(target, actor=f"backend:{backend.pk}", reason=error or "it answers", changed_at=timezone.now())
+        if well and sorted(models) != miner.offer.get("models"):
+            miners.declare(miner, capabilities={**miner.capabilities, "models": models})
+    return well
+
+
+def feed(*, backend_id: UUID | str) -> int:
+    """Claim work for a back-end and run it there until there is none left or this feeder's time is over; returns how many jobs."""
+    now = timezone.now()
+    free = Q(feeding_until=None) | Q(feeding_until__lt=now)
+    mine = Backend.objects.filter(free, pk=backend_id)
+    if not mine.update(feeding_until=now + timedelta(seconds=FEED_SECONDS + 30)):
+        return 0
+    try:
+        return _feed(Backend.objects.select_related("miner").get(pk=backend_id), now + timedelta(seconds=TAKE_SECONDS))
+    finally:
+        Backend.objects.filter(pk=backend_id).update(feeding_until=None)
+
+
+def _feed(backend: Backend, take_until: Any) -> int:
+    """The calls run in threads without a database; leases are taken, kept alive and ended here."""
+    done, running = 0, {}
+    with ThreadPoolExecutor(max_workers=backend.miner.concurrency) as pool:
+        while True:
+            if timezone.now() < take_until:
+                for grant in _take(backend, backend.miner.concurrency - len(running)):
+                    running[pool.submit(run, backend, grant.body)] = grant
+            if not running:
+                return done
+            for future in wait(running, timeout=BEAT_SECONDS, return_when=FIRST_COMPLETED).done:
+                _settle(backend, running.pop(future), future)
+                done += 1
+            _beat(backend)
+
+
+def _take(backend: Backend, free: int) -> list[claim.Grant]:
+    if free < 1:
+        return []
+    miner = Miner.objects.get(pk=backend.miner_id)
+    return claim.claim(known_from(miner), n=free).grants
+
+
+def _beat(backend: Backend) -> None:
+    miner = backend.miner
+    miners.heartbeat(miners.Caller(miner.owner_id, miner.key_id, "", named=miner.name))
+
+
+def _settle(backend: Backend, grant: claim.Grant, future: Future[Outcome]) -> None:
+    holder = leases.Holder(backend.owner_id, backend.miner_id, grant.attempt)
+    error = future.exception()
+    outcome = future.result() if error is None else Outcome(code="ENGINE_ERROR", message=f"{type(error).__name__}: {error}")
+    try:
+        if outcome.result is not None:
+            leases.complete(job_id=grant.job_id, holder=holder, result=outcome.result, metrics={})
+        else:
+            leases.fail(job_id=grant.job_id, holder=holder, code=outcome.code, message=outcome.message)
+    except LeaseFenced:
+        return  # it was withdrawn or took too long; the evidence is kept
+
+
+def run(backend: Backend, body: Mapping[str, Any]) -> Outcome:
+    """Run one job on the model server. No database here: it runs in a thread."""
+    payload = body.get("payload")
+    if payload is None and body.get("input_sha256"):
+        payload = orjson.loads(blobs.read(body["input_sha256"]))
+    if not isinstance(payload, dict) or not (payload.get("prompt") or payload.get("messages")):
+        return Outcome(code="BAD_INPUT", message="The payload needs a prompt or messages.")
+    known = backend.miner.offer.get("models") or [""]
+    model = str(payload.get("model") or known[0])
+    try:
+        answer = _generate(backend, model, payload)
+    except (outbound.Refused, outbound.Failed) as failure:
+        return Outcome(code="ENGINE_ERROR", message=str(failure))
+    if not isinstance(answer.get("output"), str):
+        return Outcome(code="INFERENCE_FAILED", message="The model server's answer has no text.")
+    return Outcome(result={"status": "completed", "model": model, **answer})
+
+
+def _generate(backend: Backend, model: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    target = _target(backend.url, backend.allow_listed)
+    tokens = payload.get("max_tokens") if isinstance(payload.get("max_tokens"), int) else DEFAULT_TOKENS
+    if backend.kind == KINDS.OLLAMA:
+        body = {"model": model, "prompt": _prompt(payload), "stream": False, "options": {"num_predict": tokens}}
+        told = outbound.call(target, "POST", "/api/generate", body=body, seconds=CALL_SECONDS, limit=ANSWER_BYTES)
+        told = told if isinstance(told, dict) else {}
+        return {"output": told.get("response"), "tokens_processed": told.get("eval_count")}
+    messages = payload.get("messages") or [{"role": "user", "content": str(payload["prompt"])}]
+    asked = {"model": model, "messages": messages, "max_tokens": tokens, "stream": False}
+    told = outbound.call(target, "POST", "/v1/chat/completions", body=asked, seconds=CALL_SECONDS, limit=ANSWER_BYTES)
+    choices = told.get("choices") if isinstance(told, dict) else None
+    first = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+    usage = told.get("usage") if isinstance(told, dict) else None
+    spent = usage.get("completion_tokens") if isinstance(usage, dict) else None
+    return {"output": (first.get("message") or {}).get("content"), "tokens_processed": spent}
+
+
+def _prompt(payload: Mapping[str, Any]) -> str:
+    if payload.get("prompt"):
+        return str(payload["prompt"])
+    turns = [turn for turn in payload["messages"] if isinstance(turn, dict)]
+    return "\n".join(f"{turn.get('role', 'user')}: {turn.get('content', '')}" for turn in turns)
+
+
+def _models(backend: Backend) -> list[str]:
+    target = _target(backend.url, backend.allow_listed)
+    path, outer, inner = ("/api/tags", "models", "name") if backend.kind == KINDS.OLLAMA else ("/v1/models", "data", "id")
+    told = outbound.call(target, "GET", path)
+    listed = told.get(outer) if isinstance(told, dict) else None
+    if not isinstance(listed, list):
+        raise outbound.Failed("its answer names no models")
+    return sorted({str(model[inner])[:200] for model in listed if isinstance(model, dict) and model.get(inner)})
+
+
+def _target(url: str, allowed: bool) -> outbound.Target:
+    try:
+        return outbound.resolve(url, allowed=allowed)
+    except outbound.Refused as refused:
+        raise BackendRefused(f"The address {refused}.", errors=[{"field": "url", "message": str(refused)}]) from None

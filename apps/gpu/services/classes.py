@@ -1,0 +1,121 @@
+"""Requirement classes: jobs that ask the same of a miner share one row, so that matching happens once per class."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from aitbc.core.db import atomic, cursor
+from apps.gpu.matching import Candidate, fits
+from apps.gpu.models import Miner, RequirementClass
+from apps.gpu.services import roster
+
+REREAD_SECONDS = 5.0
+IDLE_SECONDS = 3600
+PRICE_GRID = 10_000  # micro-AIT per hour; a ceiling is rounded down, which never breaks the client's constraint
+CREATED = "classes"  # topic: a class nobody has matched yet exists
+
+UPSERT = """INSERT INTO gpu_requirementclass AS c (digest, requirement)
+SELECT d, r::jsonb FROM unnest(%(digests)s::text[], %(requirements)s::text[]) AS t(d, r) ORDER BY d
+ON CONFLICT (digest) DO UPDATE SET used_at = clock_timestamp()
+RETURNING c.digest, c.id, c.xmax = 0"""
+RETIRE = """DELETE FROM gpu_requirementclass c WHERE used_at < clock_timestamp() - %(idle)s::int * interval '1 second'
+AND NOT EXISTS (SELECT FROM gpu_work w WHERE w.class_id = c.id AND w.state <> 'done')"""
+
+
+class Catalogue:
+    """The classes as this process knows them, and which miner fits which. Rows never change their meaning."""
+
+    def __init__(self) -> None:
+        self.requirements: dict[int, dict[str, Any]] = {}
+        self.read_at = float("-inf")
+        self.lock = threading.Lock()
+        self.fitting: dict[tuple[str, int, int], dict[int, bool]] = {}
+
+    def fits(self, class_id: int, miner: Candidate, version: int) -> bool:
+        """Judged once per class and version of the miner's capabilities."""
+        known = self.fitting.get((miner.id, version, miner.rate))
+        if known is None:
+            if len(self.fitting) > 20_000:
+                self.fitting.clear()
+            known = self.fitting[(miner.id, version, miner.rate)] = {}
+        if class_id not in known:
+            requirement = self.requirements.get(class_id)
+            if requirement is None:
+                return False
+            known[class_id] = fits(requirement, miner)
+        return known[class_id]
+
+    def topics(self, miner: Candidate, version: int) -> list[str]:
+        """What a waiting miner listens to: the classes it fits."""
+        return [f"work:{class_id}" for class_id in list(self.requirements) if self.fits(class_id, miner, version)]
+
+    def learn(self, seen: Iterable[int]) -> None:
+        """Read the table again when a class is unknown here or the copy has grown old."""
+        unknown = any(class_id not in self.requirements for class_id in seen)
+        if not unknown and time.monotonic() - self.read_at < REREAD_SECONDS:
+            return
+        with self.lock:
+            self.requirements = dict(RequirementClass.objects.values_list("id", "requirement"))
+            self.read_at = time.monotonic()
+
+    def forget(self) -> None:
+        """Start empty, as a new process does."""
+        self.requirements, self.fitting, self.read_at = {}, {}, float("-inf")
+
+
+CATALOGUE = Catalogue()
+
+
+def on_grid(requirement: Mapping[str, Any]) -> dict[str, Any]:
+    """The requirement with its price ceiling rounded down onto the grid, so that classes stay few."""
+    ceiling = requirement.get("max_price")
+    return {**requirement, "max_price": None if ceiling is None else ceiling - ceiling % PRICE_GRID}
+
+
+def ensure(requirements: Iterable[Mapping[str, Any]]) -> tuple[list[int], set[int]]:
+    """The class of each requirement, in order, and which of them are new. Inside the caller's transaction."""
+    written = [orjson.dumps(on_grid(r), option=orjson.OPT_SORT_KEYS) for r in requirements]
+    digests = [hashlib.sha256(text).hexdigest() for text in written]
+    wanted = dict(zip(digests, (text.decode() for text in written), strict=True))
+    with cursor(RequirementClass) as sql:
+        sql.execute(UPSERT, {"digests": list(wanted), "requirements": list(wanted.values())})
+        rows = sql.fetchall()
+    ids = {digest: class_id for digest, class_id, _ in rows}
+    return [ids[digest] for digest in digests], {class_id for _, class_id, new in rows if new}
+
+
+def judge_served(class_ids: Iterable[int] | None = None) -> int:
+    """Mark which classes some online miner fits; returns how many are not served. Unserved work earns no fair tags."""
+    classes = RequirementClass.objects.all()
+    if class_ids is not None:
+        classes = classes.filter(pk__in=list(class_ids))
+    online = [roster.candidate_of(miner) for miner in Miner.objects.online()]
+    served, unserved = [], []
+    for class_id, requirement in classes.values_list("pk", "requirement"):
+        (served if any(fits(requirement, miner) for miner in online) else unserved).append(class_id)
+    with atomic(RequirementClass):
+        RequirementClass.objects.filter(pk__in=served, served=False).update(served=True)
+        RequirementClass.objects.filter(pk__in=unserved, served=True).update(served=False)
+    return len(unserved)
+
+
+def served_by(miner: Miner) -> None:
+    """A miner came or changed: mark the classes that it serves and nobody did before."""
+    candidate = roster.candidate_of(miner)
+    waiting = RequirementClass.objects.filter(served=False).values_list("pk", "requirement")
+    if fitting := [class_id for class_id, requirement in waiting if fits(requirement, candidate)]:
+        with atomic(RequirementClass):
+            RequirementClass.objects.filter(pk__in=fitting).update(served=True)
+
+
+def retire_idle(*, idle_seconds: int = IDLE_SECONDS) -> int:
+    """Delete classes without work that nobody asked for lately: every class costs a probe."""
+    with atomic(RequirementClass), cursor(RequirementClass) as sql:
+        sql.execute(RETIRE, {"idle": idle_seconds})
+        return int(sql.rowcount)

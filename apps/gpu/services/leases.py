@@ -1,0 +1,209 @@
+"""What happens to a lease after the grant: signs of life, a result, a failure, or its way back into the queue.
+
+Whether a result counts is decided by one guarded UPDATE in the database that owns the lease: still leased, this
+owner's, this attempt, and lease_until still ahead of that database's clock. Otherwise nothing changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from aitbc.core import blobs
+from aitbc.core.canonical import encode
+from aitbc.core.db import atomic, cursor, on_commit
+from aitbc.core.messaging import emit
+from apps.gpu.errors import LeaseFenced, LeaseNotFound, ResultTooLarge, UnusableResult
+from apps.gpu.events import JobProgressed, LeaseCompleted, LeaseFailed
+from apps.gpu.models import LateResult, Lease
+from apps.gpu.services.work import announce, wake_up
+from apps.gpu.states import LeaseState
+
+INLINE_BYTES = 64 * 1024
+RESULT_BYTES = 16 * 1024 * 1024
+CODES = ("BAD_INPUT", "OUT_OF_MEMORY", "ENGINE_ERROR", "INFERENCE_FAILED", "REFUSED", "CANCELLED", "DRAINING", "UNKNOWN")
+
+# clock_timestamp() is read once: the time a lease ends is the time it is metered to.
+END = """WITH ended AS (
+  UPDATE gpu_lease SET state = %(state)s, ended_at = at.t, code = %(code)s, message = %(message)s,
+    result_sha256 = %(sha256)s, result_size = %(size)s::bigint,
+    metered_ms = floor(extract(epoch FROM at.t - granted_at) * 1000)
+  FROM (SELECT clock_timestamp() AS t) at
+  WHERE job_id = %(job)s::uuid AND provider_id = %(owner)s::uuid AND state = 'leased' AND lease_until > at.t
+    AND (%(attempt)s::int IS NULL OR attempt = %(attempt)s::int)
+    AND (%(miner)s::uuid IS NULL OR miner_id = %(miner)s::uuid)
+    AND (cancel_at IS NULL OR %(state)s <> 'completed')
+  RETURNING work_id, job_id, attempt, miner_id, provider_id, rate, granted_at, ended_at, metered_ms
+), worked AS (
+  UPDATE gpu_work SET state = 'done' WHERE id IN (SELECT work_id FROM ended)
+)
+SELECT job_id, attempt, miner_id, provider_id, rate, granted_at, ended_at, metered_ms FROM ended"""
+RELEASE = """WITH freed AS (
+  UPDATE gpu_lease SET state = 'released', ended_at = clock_timestamp(), code = 'undelivered'
+  WHERE job_id = ANY (%(jobs)s::uuid[]) AND provider_id = %(owner)s::uuid AND state = 'leased'
+    AND granted_at >= %(since)s::timestamptz AND cancel_at IS NULL
+  RETURNING work_id
+)
+UPDATE gpu_work SET state = 'waiting' WHERE id IN (SELECT work_id FROM freed) RETURNING class_id, priority, fair_tag, state"""
+PROGRESS = """UPDATE gpu_lease l SET progress = t.progress, note = t.note
+FROM unnest(%(jobs)s::uuid[], %(progress)s::float8[], %(notes)s::text[]) AS t(job_id, progress, note)
+WHERE l.job_id = t.job_id AND l.miner_id = %(miner)s::uuid AND l.state = 'leased'
+  AND (l.progress, l.note) IS DISTINCT FROM (t.progress, t.note::varchar)
+RETURNING l.job_id, l.attempt, l.progress, l.note"""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A lease as its end was written."""
+
+    job_id: UUID
+    attempt: int
+    miner_id: UUID
+    provider_id: UUID
+    rate: int
+    granted_at: datetime
+    ended_at: datetime
+    metered_ms: int
+
+    def parties(self) -> dict[str, Any]:
+        return {
+            "job_id": str(self.job_id), "attempt": self.attempt, "miner_id": str(self.miner_id),
+            "provider_id": str(self.provider_id), "rate": self.rate, "metered_ms": self.metered_ms,
+        }
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who says that it holds a job: the owner by its key; the miner and attempt as far as the client names them."""
+
+    owner_id: UUID
+    miner_id: UUID | None = None
+    attempt: int | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a miner tells of one running job."""
+
+    job_id: UUID
+    progress: float
+    note: str
+
+
+def complete(*, job_id: UUID, holder: Holder, result: Any, metrics: Mapping[str, Any]) -> bool:
+    """Accept a result from the miner that holds the job. The same result again is accepted again and changes nothing.
+
+    Returns whether it was new. Raises LeaseFenced (evidence kept) or LeaseNotFound; ResultTooLarge above 16 MiB.
+    """
+    canonical = _canonical(result)
+    stored = blobs.put([canonical], limit=RESULT_BYTES) if len(canonical) > INLINE_BYTES else None
+    sha256 = stored.sha256 if stored else _sha256(canonical)
+    with atomic(Lease):
+        ended = _end(job_id, holder, LeaseState.COMPLETED, sha256=sha256, size=len(canonical))
+        if ended is not None:
+            emit(
+                LeaseCompleted(
+                    **ended.parties(), started_at=ended.granted_at.isoformat(), ended_at=ended.ended_at.isoformat(),
+                    result=None if stored else result, result_sha256=sha256, result_size=len(canonical), metrics=dict(metrics),
+                ),
+                by="gpu",
+            )
+            return True
+    return _not_live(job_id, holder, "result", LeaseState.COMPLETED, sha256=sha256, size=len(canonical))
+
+
+def fail(*, job_id: UUID, holder: Holder, code: str, message: str) -> bool:
+    """Take a job back from the miner that gives it up, with its reason; saying so twice is fine. Returns whether it was new."""
+    with atomic(Lease):
+        ended = _end(job_id, holder, LeaseState.FAILED, code=code, message=message[:1000])
+        if ended is not None:
+            emit(LeaseFailed(**ended.parties(), code=code, message=message[:1000]), by="gpu")
+            return True
+    return _not_live(job_id, holder, "fail", LeaseState.FAILED, code=code)
+
+
+def release(*, owner_id: UUID, job_ids: Sequence[UUID], since: datetime) -> int:
+    """Undo grants whose answer never reached the miner: back to the queue, the attempt not used."""
+    with atomic(Lease), cursor(Lease) as sql:
+        sql.execute(RELEASE, {"jobs": list(job_ids), "owner": owner_id, "since": since})
+        places = sql.fetchall()
+        announce(places)
+    return len(places)
+
+
+def report(*, miner_id: UUID, reports: Sequence[Report]) -> None:
+    """Record progress of jobs the miner holds, and publish what changed."""
+    columns = {
+        "jobs": [r.job_id for r in reports], "progress": [r.progress for r in reports], "notes": [r.note for r in reports],
+    }
+    with atomic(Lease), cursor(Lease) as sql:
+        sql.execute(PROGRESS, {**columns, "miner": miner_id})
+        facts = [
+            JobProgressed(job_id=str(job), attempt=attempt, progress=progress, note=note)
+            for job, attempt, progress, note in sql.fetchall()
+        ]
+        emit(*facts, by="gpu")
+
+
+def _end(
+    job_id: UUID, holder: Holder, state: LeaseState, *, code: str = "", message: str = "", sha256: str = "", size: int = 0
+) -> Ended | None:
+    values = {
+        "job": job_id, "owner": holder.owner_id, "miner": holder.miner_id, "attempt": holder.attempt, "state": str(state),
+        "code": code, "message": message, "sha256": sha256, "size": size,
+    }
+    with cursor(Lease) as sql:
+        sql.execute(END, values)
+        row = sql.fetchone()
+    if row is None:
+        return None
+    ended = Ended(*row)
+    on_commit(Lease, lambda: wake_up([f"miner:{ended.miner_id}"]))  # it has room again
+    return ended
+
+
+def _not_live(job_id: UUID, holder: Holder, kind: str, accepted: LeaseState, **sent: Any) -> bool:
+    """The lease is not this caller's to end: a repetition is fine (False), anything else is fenced and kept as evidence."""
+    held = Lease.objects.of_job(job_id).owned_by(holder.owner_id)
+    if holder.miner_id is not None:
+        held = held.of_miner(holder.miner_id)
+    leases = list(held.order_by("-id")[:20])
+    if not leases:
+        raise LeaseNotFound()
+    same = [lease for lease in leases if holder.attempt in (None, lease.attempt)]
+    if same and same[0].state == accepted and sent.get("sha256", "") == same[0].result_sha256:
+        return False
+    last = same[0] if same else leases[0]
+    reason = _reason(last, fits_attempt=bool(same))
+    with atomic(LateResult):
+        LateResult.objects.create(
+            job_id=job_id, attempt=holder.attempt, miner_id=last.miner_id, kind=kind, reason=reason,
+            sha256=sent.get("sha256", ""), size=sent.get("size", 0),
+        )
+    raise LeaseFenced(f"{reason}; nothing was changed.", state=last.state, allowed=sorted(Lease.TRANSITIONS[last.state]))
+
+
+def _reason(lease: Lease, *, fits_attempt: bool) -> str:
+    if not fits_attempt:
+        return f"Attempt {lease.attempt} is the last you held"
+    if lease.cancel_at is not None and lease.state == LeaseState.LEASED:
+        return "The job was withdrawn"
+    return f"The lease is {'overdue' if lease.state == LeaseState.LEASED else lease.state}"
+
+
+def _canonical(result: Any) -> bytes:
+    try:
+        canonical = encode(result)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UnusableResult(f"The result has no canonical form: {error}") from None
+    if len(canonical) > RESULT_BYTES:
+        raise ResultTooLarge(limit=RESULT_BYTES)
+    return canonical
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,43 @@
+"""Celery entry points of gpu: sweeps and the polling of back-ends; each calls services, nothing else."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from apps.gpu.services import backends, classes, sweeps, work
+
+
+@shared_task
+def sweep_leases() -> None:
+    """Every few seconds: note that we are here, then judge leases and wake delayed work."""
+    sweeps.tick()
+    sweeps.suspect_leases()
+    sweeps.expire_leases()
+    work.wake_due()
+
+
+@shared_task
+def sweep_miners() -> None:
+    sweeps.watch_miners()
+    sweeps.judge_reputation()
+    classes.judge_served()
+
+
+@shared_task
+def sweep_queue() -> None:
+    work.sweep_done()
+    classes.retire_idle()
+
+
+@shared_task
+def poll_backends() -> None:
+    """Ask every registered back-end for its models, and hand each healthy one to a task that feeds it."""
+    for backend_id in backends.due():
+        backends.refresh(backend_id=backend_id)
+    for backend_id in backends.healthy():
+        feed_backend.delay(str(backend_id))
+
+
+@shared_task(soft_time_limit=backends.FEED_SECONDS, time_limit=backends.FEED_SECONDS + 30)
+def feed_backend(backend_id: str) -> None:
+    backends.feed(backend_id=backend_id)

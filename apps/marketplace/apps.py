@@ -1,0 +1,11 @@
+"""The marketplace domain."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class MarketplaceConfig(AppConfig):
+    name = "apps.marketplace"
+    label = "marketplace"
+    verbose_name = "Marketplace"

@@ -1,0 +1,13 @@
+"""The message tables of the marketplace domain."""
+
+from __future__ import annotations
+
+from aitbc.core.messaging.models import AbstractInbox, AbstractOutbox
+
+
+class Outbox(AbstractOutbox):
+    """Facts of marketplace on their way to other domains."""
+
+
+class Inbox(AbstractInbox):
+    """Facts of other domains whose effect on marketplace is committed."""

@@ -1,0 +1,7 @@
+"""Routes of the marketplace domain; health and readiness are added by the project."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

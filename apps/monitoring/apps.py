@@ -1,0 +1,11 @@
+"""The monitoring domain."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class MonitoringConfig(AppConfig):
+    name = "apps.monitoring"
+    label = "monitoring"
+    verbose_name = "Monitoring"

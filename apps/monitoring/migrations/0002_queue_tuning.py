@@ -1,0 +1,9 @@
+from django.db import migrations
+
+from aitbc.core.messaging.tuning import tuned_queue
+
+
+class Migration(migrations.Migration):
+    dependencies = [("monitoring", "0001_initial")]
+
+    operations = [tuned_queue("monitoring_outbox")]

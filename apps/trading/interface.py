@@ -1,0 +1,68 @@
+"""What other domains may ask trading: answers are frozen, nothing is changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Count, Sum
+
+from apps.trading.models import LedgerAccount
+from apps.trading.models import Payment as PaymentRow
+from apps.trading.states import AccountKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payment:
+    """The money of one job, in micro-AIT; `paid` is the provider's, after the fee."""
+
+    id: UUID
+    job_id: UUID
+    owner_id: UUID
+    state: str
+    amount: int
+    paid: int
+    fee: int
+    refunded: int
+    provider_id: UUID | None
+    miner_id: UUID | None
+    created_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Earnings:
+    """What a provider earned between two moments, in micro-AIT, after fees."""
+
+    paid: int
+    fee: int
+    jobs: int
+    by_miner: dict[UUID, int]
+
+
+def available(owner_id: UUID) -> int:
+    """What an owner may spend now, in micro-AIT."""
+    account = LedgerAccount.objects.owned_by(owner_id).of_kind(AccountKind.AVAILABLE).first()
+    return account.available if account else 0
+
+
+def payment_of(job_id: UUID) -> Payment | None:
+    row = PaymentRow.objects.filter(job_id=job_id).first()
+    if row is None:
+        return None
+    return Payment(**{name: getattr(row, name) for name in Payment.__dataclass_fields__})
+
+
+def open_holds(*, before: datetime, limit: int = 1000) -> list[UUID]:
+    """Jobs whose money has been held since before this moment, oldest first: ai reconciles those that are over."""
+    held = PaymentRow.objects.held().filter(created_at__lt=before).order_by("created_at")
+    return list(held.values_list("job_id", flat=True)[:limit])
+
+
+def earnings(provider_id: UUID, miner_id: UUID | None, since: datetime | None, until: datetime | None) -> Earnings:
+    """What a provider (or one miner of it) was paid for jobs that ended in [since, until)."""
+    rows = PaymentRow.objects.earned_by(provider_id, miner_id).ended_between(since, until)
+    total = rows.aggregate(paid=Sum("paid", default=0), fee=Sum("fee", default=0), jobs=Count("pk"))
+    by_miner = dict(rows.order_by().values_list("miner_id").annotate(Sum("paid")))
+    return Earnings(paid=int(total["paid"]), fee=int(total["fee"]), jobs=total["jobs"], by_miner=by_miner)

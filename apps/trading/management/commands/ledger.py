@@ -1,0 +1,155 @@
+"""`manage.py ledger mint|balance|statement`: the operator's view of money, from the shell of the exchange's own machine."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.table import Table
+
+from aitbc.accounts.models import Organisation
+from aitbc.core.errors import DomainError
+from aitbc.core.money import format_amount, parse_amount
+from apps.trading.models import LedgerAccount, Transfer
+from apps.trading.services import deposits
+from apps.trading.states import CURRENCY, AccountKind, Phase
+
+EXAMPLES = """examples:
+  manage.py ledger mint dev 100 --reason "play money for the demo"
+  manage.py ledger balance              every owner's balance
+  manage.py ledger balance dev --json
+  manage.py ledger statement dev --limit 50
+"""
+
+
+class Command(BaseCommand):
+    """Put money in, look at balances and statements."""
+
+    help = "Money: mint (a deposit with a reason), balance, statement."
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        shape = {"epilog": EXAMPLES, "formatter_class": argparse.RawDescriptionHelpFormatter}
+        return super().create_parser(prog_name, subcommand, **{**kwargs, **shape})
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON instead of a table")
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="mint|balance|statement")
+        shared = argparse.ArgumentParser(add_help=False)
+        shared.add_argument("--json", action="store_true", dest="as_json", default=argparse.SUPPRESS)
+        mint = verbs.add_parser("mint", parents=[shared], help="credit an owner from outside")
+        mint.add_argument("owner", help="an organisation's name or id")
+        mint.add_argument("amount", help='in AIT, e.g. "12.5"')
+        mint.add_argument("--reason", required=True, help="kept with the transfer for ever")
+        balance = verbs.add_parser("balance", parents=[shared], help="what owners have")
+        balance.add_argument("owner", nargs="?", help="an organisation's name or id; all of them when left out")
+        statement = verbs.add_parser("statement", parents=[shared], help="an owner's transfers, newest first")
+        statement.add_argument("owner", help="an organisation's name or id")
+        statement.add_argument("--limit", type=int, default=20, help="how many (20)")
+
+    def handle(self, *, verb: str, as_json: bool, **options: Any) -> None:
+        try:
+            title, rows = VERBS[verb](**options)
+        except (DomainError, ValueError) as error:
+            raise CommandError(str(error)) from None
+        if as_json:
+            self.stdout.write(json.dumps(rows, indent=2))
+        else:
+            show(title, rows, self.stdout)
+
+
+def show(title: str, rows: list[dict[str, Any]], out: Any) -> None:
+    table = Table(title=title, title_justify="left")
+    for column in rows[0] if rows else ["nothing"]:
+        table.add_column(column, justify="right" if column in AMOUNTS else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    # Outside a terminal a table must not be cut at 80 columns.
+    width = None if sys.stdout.isatty() else 160
+    Console(file=getattr(out, "_out", out), width=width).print(table)
+
+
+AMOUNTS = {"available", "held", "total", "amount"}
+
+
+def mint(*, owner: str, amount: str, reason: str, **_: Any) -> tuple[str, list[dict[str, Any]]]:
+    organisation = owner_of(owner)
+    transfer = deposits.deposit(
+        owner_id=organisation.pk, amount=parse_amount(amount), reason=reason, actor="operator:shell"
+    )
+    row = {"transfer": str(transfer.pk), "owner": organisation.name, "amount": format_amount(transfer.amount)}
+    return f"Minted, {CURRENCY}", [row]
+
+
+def balance(*, owner: str | None, **_: Any) -> tuple[str, list[dict[str, Any]]]:
+    accounts = LedgerAccount.objects.all()
+    if owner:
+        accounts = accounts.owned_by(owner_of(owner).pk).of_kind(AccountKind.AVAILABLE)
+    accounts = list(accounts)
+    names = dict(Organisation.objects.filter(pk__in={a.owner_id for a in accounts}).values_list("pk", "name"))
+    rows = [
+        {
+            "owner": names.get(a.owner_id, "the exchange" if a.owner_id.int == 0 else str(a.owner_id)),
+            "kind": a.kind,
+            "available": format_amount(a.available),
+            "held": format_amount(a.held),
+            "total": format_amount(a.balance),
+        }
+        for a in accounts
+    ]
+    return f"Balances, {CURRENCY}", rows
+
+
+def statement(*, owner: str, limit: int, **_: Any) -> tuple[str, list[dict[str, Any]]]:
+    if not 1 <= limit <= 10_000:
+        raise ValueError("--limit is a number from 1 to 10000")
+    organisation = owner_of(owner)
+    account = LedgerAccount.objects.owned_by(organisation.pk).of_kind(AccountKind.AVAILABLE).first()
+    if account is None:
+        return f"{organisation.name} has no transfers", []
+    transfers = Transfer.objects.touching(account.pk).order_by("-seq")[:limit]
+    return f"Statement of {organisation.name}, {CURRENCY}", [line(transfer, account.pk) for transfer in transfers]
+
+
+def line(transfer: Transfer, account_id: UUID) -> dict[str, Any]:
+    """One line of a statement: minus is money out; pending and void rows set aside and release."""
+    out = transfer.debit_id == account_id and transfer.phase in (Phase.SINGLE, Phase.POST)
+    return {
+        "at": written(transfer.at),
+        "code": transfer.code,
+        "phase": transfer.phase,
+        "amount": format_amount(-transfer.amount if out else transfer.amount),
+        "for": str(transfer.ref) if transfer.ref else None,
+        "reason": transfer.reason or None,
+        "id": str(transfer.pk),
+    }
+
+
+def written(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def owner_of(text: str) -> Organisation:
+    """The organisation of this name or id."""
+    found = Organisation.objects.filter(name=text).first()
+    if found is None and is_uuid(text):
+        found = Organisation.objects.filter(pk=UUID(text)).first()
+    if found is None:
+        raise ValueError(f"no organisation is called {text!r}")
+    return found
+
+
+def is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+VERBS = {"mint": mint, "balance": balance, "statement": statement}

@@ -1,0 +1,21 @@
+from apps.trading.models.ledger import HOUSE, BalanceSnapshot, LedgerAccount, Transfer
+from apps.trading.models.log import Block, LogEntry, LogTile
+from apps.trading.models.messages import IdempotencyRecord, Inbox, Outbox
+from apps.trading.models.payments import Payment, PaymentEvent
+from apps.trading.models.receipts import Receipt
+
+__all__ = [
+    "BalanceSnapshot",
+    "Block",
+    "HOUSE",
+    "IdempotencyRecord",
+    "Inbox",
+    "LedgerAccount",
+    "LogEntry",
+    "LogTile",
+    "Outbox",
+    "Payment",
+    "PaymentEvent",
+    "Receipt",
+    "Transfer",
+]

@@ -1,0 +1,34 @@
+"""Money that comes in from outside, on an operator's word."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from aitbc.core.db import atomic
+from aitbc.core.errors import Invalid
+from aitbc.core.ids import uuid7
+from apps.trading.models import Transfer
+from apps.trading.services import ledger
+from apps.trading.services.ledger import TransferRequest
+from apps.trading.states import Code
+
+#: A thousand million AIT: far above any real deposit, far below where sums leave 64 bits.
+LARGEST = 10**15
+
+
+def deposit(*, owner_id: UUID, amount: int, reason: str, actor: str, transfer_id: UUID | None = None) -> Transfer:
+    """Credit an owner with `amount` micro-AIT from outside; who did it and why stays with the transfer for ever.
+
+    With a `transfer_id` made by the caller, doing it again changes nothing.
+    """
+    if not reason.strip():
+        raise Invalid("A deposit needs a reason.")
+    if not 0 < amount <= LARGEST:
+        raise Invalid("A deposit is more than zero and at most a thousand million AIT.")
+    request = TransferRequest(
+        id=transfer_id or uuid7(), debit=ledger.EXTERNAL, credit=ledger.available_of(owner_id), amount=amount,
+        code=Code.DEPOSIT, reason=reason.strip(),
+    )
+    with atomic(Transfer):
+        ledger.post([request], actor=actor)
+        return Transfer.objects.get(pk=request.id)

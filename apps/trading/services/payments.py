@@ -1,0 +1,234 @@
+"""A job's money: held at submit, settled when the job succeeded, given back when it did not.
+
+Every function takes a batch of facts, at most one per job, and answers a fact it has seen before by saying again what
+came of it: the other domains reconcile by asking twice. Locks are taken payments first, accounts second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from aitbc.core import params
+from aitbc.core.db import atomic
+from aitbc.core.errors import Conflict
+from aitbc.core.messaging import emit
+from aitbc.core.states import begin
+from apps.ai.interface import job_views
+from apps.trading.events import PaymentHeld, PaymentRefunded, PaymentRefused, ReceiptIssued
+from apps.trading.models import LedgerAccount, Payment, Receipt
+from apps.trading.services import ledger, receipts
+from apps.trading.services.closings import Closing, close
+from apps.trading.services.ledger import TransferRequest
+from apps.trading.settlement import SettledPayment, Split, split
+from apps.trading.states import CURRENCY, AccountKind, Code, PaymentState, Phase
+
+if TYPE_CHECKING:
+    from apps.ai.events import JobCompleted, JobEnded, JobSubmitted
+
+ACTOR = "system:payments"
+JANITOR = "system:janitor"
+#: No job lives this long; a hold that does is looked into.
+HOLD_TIME = timedelta(days=7)
+NOTHING = Split(paid=0, fee=0, refunded=0)
+
+
+def hold(events: Sequence[JobSubmitted]) -> None:
+    """Set the money of new jobs aside, first come first served; jobs whose client cannot pay are refused."""
+    with atomic(Payment):
+        known = payments_of(events)
+        fresh = [event for event in events if UUID(event.job_id) not in known]
+        payments = decide(fresh)
+        ledger.post([hold_of(payment) for payment in payments if payment.hold_id], actor=ACTOR)
+        begin(*payments, actor=ACTOR)
+        announce_decisions([*known.values(), *payments])
+
+
+def decide(events: Sequence[JobSubmitted]) -> list[Payment]:
+    """Held or refused, for each in turn, by what its owner has left; the owners' accounts stay locked."""
+    owners = {UUID(event.owner_id) for event in events}
+    accounts = ledger.lock(account for o in owners for account in (ledger.available_of(o), ledger.escrow_of(o)))
+    left = {row.owner_id: row.available for row in accounts.values() if row.kind == AccountKind.AVAILABLE}
+    payments = []
+    for event in events:
+        payment = new_payment(event)
+        if event.amount > left[payment.owner_id]:
+            payment.state, payment.hold_id = PaymentState.REFUSED, None
+        else:
+            left[payment.owner_id] -= event.amount
+        payments.append(payment)
+    return payments
+
+
+def new_payment(event: JobSubmitted) -> Payment:
+    now = timezone.now()
+    return Payment(
+        job_id=UUID(event.job_id),
+        owner_id=UUID(event.owner_id),
+        amount=event.amount,
+        hold_id=ledger.name(f"hold:{event.job_id}") if event.amount else None,
+        fee_bp=params.get("market.fee_bp"),
+        state=PaymentState.HELD,
+        due_at=now + HOLD_TIME,
+        created_at=now,
+    )
+
+
+def hold_of(payment: Payment) -> TransferRequest:
+    return TransferRequest(
+        id=payment.hold_id,
+        debit=ledger.available_of(payment.owner_id),
+        credit=ledger.escrow_of(payment.owner_id),
+        amount=payment.amount,
+        code=Code.HOLD,
+        phase=Phase.PENDING,
+        timeout_at=payment.due_at,
+        ref=payment.job_id,
+    )
+
+
+def announce_decisions(payments: Sequence[Payment]) -> None:
+    held = [p for p in payments if p.state == PaymentState.HELD]
+    refused = [p for p in payments if p.state == PaymentState.REFUSED]
+    emit(*(PaymentHeld(job_id=str(p.job_id), payment_id=str(p.pk), amount=p.amount) for p in held), by="trading")
+    if refused:
+        accounts = LedgerAccount.objects.of_kind(AccountKind.AVAILABLE).filter(owner_id__in={p.owner_id for p in refused})
+        left = {account.owner_id: account.available for account in accounts}
+        emit(
+            *(
+                PaymentRefused(job_id=str(p.job_id), needed=p.amount, available=left.get(p.owner_id, 0))
+                for p in refused
+            ),
+            by="trading",
+        )
+
+
+def settle(events: Sequence[JobCompleted]) -> None:
+    """Pay the providers of jobs that succeeded, take the fee, give the rest back, and issue the receipts.
+
+    An unpaid job is settled with nothing; a job that was refunded before stays so. Raises Conflict for a paid job
+    whose money was never held.
+    """
+    with atomic(Payment):
+        known = payments_of(events)
+        closings = [earned(known[UUID(e.job_id)], e) for e in events if is_held(known.get(UUID(e.job_id)))]
+        free = [unpaid(event) for event in events if UUID(event.job_id) not in known]
+        close(closings, PaymentState.SETTLED, actor=ACTOR, reason="job completed")
+        begin(*(closing.payment for closing in free), actor=ACTOR, reason="job completed, nothing to pay")
+        facts = {UUID(event.job_id): event for event in events}
+        receipts.issue([settlement_of(closing, facts[closing.payment.job_id]) for closing in (*closings, *free)])
+        announce_receipts(facts.keys())
+
+
+def earned(payment: Payment, event: JobCompleted) -> Closing:
+    """A held payment as the completed job ends it."""
+    parts = split(amount=payment.amount, rate=event.rate, milliseconds=event.metered_ms, fee_bp=payment.fee_bp)
+    return Closing(payment, parts, UUID(event.provider_id), UUID(event.miner_id))
+
+
+def unpaid(event: JobCompleted) -> Closing:
+    """The payment of a job that costs nothing; it exists so that every settled job has one."""
+    if event.paid:
+        raise Conflict(f"Job {event.job_id} was completed, but its money was never held.")
+    provider, miner = UUID(event.provider_id), UUID(event.miner_id)
+    payment = Payment(
+        job_id=UUID(event.job_id), owner_id=UUID(event.owner_id), state=PaymentState.SETTLED, ended_at=timezone.now(),
+        provider_id=provider, miner_id=miner,
+    )
+    return Closing(payment, NOTHING, provider, miner)
+
+
+def settlement_of(closing: Closing, event: JobCompleted) -> SettledPayment:
+    payment, parts = closing.payment, closing.parts
+    return SettledPayment(
+        payment_id=payment.pk, job_id=payment.job_id, owner_id=payment.owner_id,
+        provider_id=UUID(event.provider_id), miner_id=UUID(event.miner_id),
+        task_type=event.task_type, model=event.model, attempt=event.attempt,
+        rate=event.rate, metered_ms=event.metered_ms, started_at=event.started_at, ended_at=event.ended_at,
+        input_sha256=event.input_sha256, output_sha256=event.output_sha256,
+        amount=payment.amount, paid=parts.paid, fee=parts.fee, refunded=parts.refunded, currency=CURRENCY,
+        transfer_ids=tuple(transfer.id for transfer in closing.transfers),
+    )
+
+
+def announce_receipts(job_ids: Collection[UUID]) -> None:
+    settled = {payment.job_id: payment for payment in Payment.objects.for_jobs(job_ids).settled()}
+    issued = Receipt.objects.filter(job_id__in=list(settled)).values_list("pk", "job_id")
+    emit(
+        *(
+            ReceiptIssued(
+                job_id=str(job), receipt_id=str(pk), paid=settled[job].paid, fee=settled[job].fee,
+                refunded=settled[job].refunded,
+            )
+            for pk, job in issued
+        ),
+        by="trading",
+    )
+
+
+def refund(events: Sequence[JobEnded]) -> None:
+    """Give the money of jobs that ended without a result back, less what is owed for work done.
+
+    A paid job that ended before its hold is remembered as refunded, so that a hold that comes late is not made.
+    """
+    with atomic(Payment):
+        known = payments_of(events)
+        closings = [owed(known[UUID(e.job_id)], e) for e in events if is_held(known.get(UUID(e.job_id)))]
+        early = [ended_early(event) for event in events if event.paid and UUID(event.job_id) not in known]
+        close(closings, PaymentState.REFUNDED, actor=ACTOR, reason="job ended")
+        begin(*early, actor=ACTOR, reason="job ended before its money was held")
+        announce_refunds([UUID(event.job_id) for event in events])
+
+
+def owed(payment: Payment, event: JobEnded) -> Closing:
+    """A held payment as the ended job ends it: metered work is paid when somebody did it."""
+    billable = event.billable_ms if event.provider_id else 0
+    parts = split(amount=payment.amount, rate=event.rate, milliseconds=billable, fee_bp=payment.fee_bp)
+    if not parts.cost:
+        return Closing(payment, parts)
+    return Closing(payment, parts, UUID(event.provider_id), UUID(event.miner_id) if event.miner_id else None)
+
+
+def ended_early(event: JobEnded) -> Payment:
+    return Payment(
+        job_id=UUID(event.job_id), owner_id=UUID(event.owner_id), state=PaymentState.REFUNDED, ended_at=timezone.now()
+    )
+
+
+def announce_refunds(job_ids: Collection[UUID]) -> None:
+    emit(
+        *(
+            PaymentRefunded(job_id=str(p.job_id), payment_id=str(p.pk), refunded=p.refunded, paid=p.paid)
+            for p in Payment.objects.for_jobs(job_ids).refunded()
+        ),
+        by="trading",
+    )
+
+
+def release_overdue(*, limit: int = 100) -> int:
+    """Give back holds that outlived any job, where ai says that the job is over or unknown; others get another term."""
+    overdue = list(Payment.objects.overdue(timezone.now()).order_by("due_at").values_list("pk", "job_id")[:limit])
+    jobs = job_views(job_id for _, job_id in overdue)
+    over = {pk for pk, job_id in overdue if job_id not in jobs or jobs[job_id].final}
+    with atomic(Payment):
+        held = list(Payment.objects.held().filter(pk__in=[pk for pk, _ in overdue]).locked())
+        closings = [Closing(p, replace(NOTHING, refunded=p.amount)) for p in held if p.pk in over]
+        close(closings, PaymentState.REFUNDED, actor=JANITOR, reason="hold timed out")
+        announce_refunds([closing.payment.job_id for closing in closings])
+        Payment.objects.held().filter(pk__in=[p.pk for p in held]).update(due_at=timezone.now() + HOLD_TIME)
+    return len(closings)
+
+
+def payments_of(events: Sequence[Any]) -> dict[UUID, Payment]:
+    """The payments of these facts' jobs, locked, by job."""
+    job_ids = [UUID(event.job_id) for event in events]
+    return {payment.job_id: payment for payment in Payment.objects.for_jobs(job_ids).locked()}
+
+
+def is_held(payment: Payment | None) -> bool:
+    return payment is not None and payment.state == PaymentState.HELD

@@ -1,0 +1,138 @@
+"""Receipts: what the exchange signs about a job that was done and paid, and the bundle that proves it offline."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from aitbc.core import params, signing
+from aitbc.core.db import atomic
+from aitbc.core.ids import uuid7
+from aitbc.core.money import format_amount
+from apps.trading import merkle
+from apps.trading.errors import NotSealed
+from apps.trading.models import Block, LogEntry, Receipt
+from apps.trading.services import log
+from apps.trading.services.tree import TreeReader, leaf_hashes
+from apps.trading.settlement import SettledPayment
+
+TAG = "aitbc.receipt.v1"
+KIND = "receipt.job"
+
+
+def alias(role: str, owner_id: UUID) -> str:
+    """A stable pseudonym of an owner: receipts are public, who is behind them is not."""
+    return f"{role}_{salted_hmac('aitbc.trading.alias', str(owner_id), algorithm='sha256').hexdigest()[:24]}"
+
+
+def issue(settlements: Sequence[SettledPayment]) -> list[Receipt]:
+    """Sign, store and log the receipts of these jobs, in the caller's transaction; one per job, those that exist stay."""
+    with atomic(Receipt):
+        known = Receipt.objects.filter(job_id__in=[s.job_id for s in settlements]).values_list("job_id", flat=True)
+        done, now = set(known), timezone.now()
+        fresh = [receipt_of(s, now) for s in settlements if s.job_id not in done]
+        for receipt, leaf in zip(fresh, log.append(KIND, [signed(r) for r in fresh]), strict=True):
+            receipt.leaf = leaf
+        return Receipt.objects.bulk_create(fresh)
+
+
+def receipt_of(settled: SettledPayment, now: datetime) -> Receipt:
+    """A signed receipt, not stored yet."""
+    receipt_id = uuid7()
+    body = body_of(receipt_id, settled, now)
+    return Receipt(
+        id=receipt_id,
+        job_id=settled.job_id,
+        owner_id=settled.owner_id,
+        provider_id=settled.provider_id,
+        miner_id=settled.miner_id,
+        client_alias=body["client"],
+        body=body,
+        signature=signing.sign(TAG, body),
+        issued_at=now,
+    )
+
+
+def body_of(receipt_id: UUID, settled: SettledPayment, now: datetime) -> dict[str, Any]:
+    """What is signed: strings and whole numbers only, so that every JSON library writes the same bytes."""
+    return {
+        "v": 1,
+        "receipt_id": str(receipt_id),
+        "job": str(settled.job_id),
+        "client": alias("client", settled.owner_id),
+        "provider": alias("provider", settled.provider_id),
+        "miner": str(settled.miner_id),
+        "task_type": settled.task_type,
+        "model": settled.model,
+        "attempt": settled.attempt,
+        "input_hash": settled.input_sha256,
+        "output_hash": settled.output_sha256,
+        "started": settled.started_at,
+        "ended": settled.ended_at,
+        "metered_ms": settled.metered_ms,
+        "rate": format_amount(settled.rate),
+        "price": format_amount(settled.paid + settled.fee),
+        "fee": format_amount(settled.fee),
+        "refunded": format_amount(settled.refunded),
+        "currency": settled.currency,
+        "issued": signing.stamp(now),
+    }
+
+
+def signed(receipt: Receipt) -> dict[str, Any]:
+    """The receipt as its leaf in the log carries it."""
+    return {"receipt": receipt.body, "signature": receipt.signature}
+
+
+def bundle(receipt_id: UUID) -> dict[str, Any]:
+    """All that is needed to check a receipt offline; raises NotSealed until a block holds it.
+
+    It proves the receipt in the block that sealed it and is the same for ever after.
+    """
+    receipt = Receipt.objects.get(pk=receipt_id)
+    entry = LogEntry.objects.get(leaf_hash=receipt.leaf)
+    block = sealing_block(entry)
+    previous = Block.objects.filter(height=block.height - 1).first()
+    return {
+        "v": 1,
+        **signed(receipt),
+        "entry": base64.b64encode(bytes(entry.leaf)).decode(),
+        "index": entry.idx,
+        "inclusion": hexes(merkle.inclusion_proof(entry.idx, block.tree_size, TreeReader())),
+        "checkpoint": block.checkpoint,
+        "block": {"header": block.header, "signature": block.signature, "inclusion": within(block, entry.idx)},
+        "previous": previous.header if previous else None,
+        "keys": [key_of(key_id) for key_id in sorted({receipt.signature["key_id"], block.signature["key_id"]})],
+    }
+
+
+def sealing_block(entry: LogEntry) -> Block:
+    """The block that sealed an entry; raises NotSealed, with the seconds it may take, when there is none yet."""
+    found = Block.objects.filter(tree_size__gt=entry.idx).order_by("tree_size").first() if entry.idx is not None else None
+    if found is None:
+        seconds = params.get("log.seal_interval_s")
+        raise NotSealed(f"It will be in a signed block within about {seconds} s.", retry_after=seconds, eta_seconds=seconds)
+    return found
+
+
+def within(block: Block, idx: int) -> list[str]:
+    """The short proof: from the entry to the root over the entries of its block alone."""
+    hashes = leaf_hashes(block.first, block.end)
+    return hexes(merkle.inclusion_proof(idx - block.first, block.count, merkle.nodes_of(hashes)))
+
+
+def hexes(proof: Sequence[bytes]) -> list[str]:
+    return [value.hex() for value in proof]
+
+
+def key_of(key_id: str) -> dict[str, Any]:
+    key = signing.find(key_id)
+    if key is None:
+        raise LookupError(f"the ring lost the key {key_id}")
+    return key.published()

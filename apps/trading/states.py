@@ -1,0 +1,59 @@
+"""Which kinds of account and transfer exist, and the life of a payment."""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+
+CURRENCY = "AIT"
+
+
+class AccountKind(TextChoices):
+    """What money in an account is for."""
+
+    AVAILABLE = "available", "free to spend"
+    ESCROW = "escrow", "passing through while a job is settled"
+    BOND = "bond", "pledged as a bond"
+    FEES = "fees", "fees of the exchange"
+    TREASURY = "treasury", "treasury of the exchange"
+    EXTERNAL = "external", "the world outside: deposits come from here"
+
+
+#: Only these may owe: every other account is kept at or above zero by a CHECK constraint.
+MAY_OWE = frozenset({AccountKind.EXTERNAL})
+
+
+class Phase(TextChoices):
+    """How far a transfer goes (the two-phase model of TigerBeetle)."""
+
+    SINGLE = "single", "moves money at once"
+    PENDING = "pending", "sets money aside until it is posted or voided"
+    POST = "post", "resolves a pending transfer: moves this much, releases the rest"
+    VOID = "void", "resolves a pending transfer: releases all of it"
+
+
+class Code(TextChoices):
+    """Why money moved."""
+
+    DEPOSIT = "deposit"
+    HOLD = "hold"
+    CAPTURE = "capture"
+    RELEASE = "release"
+    PAYOUT = "payout"
+    FEE = "fee"
+    REVERSAL = "reversal"
+
+
+class PaymentState(TextChoices):
+    HELD = "held"
+    REFUSED = "refused"
+    SETTLED = "settled"
+    REFUNDED = "refunded"
+
+
+#: A payment is born held, refused or (unpaid jobs) settled: the decision and the row share a transaction.
+PAYMENT_TRANSITIONS: dict[str, set[str]] = {
+    PaymentState.HELD: {PaymentState.SETTLED, PaymentState.REFUNDED},
+    PaymentState.REFUSED: set(),
+    PaymentState.SETTLED: set(),
+    PaymentState.REFUNDED: set(),
+}

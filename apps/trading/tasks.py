@@ -1,0 +1,32 @@
+"""Celery entry points of trading: sweeps; two at once do no harm."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from celery import shared_task
+from django.utils import timezone
+
+from aitbc.core import idempotency
+from apps.trading.models import IdempotencyRecord
+from apps.trading.services import ledger, payments
+
+ANSWERS_KEPT = timedelta(hours=48)
+
+
+@shared_task
+def take_snapshot() -> int:
+    """Write down every balance, once a day."""
+    return ledger.take_snapshot()
+
+
+@shared_task
+def release_overdue_holds() -> int:
+    """Give back money that was held longer than any job lives."""
+    return payments.release_overdue()
+
+
+@shared_task
+def forget_answers() -> int:
+    """Forget stored answers older than any client's retry."""
+    return idempotency.purge(IdempotencyRecord, before=timezone.now() - ANSWERS_KEPT)

@@ -1,0 +1,56 @@
+"""A database that is gone costs its callers nothing but a 503."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+from django.db import OperationalError, connections
+
+from aitbc.core.postgres.base import DatabaseWrapper
+from aitbc.core.postgres.breaker import PAUSE, BreakerOpen, breaker
+from aitbc.core.problems import is_passing
+
+
+@pytest.fixture
+def gone():
+    """Settings of a database whose port nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = {**connections["default"].settings_dict, "HOST": "127.0.0.1", "PORT": port, "NAME": "gone"}
+    yield settings
+    breaker("elsewhere").close()
+
+
+@pytest.mark.parametrize("pool", [None, {"min_size": 0, "max_size": 2, "timeout": 0.5, "reconnect_timeout": 0.5}])
+def test_after_a_failure_the_next_callers_are_answered_at_once(gone, pool):
+    options = {name: value for name, value in gone["OPTIONS"].items() if name != "pool"}
+    options |= {"pool": pool} if pool else {}
+    gone |= {"OPTIONS": options, "CONN_MAX_AGE": 0}
+    wrapper = DatabaseWrapper(gone, alias="elsewhere")
+
+    with pytest.raises(OperationalError) as first:
+        wrapper.ensure_connection()
+    started = time.monotonic()
+    with pytest.raises(OperationalError) as second:
+        wrapper.ensure_connection()
+
+    assert time.monotonic() - started < 0.05
+    assert isinstance(second.value.__cause__, BreakerOpen)
+    assert is_passing(first.value) and is_passing(second.value)
+    wrapper.close_pool()
+
+
+def test_one_caller_probes_and_success_closes():
+    gate = breaker("probed")
+    gate.trip()
+    gate._open_until = time.monotonic() - 0.001  # the pause is over
+
+    gate.enter()
+    with pytest.raises(BreakerOpen):
+        gate.enter()
+    gate.close()
+    gate.enter()
+    assert PAUSE <= 1

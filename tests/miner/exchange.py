@@ -1,0 +1,144 @@
+"""A small real exchange for the miner's tests: an HTTP server that speaks the miner's wire and remembers all it heard."""
+
+import hashlib
+import json
+import re
+import threading
+from collections import deque
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+PATIENCE = 60.0  # seconds a test waits for something before it fails
+
+
+class Exchange:
+    """Hands out jobs, takes answers; a test steers it by its attributes and waits on it by `until`."""
+
+    def __init__(self, port: int = 0):
+        self.changed = threading.Condition()
+        self.queue: deque[dict] = deque()
+        self.registered: list[dict] = []
+        self.heartbeats: list[dict] = []
+        self.polls: list[dict] = []
+        self.answers: list[tuple[str, str, dict]] = []  # (job id, result|fail, body), as acknowledged
+        self.refused: list[tuple[str, str, dict]] = []
+        self.cancel: list[str] = []
+        self.checkpoint: list[str] = []
+        self.leases: list[dict] | None = None
+        self.inputs: dict[str, bytes] = {}
+        self.known = True
+        self.answer_status: Callable[[str, str], tuple[int, dict]] = lambda job_id, verb: (200, {})
+        self.waiting_polls = 0
+        self.closing = False
+        self.server = _Server(("127.0.0.1", port), _handler(self))
+        self.port = self.server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def offer(self, job_id: str, task_type: str = "benchmark", payload: dict | None = None, **more) -> None:
+        """Queue a job."""
+        job = {"job_id": job_id, "id": job_id, "attempt": 1, "task_type": task_type, "payload": payload} | more
+        with self.changed:
+            self.queue.append(job)
+            self.changed.notify_all()
+
+    def upload(self, job_id: str, data: bytes) -> dict:
+        """Keep an input for a job; returns what the job says about it."""
+        self.inputs[job_id] = data
+        return {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "url": f"/gpu/v1/miners/{job_id}/input"}
+
+    def until(self, happened: Callable[[], object], patience: float = PATIENCE):
+        """Wait until something has happened; return it."""
+        with self.changed:
+            assert self.changed.wait_for(happened, patience), "the miner did not do it in time"
+            return happened()
+
+    def answer_to(self, job_id: str) -> tuple[str, dict]:
+        """Wait for the acknowledged answer to a job; return verb and body."""
+        return self.until(lambda: next(((verb, body) for job, verb, body in self.answers if job == job_id), None))
+
+    def progress_of(self, job_id: str) -> dict | None:
+        """Return the newest report on a job in a heartbeat."""
+        told = [job for beat in self.heartbeats for job in beat["jobs"] if job["job_id"] == job_id]
+        return told[-1] if told else None
+
+    def close(self) -> None:
+        """Go away, with all connections: waiting polls are answered empty, later requests refused."""
+        with self.changed:
+            self.closing = True
+            self.changed.notify_all()
+        self.server.shutdown()
+        self.server.server_close()
+
+    # What the handler calls; each returns (status, body)
+
+    def on_register(self, body: dict) -> tuple[int, dict]:
+        self.known = True
+        self.registered.append(body)
+        return 200, {"status": "ok", "miner_id": "miner-1", "session_token": "t"}
+
+    def on_heartbeat(self, body: dict) -> tuple[int, dict]:
+        if not self.known:
+            return 404, {"error": "miner not registered", "detail": "miner not registered"}
+        self.heartbeats.append(body)
+        answer = {"status": "ok", "heartbeat_seconds": 0.1, "poll_seconds": 0.05, "cancel": self.cancel, "checkpoint": self.checkpoint}
+        return 200, answer | ({} if self.leases is None else {"leases": self.leases})
+
+    def on_poll(self, body: dict) -> tuple[int, dict | None]:
+        self.polls.append(body)
+        self.waiting_polls += 1
+        self.changed.notify_all()
+        self.changed.wait_for(lambda: self.queue or self.closing, body["max_wait_seconds"])
+        self.waiting_polls -= 1
+        if not self.queue or self.closing:
+            return 204, None
+        return 200, self.queue.popleft()
+
+    def on_answer(self, job_id: str, verb: str, body: dict) -> tuple[int, dict]:
+        status, answer = self.answer_status(job_id, verb)
+        heard = self.answers if status < 300 else self.refused
+        heard.append((job_id, verb, body))
+        return status, answer or {"status": "ok"}
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """A miner that was killed leaves broken connections behind: no news here."""
+
+
+def _handler(exchange: Exchange) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        """One connection of the miner's."""
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            with exchange.changed:
+                self._answer(*self._route(self.path.removeprefix("/gpu/v1/miners"), body))
+                exchange.changed.notify_all()
+
+        def do_GET(self) -> None:
+            job_id = self.path.split("/")[-2]
+            self._send(200, exchange.inputs[job_id])
+
+        def _route(self, path: str, body: dict) -> tuple[int, dict | None]:
+            if self.headers["X-Api-Key"] != "the-key":
+                return 401, {"error": "who are you?"}
+            if answer := re.fullmatch(r"/([^/]+)/(result|fail)", path):
+                return exchange.on_answer(answer[1], answer[2], body)
+            return {"/register": exchange.on_register, "/heartbeat": exchange.on_heartbeat, "/poll": exchange.on_poll}[path](body)
+
+        def _answer(self, status: int, body: dict | None) -> None:
+            self._send(status, b"" if body is None else json.dumps(body).encode())
+
+        def _send(self, status: int, data: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_) -> None:
+            """Say nothing."""
+
+    return Handler

@@ -1,0 +1,78 @@
+"""Engines that misbehave, installed by the tests as a package with entry points of its own."""
+
+import os
+import signal
+import threading
+
+from apps.gpu.miner.engines import Progress
+
+
+class Sleeper:
+    """Works for ever, in rounds that can be taken up again."""
+
+    name = "sleeper"
+
+    def available(self) -> bool:
+        return True
+
+    def models(self) -> list[str]:
+        return []
+
+    def run(self, payload: dict, progress: Progress) -> dict:
+        done = (progress.state or {}).get("done", 0)
+        if payload.get("stubborn"):
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if done >= payload.get("enough", 10**9):
+            return {"done": done}
+        progress(0.5, f"pid {os.getpid()}", {"done": done + 1})
+        threading.Event().wait()
+        return {}
+
+
+class Crasher:
+    """Ends its process in the way the payload names."""
+
+    name = "crasher"
+
+    def available(self) -> bool:
+        return True
+
+    def models(self) -> list[str]:
+        return []
+
+    def run(self, payload: dict, progress: Progress) -> dict:
+        return getattr(self, "_" + payload["how"])()
+
+    def _abort(self) -> dict:
+        os.abort()
+
+    def _leave(self) -> dict:
+        os._exit(3)
+
+    def _bomb(self) -> dict:
+        hoard = []
+        while True:
+            hoard.append(bytearray(16 * 2**20))
+
+    def _flood(self) -> dict:
+        return {"much": "x" * (17 * 2**20)}
+
+    def _nan(self) -> dict:
+        return {"value": float("nan")}
+
+    def _chatter(self) -> dict:
+        print("not part of the protocol")
+        os.write(1, b"{}\n")
+        return {"said": "enough"}
+
+    def _secrets(self) -> dict:
+        return {"found": sorted(name for name in os.environ if "KEY" in name), "home": os.getcwd()}
+
+
+class Broken:
+    """Cannot even say whether it works."""
+
+    name = "broken"
+
+    def available(self) -> bool:
+        raise RuntimeError("no idea")

@@ -1,0 +1,153 @@
+"""A tiny Django site whose state is files, served by real granian workers: the mechanism without the exchange."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import django
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import path
+
+from aitbc.serve.boot import stay_mortal
+
+ROOT = Path(os.environ["AITBC_TEST_SITE"])
+stay_mortal()
+
+if not settings.configured:
+    settings.configure(
+        SECRET_KEY="only-for-this-test-site",
+        ROOT_URLCONF=__name__,
+        ALLOWED_HOSTS=["*"],
+        MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
+        RUN_DIR=ROOT / "run",
+        DATA_UPLOAD_MAX_MEMORY_SIZE=64 << 20,
+    )
+    django.setup()
+
+from aitbc.core import streams, wake  # noqa: E402
+from aitbc.serve.asgi import Dispatcher  # noqa: E402
+
+if (ROOT / "boot").exists():  # a site that takes a minute to load
+    (ROOT / f"booting-{os.getpid()}").touch()
+    time.sleep(60)
+
+
+def note(name: str, line: str) -> None:
+    """Append a line to a file that the tests read."""
+    with (ROOT / name).open("a") as file:
+        file.write(line + "\n")
+
+
+def wait_for(gate: str) -> None:
+    """Block this request until the test opens the gate."""
+    deadline = time.monotonic() + 20
+    while not (ROOT / gate).exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def push(request: HttpRequest) -> HttpResponse:
+    """Queue a job; `silent` loses the wake-up."""
+    topic = request.GET["topic"]
+    (ROOT / "waiting" / f"{topic}~{uuid4()}").touch()
+    if "silent" not in request.GET:
+        wake.send(topic)
+    return JsonResponse({})
+
+
+def poll(request: HttpRequest) -> HttpResponseBase:
+    """Claim a job of one of the topics, exactly once, or wait for one."""
+    topics = request.GET.getlist("topic")
+    note("runs", f"{request.GET.get('name', '')} {streams.is_replay(request)}")
+    if (ROOT / "revoked").exists() and request.headers.get("Authorization") == "Bearer revoked":
+        return HttpResponse(status=401)
+    job = next((name for name in sorted(os.listdir(ROOT / "waiting")) if name.split("~")[0] in topics), None)
+    if job is not None:
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(ROOT / "waiting" / job, ROOT / "taken" / job)
+            if gate := request.GET.get("gate"):
+                note("claimed", job)
+                wait_for(gate)
+            return streams.undo_with(JsonResponse({"job": job}), f"/release?job={job}")
+    empty = JsonResponse(None, safe=False) if request.method == "GET" else None
+    return streams.hold(topics=topics, seconds=float(request.GET["wait"]), empty=empty)
+
+
+def release(request: HttpRequest) -> HttpResponse:
+    """Put a job back; only the dispatcher may ask for it."""
+    if not streams.is_internal(request) or request.method != "POST":
+        return HttpResponse(status=404)
+    job = request.GET["job"]
+    note("released", f"{job} {request.headers.get('Authorization')}")
+    os.rename(ROOT / "taken" / job, ROOT / "waiting" / job)
+    wake.send(job.split("~")[0])
+    return HttpResponse(status=204)
+
+
+def emit(request: HttpRequest) -> HttpResponse:
+    note("events", request.body.decode())
+    wake.send("job:1")
+    return JsonResponse({})
+
+
+def events(request: HttpRequest) -> HttpResponseBase:
+    """All lines after the cursor; the line "end" is the last."""
+    if (ROOT / "broken").exists():
+        return HttpResponse(status=503)
+    lines = (ROOT / "events").read_text().splitlines()
+    cursor = int(request.headers.get("Last-Event-ID") or 0)
+    chunk = "".join(f"id: {n}\ndata: {line}\n\n" for n, line in enumerate(lines[cursor:], cursor + 1))
+    return streams.stream_page(chunk.encode(), ["job:1"], str(len(lines)), done="end" in lines)
+
+
+def echo(request: HttpRequest) -> HttpResponse:
+    """What arrived."""
+    body = request.body
+    flags = [streams.is_internal(request), streams.is_replay(request)]
+    inside = [name for name in request.META if name.startswith("HTTP_X_AITBC")]
+    names = {"path": request.path, "query": request.META["QUERY_STRING"], "accept": request.headers.get("X-Two")}
+    return JsonResponse(
+        {"size": len(body), "sha256": hashlib.sha256(body).hexdigest(), "inside": inside, "flags": flags, **names}
+    )
+
+
+def big(request: HttpRequest) -> StreamingHttpResponse:
+    """Many megabytes; notes how many parts were made and that the answer was closed."""
+
+    def parts() -> Iterator[bytes]:
+        try:
+            for _ in range(int(request.GET["parts"])):
+                note("parts", "one")
+                yield b"x" * 65536
+        finally:
+            note("closed", "yes")
+
+    return StreamingHttpResponse(parts())
+
+
+def gated(request: HttpRequest) -> HttpResponse:
+    note("claimed", "gated")
+    wait_for("gate")
+    return HttpResponse("finished")
+
+
+urlpatterns = [
+    path("push", push),
+    path("poll", poll),
+    path("release", release),
+    path("emit", emit),
+    path("events", events),
+    path("echo", echo),
+    path("big", big),
+    path("gated", gated),
+]
+
+app = Dispatcher(get_wsgi_application(), listen=lambda: wake.Listener("web"), largest_body=20 << 20)
