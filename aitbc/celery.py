@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from celery import Celery
-from kombu import Queue
+from kombu import Exchange, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aitbc.settings")
 os.environ.setdefault("AITBC_ROLE", "worker")
@@ -22,7 +22,7 @@ def route(name: str, *args: object, **kwargs: object) -> dict[str, str]:
 
 app = Celery("aitbc")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.conf.task_queues = [Queue(name) for name in (*LABELS, "relay")]
+app.conf.task_queues = [Queue(name, Exchange(name), routing_key=name) for name in (*LABELS, "relay")]
 app.conf.task_routes = (route,)
 app.conf.beat_schedule = SCHEDULE
 app.autodiscover_tasks()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+
 SCHEDULE: dict[str, dict[str, Any]] = {}
 
 
@@ -13,3 +14,15 @@ def every(seconds: float, task: str) -> None:
 
 every(15, "aitbc.core.tasks.relay_last_resort")
 every(86_400, "aitbc.core.tasks.prune_inboxes")
+every(2, "apps.gpu.tasks.sweep_leases")
+every(5, "apps.gpu.tasks.sweep_miners")
+every(30, "apps.gpu.tasks.sweep_queue")
+every(15, "apps.gpu.tasks.poll_backends")
+every(2, "apps.ai.tasks.expire_overdue")
+every(60, "apps.ai.tasks.reconcile")
+every(3_600, "apps.ai.tasks.collect_artifacts")
+every(3_600, "apps.ai.tasks.forget_answers")
+every(1, "apps.trading.tasks_log.seal_log")
+every(60, "apps.trading.tasks.release_overdue_holds")
+every(86_400, "apps.trading.tasks.take_snapshot")
+every(3_600, "apps.trading.tasks.forget_answers")

@@ -94,6 +94,7 @@ def started(folder: Path, port: int, workers: int) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while len(list((folder / "run").glob("wake/*.sock"))) < workers:
         time.sleep(0.05)
+    time.sleep(0.5)  # they listen right after they said so
     return process
 
 

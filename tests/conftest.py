@@ -19,7 +19,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:
-    """Every test may use every database, each inside a transaction that is rolled back, unless it asks for real commits."""
+    """Every test may use every database, in transactions that are rolled back unless it asks for real commits."""
     for item in items:
         if item.get_closest_marker("django_db") is None and item.get_closest_marker("no_db") is None:
             real = item.get_closest_marker("transaction") is not None
@@ -30,8 +30,10 @@ def pytest_collection_modifyitems(items: list[Any]) -> None:
 def _fresh_process_caches() -> Iterator[None]:
     """What a process remembers between requests must not leak from one test to the next."""
     from aitbc.accounts.services import keys
+    from apps.gpu.services import memory
 
     keys.forget()
+    memory.forget()
     yield
 
 

@@ -23,7 +23,7 @@ class RequestKeyInvalid(Invalid):
     """The Idempotency-Key header is not acceptable."""
 
 
-class DomainViewSet(viewsets.GenericViewSet):
+class DomainViewSet(viewsets.GenericViewSet[Any]):
     """A viewset with no hidden behaviour: each action is written out as validate → service → answer.
 
     `required_scopes` maps an action to the scope (or scopes) that opens it, or to PUBLIC; what is not named is shut.
@@ -32,7 +32,7 @@ class DomainViewSet(viewsets.GenericViewSet):
     required_scopes: ClassVar[Mapping[str, Scopes]] = {}
     body_limit: ClassVar[int] = DEFAULT_LIMIT
     body_limits: ClassVar[Mapping[str, int]] = {}
-    filter_serializer: ClassVar[type[serializers.Serializer] | None] = None
+    filter_serializer: ClassVar[type[serializers.Serializer[Any]] | None] = None
     metadata_class = None
 
     @property
@@ -40,14 +40,14 @@ class DomainViewSet(viewsets.GenericViewSet):
         """The caller: an Actor, or Anonymous on public routes."""
         return self.request.user
 
-    def validated(self, serializer_class: type[serializers.BaseSerializer], data: Any = None) -> dict[str, Any]:
+    def validated(self, serializer_class: type[serializers.BaseSerializer[Any]], data: Any = None) -> dict[str, Any]:
         """The body (or the given data) as this serializer reads it; 400 when it does not."""
         given = self.request.data if data is None else data
         serializer = serializer_class(data=given, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
         return plain(dict(serializer.validated_data))  # type: ignore[no-any-return]
 
-    def filters(self, serializer_class: type[serializers.BaseSerializer]) -> dict[str, Any]:
+    def filters(self, serializer_class: type[serializers.BaseSerializer[Any]]) -> dict[str, Any]:
         """The query string, read by a serializer like any other input; paging's own parameters are left out."""
         given = {name: value for name, value in self.request.query_params.items() if name not in ("cursor", "limit")}
         return self.validated(serializer_class, given)
@@ -65,7 +65,7 @@ class DomainViewSet(viewsets.GenericViewSet):
         self,
         obj: Any,
         status: int = 200,
-        serializer: type[serializers.BaseSerializer] | None = None,
+        serializer: type[serializers.BaseSerializer[Any]] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         """A model (or many) through its serializer; plain dicts, lists and None as they are."""
@@ -112,4 +112,4 @@ class DomainViewSet(viewsets.GenericViewSet):
 def route_of(request: Any) -> str:
     """The route's template, e.g. `ai/jobs/<pk>/cancel`: what two calls of one door have in common."""
     match = getattr(request, "resolver_match", None)
-    return match.route if match is not None else request.path
+    return str(match.route if match is not None else request.path)

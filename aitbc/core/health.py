@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from aitbc.core import metrics
 from aitbc.core.api import PUBLIC, DomainViewSet, Scopes
 from aitbc.core.errors import Unavailable
-from aitbc.domains import BY_LABEL, served
+from aitbc.domains import served
 
 LATE_SECONDS = 60.0
 
@@ -24,14 +24,14 @@ class NotReady(Unavailable):
     retry_after = 2.0
 
 
-class HealthSerializer(serializers.Serializer):
+class HealthSerializer(serializers.Serializer[Any]):
     """Alive."""
 
     status = serializers.CharField()
     service = serializers.CharField()
 
 
-class ReadySerializer(serializers.Serializer):
+class ReadySerializer(serializers.Serializer[Any]):
     """Able to do its work; `late` when messages to other domains are overdue by more than a minute."""
 
     status = serializers.ChoiceField(choices=["ready", "late"])
@@ -41,7 +41,7 @@ class ReadySerializer(serializers.Serializer):
     outbox_overdue_seconds = serializers.FloatField()
 
 
-class ServiceSerializer(serializers.Serializer):
+class ServiceSerializer(serializers.Serializer[Any]):
     """One domain and where it answers."""
 
     name = serializers.CharField()
@@ -51,7 +51,7 @@ class ServiceSerializer(serializers.Serializer):
     port = serializers.IntegerField(help_text="The port it has when it runs as a process of its own.")
 
 
-class ServicesSerializer(serializers.Serializer):
+class ServicesSerializer(serializers.Serializer[Any]):
     """The domains this process serves."""
 
     services = ServiceSerializer(many=True)
@@ -61,8 +61,8 @@ class HealthViewSet(DomainViewSet):
     """Liveness without any input or output, readiness with the domain's database."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = {"live": PUBLIC, "ready": PUBLIC, "services": PUBLIC}
-    authentication_classes: ClassVar[list[Any]] = []
-    throttle_classes: ClassVar[list[Any]] = []
+    authentication_classes = ()
+    throttle_classes = ()
     serializer_class = HealthSerializer
     pagination_class = None
     label: str = ""
@@ -80,7 +80,7 @@ class HealthViewSet(DomainViewSet):
         return self.answer(
             {
                 "status": "late" if overdue > LATE_SECONDS else "ready",
-                "service": f"{BY_LABEL[self.label].label}-service",
+                "service": f"{self.label}-service",
                 "outbox_waiting": waiting,
                 "outbox_dead": dead,
                 "outbox_overdue_seconds": round(overdue, 3),

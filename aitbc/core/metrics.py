@@ -73,7 +73,7 @@ def exposition() -> HttpResponse:
     registry = CollectorRegistry()
     if settings.METRICS_DIR:
         forget_dead_processes()
-        MultiProcessCollector(registry)
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     registry.register(Outboxes())
     parts: Iterable[CollectorRegistry] = (registry,) if settings.METRICS_DIR else (REGISTRY, registry)
     body = b"".join(generate_latest(part) for part in parts)

@@ -23,7 +23,8 @@ JSON_POLICY = "default-src 'none'; frame-ancestors 'none'"
 # The admin's theme evaluates Alpine expressions; its pages load nothing from elsewhere.
 PAGE_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; font-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+    "img-src 'self' data:; font-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; "
+    "frame-ancestors 'none'"
 )
 logger = logging.getLogger("aitbc.edge")
 

@@ -35,7 +35,7 @@ class KeysetPagination(BasePagination):
 
     next_cursor: str | None = None
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Any, view: Any = None) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> list[Any]:
         rows, self.next_cursor = page(queryset, request, ordering=getattr(view, "ordering", None))
         return rows
 
@@ -100,7 +100,7 @@ def _complete(order: tuple[Any, ...], model: type[Model]) -> tuple[str, ...]:
 
 
 def _after(order: tuple[str, ...], values: list[Any]) -> Q:
-    """Rows strictly behind these values: (a < x) or (a = x and b < y)…, with a plain bound on `a` that an index can use."""
+    """Rows strictly behind these values: (a < x) or (a = x and b < y)…, and a plain bound on `a` for the index."""
     behind, same = Q(), Q()
     for name, value in zip(order, values, strict=True):
         field, sign = name.lstrip("-"), "lt" if name.startswith("-") else "gt"

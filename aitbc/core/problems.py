@@ -21,7 +21,7 @@ from aitbc.core.errors import DomainError
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:aitbc:problem:"
-# SQLSTATE classes that say "not now" and never "not you": connection, resources, shutdown, lost races, timeouts, failover.
+# SQLSTATE classes that say "not now" and never "not you": connection, resources, shutdown, lost races, timeouts.
 PASSING = ("08", "53", "57P", "40", "57014", "55P03", "25006", "25P03")
 
 logger = logging.getLogger("aitbc.problems")
@@ -126,7 +126,7 @@ def _of_framework(error: exceptions.APIException, request: HttpRequest | None) -
     if challenge := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
     if isinstance(error, exceptions.Throttled):
-        headers |= retry_after(error.wait or 1)
+        headers |= retry_after(getattr(error, "wait", None) or 1)
     if isinstance(error, exceptions.ValidationError):
         errors = list(flatten(error.detail))
         first = errors[0] if errors else {"field": "", "message": "The request is not valid."}

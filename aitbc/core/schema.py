@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -15,8 +14,6 @@ from aitbc.core.serializers import ProblemSerializer
 from aitbc.domains import DOMAINS
 
 LABELS = {domain.prefix: domain.label for domain in DOMAINS}
-VERSION = re.compile(r"v\d+")
-PARAMETER = re.compile(r"[{}]")
 COMMON = {
     "400": "The request is not valid.",
     "429": "Too many requests; see Retry-After.",
@@ -41,21 +38,31 @@ class DomainSchema(AutoSchema):
         segments = [part for part in self.path.strip("/").split("/") if part]
         if segments and segments[0] in LABELS:
             segments = segments[1:]
-        words = [part.strip("{}.").replace("-", "_").replace(".", "_") for part in segments if not part.startswith("{")]
+        words = [
+            part.removesuffix(".json").strip(".").replace("-", "_") for part in segments if not part.startswith("{")
+        ]
         verb = self._verb()
         # /jobs/{id}/cancel → jobs_cancel; /jobs/{id} → jobs_retrieve
         if verb == "post" or not (words and words[-1] == verb):
             words.append(verb)
+        if self._is_second_door():
+            words.append(f"by_{self.method.lower()}")
         return "_".join(filter(None, [self._label(), *words])).lower()
 
     def _verb(self) -> str:
         action = getattr(self.view, "action", None)
         return str(action or self.method.lower())
 
+    def _is_second_door(self) -> bool:
+        """Whether this method is another way into an action that a POST opens too (old clients GET a poll)."""
+        methods: dict[str, str] = getattr(self.view, "action_map", None) or {}
+        twins = [method for method, action in methods.items() if action == self._verb()]
+        return len(twins) > 1 and self.method.lower() != ("post" if "post" in twins else twins[0])
+
     def _label(self) -> str:
         module = type(self.view).__module__.split(".")
         if getattr(self.view, "label", ""):
-            return str(self.view.label)
+            return str(getattr(self.view, "label", ""))
         return module[1] if module[0] == "apps" else "aitbc"
 
     def get_override_parameters(self) -> list[Any]:
@@ -68,18 +75,18 @@ class DomainSchema(AutoSchema):
             return [{}]
         return [{"bearerKey": []}, {"apiKey": []}]
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]
         scopes = scopes_for(self.view)
         said = super().get_description() or ""
         if not scopes or PUBLIC in scopes:
             return str(said)
         return f"{said}\n\nScope: {' or '.join(sorted(scopes))}.".strip()
 
-    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+    def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         answers = super()._get_response_bodies(direction)
         for status, description in self._problems().items():
             if status not in answers:
-                answers[status] = self._get_response_for_code(
+                answers[status] = self._get_response_for_code(  # type: ignore[no-untyped-call]
                     OpenApiResponse(ProblemSerializer, description=description), status, [MEDIA_TYPE]
                 )
         return answers

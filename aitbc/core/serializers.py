@@ -13,7 +13,7 @@ from rest_framework.exceptions import ErrorDetail
 
 from aitbc.core import fields as model_fields
 from aitbc.core.errors import DomainError
-from aitbc.core.money import format_amount, parse_amount
+from aitbc.core.money import LARGEST, format_amount, parse_amount
 from aitbc.core.parsing import BodyInvalid, Number, refuse_unstorable
 
 UNKNOWN = ErrorDetail("This field is not known here.", code="unknown_field")
@@ -21,13 +21,13 @@ NUMERIC = (serializers.IntegerField, serializers.FloatField, serializers.Decimal
 
 
 @extend_schema_field({"type": "string", "pattern": r"^\d+(\.\d{1,6})?$", "example": "0.420000"})
-class AmountField(serializers.Field):
+class AmountField(serializers.Field[int, Any, str, int]):
     """Money: integer micro-AIT inside, a decimal string in JSON; input may also be a JSON number."""
 
     default_error_messages = {"invalid": "Not an amount: {reason}"}
 
-    def __init__(self, *, min_value: int = 0, **options: Any) -> None:
-        self.min_value = min_value
+    def __init__(self, *, min_value: int = 0, max_value: int = LARGEST, **options: Any) -> None:
+        self.min_value, self.max_value = min_value, max_value
         super().__init__(**options)
 
     def to_representation(self, value: int) -> str:
@@ -42,10 +42,14 @@ class AmountField(serializers.Field):
             self.fail("invalid", reason=str(error))
         if amount < self.min_value:
             self.fail("invalid", reason=f"it must be at least {format_amount(self.min_value)}.")
+        if amount > self.max_value:
+            self.fail("invalid", reason=f"it must be at most {format_amount(self.max_value)}.")
+        if amount > self.max_value:
+            self.fail("invalid", reason=f"it must be at most {format_amount(self.max_value)}.")
         return amount
 
 
-class LenientSerializer(serializers.Serializer):
+class LenientSerializer(serializers.Serializer[Any]):
     """Input on the routes of the seed's wire: unknown fields are ignored, numbers are ASCII, texts are storable."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -77,7 +81,7 @@ class StrictSerializer(LenientSerializer):
         return super().to_internal_value(data)
 
 
-class ResourceSerializer(serializers.ModelSerializer):
+class ResourceSerializer(serializers.ModelSerializer[Any]):
     """Output: one per resource; amounts become decimal strings by themselves."""
 
     serializer_field_mapping = {
@@ -99,7 +103,7 @@ class ObjectField(serializers.JSONField):
         return value
 
 
-class ProblemError(serializers.Serializer):
+class ProblemError(serializers.Serializer[Any]):
     """One field that is wrong, and why."""
 
     field = serializers.CharField()
@@ -107,7 +111,7 @@ class ProblemError(serializers.Serializer):
     code = serializers.CharField(required=False)
 
 
-class ProblemSerializer(serializers.Serializer):
+class ProblemSerializer(serializers.Serializer[Any]):
     """RFC 9457 problem body; more members may follow, by code."""
 
     type = serializers.CharField()
@@ -117,4 +121,4 @@ class ProblemSerializer(serializers.Serializer):
     code = serializers.CharField()
     request_id = serializers.CharField()
     error = serializers.CharField(help_text="The code again, for clients of the predecessor.")
-    errors = ProblemError(many=True, required=False)
+    errors = ProblemError(many=True, required=False)  # type: ignore[assignment]

@@ -111,7 +111,9 @@ def _taken_before(key: str, size: int) -> int | None:
         return None
     try:
         with _redis().pipeline(transaction=False) as pipe:
-            total, _ = pipe.incrby(key, size).expire(key, 2 * WINDOW).execute()
+            pipe.incrby(key, size)
+            pipe.expire(key, 2 * WINDOW)
+            total, _ = pipe.execute()
     except (redis.RedisError, OSError) as error:
         logger.warning("counting requests without Valkey: %s", error)
         _alone_until = time.monotonic() + REDIS_PAUSE

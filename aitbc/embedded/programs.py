@@ -24,7 +24,7 @@ LONGEST_PAUSE = 10.0
 def commands(port: int, var: str, *, miner: bool) -> dict[str, list[str]]:
     """The programs of one machine, by name."""
     manage = [sys.executable, "-m", "aitbc"]
-    celery = [sys.executable, "-m", "celery", "-A", "aitbc.celery"]
+    celery = [sys.executable, "-m", "celery", "--quiet", "-A", "aitbc.celery"]
     queues = ",".join((*LABELS, "relay"))
     found = {
         "web": [*manage, "serve", "--port", str(port)],

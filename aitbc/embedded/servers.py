@@ -25,9 +25,9 @@ class Servers:
     Their URLs are also left in `var/embedded/*.url` for commands typed at another shell.
     """
 
-    def __init__(self, var: Path, run: Path) -> None:
+    def __init__(self, var: Path, run: Path, *, throwaway: bool = False) -> None:
         self.var = var
-        self.postgres = None if os.environ.get("DATABASE_URL") else Postgres(var)
+        self.postgres = None if os.environ.get("DATABASE_URL") else Postgres(var, throwaway=throwaway)
         self.valkey = None if os.environ.get("REDIS_URL") else Valkey(var, run)
         (var / "embedded").mkdir(parents=True, exist_ok=True)
 

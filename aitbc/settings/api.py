@@ -47,13 +47,21 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SERVERS": [{"url": PUBLIC_URL}],
+    # Where two enumerations are called alike, the schema needs a name for each.
+    "ENUM_NAME_OVERRIDES": {
+        "JobStateEnum": "apps.ai.states.JobState",
+        "MinerStateEnum": "apps.gpu.states.MinerState",
+        "LeaseStateEnum": "apps.gpu.states.LeaseState",
+        "AccountKindEnum": "apps.trading.states.AccountKind",
+        "BackendKindEnum": "apps.gpu.models.miners.Backend.Kind",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "aitbc.core.schema.sort_paths",
     ],
 }
 
-# Requests per ten seconds: for one owner by the strongest scope of the key, for one address without a key, for everybody.
+# Requests per ten seconds: for one owner by the strongest scope of the key, for one address without one, for all.
 AITBC_LIMITS = {
     "actor": env.int("AITBC_LIMIT_ACTOR", 10_000),
     "miner": env.int("AITBC_LIMIT_MINER", 30_000),
@@ -76,7 +84,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-# Five failures for one name from one address shut that pair out for a quarter of an hour; counted in the database, so that a lost cache opens nothing.
+# Five failures for one name from one address shut that pair out for a quarter of an hour. They are counted in the
+# database, so that a lost cache opens nothing.
 AXES_FAILURE_LIMIT = 5
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_COOLOFF_TIME = timedelta(minutes=15)

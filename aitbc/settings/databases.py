@@ -52,7 +52,7 @@ def _options(label: str) -> dict[str, Any]:
         "prepare_threshold": 3,
     }
     if not TESTING:
-        options["pool"] = {"min_size": 0, "max_size": POOL_SIZE, "timeout": 2, "max_idle": 60}
+        options["pool"] = {"min_size": 0, "max_size": POOL_SIZE, "timeout": 2, "max_idle": 60, "reconnect_timeout": 2}
     return options
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.gpu.records import BackendViewSet, MinerViewSet
-from apps.gpu.views import MinerDoorViewSet
+from apps.gpu.views import BackendViewSet, MinerDoorViewSet, MinerViewSet
 
 door, miner, backend = MinerDoorViewSet.as_view, MinerViewSet.as_view, BackendViewSet.as_view
 

@@ -1,4 +1,4 @@
-"""What must be true of money at every instant (design/reliability.md §2, I12-I17, I19, I20), and between databases (I18)."""
+"""What must be true of money at every instant (design/reliability.md §2: I12-I17, I19, I20), and at rest (I18)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from aitbc.core.audit import invariant
 from aitbc.core.db import cursor
 from apps.ai.interface import JobView, job_views
+from apps.trading import audit_log  # noqa: F401  receipts and the log, I24-I27
 from apps.trading.models import Payment, Transfer
 from apps.trading.models.payments import PaymentQuerySet
 from apps.trading.services import log
@@ -38,8 +39,8 @@ def rows(statement: str, *values: Any) -> Iterator[tuple[Any, ...]]:
 @invariant("I12", db="trading")
 def debits_equal_credits() -> Iterable[str]:
     """Over all accounts debits equal credits, posted and pending."""
-    totals = "SELECT coalesce(sum(posted_credits - posted_debits), 0), coalesce(sum(pending_credits - pending_debits), 0)"
-    for posted, pending in rows(f"{totals} FROM trading_ledgeraccount"):
+    totals = "sum(posted_credits - posted_debits), sum(pending_credits - pending_debits)"
+    for posted, pending in rows(f"SELECT {totals} FROM trading_ledgeraccount"):
         if posted or pending:
             yield f"accounts are out of balance by {posted} posted and {pending} pending micro-AIT"
 
@@ -51,7 +52,8 @@ LEFT JOIN trading_ledgeraccount c ON c.id = t.credit_id
 LEFT JOIN trading_transfer h ON h.id = t.pending_id
 WHERE d.id IS NULL OR c.id IS NULL OR t.debit_id = t.credit_id OR t.amount <= 0
   OR (t.phase IN ('post', 'void')) IS DISTINCT FROM (t.pending_id IS NOT NULL)
-  OR t.pending_id IS NOT NULL AND (h.phase IS DISTINCT FROM 'pending' OR (h.debit_id, h.credit_id) <> (t.debit_id, t.credit_id)
+  OR t.pending_id IS NOT NULL AND (
+     h.phase IS DISTINCT FROM 'pending' OR (h.debit_id, h.credit_id) <> (t.debit_id, t.credit_id)
      OR t.amount > h.amount OR (t.phase = 'void' AND t.amount <> h.amount))
 """
 
@@ -125,7 +127,8 @@ def holds_resolve_once() -> Iterable[str]:
 
 
 PAID_TWICE = """
-SELECT ref, code, count(*) FROM trading_transfer WHERE code IN ('payout', 'fee', 'capture', 'release') AND ref IS NOT NULL
+SELECT ref, code, count(*) FROM trading_transfer
+WHERE code IN ('payout', 'fee', 'capture', 'release') AND ref IS NOT NULL
 GROUP BY 1, 2 HAVING count(*) > 1
 """
 PARTS = """
@@ -191,7 +194,8 @@ def beside_jobs(payments: PaymentQuerySet) -> Iterator[tuple[Payment, JobView]]:
 NOT_INTEGER = """
 SELECT table_name, column_name, data_type FROM information_schema.columns
 WHERE table_schema = current_schema() AND table_name = ANY(%s)
-  AND (data_type IN ('real', 'double precision', 'numeric', 'money') OR (column_name = ANY(%s) AND data_type <> 'bigint'))
+  AND (data_type IN ('real', 'double precision', 'numeric', 'money')
+       OR (column_name = ANY(%s) AND data_type <> 'bigint'))
 """
 
 
@@ -233,7 +237,8 @@ def altered_transfers() -> Iterator[str]:
         if log.leaf_hash(LEAF, body_of(transfer)) != transfer.leaf:
             yield f"transfer {transfer.pk} is not what it was when it was made"
     for (pk,) in rows(
-        "SELECT t.id FROM trading_transfer t LEFT JOIN trading_logentry l ON l.leaf_hash = t.leaf WHERE l.leaf_hash IS NULL"
+        "SELECT t.id FROM trading_transfer t LEFT JOIN trading_logentry l ON l.leaf_hash = t.leaf "
+        "WHERE l.leaf_hash IS NULL"
     ):
         yield f"transfer {pk} has no leaf in the log"
     for (leaf,) in rows(

@@ -1,6 +1,6 @@
 """What can go wrong with money; the docstring is the title of the problem."""
 
-from aitbc.core.errors import Conflict, Unavailable
+from aitbc.core.errors import Conflict, Invalid, Unavailable
 
 
 class TransferConflict(Conflict):
@@ -21,3 +21,11 @@ class NotSealed(Conflict):
 
 class LogDamaged(Unavailable):
     """The log does not agree with what was signed; nothing is sealed until somebody looks."""
+
+
+class SizeInvalid(Invalid):
+    """The log had no tree of this size."""
+
+
+class HashInvalid(Invalid):
+    """A hash is 64 hex digits."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Sum
 
-from apps.trading.models import LedgerAccount
+from apps.trading.models import LedgerAccount, Receipt
 from apps.trading.models import Payment as PaymentRow
+from apps.trading.services import old_receipts
 from apps.trading.states import AccountKind
 
 
@@ -41,6 +43,18 @@ class Earnings:
     by_miner: dict[UUID, int]
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReceiptView:
+    """A receipt as it was signed; the bundle that proves it is at /trading/receipts/{receipt_id}/bundle."""
+
+    receipt_id: UUID
+    job_id: UUID
+    issued_at: datetime
+    receipt: dict[str, Any]
+    signature: dict[str, str]
+    tx_hash: str
+
+
 def available(owner_id: UUID) -> int:
     """What an owner may spend now, in micro-AIT."""
     account = LedgerAccount.objects.owned_by(owner_id).of_kind(AccountKind.AVAILABLE).first()
@@ -66,3 +80,19 @@ def earnings(provider_id: UUID, miner_id: UUID | None, since: datetime | None, u
     total = rows.aggregate(paid=Sum("paid", default=0), fee=Sum("fee", default=0), jobs=Count("pk"))
     by_miner = dict(rows.order_by().values_list("miner_id").annotate(Sum("paid")))
     return Earnings(paid=int(total["paid"]), fee=int(total["fee"]), jobs=total["jobs"], by_miner=by_miner)
+
+
+def receipt_of(job_id: UUID) -> ReceiptView | None:
+    row = Receipt.objects.for_job(job_id).first()
+    if row is None:
+        return None
+    return ReceiptView(
+        receipt_id=row.pk, job_id=row.job_id, issued_at=row.issued_at, receipt=row.body, signature=row.signature,
+        tx_hash=row.leaf,
+    )  # fmt: skip
+
+
+def old_receipt_of(job_id: UUID) -> dict[str, Any] | None:
+    """The receipt in the predecessor's format, signed by the same key."""
+    row = Receipt.objects.for_job(job_id).first()
+    return old_receipts.render(row) if row else None

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from aitbc.core.serializers import AmountField, ResourceSerializer, StrictSerializer
 from apps.trading.models import LedgerAccount, Transfer
+from apps.trading.services.deposits import LARGEST
 from apps.trading.states import AccountKind, Code
 
 
@@ -62,7 +63,8 @@ class EntrySerializer(ResourceSerializer):
     class Meta:
         model = Transfer
         fields: ClassVar = [
-            "id", "seq", "side", "other_account_id", "amount", "code", "phase", "pending_id", "ref", "reason", "at", "leaf",
+            "id", "seq", "side", "other_account_id", "amount", "code", "phase", "pending_id",
+            "ref", "reason", "at", "leaf",
         ]  # fmt: skip
 
     def get_side(self, transfer: Transfer) -> str:
@@ -86,7 +88,7 @@ class DepositSerializer(StrictSerializer):
     """Money that came in for an owner."""
 
     owner_id = serializers.UUIDField()
-    amount = AmountField(min_value=1)
+    amount = AmountField(min_value=1, max_value=LARGEST)
     reason = serializers.CharField(max_length=500)
 
     def validate_owner_id(self, owner_id: UUID) -> UUID:

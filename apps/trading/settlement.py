@@ -25,7 +25,7 @@ class Split:
 def split(*, amount: int, rate: int, milliseconds: int, fee_bp: int) -> Split:
     """Divide `amount` between provider, exchange and client: metered work, never more than was held.
 
-    cost = min(⌊rate × ms / 3,600,000⌋, amount); the fee is rounded half to even, the provider gets the rest of the cost.
+    cost = min(⌊rate × ms / 3,600,000⌋, amount); the fee is rounded half to even, the provider gets the rest of it.
     """
     cost = min(metered(max(rate, 0), max(milliseconds, 0)), amount)
     fee = fee_of(cost, fee_bp)

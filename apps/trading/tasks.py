@@ -10,6 +10,10 @@ from django.utils import timezone
 from aitbc.core import idempotency
 from apps.trading.models import IdempotencyRecord
 from apps.trading.services import ledger, payments
+from apps.trading.tasks_log import seal_log
+
+# Celery looks for a domain's tasks in this module.
+__all__ = ["forget_answers", "release_overdue_holds", "seal_log", "take_snapshot"]
 
 ANSWERS_KEPT = timedelta(hours=48)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from apps.trading.urls_log import urlpatterns as log_routes
 from apps.trading.views import AccountViewSet, DepositViewSet, TransferViewSet
 
 urlpatterns = [
@@ -14,4 +15,5 @@ urlpatterns = [
     path("v1/ledger/transfers", TransferViewSet.as_view({"get": "list"})),
     path("v1/ledger/transfers/<uuid:pk>", TransferViewSet.as_view({"get": "retrieve"})),
     path("v1/deposits", DepositViewSet.as_view({"get": "list", "post": "create"})),
+    *log_routes,
 ]

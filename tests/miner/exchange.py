@@ -3,6 +3,8 @@
 import hashlib
 import json
 import re
+import select
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -28,7 +30,6 @@ class Exchange:
         self.inputs: dict[str, bytes] = {}
         self.known = True
         self.answer_status: Callable[[str, str], tuple[int, dict]] = lambda job_id, verb: (200, {})
-        self.waiting_polls = 0
         self.closing = False
         self.server = _Server(("127.0.0.1", port), _handler(self))
         self.port = self.server.server_address[1]
@@ -84,13 +85,10 @@ class Exchange:
         answer = {"status": "ok", "heartbeat_seconds": 0.1, "poll_seconds": 0.05, "cancel": self.cancel, "checkpoint": self.checkpoint}
         return 200, answer | ({} if self.leases is None else {"leases": self.leases})
 
-    def on_poll(self, body: dict) -> tuple[int, dict | None]:
+    def on_poll(self, body: dict, gone: Callable[[], bool]) -> tuple[int, dict | None]:
         self.polls.append(body)
-        self.waiting_polls += 1
-        self.changed.notify_all()
         self.changed.wait_for(lambda: self.queue or self.closing, body["max_wait_seconds"])
-        self.waiting_polls -= 1
-        if not self.queue or self.closing:
+        if not self.queue or self.closing or gone():
             return 204, None
         return 200, self.queue.popleft()
 
@@ -127,7 +125,14 @@ def _handler(exchange: Exchange) -> type[BaseHTTPRequestHandler]:
                 return 401, {"error": "who are you?"}
             if answer := re.fullmatch(r"/([^/]+)/(result|fail)", path):
                 return exchange.on_answer(answer[1], answer[2], body)
-            return {"/register": exchange.on_register, "/heartbeat": exchange.on_heartbeat, "/poll": exchange.on_poll}[path](body)
+            if path == "/poll":
+                return exchange.on_poll(body, self._gone)
+            return {"/register": exchange.on_register, "/heartbeat": exchange.on_heartbeat}[path](body)
+
+        def _gone(self) -> bool:
+            """Tell whether the miner has hung up meanwhile: it must not be handed a job then."""
+            readable, _, _ = select.select([self.connection], [], [], 0)
+            return bool(readable) and self.connection.recv(1, socket.MSG_PEEK) == b""
 
         def _answer(self, status: int, body: dict | None) -> None:
             self._send(status, b"" if body is None else json.dumps(body).encode())

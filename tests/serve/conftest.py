@@ -76,8 +76,13 @@ def free_port() -> int:
 def start(folder: Path, workers: int = 1) -> Site:
     """A running site, all its workers listening."""
     site = launch(folder, workers)
-    until(lambda: len(list((folder / "run" / "wake").glob("*.sock"))) == workers, 30)
+    until(lambda: len(list((folder / "run" / "wake").glob("*.sock"))) == workers and listening(site.port), 30)
     return site
+
+
+def listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def launch(folder: Path, workers: int) -> Site:

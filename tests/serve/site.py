@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
-import time
-from collections.abc import Iterator
-from pathlib import Path
-from uuid import uuid4
-
-import django
-from django.conf import settings
-from django.core.wsgi import get_wsgi_application
-from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
-from django.http.response import HttpResponseBase
-from django.urls import path
-
 from aitbc.serve.boot import stay_mortal
 
-ROOT = Path(os.environ["AITBC_TEST_SITE"])
 stay_mortal()
+
+import contextlib  # noqa: E402
+import hashlib  # noqa: E402
+import os  # noqa: E402
+import time  # noqa: E402
+from collections.abc import Iterator  # noqa: E402
+from pathlib import Path  # noqa: E402
+from uuid import uuid4  # noqa: E402
+
+import django  # noqa: E402
+from django.conf import settings  # noqa: E402
+from django.core.wsgi import get_wsgi_application  # noqa: E402
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse  # noqa: E402
+from django.http.response import HttpResponseBase  # noqa: E402
+from django.urls import path  # noqa: E402
+
+ROOT = Path(os.environ["AITBC_TEST_SITE"])
 
 if not settings.configured:
     settings.configure(

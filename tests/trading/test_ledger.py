@@ -26,7 +26,7 @@ def balances(owner: UUID) -> tuple[int, int]:
 
 
 def test_a_transfer_moves_money_and_leaves_a_leaf() -> None:
-    alice, bob = funded(100), funded(0 + 1)
+    alice, bob = funded(100), funded(1)
 
     made = ledger.post([transfer(alice, bob, 30)], actor=ACTOR)
 
@@ -217,14 +217,15 @@ def test_the_database_itself_refuses_a_resolution_that_does_not_fit() -> None:
     ledger.post([hold], actor=ACTOR)
     alice, bob = hold.debit_id, hold.credit_id
 
-    for wrong in (raw(alice, bob, 51, "post", hold.id), raw(bob, alice, 50, "post", hold.id), raw(alice, bob, 49, "void", hold.id)):
-        assert refused(wrong[0], *wrong[1]) == "23514"
+    for debit, credit, amount, phase in ((alice, bob, 51, "post"), (bob, alice, 50, "post"), (alice, bob, 49, "void")):
+        statement, values = raw(debit, credit, amount, phase, hold.id)
+        assert refused(statement, *values) == "23514"
 
 
 def test_the_database_itself_refuses_a_second_resolution() -> None:
     owner, other = funded(100), funded(1)
     hold = transfer(owner, other, 50, phase=Phase.PENDING)
-    ledger.post([hold, ], actor=ACTOR)
+    ledger.post([hold], actor=ACTOR)
     ledger.post([transfer(owner, other, 50, phase=Phase.VOID, pending_id=hold.id)], actor=ACTOR)
 
     statement, values = raw(hold.debit_id, hold.credit_id, 10, "post", hold.id)

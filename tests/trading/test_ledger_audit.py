@@ -41,20 +41,23 @@ def test_sound_books_are_reported_by_nobody(paid_job: Callable[[], UUID]) -> Non
     assert {name: reported(name) for name in MONEY} == {name: [] for name in MONEY}
 
 
+ACCOUNTS, TRANSFERS, PAYMENTS = (f"UPDATE trading_{table} SET" for table in ("ledgeraccount", "transfer", "payment"))
 BREAKS = {
-    "money from nothing": ("I12", "UPDATE trading_ledgeraccount SET posted_credits = posted_credits + 1 WHERE kind = 'fees'"),
-    "a hold with one side": ("I12", "UPDATE trading_ledgeraccount SET pending_credits = pending_credits + 1"),
+    "money from nothing": ("I12", f"{ACCOUNTS} posted_credits = posted_credits + 1 WHERE kind = 'fees'"),
+    "a hold with one side": ("I12", f"{ACCOUNTS} pending_credits = pending_credits + 1"),
     "an account is gone": ("I13", "DELETE FROM trading_ledgeraccount WHERE kind = 'escrow'"),
-    "more taken than held": ("I13", "UPDATE trading_transfer SET amount = amount + 1000000 WHERE phase = 'post'"),
-    "a wrong balance": ("I14", "UPDATE trading_ledgeraccount SET posted_debits = posted_debits + 1, posted_credits = posted_credits + 1"),
+    "more taken than held": ("I13", f"{TRANSFERS} amount = amount + 1000000 WHERE phase = 'post'"),
+    "a wrong balance": ("I14", f"{ACCOUNTS} posted_debits = posted_debits + 1, posted_credits = posted_credits + 1"),
     "a transfer is gone": ("I14", "DELETE FROM trading_transfer WHERE code = 'fee'"),
-    "an owner in debt": ("I15", "UPDATE trading_ledgeraccount SET may_owe = true, posted_debits = posted_credits + 1 WHERE kind = 'available'"),
-    "ended, yet held": ("I16", "UPDATE trading_payment SET state = 'held'"),
+    "an owner in debt": (
+        "I15", f"{ACCOUNTS} may_owe = true, posted_debits = posted_credits + 1 WHERE kind = 'available'",
+    ),
+    "ended, yet held": ("I16", f"{PAYMENTS} state = 'held'"),
     "a hold of nobody": ("I16", "DELETE FROM trading_payment"),
-    "parts that do not add up": ("I17", "UPDATE trading_payment SET paid = paid + 1, fee = fee - 1"),
+    "parts that do not add up": ("I17", f"{PAYMENTS} paid = paid + 1, fee = fee - 1"),
     "paid for no job": ("I17", "DELETE FROM trading_payment"),
     "money in fractions": ("I19", "ALTER TABLE trading_payment ALTER paid TYPE double precision"),
-    "a rewritten transfer": ("I20", "UPDATE trading_transfer SET ref = gen_random_uuid() WHERE code = 'payout'"),
+    "a rewritten transfer": ("I20", f"{TRANSFERS} ref = gen_random_uuid() WHERE code = 'payout'"),
     "a leaf is gone": ("I20", "DELETE FROM trading_logentry WHERE kind = 'tx.transfer'"),
     "a forgotten transfer": ("I20", "DELETE FROM trading_transfer WHERE code = 'payout'"),
     "a guard is off": ("I20", "ALTER TABLE trading_transfer DISABLE TRIGGER trading_transfer_no_change"),
@@ -75,9 +78,10 @@ def test_a_broken_invariant_is_reported(what: str, paid_job: Callable[[], UUID])
 
 
 COPY = """
-INSERT INTO trading_transfer (id, seq, debit_id, credit_id, amount, code, phase, pending_id, group_id, ref, actor, reason, at, leaf)
-SELECT gen_random_uuid(), nextval('trading_transfer_seq'), debit_id, credit_id, amount, code, phase, pending_id, group_id, ref,
-  actor, reason, at, leaf FROM trading_transfer WHERE code = '{}'
+INSERT INTO trading_transfer (id, seq, debit_id, credit_id, amount, code, phase, pending_id, group_id, ref,
+  actor, reason, at, leaf)
+SELECT gen_random_uuid(), nextval('trading_transfer_seq'), debit_id, credit_id, amount, code, phase, pending_id,
+  group_id, ref, actor, reason, at, leaf FROM trading_transfer WHERE code = '{}'
 """
 
 

@@ -75,7 +75,8 @@ def test_one_hold_is_resolved_by_one_of_twenty() -> None:
     hold = transfer(owner, shop, 800, phase=Phase.PENDING)
     ledger.post([hold], actor="system:test")
     resolutions = [
-        transfer(owner, shop, 800, phase=Phase.VOID if n % 2 else Phase.POST, pending_id=hold.id) for n in range(THREADS)
+        transfer(owner, shop, 800, phase=Phase.VOID if n % 2 else Phase.POST, pending_id=hold.id)
+        for n in range(THREADS)
     ]
 
     answers = at_once([lambda r=r: ledger.post([r], actor="system:test") for r in resolutions])

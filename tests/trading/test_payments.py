@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID, uuid4
 
 import pytest
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +16,6 @@ from apps.trading.models import Payment, PaymentEvent, Receipt, Transfer
 from apps.trading.services import payments
 from apps.trading.settlement import split
 from apps.trading.states import Code, PaymentState
-from django.utils import timezone
 from tests.trading.money import HOUR, completed, ended, fees, funded, submitted, told, worth
 
 
@@ -168,7 +168,8 @@ def test_work_done_before_the_end_is_paid() -> None:
     job = submitted(owner, 1_000_000)
     payments.hold([job])
 
-    payments.refund([ended(job, provider_id=str(provider), miner_id=str(uuid4()), rate=1_000_000, billable_ms=HOUR // 10)])
+    work = {"provider_id": str(provider), "miner_id": str(uuid4()), "rate": 1_000_000, "billable_ms": HOUR // 10}
+    payments.refund([ended(job, **work)])
 
     assert worth(owner, provider) == [900_000, 97_000]
     [fact] = told("payment.refunded", job.job_id)

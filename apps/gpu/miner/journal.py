@@ -42,6 +42,7 @@ class Journal:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise StateInUse(f"{folder} is in use by another miner; give this one its own --state-dir") from None
+        self._waiting = {answer.job_id: answer.attempt for answer in self.pending()}
 
     def started(self, job_id: str, attempt: int | None) -> None:
         """Remember that we hold this job."""
@@ -49,25 +50,30 @@ class Journal:
 
     def abandoned(self) -> list[tuple[str, int | None]]:
         """Return the jobs that a predecessor held when it died, for which no answer is waiting."""
-        waiting = {(answer.job_id, answer.attempt) for answer in self.pending()}
-        held = [(entry["job_id"], entry["attempt"]) for _, entry in self._entries("running")]
-        return [job for job in held if job not in waiting]
+        held = [(entry["job_id"], entry["attempt"]) for entry in self._entries("running")]
+        return [job for job in held if job not in self.waiting()]
 
     def add(self, answer: Answer) -> None:
         """Write an answer down; on return it survives a crash, and the job counts as done here."""
         _write(self._file("outbox", answer.job_id), vars(answer))
+        self._waiting[answer.job_id] = answer.attempt
         self.forget_run(answer.job_id)
         self.added.set()
 
+    def waiting(self) -> list[tuple[str, int | None]]:
+        """Return the attempts whose answers are still to be sent."""
+        return list(self._waiting.items())
+
     def pending(self) -> list[Answer]:
         """Return the answers still to be sent, oldest first."""
-        return [Answer(**entry) for _, entry in self._entries("outbox")]
+        return [Answer(**entry) for entry in self._entries("outbox")]
 
     def acknowledged(self, answer: Answer) -> None:
         """Drop an answer the exchange has taken, or has refused for good; a newer answer for the job stays."""
         file = self._file("outbox", answer.job_id)
         if (now := _read(file)) and now["attempt"] == answer.attempt and now["verb"] == answer.verb:
             file.unlink()
+            self._waiting.pop(answer.job_id, None)
 
     def forget_run(self, job_id: str) -> None:
         """The job is no longer ours to hand back."""
@@ -99,11 +105,11 @@ class Journal:
             raise ValueError(f"{job_id[:128]!r} is no job id")
         return self.folder / kind / f"{job_id}.json"
 
-    def _entries(self, kind: str) -> Iterator[tuple[Path, dict]]:
+    def _entries(self, kind: str) -> Iterator[dict]:
         found = [(file.stat().st_mtime_ns, file) for file in (self.folder / kind).glob("*.json")]
         for _, file in sorted(found):
             if entry := _read(file):
-                yield file, entry
+                yield entry
 
 
 def _write(file: Path, content: dict) -> None:

@@ -18,6 +18,7 @@ log = logging.getLogger("aitbc.miner")
 
 HEARTBEAT_SECONDS = 15.0  # until the exchange says otherwise
 REFRESH_SECONDS = 60.0  # how often models and engines are looked up anew
+MOST_JOBS = 64  # in one poll
 DISK_PAUSE = 5.0  # before a full disk is tried again
 POLL_PAUSE = 1.0  # after a poll that was answered empty without waiting
 CHECKPOINT_GRACE = 0.5  # for engines to hand over their state before they are stopped
@@ -99,13 +100,15 @@ class Miner:
         with self._changed:
             runs = list(self.runs.values())
         status = "DRAINING" if self._draining.is_set() else "ONLINE"
+        # A job that is computed and not yet delivered is still ours: unnamed, its lease would run out.
+        delivering = [{"job_id": job, "attempt": attempt, "progress": 1.0, "note": "delivering"} for job, attempt in self.journal.waiting()]
         try:
-            answer = self.exchange.heartbeat(status=status, jobs=[run.report() for run in runs], metrics=host.metrics())
+            answer = self.exchange.heartbeat(status=status, jobs=[run.report() for run in runs] + delivering, metrics=host.metrics())
         except Rejected:
             self._registered = False  # it does not know us any more: say again who we are
             raise
         self._obey(answer or {}, runs)
-        return self._heartbeat_seconds * random.uniform(0.9, 1.0)
+        return min([self._heartbeat_seconds, *(run.heartbeat_seconds for run in runs)]) * random.uniform(0.9, 1.0)
 
     def _poll(self) -> float:
         """Ask for as much work as there are free slots."""
@@ -179,7 +182,7 @@ class Miner:
         """Return the number of free slots, as soon as there is one and we are registered; 0 when draining."""
         with self._changed:
             while not self._draining.is_set():
-                free = self.options.slots - len(self.runs)
+                free = min(self.options.slots - len(self.runs), MOST_JOBS)
                 if self.options.once:
                     free = min(free, self.options.once - self._taken)
                 if self._registered and free > 0:
@@ -204,6 +207,8 @@ class Miner:
                 self.runs[run.id].drop()
             self.runs[run.id] = run
             self._taken += 1
+        if run.heartbeat_seconds < self._heartbeat_seconds:
+            self._beat_now.set()  # a lease shorter than our rhythm
         log.info("job %s attempt %s: %s", run.id, run.attempt, job.get("task_type") or "untyped")
         self._thread(self._work, f"job-{run.id}", run)
 
@@ -264,8 +269,8 @@ class Miner:
             run.stop("DRAINING", "the miner is shutting down")
         give_up = time.monotonic() + DELIVERY_GRACE
         with self._changed:
-            self._wait_until(lambda: not self.runs and not self.journal.pending(), lambda: give_up)
-        if kept := self.journal.pending():
+            self._wait_until(lambda: not self.runs and not self.journal.waiting(), lambda: give_up)
+        if kept := self.journal.waiting():
             log.warning("%d answer(s) could not be delivered and wait in %s for the next start", len(kept), self.options.state_dir)
         log.info("drained")
 

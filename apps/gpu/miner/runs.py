@@ -61,6 +61,12 @@ class Run:
         """What every answer carries, so that it counts for this attempt only."""
         return {} if self.attempt is None else {"attempt": self.attempt}
 
+    @property
+    def heartbeat_seconds(self) -> float:
+        """How often the exchange wants to hear about this job; often enough for its lease."""
+        asked = self.job.get("heartbeat_seconds")
+        return max(float(asked), 0.1) if isinstance(asked, int | float) else float("inf")
+
     def work(self) -> Answer | None:
         """Do the job; None when the lease was lost and nobody waits for an answer."""
         begun = time.monotonic()

@@ -40,6 +40,8 @@ s AS (SELECT coalesce(array_agg(class_id), '{}') c, coalesce(array_agg(priority)
   coalesce(array_agg(fair_tag), '{}') t FROM h)
 UPDATE gpu_classheads SET at = statement_timestamp(), classes = s.c, priorities = s.p, tags = s.t FROM s, me
 WHERE gpu_classheads.id = me.id RETURNING classes, priorities, tags"""
+PLANT = """INSERT INTO gpu_classheads (id, at, classes, priorities, tags) VALUES (1, '2000-01-01', '{}', '{}', '{}')
+ON CONFLICT DO NOTHING"""
 
 
 class Head(NamedTuple):
@@ -137,7 +139,10 @@ class Heads:
     def _shared(self) -> list[Head]:
         with cursor(ClassHeads) as sql:
             sql.execute(READ, {"age": SHARED_MS})
-            old, *row = sql.fetchone() or (True, [], [], [])
+            found = sql.fetchone()
+            if found is None:  # a restore or a flush took the row away
+                sql.execute(PLANT)
+            old, *row = found or (True, [], [], [])
             if old:
                 sql.execute(PROBE, {"age": SHARED_MS})
                 row = sql.fetchone() or row  # nothing came back: another process is probing

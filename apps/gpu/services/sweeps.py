@@ -73,7 +73,11 @@ def tick(*, away_seconds: int = AWAY_SECONDS) -> float:
     """Note that the exchange is here; returns by how many seconds leases were extended because it was not."""
     with atomic(Clock), cursor(Clock) as sql:
         sql.execute(TICK)
-        gap = float(sql.fetchone()[0])
+        row = sql.fetchone()
+        if row is None:  # a restore or a flush took the row away
+            Clock.objects.bulk_create([Clock(id=1)], ignore_conflicts=True)
+            return 0.0
+        gap = float(row[0])
         if gap <= away_seconds:
             return 0.0
         sql.execute(EXTEND, {"gap": gap})

@@ -97,7 +97,8 @@ def announce_decisions(payments: Sequence[Payment]) -> None:
     refused = [p for p in payments if p.state == PaymentState.REFUSED]
     emit(*(PaymentHeld(job_id=str(p.job_id), payment_id=str(p.pk), amount=p.amount) for p in held), by="trading")
     if refused:
-        accounts = LedgerAccount.objects.of_kind(AccountKind.AVAILABLE).filter(owner_id__in={p.owner_id for p in refused})
+        owners = {p.owner_id for p in refused}
+        accounts = LedgerAccount.objects.of_kind(AccountKind.AVAILABLE).filter(owner_id__in=owners)
         left = {account.owner_id: account.available for account in accounts}
         emit(
             *(

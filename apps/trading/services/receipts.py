@@ -90,12 +90,11 @@ def signed(receipt: Receipt) -> dict[str, Any]:
     return {"receipt": receipt.body, "signature": receipt.signature}
 
 
-def bundle(receipt_id: UUID) -> dict[str, Any]:
+def bundle(receipt: Receipt) -> dict[str, Any]:
     """All that is needed to check a receipt offline; raises NotSealed until a block holds it.
 
     It proves the receipt in the block that sealed it and is the same for ever after.
     """
-    receipt = Receipt.objects.get(pk=receipt_id)
     entry = LogEntry.objects.get(leaf_hash=receipt.leaf)
     block = sealing_block(entry)
     previous = Block.objects.filter(height=block.height - 1).first()

@@ -73,7 +73,10 @@ def refuse(text: str) -> None:
 
 def canonical(value: Any) -> bytes:
     """RFC 8785 for strings, whole numbers, true, false, null, lists and objects: all that is ever signed here."""
-    return written(value).encode("utf-8")
+    try:
+        return written(value).encode("utf-8")
+    except (UnicodeEncodeError, RecursionError):
+        raise Rejected("a part cannot be written as canonical JSON") from None
 
 
 def written(value: Any) -> str:
@@ -161,9 +164,10 @@ def key_of(entry: Any) -> dict[str, Any]:
 
 def keys_of(document: Any) -> dict[str, dict[str, Any]]:
     require(isinstance(document, list) and document, "there are no keys")
-    found = {entry.get("key_id") if isinstance(entry, dict) else None: key_of(entry) for entry in document}
-    require(len(found) == len(document), "a key is listed twice")
-    return found
+    found = [(key_of(entry), entry["key_id"]) for entry in document]
+    keys = {key_id: key for key, key_id in found}
+    require(len(keys) == len(document), "a key is listed twice")
+    return keys
 
 
 def signed_by(keys: dict[str, dict[str, Any]], signature: Any, tag: str, body: Any, at: datetime, what: str) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from argparse import RawDescriptionHelpFormatter
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import IO, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
@@ -79,7 +79,7 @@ class Command(BaseCommand):
         for key in rows:
             dates = (key.expires_at, key.last_used_at, key.revoked_at)
             table.add_row(key.prefix, key.name, str(key.organisation), " ".join(key.scopes), *map(moment, dates))
-        Console(file=self.stdout._out).print(table)
+        Console(file=cast(IO[str], self.stdout)).print(table)
 
     def do_revoke(self, *, prefix: str, reason: str, **options: Any) -> None:
         if not keys.revoke(prefix=prefix, actor="shell", reason=reason):

@@ -1,4 +1,4 @@
-"""`manage.py ledger mint|balance|statement`: the operator's view of money, from the shell of the exchange's own machine."""
+"""`manage.py ledger mint|balance|statement`: money as an operator sees it, at the shell of the exchange's machine."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from apps.gpu.serializers import (
 )
 from apps.gpu.services import backends, miners
 from apps.gpu.states import LeaseState
-from apps.gpu.views import MinerIdentity
+from apps.gpu.views.doors import MinerIdentity
 from apps.trading import interface as trading
 
 CURRENCY = "AITBC"

@@ -1,0 +1,202 @@
+"""What the explorer reads from a query string, and what it answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from aitbc.core.paging import LARGEST
+from aitbc.core.serializers import LenientSerializer, StrictSerializer
+
+BIGGEST = 2**53 - 1
+
+
+class OffsetSerializer(LenientSerializer):
+    """Paging of the predecessor's lists."""
+
+    limit = serializers.IntegerField(default=10, min_value=1, max_value=LARGEST)
+    offset = serializers.IntegerField(default=0, min_value=0, max_value=BIGGEST)
+    chain_id = serializers.CharField(default="", max_length=100, allow_blank=True)
+
+
+class ReceiptOffsetSerializer(OffsetSerializer):
+    """The predecessor's list of receipts."""
+
+    job_id = serializers.UUIDField(required=False)
+    status = serializers.CharField(required=False, max_length=40)
+
+
+class ReceiptFilterSerializer(StrictSerializer):
+    """Which receipts."""
+
+    job = serializers.UUIDField(required=False)
+    miner = serializers.UUIDField(required=False)
+    client = serializers.CharField(required=False, max_length=40, help_text="The alias on the receipts.")
+
+    def get_fields(self) -> dict[str, Any]:
+        # `from` is a word of Python's own.
+        return {**super().get_fields(), "from": serializers.DateTimeField(required=False)}
+
+
+class BlockFilterSerializer(StrictSerializer):
+    """Which blocks."""
+
+    before = serializers.IntegerField(required=False, min_value=0, max_value=BIGGEST, help_text="Heights below this.")
+
+
+class InclusionQuerySerializer(StrictSerializer):
+    """Which entry, and in which tree; `hash` or `index`, not both."""
+
+    index = serializers.IntegerField(required=False, min_value=0, max_value=BIGGEST)
+    size = serializers.IntegerField(required=False, min_value=1, max_value=BIGGEST)
+
+    def get_fields(self) -> dict[str, Any]:
+        return {**super().get_fields(), "hash": HashField(required=False)}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("hash" in attrs) == ("index" in attrs):
+            raise serializers.ValidationError("Give either hash or index.")
+        return attrs
+
+
+class HashField(serializers.RegexField):
+    """64 hex digits."""
+
+    default_error_messages = {"invalid": "A hash is 64 hex digits."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(r"^[0-9a-fA-F]{64}\Z", **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        return str(super().to_internal_value(data)).lower()
+
+
+class ConsistencyQuerySerializer(StrictSerializer):
+    """Between which two sizes."""
+
+    first = serializers.IntegerField(min_value=0, max_value=BIGGEST)
+    second = serializers.IntegerField(required=False, min_value=0, max_value=BIGGEST)
+
+
+class BlockSerializer(serializers.Serializer):
+    """A block; `timestamp`, `txCount` and `proposer` are the predecessor's names for parts of it."""
+
+    height = serializers.IntegerField()
+    hash = serializers.CharField()
+    timestamp = serializers.CharField()
+    txCount = serializers.IntegerField()
+    proposer = serializers.CharField()
+    header = serializers.JSONField()
+    signature = serializers.JSONField()
+    checkpoint = serializers.CharField()
+    ledger = serializers.JSONField()
+
+
+class ReceiptRowSerializer(serializers.Serializer):
+    """A receipt; `payload` is the signed body, the camel-case names are the predecessor's."""
+
+    receipt_id = serializers.UUIDField()
+    receiptId = serializers.CharField()
+    jobId = serializers.CharField()
+    miner = serializers.CharField()
+    coordinator = serializers.CharField()
+    issuedAt = serializers.CharField()
+    status = serializers.CharField()
+    payload = serializers.JSONField()
+    signature = serializers.JSONField()
+    tx_hash = serializers.CharField()
+
+
+class EntryRowSerializer(serializers.Serializer):
+    """An entry of the log; `leaf` is its bytes in base64."""
+
+    index = serializers.IntegerField()
+    hash = serializers.CharField()
+    kind = serializers.CharField()
+    body = serializers.JSONField()
+    leaf = serializers.CharField()
+
+
+class TransactionSerializer(serializers.Serializer):
+    """An entry of the log as an explorer shows it."""
+
+    hash = serializers.CharField()
+    tx_hash = serializers.CharField()
+    kind = serializers.CharField()
+    status = serializers.ChoiceField(["submitted", "sealed"])
+    index = serializers.IntegerField(allow_null=True)
+    block = serializers.IntegerField(allow_null=True)
+    confirmations = serializers.IntegerField()
+    timestamp = serializers.CharField()
+    to = serializers.CharField(allow_null=True)
+    amount = serializers.CharField(allow_null=True)
+    fee = serializers.CharField(allow_null=True)
+    raw = serializers.JSONField()
+    chain_id = serializers.CharField()
+
+    def get_fields(self) -> dict[str, Any]:
+        return {**super().get_fields(), "from": serializers.CharField(allow_null=True)}
+
+
+class SignatureSerializer(serializers.Serializer):
+    """An Ed25519 signature over a tag, a line feed and the canonical JSON."""
+
+    alg = serializers.CharField()
+    key_id = serializers.CharField()
+    sig = serializers.CharField()
+
+
+class BundleSerializer(serializers.Serializer):
+    """All that verify_receipt.py needs (docs/receipts.md)."""
+
+    v = serializers.IntegerField()
+    receipt = serializers.JSONField()
+    signature = SignatureSerializer()
+    entry = serializers.CharField()
+    index = serializers.IntegerField()
+    inclusion = serializers.ListField(child=serializers.CharField())
+    checkpoint = serializers.CharField()
+    block = serializers.JSONField()
+    previous = serializers.JSONField(allow_null=True)
+    keys = serializers.ListField(child=serializers.JSONField())
+
+
+class InclusionSerializer(serializers.Serializer):
+    """An inclusion proof of RFC 9162."""
+
+    index = serializers.IntegerField()
+    size = serializers.IntegerField()
+    leaf_hash = serializers.CharField()
+    root = serializers.CharField()
+    proof = serializers.ListField(child=serializers.CharField())
+
+
+class ConsistencySerializer(serializers.Serializer):
+    """A consistency proof of RFC 9162."""
+
+    first = serializers.IntegerField()
+    second = serializers.IntegerField()
+    first_root = serializers.CharField()
+    second_root = serializers.CharField()
+    proof = serializers.ListField(child=serializers.CharField())
+
+
+class ReportSerializer(serializers.Serializer):
+    """What the checks of a bundle found; `reason` when it was rejected."""
+
+    valid = serializers.BooleanField()
+    checks = serializers.ListField(child=serializers.CharField())
+    reason = serializers.CharField(required=False)
+
+
+class StatsSerializer(serializers.Serializer):
+    """How large the log is and how fast it grows, over the last hundred blocks."""
+
+    entries = serializers.IntegerField()
+    waiting = serializers.IntegerField()
+    blocks = serializers.IntegerField()
+    entries_per_second = serializers.FloatField(allow_null=True)
+    seconds_per_block = serializers.FloatField(allow_null=True)
+    sealed_at = serializers.CharField(allow_null=True)
+    chain_id = serializers.CharField()

@@ -1,0 +1,52 @@
+"""Every state that is not final has somebody who looks after it, on the beat table."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+from django.apps import apps
+
+from aitbc.core.states import StatefulModel, finals_of
+from aitbc.schedule import SCHEDULE
+
+JANITORS = {
+    "ai.AIJob": {
+        "submitted": "apps.ai.tasks.expire_overdue",
+        "queued": "apps.ai.tasks.expire_overdue",
+        "running": "apps.gpu.tasks.sweep_leases",
+        "succeeded": "apps.ai.tasks.reconcile",
+    },
+    "gpu.Miner": {
+        "online": "apps.gpu.tasks.sweep_miners",
+        "suspect": "apps.gpu.tasks.sweep_miners",
+        "offline": "apps.gpu.tasks.sweep_miners",
+        "draining": "apps.gpu.tasks.sweep_miners",
+    },
+    "gpu.Lease": {"leased": "apps.gpu.tasks.sweep_leases"},
+    "trading.Payment": {
+        "held": "apps.trading.tasks.release_overdue_holds",
+    },
+}
+# States a thing may stay in for ever, though it may leave them again: a deregistered miner may come back.
+RESTING = {"gpu.Miner": {"deregistered"}}
+MODELS = [model for model in apps.get_models() if issubclass(model, StatefulModel)]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
+def test_each_non_final_state_has_a_janitor(model):
+    open_states = set(model.TRANSITIONS) - set(finals_of(model.TRANSITIONS)) - RESTING.get(model._meta.label, set())
+
+    assert set(JANITORS[model._meta.label]) == open_states
+
+
+@pytest.mark.parametrize("task", sorted({task for table in JANITORS.values() for task in table.values()}))
+def test_each_janitor_is_scheduled(task):
+    assert task in SCHEDULE
+
+
+@pytest.mark.parametrize("task", sorted(SCHEDULE))
+def test_each_scheduled_task_exists(task):
+    module, _, name = task.rpartition(".")
+
+    assert getattr(importlib.import_module(module), name).name == task

@@ -1,0 +1,47 @@
+"""What tests of the gpu domain share: jobs as ai would queue them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from aitbc.core.ids import uuid7
+from apps.ai.events import JobQueued
+from apps.gpu.models import Work
+from apps.gpu.services import work
+
+ANYTHING: dict[str, Any] = {
+    "task_type": "inference", "gpu": None, "gpu_count": 0, "min_vram_mb": 0, "models": [], "region": None, "cuda": None,
+    "max_price": None, "min_reputation": None, "data_class": None, "miner_id": None,
+}
+
+
+def queued(*, owner_id: UUID | None = None, attempt: int = 0, job_id: str | None = None, **changes: Any) -> JobQueued:
+    """A job as ai announces it; keyword arguments that are requirements go there, the rest are fields of the fact."""
+    wanted = {**ANYTHING, **{name: changes.pop(name) for name in list(changes) if name in ANYTHING}}
+    fields: dict[str, Any] = {
+        "task_type": wanted["task_type"], "requirement": wanted, "constraints": {}, "payload": {"prompt": "hello"},
+        "input_sha256": None, "input_size": 0, "priority": 0, "cost": 60, "not_before": None, "start_seconds": 30,
+        "heartbeat_seconds": 60, "execution_seconds": 600, "paid": False, **changes,
+    }
+    return JobQueued(job_id=job_id or str(uuid7()), owner_id=str(owner_id or uuid4()), attempt=attempt, **fields)
+
+
+@pytest.fixture
+def enqueue() -> Callable[..., str]:
+    """Put one job into the queue and return its id."""
+
+    def put(**changes: Any) -> str:
+        fact = queued(**changes)
+        work.enqueue([fact])
+        return fact.job_id
+
+    return put
+
+
+@pytest.fixture
+def waiting() -> Callable[[], int]:
+    return lambda: Work.objects.waiting().count()
