@@ -103,14 +103,16 @@ def loads(body: bytes) -> Any:
 
 
 def depth_of(body: bytes) -> int:
-    """How deep brackets nest outside strings; read without recursion, so that hostile depth costs nothing."""
+    """How deep brackets nest outside strings, at least as far as is allowed; read without recursion."""
     bound = body.count(b"[") + body.count(b"{")
     if bound <= MAX_DEPTH:
         return bound
     deepest = depth = 0
-    for bracket in BRACKETS.findall(STRINGS.sub(b"", body)):
-        depth += 1 if bracket in b"[{" else -1
+    for bracket in BRACKETS.finditer(STRINGS.sub(b"", body)):
+        depth += 1 if bracket[0] in b"[{" else -1
         deepest = max(deepest, depth)
+        if deepest > MAX_DEPTH:
+            break
     return deepest
 
 

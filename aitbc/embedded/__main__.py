@@ -14,8 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from aitbc.embedded.children import spawn, stop
-from aitbc.embedded.postgres import ServerFailed
+from aitbc.embedded.children import ServerFailed, spawn, stop
 from aitbc.embedded.servers import Servers, run_dir
 
 BASE = Path("/var/tmp")

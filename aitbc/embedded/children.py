@@ -17,6 +17,10 @@ NOBODY = 65534
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+class ServerFailed(Exception):
+    """An embedded server cannot run; the message says why and where its log is."""
+
+
 def die_with(parent: int, number: int) -> None:
     """Ask the kernel for this signal when the parent dies (Linux only: elsewhere a parent's SIGKILL goes unnoticed)."""
     if sys.platform == "linux":

@@ -8,14 +8,10 @@ import stat
 import tempfile
 from pathlib import Path
 
-from aitbc.embedded.children import NOBODY
+from aitbc.embedded.children import NOBODY, ServerFailed
 
 # The address of a unix socket holds 108 bytes on Linux, 104 on macOS, the closing zero included.
 SOCKET_LIMIT = 103
-
-
-class UnsafePlace(Exception):
-    """A folder that should be ours alone is somebody else's."""
 
 
 def is_root() -> bool:
@@ -61,7 +57,7 @@ def private(folder: Path) -> None:
         found = folder.lstat()
         owners = {0, NOBODY} if is_root() else {os.geteuid()}
         if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners:
-            raise UnsafePlace(f"{folder} belongs to another user; remove it, or set AITBC_VAR_DIR") from None
+            raise ServerFailed(f"{folder} belongs to another user; remove it, or set AITBC_VAR_DIR") from None
     if is_root():
         os.chown(folder, NOBODY, NOBODY, follow_symlinks=False)
     folder.chmod(0o700)

@@ -1,7 +1,8 @@
 """PostgreSQL from its wheel, as a child of the supervisor.
 
 The binaries are run directly, not through the wheel's own manager: its cleanup list outlives crashes, and it opens
-every parent folder of the data to other users. Trust authentication, so the socket's folder is closed to everybody else.
+every parent folder of the data to other users. Trust authentication, so the socket's folder is closed
+to everybody else.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from urllib.parse import quote
 import psycopg
 
 from aitbc.embedded import places
-from aitbc.embedded.children import spawn, stop
+from aitbc.embedded.children import ServerFailed, spawn, stop
 
 SETTINGS = {
     "listen_addresses": "",
@@ -41,10 +42,6 @@ SETTINGS = {
 THROWAWAY = {"fsync": "off", "full_page_writes": "off"}
 USER = "aitbc"
 STALE_LOG = 16 * 1024 * 1024
-
-
-class ServerFailed(Exception):
-    """An embedded server did not start; the message says why and where its log is."""
 
 
 class Postgres:

@@ -6,9 +6,9 @@ import contextlib
 import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import IO
 import httpx
 from rich.console import Console
 
-from aitbc.embedded.postgres import ServerFailed
+from aitbc.embedded.children import ServerFailed
 from aitbc.embedded.programs import Program, commands
 from aitbc.embedded.servers import Servers, run_dir
 
@@ -31,7 +31,7 @@ class AlreadyRunning(Exception):
 
 
 class Supervisor:
-    """Starts everything, keeps it running, stops it all."""
+    """Starts everything, keeps it running, stops it all. `stopping` is set from then on."""
 
     def __init__(self, *, var: Path, port: int, miner: bool, console: Console) -> None:
         self.var, self.port, self.console = var, port, console
@@ -40,7 +40,7 @@ class Supervisor:
         self.servers = Servers(var, run_dir(var))
         self.miner = miner
         self.programs: list[Program] = []
-        self.stopping = threading.Event()
+        self.stopping = False
 
     def take_lock(self) -> IO[str]:
         """One supervisor a folder; the lock dies with the process."""
@@ -49,8 +49,8 @@ class Supervisor:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise AlreadyRunning(
-                f"An exchange is already running in {self.var}. Stop it, or give this one a folder of its own: "
-                "AITBC_VAR_DIR=var2 manage.py up --port 8090"
+                f"An exchange is already running in {self.var}. "
+                "Stop it, or give this one a folder and a port of its own: AITBC_VAR_DIR=var2 manage.py up --port 8090"
             ) from None
         return lock
 
@@ -67,6 +67,8 @@ class Supervisor:
             "AITBC_URL": self.url,
             "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
             "PYTHONUNBUFFERED": "1",
+            # Celery's warning about root is right about pickles, and we take none.
+            "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
         }
 
     @contextlib.contextmanager
@@ -84,23 +86,33 @@ class Supervisor:
             self.stop()
 
     def on_signal(self, signum: int, frame: FrameType | None) -> None:
-        self.stopping.set()
-        if not self.programs:
-            raise SystemExit(128 + signum)
+        """The first signal ends whatever we are doing; more of them do not hurry the stopping."""
+        if not self.stopping:
+            self.stopping = True
+            raise SystemExit(0)
 
     def start(self) -> None:
+        self.check_port()
         self.servers.start()
-        self.manage("migrate_all", "--verbosity", "0")
         self.manage("bootstrap", "--url", self.url)
         keys = read_env(self.var / "dev.env")
         for name, command in commands(self.port, str(self.var), miner=self.miner).items():
             environment = {**self.environment, "AITBC_ROLE": ROLES[name]}
             if name == "miner":
                 environment |= {"AITBC_MINER_KEY": keys["AITBC_MINER_KEY"]}
+                self.wait_for_health()
             self.programs.append(Program(name, command, environment, self.console))
-        for program in self.programs:
-            program.start()
+            self.programs[-1].start()
         self.wait_for_health()
+
+    def check_port(self) -> None:
+        """A foreign server on our port would answer /health for us."""
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", self.port))
+            except OSError as error:
+                raise ServerFailed(f"Port {self.port}: {error.strerror}. Give another one: --port 8090") from None
 
     def manage(self, *arguments: str) -> None:
         command = [sys.executable, "-m", "aitbc", *arguments]
@@ -110,14 +122,13 @@ class Supervisor:
 
     def wait_for_health(self, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and not self.stopping.is_set():
+        while time.monotonic() < deadline:
             with contextlib.suppress(httpx.HTTPError):
                 if httpx.get(f"{self.url}/health", timeout=2).is_success:
                     return
             self.look()
             time.sleep(0.1)
-        if not self.stopping.is_set():
-            raise ServerFailed(f"{self.url}/health did not answer within {seconds:.0f} s; is port {self.port} taken?")
+        raise ServerFailed(f"{self.url}/health did not answer within {seconds:.0f} s")
 
     def look(self) -> None:
         """Start again what has ended."""
@@ -129,10 +140,12 @@ class Supervisor:
 
     def watch(self) -> None:
         """Keep everything running until told to stop."""
-        while not self.stopping.wait(0.2):
+        while True:
             self.look()
+            time.sleep(0.2)
 
     def stop(self) -> None:
+        self.stopping = True
         self.console.print("[dim]stopping …[/]")
         for program in self.programs:  # all at once: each takes its time to finish what it holds
             if program.process is not None and program.process.poll() is None:

@@ -10,8 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from aitbc.embedded.children import spawn, stop
-from aitbc.embedded.postgres import ServerFailed
+from aitbc.embedded.children import ServerFailed, spawn, stop
 
 
 def binary() -> Path:

@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 from uuid import uuid4
 
 from aitbc.core import streams
+from aitbc.core.problems import MEDIA_TYPE, TYPE_PREFIX
 
 logger = logging.getLogger(__name__)
 
@@ -142,10 +143,12 @@ def _answer(status: int, headers: list[tuple[str, str]], body: bytes) -> Answer:
 def problem(environ: dict[str, Any], status: int, code: str, title: str, detail: str) -> Answer:
     """An RFC 9457 answer for what never reaches Django."""
     request_id = environ.get("HTTP_X_REQUEST_ID") or str(uuid4())
-    members = {"type": "about:blank", "title": title, "status": status, "detail": detail, "code": code, "error": title}
+    kind = TYPE_PREFIX + code.replace("_", "-")
+    members = {"type": kind, "title": title, "status": status, "detail": detail, "code": code, "error": code}
     body = json.dumps({**members, "request_id": request_id}).encode()
     headers = [
-        (b"content-type", b"application/problem+json"),
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"cache-control", b"no-store"),
         (b"content-length", str(len(body)).encode()),
         (b"x-request-id", request_id.encode("latin-1")),
         (b"x-content-type-options", b"nosniff"),

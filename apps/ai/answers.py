@@ -68,7 +68,7 @@ def receipt_of(job: AIJob) -> dict[str, Any]:
     receipt = trading.receipt_of(job.pk)
     if receipt is None:
         raise ReceiptNotIssued(f"The job is {job.state}.", state=job.state)
-    return asdict(receipt)
+    return asdict(receipt) | {"bundle_url": f"/trading/receipts/{receipt.receipt_id}/bundle"}
 
 
 def payment_of(job: AIJob) -> dict[str, Any]:

@@ -25,9 +25,9 @@ def rows(statement: str, **values: Any) -> Iterator[tuple[Any, ...]]:
 def every_accepted_job_exists() -> Iterable[str]:
     """Every job whose POST was answered 201 exists, with its payload, its input and its first move."""
     for key, job_id in rows(
-        """SELECT r.key, r.body::jsonb ->> 'id' FROM ai_idempotencyrecord r
-        LEFT JOIN ai_job j ON j.id = (r.body::jsonb ->> 'id')::uuid
-        WHERE r.status = 201 AND r.route LIKE 'POST %%jobs' AND j.id IS NULL"""
+        """SELECT r.key, r.job_id FROM (
+          SELECT key, (body::jsonb ->> 'job_id')::uuid AS job_id FROM ai_idempotencyrecord WHERE status = 201) r
+        LEFT JOIN ai_job j ON j.id = r.job_id WHERE r.job_id IS NOT NULL AND j.id IS NULL"""
     ):
         yield f"job {job_id} was promised for key {key} and does not exist"
     for (job_id,) in rows("SELECT id FROM ai_job WHERE payload IS NULL AND NOT input_is_blob"):

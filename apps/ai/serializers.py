@@ -115,10 +115,15 @@ class JobResultSerializer(serializers.Serializer):
 
 
 class JobReceiptSerializer(serializers.Serializer):
-    """The receipt's number and its content."""
+    """The signed receipt; the bundle proves it offline once a block holds it."""
 
     receipt_id = serializers.CharField()
     job_id = serializers.UUIDField()
+    issued_at = serializers.DateTimeField()
+    receipt = serializers.JSONField(help_text="What the signature covers, as canonical JSON.")
+    signature = serializers.JSONField()
+    tx_hash = serializers.CharField(help_text="Its leaf in the transparency log.")
+    bundle_url = serializers.CharField()
 
 
 class JobPaymentSerializer(serializers.Serializer):

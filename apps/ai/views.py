@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
-from django.http import StreamingHttpResponse
+from django.http import FileResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -116,7 +116,7 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DomainViewSet
     @action(detail=True)
     def receipt(self, request: Request, pk: str) -> Response:
         """The signed receipt; 404 until it is issued."""
-        return self.answer(answers.receipt_of(self.get_object()))
+        return self.answer(answers.receipt_of(self.get_object()), serializer=JobReceiptSerializer)
 
     @extend_schema(responses=JobEventsSerializer)
     @action(detail=True, pagination_class=None)
@@ -130,7 +130,7 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DomainViewSet
     @action(detail=True)
     def explain(self, request: Request, pk: str) -> Response:
         """Why the job waits: how many online miners pass each constraint, what relaxing each gains, its position."""
-        return self.answer(answers.explanation_of(self.get_object()))
+        return self.answer(answers.explanation_of(self.get_object()), serializer=JobExplanationSerializer)
 
     @extend_schema(
         parameters=[OpenApiParameter("Last-Event-ID", str, "header"), OpenApiParameter("cursor", str, "query")],
@@ -174,12 +174,11 @@ class ArtifactViewSet(mixins.ListModelMixin, DomainViewSet):
         """Download; always as an attachment, so that nobody's result runs in somebody's browser."""
         artifact = self.get_object()
         try:
-            body = blobs.chunks_of(blobs.open(sha256))
+            body = blobs.open(artifact.sha256)
         except blobs.BlobNotFound:
             raise ArtifactNotFound from None
-        answer = StreamingHttpResponse(body, content_type="application/octet-stream")
+        answer = FileResponse(body, as_attachment=True, filename=sha256, content_type="application/octet-stream")
         answer["Content-Length"] = str(artifact.size)
-        answer["Content-Disposition"] = f'attachment; filename="{sha256[:16]}"'
         answer["ETag"] = f'"{sha256}"'
         return answer
 

@@ -12,7 +12,15 @@ from apps.gpu.models import Backend, LateResult, Lease, Miner, MinerTransition, 
 
 @admin.register(Miner)
 class MinerAdmin(ReadOnlyAdmin):
-    list_display: ClassVar[list[str]] = ["name", "state", "concurrency", "region", "price", "reputation", "last_heartbeat"]
+    list_display: ClassVar[list[str]] = [
+        "name",
+        "state",
+        "concurrency",
+        "region",
+        "price",
+        "reputation",
+        "last_heartbeat",
+    ]
     list_filter: ClassVar[list[str]] = ["state", "region"]
     search_fields: ClassVar[list[str]] = ["name", "id"]
 
@@ -25,7 +33,16 @@ class MinerTransitionAdmin(ReadOnlyAdmin):
 
 @admin.register(Lease)
 class LeaseAdmin(ReadOnlyAdmin):
-    list_display: ClassVar[list[str]] = ["job_id", "attempt", "miner_id", "state", "code", "granted_at", "lease_until", "ended_at"]
+    list_display: ClassVar[list[str]] = [
+        "job_id",
+        "attempt",
+        "miner_id",
+        "state",
+        "code",
+        "granted_at",
+        "lease_until",
+        "ended_at",
+    ]
     list_filter: ClassVar[list[str]] = ["state", "code"]
     search_fields: ClassVar[list[str]] = ["job_id", "miner_id"]
 

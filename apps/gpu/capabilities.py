@@ -46,7 +46,13 @@ class Offer:
 
     def to_json(self) -> dict[str, Any]:
         lists = {name: sorted(getattr(self, name)) for name in ("tasks", "models", "data_classes")}
-        return {**lists, "gpus": [asdict(gpu) for gpu in self.gpus], "cuda": self.cuda, "region": self.region, "price": self.price}
+        return {
+            **lists,
+            "gpus": [asdict(gpu) for gpu in self.gpus],
+            "cuda": self.cuda,
+            "region": self.region,
+            "price": self.price,
+        }
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Offer:
@@ -68,7 +74,9 @@ def normalise(sent: Any, *, region: str = "") -> Offer:
     if not isinstance(sent, Mapping):
         sent = {}
     gpus = _gpus(sent)
-    cuda = _text(sent.get("cuda")) or _text(sent.get("cuda_version")) or next((gpu.cuda for gpu in gpus if gpu.cuda), "")
+    cuda = (
+        _text(sent.get("cuda")) or _text(sent.get("cuda_version")) or next((gpu.cuda for gpu in gpus if gpu.cuda), "")
+    )
     return Offer(
         tasks=frozenset().union(*(_names(sent.get(name)) for name in TASK_NAMES)),
         models=_names(sent.get("models")),

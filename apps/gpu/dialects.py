@@ -32,11 +32,13 @@ def failure(*, code: Any, message: Any, error: Any) -> Failure:
 
 
 def metrics_of(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What a heartbeat tells about the machine: flat values, few of them; nested `metrics` and `metadata` are lifted up."""
+    """What a heartbeat tells about the machine: flat values, few of them; `metrics` and `metadata` are lifted up."""
     found: dict[str, Any] = {}
     for part in (body, body.get("metrics"), body.get("metadata")):
         if isinstance(part, Mapping):
-            flat = {name[:60]: _short(value) for name, value in part.items() if isinstance(value, (str, int, float, bool))}
+            flat = {
+                name[:60]: _short(value) for name, value in part.items() if isinstance(value, (str, int, float, bool))
+            }
             found.update(flat)
     found.pop("miner_id", None)
     return dict(list(found.items())[:KNOWN_METRICS])

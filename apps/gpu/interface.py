@@ -51,7 +51,7 @@ class LeaseView:
 
 
 def explain(requirement: Mapping[str, Any], job_id: UUID | str | None) -> Explanation:
-    """How many online miners pass each constraint alone, and how many would fit were it relaxed; position and estimate."""
+    """How many online miners pass each constraint, how many would fit were it relaxed; position and estimate."""
     wanted = on_grid(requirement)
     miners = [roster.candidate_of(miner) for miner in Miner.objects.online()]
     verdicts = [{name: check(wanted, miner) for name, check in CHECKS.items()} for miner in miners]
@@ -112,4 +112,4 @@ def _estimate(work: Work | None, ahead: int | None, slots: int) -> int | None:
     known = done.aggregate(mean=Avg(took), count=Count("pk"))
     if not known["count"]:
         return None
-    return round((ahead + 1) * known["mean"].total_seconds() / slots)
+    return int((ahead + 1) * known["mean"].total_seconds() / slots)

@@ -31,10 +31,8 @@ def _cards(wanted: Requirement, miner: Candidate) -> bool:
     name, memory, count = wanted.get("gpu"), wanted.get("min_vram_mb") or 0, wanted.get("gpu_count") or 0
     if name or memory:
         count = max(count, 1)
-    good = sum(
-        (not name or gpu.name.casefold() == name.casefold()) and gpu.memory_mb >= memory for gpu in miner.offer.gpus
-    )
-    return good >= count
+    named = [gpu for gpu in miner.offer.gpus if not name or gpu.name.casefold() == name.casefold()]
+    return len([gpu for gpu in named if gpu.memory_mb >= memory]) >= int(count)
 
 
 def _models(wanted: Requirement, miner: Candidate) -> bool:
@@ -42,7 +40,7 @@ def _models(wanted: Requirement, miner: Candidate) -> bool:
 
 
 def _region(wanted: Requirement, miner: Candidate) -> bool:
-    return not wanted.get("region") or wanted["region"] == miner.offer.region
+    return wanted.get("region") in (None, "", miner.offer.region)
 
 
 def _cuda(wanted: Requirement, miner: Candidate) -> bool:

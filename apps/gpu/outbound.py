@@ -38,7 +38,7 @@ class Target:
 
 
 def resolve(url: str, *, allowed: bool = False) -> Target:
-    """Check a URL and fix the address it will be called at. `allowed` (by an operator) lets http and private addresses through."""
+    """Check a URL and fix the address it will be called at; `allowed` lets http and private addresses through."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -55,7 +55,13 @@ def resolve(url: str, *, allowed: bool = False) -> Target:
 
 
 def call(
-    target: Target, method: str, path: str, *, body: Mapping[str, Any] | None = None, seconds: float = QUICK, limit: int = SMALL
+    target: Target,
+    method: str,
+    path: str,
+    *,
+    body: Mapping[str, Any] | None = None,
+    seconds: float = QUICK,
+    limit: int = SMALL,
 ) -> Any:
     """Call the resolved address and return its JSON; Failed on any other outcome."""
     url = target.url.copy_with(raw_path=(target.url.path.rstrip("/") + path).encode())
@@ -63,8 +69,12 @@ def call(
     headers = {"Host": url.netloc.decode(), "Accept-Encoding": "identity"}
     try:
         with (
-            httpx.Client(follow_redirects=False, timeout=httpx.Timeout(seconds, connect=QUICK), trust_env=False) as client,
-            client.stream(method, pinned, json=body, headers=headers, extensions={"sni_hostname": target.host}) as answer,
+            httpx.Client(
+                follow_redirects=False, timeout=httpx.Timeout(seconds, connect=QUICK), trust_env=False
+            ) as client,
+            client.stream(
+                method, pinned, json=body, headers=headers, extensions={"sni_hostname": target.host}
+            ) as answer,
         ):
             content = _bounded(answer, limit)
             if answer.status_code != 200:

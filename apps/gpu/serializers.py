@@ -88,8 +88,18 @@ class MinerGpuSerializer(ResourceSerializer):
     class Meta:
         model = MinerGpu
         fields = [
-            "id", "model", "name", "memory_mb", "uuid", "driver", "cuda", "architecture", "status", "price_per_hour",
-            "region", "created_at",
+            "id",
+            "model",
+            "name",
+            "memory_mb",
+            "uuid",
+            "driver",
+            "cuda",
+            "architecture",
+            "status",
+            "price_per_hour",
+            "region",
+            "created_at",
         ]
 
     def to_representation(self, instance: MinerGpu) -> dict[str, Any]:
@@ -104,8 +114,17 @@ class MinerSerializer(ResourceSerializer):
     class Meta:
         model = Miner
         fields = [
-            "id", "miner_id", "state", "status", "capabilities", "concurrency", "region", "price_per_hour", "reputation",
-            "last_heartbeat", "created_at",
+            "id",
+            "miner_id",
+            "state",
+            "status",
+            "capabilities",
+            "concurrency",
+            "region",
+            "price_per_hour",
+            "reputation",
+            "last_heartbeat",
+            "created_at",
         ]
 
 
@@ -121,8 +140,22 @@ class LeaseSerializer(ResourceSerializer):
     class Meta:
         model = Lease
         fields = [
-            "id", "job_id", "attempt", "state", "status", "rate", "granted_at", "started_at", "lease_until", "ended_at", "code",
-            "message", "metered_ms", "progress", "result_sha256", "result_size",
+            "id",
+            "job_id",
+            "attempt",
+            "state",
+            "status",
+            "rate",
+            "granted_at",
+            "started_at",
+            "lease_until",
+            "ended_at",
+            "code",
+            "message",
+            "metered_ms",
+            "progress",
+            "result_sha256",
+            "result_size",
         ]
 
 
@@ -141,4 +174,16 @@ class BackendSerializer(ResourceSerializer):
 
     class Meta:
         model = Backend
-        fields = ["id", "url", "kind", "miner_id", "models", "state", "healthy", "last_error", "polled_at", "allow_listed", "created_at"]
+        fields = [
+            "id",
+            "url",
+            "kind",
+            "miner_id",
+            "models",
+            "state",
+            "healthy",
+            "last_error",
+            "polled_at",
+            "allow_listed",
+            "created_at",
+        ]

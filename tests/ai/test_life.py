@@ -198,8 +198,8 @@ def test_a_batch_of_many_jobs_moves_each_with_its_own_values(client_api, miner):
 
 def test_a_delivery_repeated_after_a_crash_changes_nothing(client_api, miner):
     """The inbox absorbs repeats; the services stand them too, should an inbox ever be lost."""
-    from apps.gpu.models import Outbox
     from apps.ai.services import results
+    from apps.gpu.models import Outbox
 
     job = running(client_api, miner)
     fact = miner.completes(job, {"n": 1})
@@ -210,4 +210,4 @@ def test_a_delivery_repeated_after_a_crash_changes_nothing(client_api, miner):
         emit(miner.grants(job), by="gpu")
 
     assert moves(job) == ["queued", "running", "succeeded", "settled"]
-    assert (START, END) == (fact.started_at, fact.ended_at)
+    assert (fact.started_at, fact.ended_at) == (START, END)

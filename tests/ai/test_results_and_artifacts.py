@@ -43,7 +43,7 @@ def test_an_artifact_is_its_owners_alone(client_api, other_client_api, operator_
     assert other_client_api.json("GET", "/ai/artifacts")["items"] == []
     assert operator_api.get(stored["url"]).status_code == 403
     upload(other_client_api)
-    assert other_client_api.get(stored["url"]).status_code == 200
+    assert b"".join(other_client_api.get(stored["url"]).streaming_content) == b"hello"
 
 
 def test_too_large_an_upload_is_refused(client_api, monkeypatch):

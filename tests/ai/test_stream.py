@@ -43,7 +43,7 @@ def test_a_reconnect_continues_after_the_last_event(client_api, miner):
     tell(miner.completes(job, 1))
 
     later, page = read(client_api, job, first[-1][1])
-    assert [data.get("state", data.get("progress")) for _, _, data in later] == ["succeeded", "settled", 0.7]
+    assert [data.get("state", data.get("progress")) for _, _, data in later] == ["succeeded", "settled", 1.0]
     assert page["done"] is True
     assert read(client_api, job, later[0][1])[0][0][2]["state"] == "settled"
 

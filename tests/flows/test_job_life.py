@@ -123,7 +123,7 @@ def test_a_failed_attempt_is_tried_again_with_the_next_attempt_number(exchange):
 def make_due() -> None:
     from apps.gpu.models import Work
 
-    Work.objects.filter(state="delayed").update(not_before="2020-01-01T00:00:00Z")
+    Work.objects.filter(state="delayed").update(due_at="2020-01-01T00:00:00Z")
 
 
 def test_bad_input_fails_the_job_at_once(exchange):

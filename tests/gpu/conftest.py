@@ -14,8 +14,17 @@ from apps.gpu.models import Work
 from apps.gpu.services import work
 
 ANYTHING: dict[str, Any] = {
-    "task_type": "inference", "gpu": None, "gpu_count": 0, "min_vram_mb": 0, "models": [], "region": None, "cuda": None,
-    "max_price": None, "min_reputation": None, "data_class": None, "miner_id": None,
+    "task_type": "inference",
+    "gpu": None,
+    "gpu_count": 0,
+    "min_vram_mb": 0,
+    "models": [],
+    "region": None,
+    "cuda": None,
+    "max_price": None,
+    "min_reputation": None,
+    "data_class": None,
+    "miner_id": None,
 }
 
 
@@ -23,9 +32,20 @@ def queued(*, owner_id: UUID | None = None, attempt: int = 0, job_id: str | None
     """A job as ai announces it; keyword arguments that are requirements go there, the rest are fields of the fact."""
     wanted = {**ANYTHING, **{name: changes.pop(name) for name in list(changes) if name in ANYTHING}}
     fields: dict[str, Any] = {
-        "task_type": wanted["task_type"], "requirement": wanted, "constraints": {}, "payload": {"prompt": "hello"},
-        "input_sha256": None, "input_size": 0, "priority": 0, "cost": 60, "not_before": None, "start_seconds": 30,
-        "heartbeat_seconds": 60, "execution_seconds": 600, "paid": False, **changes,
+        "task_type": wanted["task_type"],
+        "requirement": wanted,
+        "constraints": {},
+        "payload": {"prompt": "hello"},
+        "input_sha256": None,
+        "input_size": 0,
+        "priority": 0,
+        "cost": 60,
+        "not_before": None,
+        "start_seconds": 30,
+        "heartbeat_seconds": 60,
+        "execution_seconds": 600,
+        "paid": False,
+        **changes,
     }
     return JobQueued(job_id=job_id or str(uuid7()), owner_id=str(owner_id or uuid4()), attempt=attempt, **fields)
 

@@ -28,7 +28,8 @@ def test_a_registered_miner_gets_a_job_and_answers_it(miner_api: Api, enqueue: C
     assert answer == {"status": "ok", "job_id": job_id, "result": "accepted"}
     assert Lease.objects.get(job_id=job_id).state == "completed"
     assert list(Outbox.objects.filter(consumer="ai").order_by("id").values_list("name", flat=True)) == [
-        "gpu.lease.granted.v1", "gpu.lease.completed.v1",
+        "gpu.lease.granted.v1",
+        "gpu.lease.completed.v1",
     ]
 
 
@@ -83,7 +84,9 @@ def test_a_failed_result_is_a_failure(miner_api: Api, enqueue: Callable[..., str
     register(miner_api)
     miner_api.json("POST", f"{M}/poll", {}, status=200)
 
-    answer = miner_api.json("POST", f"{M}/{job_id}/result", {"result": {"status": "failed", "error": "no such model"}}, status=200)
+    answer = miner_api.json(
+        "POST", f"{M}/{job_id}/result", {"result": {"status": "failed", "error": "no such model"}}, status=200
+    )
 
     assert answer["error"] == "recorded"
     lease = Lease.objects.get(job_id=job_id)
@@ -140,7 +143,9 @@ def test_work_that_does_not_fit_is_not_handed_out(miner_api: Api, enqueue: Calla
     assert miner_api.post(f"{M}/poll", {}).status_code == 204
 
 
-def test_an_empty_poll_asks_the_gpu_database_nothing(miner_api: Api, enqueue: Callable[..., str], django_assert_num_queries) -> None:
+def test_an_empty_poll_asks_the_gpu_database_nothing(
+    miner_api: Api, enqueue: Callable[..., str], django_assert_num_queries
+) -> None:
     enqueue(gpu="NVIDIA H100")
     register(miner_api)
     miner_api.post(f"{M}/poll", {})

@@ -48,15 +48,25 @@ def test_more_than_sixteen_mebibytes_is_too_much(miner_api: Api, held: str) -> N
 
 @pytest.mark.parametrize(
     "body",
-    [b"{", b"[" * 100 + b"]" * 100, b'{"result": NaN}', b'{"result": "\\u0000"}', b'{"result": 1, "result": 2}', b"{}",
-     b'{"result": 9007199254740993}', b'{"result": "x", "attempt": "one"}'],
+    [
+        b"{",
+        b"[" * 100 + b"]" * 100,
+        b'{"result": NaN}',
+        b'{"result": "\\u0000"}',
+        b'{"result": 1, "result": 2}',
+        b"{}",
+        b'{"result": 9007199254740993}',
+        b'{"result": "x", "attempt": "one"}',
+    ],
 )
 def test_a_malformed_result_changes_nothing(miner_api: Api, held: str, body: bytes) -> None:
     assert miner_api.post(f"{M}/{held}/result", body).status_code == 400
     assert Lease.objects.get(job_id=held).state == "leased"
 
 
-def test_the_holder_and_nobody_else_downloads_the_input(miner_api: Api, other_miner_api: Api, enqueue: Callable[..., str]) -> None:
+def test_the_holder_and_nobody_else_downloads_the_input(
+    miner_api: Api, other_miner_api: Api, enqueue: Callable[..., str]
+) -> None:
     stored = blobs.put([b"a long input"], limit=100)
     job_id = enqueue(payload=None, input_sha256=stored.sha256, input_size=stored.size)
     miner_api.json("POST", f"{M}/register", {"capabilities": {}}, status=200)
@@ -84,7 +94,9 @@ def test_earnings_and_jobs_answer_both_verbs(miner_api: Api, held: str) -> None:
 
 
 def test_why_a_job_waits(miner_api: Api, enqueue: Callable[..., str]) -> None:
-    miner_api.json("POST", f"{M}/register", {"capabilities": {"models": ["phi"], "price": "2"}, "region": "eu"}, status=200)
+    miner_api.json(
+        "POST", f"{M}/register", {"capabilities": {"models": ["phi"], "price": "2"}, "region": "eu"}, status=200
+    )
     wanted = {**ANYTHING, "models": ["phi"], "region": "us", "max_price": 3_000_000}
     first = enqueue(models=["phi"], region="us", max_price=3_000_000)
     second = enqueue(models=["phi"], region="us", max_price=3_000_000)
@@ -138,7 +150,9 @@ def model_server() -> Iterator[str]:
     server.server_close()
 
 
-def test_a_registered_back_end_is_asked_for_models_and_fed(operator_api: Api, model_server: str, enqueue: Callable[..., str]) -> None:
+def test_a_registered_back_end_is_asked_for_models_and_fed(
+    operator_api: Api, model_server: str, enqueue: Callable[..., str]
+) -> None:
     told = operator_api.json("POST", "/gpu/v1/backends", {"url": model_server, "price": "0.5"}, status=201)
     assert told["models"] == ["llama3", "phi"] and told["healthy"] is True
     job_id = enqueue(models=["phi"], payload={"model": "phi", "prompt": "hello"})
@@ -166,8 +180,21 @@ def test_a_back_end_that_is_gone_takes_its_miner_offline(operator_api: Api, mode
 
 @pytest.mark.parametrize(
     "url",
-    ["http://example.com", "https://127.0.0.1/", "https://[::1]/", "https://[::ffff:127.0.0.1]/", "https://0/", "https://169.254.169.254/latest",
-     "https://10.0.0.1", "https://100.64.0.1", "https://2130706433/", "https://user:pw@127.0.0.1/", "file:///etc/passwd", "https://", "nonsense"],
+    [
+        "http://example.com",
+        "https://127.0.0.1/",
+        "https://[::1]/",
+        "https://[::ffff:127.0.0.1]/",
+        "https://0/",
+        "https://169.254.169.254/latest",
+        "https://10.0.0.1",
+        "https://100.64.0.1",
+        "https://2130706433/",
+        "https://user:pw@127.0.0.1/",
+        "file:///etc/passwd",
+        "https://",
+        "nonsense",
+    ],
 )
 def test_what_is_not_public_is_not_called(miner_api: Api, url: str) -> None:
     with pytest.raises(outbound.Refused):

@@ -25,7 +25,13 @@ def test_header_query_and_body_name_the_same_miner(miner_api: Api) -> None:
 
 
 def test_the_key_sent_as_id_means_the_key_s_own_miner_and_is_never_kept(miner_api: Api) -> None:
-    told = miner_api.json("POST", f"{M}/register", {"capabilities": {}, "miner_id": miner_api.secret}, status=200, x_miner_id=miner_api.secret)
+    told = miner_api.json(
+        "POST",
+        f"{M}/register",
+        {"capabilities": {}, "miner_id": miner_api.secret},
+        status=200,
+        x_miner_id=miner_api.secret,
+    )
     miner_api.json("POST", f"{M}/heartbeat", {}, status=200, x_miner_id=miner_api.secret)
 
     assert miner_api.secret not in str(told)
@@ -35,7 +41,12 @@ def test_the_key_sent_as_id_means_the_key_s_own_miner_and_is_never_kept(miner_ap
 
 def test_named_once_and_then_no_more(miner_api: Api, enqueue: Callable[..., str]) -> None:
     job_id = enqueue()
-    miner_api.json("POST", f"{M}/register?miner_id=host-7", {"capabilities": {"gpu": {"model": "RTX 3060", "memory_gb": 12288}}}, status=200)
+    miner_api.json(
+        "POST",
+        f"{M}/register?miner_id=host-7",
+        {"capabilities": {"gpu": {"model": "RTX 3060", "memory_gb": 12288}}},
+        status=200,
+    )
 
     assert miner_api.json("POST", f"{M}/poll", {}, status=200)["job_id"] == job_id
     miner_api.json("POST", f"{M}/{job_id}/result", {"result": {"output": "x"}}, status=200)
@@ -89,7 +100,9 @@ def test_registering_again_keeps_the_miner_and_its_leases(miner_api: Api, enqueu
     job_id = enqueue()
     miner_api.json("POST", f"{M}/poll", {}, status=200)
 
-    again = miner_api.json("POST", f"{M}/register", {"capabilities": {"price": "0.5"}, "miner_id": "rig", "concurrency": 2}, status=200)
+    again = miner_api.json(
+        "POST", f"{M}/register", {"capabilities": {"price": "0.5"}, "miner_id": "rig", "concurrency": 2}, status=200
+    )
 
     assert again["id"] == first["id"] and again["concurrency"] == 2
     assert Miner.objects.get().price == 500_000
@@ -127,7 +140,9 @@ def test_capabilities_change_what_is_handed_out(miner_api: Api, enqueue: Callabl
     miner_api.json("POST", f"{M}/register", {"capabilities": {"models": ["phi"]}, "miner_id": "rig"}, status=200)
     assert miner_api.post(f"{M}/poll", {}).status_code == 204
 
-    miner_api.json("PUT", f"{M}/rig/capabilities", {"capabilities": {"models": ["llama3"]}, "concurrency": None}, status=200)
+    miner_api.json(
+        "PUT", f"{M}/rig/capabilities", {"capabilities": {"models": ["llama3"]}, "concurrency": None}, status=200
+    )
 
     assert miner_api.post(f"{M}/poll", {}).status_code == 200
     assert miner_api.json("GET", f"{M}/rig", status=200)["capabilities"] == {"models": ["llama3"]}

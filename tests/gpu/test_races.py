@@ -38,8 +38,12 @@ def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
 
 def sound() -> None:
     for check in (
-        audit.one_holder_at_a_time, audit.attempts_rise, audit.one_result_each, audit.nobody_holds_more_than_declared,
-        audit.work_and_leases_agree, audit.waiting_work_has_a_class,
+        audit.one_holder_at_a_time,
+        audit.attempts_rise,
+        audit.one_result_each,
+        audit.nobody_holds_more_than_declared,
+        audit.work_and_leases_agree,
+        audit.waiting_work_has_a_class,
     ):
         assert list(check()) == []
 
@@ -82,10 +86,12 @@ def test_cancel_meets_grant(api_for: Callable[..., Api]) -> None:
         job_id = queued().job_id
         work.enqueue([queued(job_id=job_id)])
 
-        status, _ = at_once([
-            lambda: api.post(f"{M}/poll", {}).status_code,
-            lambda job_id=job_id: work.withdraw([JobWithdrawn(job_id=job_id, reason="cancelled")]),
-        ])
+        status, _ = at_once(
+            [
+                lambda: api.post(f"{M}/poll", {}).status_code,
+                lambda job_id=job_id: work.withdraw([JobWithdrawn(job_id=job_id, reason="cancelled")]),
+            ]
+        )
 
         if status == 200:
             assert Lease.objects.get(job_id=job_id).cancel_at is not None
@@ -102,9 +108,12 @@ def test_result_meets_expiry(api_for: Callable[..., Api]) -> None:
         work.enqueue([queued(job_id=job_id, start_seconds=0)])
         assert api.post(f"{M}/poll", {}).status_code == 200
 
-        status, expired = at_once([
-            lambda job_id=job_id: api.post(f"{M}/{job_id}/result", {"result": "x"}).status_code, sweeps.expire_leases,
-        ])
+        status, expired = at_once(
+            [
+                lambda job_id=job_id: api.post(f"{M}/{job_id}/result", {"result": "x"}).status_code,
+                sweeps.expire_leases,
+            ]
+        )
 
         lease = Lease.objects.get(job_id=job_id)
         assert (status, expired, lease.state) == (409, 1, "expired") or sweeps.expire_leases() == 1
@@ -130,7 +139,9 @@ def test_different_results_at_once_have_one_winner(api_for: Callable[..., Api]) 
     work.enqueue([queued(job_id=job_id)])
     api.json("POST", f"{M}/poll", {}, status=200)
 
-    answers = at_once([lambda n=n: api.post(f"{M}/{job_id}/result", {"result": {"n": n}}).status_code for n in range(8)])
+    answers = at_once(
+        [lambda n=n: api.post(f"{M}/{job_id}/result", {"result": {"n": n}}).status_code for n in range(8)]
+    )
 
     assert sorted(answers) == [200] + [409] * 7
     sound()

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from aitbc.core.ids import uuid7
 from apps.ai.events import JobPrioritized, JobWithdrawn
 from apps.gpu.models import Clock, FairShare, Lease, Miner, Outbox, RequirementClass, Work
 from apps.gpu.services import classes, leases, sweeps, work
@@ -178,8 +179,12 @@ def test_an_undelivered_grant_goes_back_with_its_attempt(miner_api: Api, held: s
 
 
 def test_fair_tags_stand_still_while_nobody_serves_the_class(enqueue: Callable[..., str]) -> None:
-    enqueue()
-    assert FairShare.objects.get().finish == 0
+    owner = uuid7()
+    for _ in range(3):
+        enqueue(owner_id=owner)
+
+    tags = set(Work.objects.values_list("fair_tag", flat=True))
+    assert tags == {FairShare.objects.get().finish}
 
 
 def test_a_hog_does_not_starve_a_newcomer(miner_api: Api, enqueue: Callable[..., str]) -> None:

@@ -28,7 +28,16 @@ class MinerProcess:
             "PYTHONPATH": f"{ROOT}{os.pathsep}{folder / 'plugins'}",
             "NO_PROXY": "127.0.0.1",
         }
-        command = [sys.executable, "-m", "apps.gpu.miner", "run", "--url", exchange.url, "--state-dir", str(self.state_dir)]
+        command = [
+            sys.executable,
+            "-m",
+            "apps.gpu.miner",
+            "run",
+            "--url",
+            exchange.url,
+            "--state-dir",
+            str(self.state_dir),
+        ]
         self.log = folder / "miner.log"
         with open(self.log, "a") as log:
             self.process = subprocess.Popen([*command, *arguments], env=environment, stderr=log, cwd=folder)

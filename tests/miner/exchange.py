@@ -1,4 +1,4 @@
-"""A small real exchange for the miner's tests: an HTTP server that speaks the miner's wire and remembers all it heard."""
+"""A small real exchange for the tests: an HTTP server that speaks the miner's wire and remembers what it heard."""
 
 import hashlib
 import json
@@ -82,7 +82,13 @@ class Exchange:
         if not self.known:
             return 404, {"error": "miner not registered", "detail": "miner not registered"}
         self.heartbeats.append(body)
-        answer = {"status": "ok", "heartbeat_seconds": 0.1, "poll_seconds": 0.05, "cancel": self.cancel, "checkpoint": self.checkpoint}
+        answer = {
+            "status": "ok",
+            "heartbeat_seconds": 0.1,
+            "poll_seconds": 0.05,
+            "cancel": self.cancel,
+            "checkpoint": self.checkpoint,
+        }
         return 200, answer | ({} if self.leases is None else {"leases": self.leases})
 
     def on_poll(self, body: dict, gone: Callable[[], bool]) -> tuple[int, dict | None]:

@@ -36,7 +36,8 @@ def compute():
 
 def need(*modules):
     return pytest.mark.skipif(
-        any(importlib.util.find_spec(module) is None for module in modules), reason=f"{', '.join(modules)} is not installed"
+        any(importlib.util.find_spec(module) is None for module in modules),
+        reason=f"{', '.join(modules)} is not installed",
     )
 
 
@@ -46,7 +47,10 @@ def test_benchmark_gives_a_product_that_can_be_checked(compute):
     sums = left.astype("int64") @ (right.astype("int64") @ numpy.ones(96, "int64"))
     assert result["checksum"] == hashlib.sha256(sums.astype("<i8").tobytes()).hexdigest()
     assert result["gflops"] > 0 and result["seconds"] > 0
-    assert compute("benchmark", {"size": 96, "rounds": 1, "seed": 7, "dtype": "float64"}).result["checksum"] == result["checksum"]
+    assert (
+        compute("benchmark", {"size": 96, "rounds": 1, "seed": 7, "dtype": "float64"}).result["checksum"]
+        == result["checksum"]
+    )
 
 
 def test_embedding_knows_what_is_alike(compute):
@@ -60,7 +64,10 @@ def test_embedding_knows_what_is_alike(compute):
 
 
 def test_language_of_several_texts(compute):
-    result = compute("language", {"input": ["Wo ist der Bahnhof, bitte?", "Where is the railway station?", "Où est la gare, s'il vous plaît ?"]}).result
+    result = compute(
+        "language",
+        {"input": ["Wo ist der Bahnhof, bitte?", "Where is the railway station?", "Où est la gare, s'il vous plaît ?"]},
+    ).result
     assert [found["language"] for found in result["results"]] == ["de", "en", "fr"]
 
 
@@ -140,7 +147,8 @@ def test_a_wrong_payload_is_bad_input_with_a_word_to_the_client(compute, engine,
     "payload",
     [
         {}, {"prompt": 5}, {"messages": []}, {"messages": [{"role": "king", "content": "x"}]}, {"messages": "hi"},
-        {"prompt": "x", "max_tokens": 10**6}, {"prompt": "x", "temperature": float("inf")}, {"prompt": "x", "stop": [""]},
+        {"prompt": "x", "max_tokens": 10**6}, {"prompt": "x", "temperature": float("inf")},
+        {"prompt": "x", "stop": [""]},
         {"prompt": "x", "options": 3}, {"prompt": "x", "max_tokens": "many"},
     ],
 )  # fmt: skip
@@ -206,7 +214,13 @@ def ollama(method, path, body):
     if path != "/api/chat":
         return 404, ["no such page"]
     pieces = [{"message": {"content": word}} for word in ("six", "ty")]
-    end = {"message": {"content": ""}, "done": True, "done_reason": "stop", "eval_count": body["options"]["num_predict"], "prompt_eval_count": 5}
+    end = {
+        "message": {"content": ""},
+        "done": True,
+        "done_reason": "stop",
+        "eval_count": body["options"]["num_predict"],
+        "prompt_eval_count": 5,
+    }
     return 200, [json.dumps(piece) for piece in [*pieces, end]]
 
 
@@ -221,11 +235,20 @@ def test_inference_through_an_openai_compatible_server(compute, model_server):
 def test_inference_through_ollama(compute, model_server):
     model_server(ollama)
     result = compute("inference", {"prompt": "hi", "model": "llama3", "options": {"num_predict": 9}}).result
-    assert (result["output"], result["model"], result["tokens_processed"], result["prompt_tokens"]) == ("sixty", "llama3:latest", 9, 5)
+    assert (result["output"], result["model"], result["tokens_processed"], result["prompt_tokens"]) == (
+        "sixty",
+        "llama3:latest",
+        9,
+        5,
+    )
 
 
-def test_a_model_server_that_fails_is_an_engine_error_and_one_that_is_away_is_no_engine(compute, model_server, monkeypatch):
-    model_server(lambda method, path, body: (200, [json.dumps({"data": [{"id": "m"}]})]) if method == "GET" else (500, ["boom"]))
+def test_a_model_server_that_fails_is_an_engine_error_and_one_that_is_away_is_no_engine(
+    compute, model_server, monkeypatch
+):
+    model_server(
+        lambda method, path, body: (200, [json.dumps({"data": [{"id": "m"}]})]) if method == "GET" else (500, ["boom"])
+    )
     outcome = compute("inference", {"prompt": "hi"})
     assert outcome.code == "ENGINE_ERROR" and "500" in outcome.message
     monkeypatch.setenv("AITBC_INFERENCE_URL", "http://127.0.0.1:9")

@@ -93,7 +93,7 @@ def test_a_child_that_fails_is_a_typed_failure_and_the_miner_goes_on(exchange, s
     miner = start(exchange, "--once", "2", "--slots", "1", "--engine", "crasher", "--memory-mb", "512")
     verb, body = exchange.answer_to("bad")
     assert verb == "fail" and body["error_code"] == code and words in body["error_message"]
-    assert exchange.answer_to("good") [1]["result"] == {"said": "enough"}
+    assert exchange.answer_to("good")[1]["result"] == {"said": "enough"}
     assert miner.wait() == 0
 
 
@@ -254,5 +254,12 @@ def test_without_a_key_it_says_so(exchange, folder):
 
     environment = {name: value for name, value in os.environ.items() if name != "AITBC_MINER_KEY"}
     environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
-    ended = subprocess.run([sys.executable, "-m", "apps.gpu.miner", "run"], env=environment, cwd=folder, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(
+        [sys.executable, "-m", "apps.gpu.miner", "run"],
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert ended.returncode == 2 and "AITBC_MINER_KEY" in ended.stderr

@@ -25,7 +25,7 @@ from aitbc.accounts.services import audit, organisations
 from aitbc.core.db import atomic
 
 SHAPE = re.compile(r"aitbc_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
-FRESH_SECONDS = 0.9  # a revocation is seen everywhere within a second
+FRESH_SECONDS = 0.8  # a revocation is seen everywhere within a second
 STALE_SECONDS = 30.0  # how long a verified key outlives the accounts database
 NOTED_EVERY = timedelta(minutes=1)
 CACHE_SIZE = 20_000

@@ -28,9 +28,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("aitbc-miner", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "aitbc-miner", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(required=True, metavar="command")
-    run = commands.add_parser("run", help="register, take jobs, compute them", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    run = commands.add_parser(
+        "run", help="register, take jobs, compute them", formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     add_arguments(run)
     run.set_defaults(command=_run)
     commands.add_parser("engines", help="list the engines that work here, as JSON").set_defaults(command=_engines)
@@ -61,7 +65,10 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _engines(given: argparse.Namespace) -> int:
-    found = {name: {"task_types": engines.task_types(engine), "models": engine.models()} for name, engine in engines.available().items()}
+    found = {
+        name: {"task_types": engines.task_types(engine), "models": engine.models()}
+        for name, engine in engines.available().items()
+    }
     return _print(found)
 
 
@@ -72,7 +79,9 @@ def _gpus(given: argparse.Namespace) -> int:
 def _try(given: argparse.Namespace) -> int:
     child = Child(given.engine, host.memory_mb(), threads=2)
     order = {"job": "try", "payload": json.loads(given.payload), "input": None, "state": None}
-    outcome = child.run(order, seconds=3600, hooks=Hooks(lambda fraction, note: print(f"{fraction:4.0%} {note}", file=sys.stderr)))
+    outcome = child.run(
+        order, seconds=3600, hooks=Hooks(lambda fraction, note: print(f"{fraction:4.0%} {note}", file=sys.stderr))
+    )
     child.close()
     if outcome.result is None:
         print(f"{outcome.code}: {outcome.message}", file=sys.stderr)
@@ -86,7 +95,9 @@ def log_clearly() -> None:
         from rich.console import Console
         from rich.logging import RichHandler
 
-        logging.basicConfig(level="INFO", format="%(message)s", handlers=[RichHandler(console=Console(stderr=True), show_path=False)])
+        logging.basicConfig(
+            level="INFO", format="%(message)s", handlers=[RichHandler(console=Console(stderr=True), show_path=False)]
+        )
     else:
         logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel("WARNING")

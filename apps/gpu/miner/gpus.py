@@ -2,7 +2,17 @@
 
 from contextlib import contextmanager
 
-ARCHITECTURES = {2: "kepler", 3: "maxwell", 4: "pascal", 5: "volta", 6: "turing", 7: "ampere", 8: "ada_lovelace", 9: "hopper", 10: "blackwell"}
+ARCHITECTURES = {
+    2: "kepler",
+    3: "maxwell",
+    4: "pascal",
+    5: "volta",
+    6: "turing",
+    7: "ampere",
+    8: "ada_lovelace",
+    9: "hopper",
+    10: "blackwell",
+}
 
 
 def detect() -> list[dict]:

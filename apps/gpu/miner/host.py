@@ -29,7 +29,11 @@ def capabilities(options: Options, offered: dict[str, engines.Engine]) -> dict:
 def metrics() -> dict:
     """Return what the host's processors and cards do at this moment."""
     cards = gpus.metrics()
-    measured: dict = {"load_1m": round(os.getloadavg()[0], 2), "memory_available_mb": _meminfo("MemAvailable"), "gpus": cards}
+    measured: dict = {
+        "load_1m": round(os.getloadavg()[0], 2),
+        "memory_available_mb": _meminfo("MemAvailable"),
+        "gpus": cards,
+    }
     if cards:  # the old miners' names, for those who read them
         measured["gpu_utilization"] = max(card.get("utilization", 0) for card in cards)
         measured["memory_used"] = sum(card.get("memory_used_mb", 0) for card in cards)

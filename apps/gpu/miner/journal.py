@@ -37,7 +37,7 @@ class Journal:
         self.added = threading.Event()
         for name in ("outbox", "running", "checkpoints", "inputs"):
             (folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = open(folder / "lock", "w")
+        self._lock = os.fdopen(os.open(folder / "lock", os.O_WRONLY | os.O_CREAT, 0o600), "w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

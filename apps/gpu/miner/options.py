@@ -34,15 +34,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--url", default=env.get("AITBC_URL", "http://127.0.0.1:8000"), help="the exchange (AITBC_URL)")
     add("--key", default="", help="the API key; better given as AITBC_MINER_KEY, where no process list shows it")
-    add("--miner-id", default=env.get("AITBC_MINER_ID", ""), help="which of the key owner's miners this is (AITBC_MINER_ID)")
-    add("--state-dir", type=Path, default=Path(env.get("AITBC_MINER_STATE", "var/miner")), help="where unsent results are kept")
+    add(
+        "--miner-id",
+        default=env.get("AITBC_MINER_ID", ""),
+        help="which of the key owner's miners this is (AITBC_MINER_ID)",
+    )
+    add(
+        "--state-dir",
+        type=Path,
+        default=Path(env.get("AITBC_MINER_STATE", "var/miner")),
+        help="where unsent results are kept",
+    )
     add("--slots", type=_positive, default=_positive(env.get("AITBC_MINER_SLOTS", "2")), help="jobs at the same time")
-    add("--price", default=env.get("AITBC_MINER_PRICE", ""), help="AIT per hour of computing; default: the exchange's reference rate")
+    add(
+        "--price",
+        default=env.get("AITBC_MINER_PRICE", ""),
+        help="AIT per hour of computing; default: the exchange's reference rate",
+    )
     add("--region", default=env.get("AITBC_MINER_REGION", ""), help="where this host is, e.g. eu-central")
     add("--engine", dest="engines", action="append", default=[], help="offer only this engine; may be repeated")
-    add("--memory-mb", type=int, default=int(env.get("AITBC_MINER_MEMORY_MB", "0")), help="memory limit of one job; 0: a share of the host's")
+    add(
+        "--memory-mb",
+        type=int,
+        default=int(env.get("AITBC_MINER_MEMORY_MB", "0")),
+        help="memory limit of one job; 0: a share of the host's",
+    )
     add("--job-seconds", type=_positive, default=3600, help="time limit of one job; the job's own may be shorter")
-    add("--drain-seconds", type=float, default=30.0, help="how long SIGTERM waits for running jobs before it hands them back")
+    add(
+        "--drain-seconds",
+        type=float,
+        default=30.0,
+        help="how long SIGTERM waits for running jobs before it hands them back",
+    )
     add("--input-mb", type=_positive, default=256, help="largest input this miner downloads")
     add("--wait-seconds", type=int, default=20, help="how long one poll waits at the exchange for work")
     add("--once", type=_positive, default=0, metavar="N", help="exit after N jobs")
@@ -61,7 +84,9 @@ def environment() -> dict[str, str]:
     written = {}
     if DEV_ENV.is_file():
         lines = DEV_ENV.read_text().splitlines()
-        pairs = (line.removeprefix("export ").split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+        pairs = (
+            line.removeprefix("export ").split("=", 1) for line in lines if "=" in line and not line.startswith("#")
+        )
         written = {name.strip(): value.strip().strip("'\"") for name, value in pairs}
     return written | dict(os.environ)
 

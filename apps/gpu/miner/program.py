@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from apps.gpu.miner import engines, host
+from apps.gpu.miner import engines, host, orders
 from apps.gpu.miner.journal import Answer, Journal
+from apps.gpu.miner.loops import Loop
 from apps.gpu.miner.options import Options
 from apps.gpu.miner.runs import Run, Workshop, failure
-from apps.gpu.miner.wire import Backoff, Exchange, Rejected, TryLater
+from apps.gpu.miner.wire import Exchange, Rejected, TryLater
 from apps.gpu.miner.workers import Pool
 
 log = logging.getLogger("aitbc.miner")
@@ -50,9 +51,9 @@ class Miner:
         """Work until told to drain, or until `--once` is fulfilled."""
         for job_id, attempt in self.journal.abandoned():
             self._hand_back(job_id, attempt, "the miner was restarted")
-        self._thread(self._loop, "heartbeat", self._beat, self._beat_now, self._over)
-        self._thread(self._loop, "delivery", self._deliver, self.journal.added, self._over)
-        poll = self._thread(self._loop, "poll", self._poll, self._draining, self._draining)
+        Loop("heartbeat", self._beat, wake=self._beat_now, end=self._over).start()
+        Loop("delivery", self._deliver, wake=self.journal.added, end=self._over).start()
+        poll = Loop("poll", self._poll, wake=self._draining, end=self._draining).start()
         self._draining.wait()
         self._finish()
         poll.join(1.0)  # a poll still waiting is broken off; the exchange sees us leave
@@ -68,29 +69,7 @@ class Miner:
         self._draining.set()
         self._beat_now.set()
 
-    # The loops
-
-    def _loop(self, name: str, step: Callable[[], float], wake: threading.Event, end: threading.Event) -> None:
-        """Repeat a step, which says how long to pause; when the exchange is away, wait longer each time."""
-        backoff, failed = Backoff(), False
-        while not end.is_set():
-            try:
-                pause = step()
-                if failed:
-                    log.info("%s works again", name)
-                failed = False
-                backoff.reset()
-            except TryLater as error:
-                if end.is_set():
-                    return
-                pause, failed = backoff.next(error.retry_after), True
-                log.warning("%s failed: %s; again in %.1f s", name, error, pause)
-            except Exception as error:  # a loop that ends would leave a miner that looks alive and is not
-                pause, failed = backoff.next(), True
-                log.error("%s failed: %s; again in %.1f s", name, error, pause, exc_info=not isinstance(error, Rejected))
-            wake.wait(pause)
-            if wake is not self._draining:
-                wake.clear()
+    # The steps of the three loops
 
     def _beat(self) -> float:
         """Register when that is due, say how things are, obey what comes back."""
@@ -101,13 +80,18 @@ class Miner:
             runs = list(self.runs.values())
         status = "DRAINING" if self._draining.is_set() else "ONLINE"
         # A job that is computed and not yet delivered is still ours: unnamed, its lease would run out.
-        delivering = [{"job_id": job, "attempt": attempt, "progress": 1.0, "note": "delivering"} for job, attempt in self.journal.waiting()]
+        delivering = [
+            {"job_id": job, "attempt": attempt, "progress": 1.0, "note": "delivering"}
+            for job, attempt in self.journal.waiting()
+        ]
         try:
-            answer = self.exchange.heartbeat(status=status, jobs=[run.report() for run in runs] + delivering, metrics=host.metrics())
+            answer = self.exchange.heartbeat(
+                status=status, jobs=[run.report() for run in runs] + delivering, metrics=host.metrics()
+            )
         except Rejected:
             self._registered = False  # it does not know us any more: say again who we are
             raise
-        self._obey(answer or {}, runs)
+        self._obey(orders.read(answer), runs)
         return min([self._heartbeat_seconds, *(run.heartbeat_seconds for run in runs)]) * random.uniform(0.9, 1.0)
 
     def _poll(self) -> float:
@@ -138,7 +122,7 @@ class Miner:
             raise later
         return 3600.0
 
-    # What the loops do
+    # What they are made of
 
     def _refresh(self) -> None:
         """Look up engines and models now and then; what changed is registered."""
@@ -156,26 +140,29 @@ class Miner:
         self.exchange.register(self._capabilities, self.options.slots)
         offer = self._capabilities
         cards = ", ".join(card["name"] for card in offer["gpus"]) or "no GPU"
-        log.info("registered at %s as %s: %s; tasks %s", self.options.url, self.exchange.miner_id or "the key's miner", cards, ", ".join(offer["tasks"]))
+        log.info(
+            "registered at %s as %s: %s; tasks %s",
+            self.options.url,
+            self.exchange.miner_id or "the key's miner",
+            cards,
+            ", ".join(offer["tasks"]),
+        )
         with self._changed:
             self._registered = True
             self._changed.notify_all()
 
-    def _obey(self, answer: dict, runs: list[Run]) -> None:
-        """Follow the orders in a heartbeat's answer, which concern the jobs we named in it."""
-        self._heartbeat_seconds = _bounded(answer.get("heartbeat_seconds"), self._heartbeat_seconds, 0.1, 300)
-        self._poll_pause = _bounded(answer.get("poll_seconds"), self._poll_pause, 0.0, 300)
-        cancelled, wanted = _ids(answer.get("cancel")), _ids(answer.get("checkpoint"))
-        leases = answer.get("leases")
-        held = {(str(lease.get("job_id")), lease.get("attempt")) for lease in leases} if isinstance(leases, list) else None
+    def _obey(self, told: orders.Orders, runs: list[Run]) -> None:
+        """Follow the orders of a heartbeat's answer, which concern the jobs that were named in it."""
+        self._heartbeat_seconds = told.heartbeat_seconds or self._heartbeat_seconds
+        self._poll_pause = self._poll_pause if told.poll_seconds is None else told.poll_seconds
         for run in runs:
-            if run.id in cancelled:
+            if run.id in told.cancel:
                 log.info("job %s: cancelled by the exchange", run.id)
                 run.stop("CANCELLED", "cancelled by the exchange")
-            elif held is not None and (run.id, run.attempt) not in held:
+            elif told.held is not None and (run.id, run.attempt) not in told.held:
                 log.warning("job %s: the lease is lost, its work is dropped", run.id)
                 run.drop()
-            elif run.id in wanted:
+            elif run.id in told.checkpoint:
                 run.ask_checkpoint()
 
     def _wait_for_slots(self) -> int:
@@ -210,7 +197,7 @@ class Miner:
         if run.heartbeat_seconds < self._heartbeat_seconds:
             self._beat_now.set()  # a lease shorter than our rhythm
         log.info("job %s attempt %s: %s", run.id, run.attempt, job.get("task_type") or "untyped")
-        self._thread(self._work, f"job-{run.id}", run)
+        threading.Thread(target=self._work, args=(run,), name=f"job-{run.id}", daemon=True).start()
 
     def _work(self, run: Run) -> None:
         answer = run.work()
@@ -244,7 +231,9 @@ class Miner:
         except Rejected as error:
             log.warning("job %s: %s refused for good: %s", answer.job_id, answer.verb, error)
             if answer.verb == "result" and error.status in UNUSABLE:
-                self._hand_back(answer.job_id, answer.attempt, f"the exchange does not take the result: {error}", "ENGINE_ERROR")
+                self._hand_back(
+                    answer.job_id, answer.attempt, f"the exchange does not take the result: {error}", "ENGINE_ERROR"
+                )
         self.journal.acknowledged(answer)
 
     def _hand_back(self, job_id: str, attempt: int | None, why: str, code: str = "DRAINING") -> None:
@@ -271,7 +260,11 @@ class Miner:
         with self._changed:
             self._wait_until(lambda: not self.runs and not self.journal.waiting(), lambda: give_up)
         if kept := self.journal.waiting():
-            log.warning("%d answer(s) could not be delivered and wait in %s for the next start", len(kept), self.options.state_dir)
+            log.warning(
+                "%d answer(s) could not be delivered and wait in %s for the next start",
+                len(kept),
+                self.options.state_dir,
+            )
         log.info("drained")
 
     def _wait_until(self, happened: Callable[[], bool], until: Callable[[], float]) -> None:
@@ -279,24 +272,9 @@ class Miner:
         while not happened() and (left := until() - time.monotonic()) > 0:
             self._changed.wait(min(left, 0.2))
 
-    def _thread(self, target: Callable, name: str, *arguments) -> threading.Thread:
-        arguments = (name, *arguments) if target == self._loop else arguments
-        thread = threading.Thread(target=target, name=name, args=arguments, daemon=True)
-        thread.start()
-        return thread
-
 
 def _outline(answer: Answer) -> str:
     seconds = answer.body["metrics"]["duration_ms"] / 1000
     if answer.verb == "result":
         return f"done in {seconds:.2f} s"
     return f"{answer.body['error_code']} after {seconds:.2f} s: {answer.body['error_message'][:200]}"
-
-
-def _bounded(value, default: float, low: float, high: float) -> float:
-    good = isinstance(value, int | float) and not isinstance(value, bool)
-    return min(max(float(value), low), high) if good else default
-
-
-def _ids(value) -> set[str]:
-    return {str(item) for item in value} if isinstance(value, list) else set()

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -98,10 +99,8 @@ class Child:
 
     def ask_checkpoint(self, job: str) -> None:
         """Ask for the engine's last state of this job; the answer arrives as a report."""
-        try:
+        with suppress(OSError):  # it is gone, and its job's thread is about to notice
             self._tell({"checkpoint": job})
-        except OSError:
-            pass  # it is gone, and its job's thread is about to notice
 
     def close(self) -> None:
         """End it for good and reap it."""
@@ -109,10 +108,8 @@ class Child:
         self._signal(signal.SIGKILL)
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
-            try:
+            with suppress(OSError):  # closing flushes what the dead child will never read
                 stream.close()
-            except OSError:
-                pass  # closing flushes what the dead child will never read
         self._scratch.cleanup()
 
     @property
@@ -131,15 +128,11 @@ class Child:
                 return Outcome(code="ENGINE_ERROR", message="the result is larger than 16 MiB")
             if report is None:
                 return Outcome(code="ENGINE_ERROR", message=f"time limit of {seconds:.0f} s exceeded")
-            if "progress" in report:
-                hooks.progress(report["progress"], report["note"])
-            elif "checkpoint" in report:
-                if report["job"] == job:  # asked for as the job before ended: not ours
-                    hooks.checkpoint(report["checkpoint"])
-            elif "error" in report:
+            if "error" in report:
                 return Outcome(**report["error"])
-            else:
+            if "result" in report:
                 return Outcome(result=report["result"], peak_mb=report["peak_mb"])
+            _pass_on(report, job, hooks)
         return None
 
     def _death(self) -> Outcome:
@@ -155,14 +148,14 @@ class Child:
         if "bad_alloc" in said or "MemoryError" in said or status == -signal.SIGKILL:
             return Outcome(code="OUT_OF_MEMORY", message="the engine was ended, most likely for want of memory")
         end = signal.Signals(-status).name if status < 0 else f"status {status}"
-        return Outcome(code="ENGINE_ERROR", message=f"the engine's process ended with {end}: {said[-300:]}".rstrip(": \n"))
+        return Outcome(
+            code="ENGINE_ERROR", message=f"the engine's process ended with {end}: {said[-300:]}".rstrip(": \n")
+        )
 
     def _signal(self, number: int) -> None:
         if self._process.poll() is None:
-            try:
+            with suppress(ProcessLookupError):  # it ended between the look and the shot
                 os.killpg(self._process.pid, number)
-            except ProcessLookupError:
-                pass  # it ended between the look and the shot
 
 
 @dataclass
@@ -199,6 +192,13 @@ class Pool:
             ended, self._idle = self._idle, []
         for child in ended:
             child.close()
+
+
+def _pass_on(report: dict, job: str, hooks: Hooks) -> None:
+    if "progress" in report:
+        hooks.progress(report["progress"], report["note"])
+    elif report["job"] == job:  # else it was asked for just as the job before this one ended
+        hooks.checkpoint(report["checkpoint"])
 
 
 def _environment(threads: int) -> dict[str, str]:

@@ -28,7 +28,7 @@ class LeaseQuerySet(models.QuerySet["Lease"]):
 
 
 class Lease(models.Model):
-    """One attempt of a job in a miner's hands. It moves once, from leased to how it ended: the row is its own history."""
+    """One attempt of a job in a miner's hands. It moves once, from leased to its end: the row is its own history."""
 
     TRANSITIONS = LEASE_TRANSITIONS
 
@@ -64,7 +64,9 @@ class Lease(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(name="gpu_lease_one_live", fields=["job_id"], condition=Q(state="leased")),
-            models.UniqueConstraint(name="gpu_lease_attempt", fields=["job_id", "attempt"], condition=~Q(state="released")),
+            models.UniqueConstraint(
+                name="gpu_lease_attempt", fields=["job_id", "attempt"], condition=~Q(state="released")
+            ),
             models.CheckConstraint(name="gpu_lease_state_known", condition=Q(state__in=LeaseState.values)),
             models.CheckConstraint(name="gpu_lease_ended", condition=Q(state="leased") ^ Q(ended_at__isnull=False)),
         ]

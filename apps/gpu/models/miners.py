@@ -14,6 +14,7 @@ from aitbc.core.ids import uuid7
 from aitbc.core.states import AbstractTransition, StatefulModel
 from apps.gpu.states import MINER_TRANSITIONS, MinerState
 
+
 class MinerQuerySet(models.QuerySet["Miner"]):
     def owned_by(self, owner_id: UUID) -> Self:
         return self.filter(owner_id=owner_id)
@@ -33,7 +34,9 @@ class Miner(StatefulModel):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     owner_id = models.UUIDField()
-    key_id = models.CharField(max_length=64, help_text="The key it last registered with, for clients that name no miner.")
+    key_id = models.CharField(
+        max_length=64, help_text="The key it last registered with, for clients that name no miner."
+    )
     name = models.CharField(max_length=128, help_text="What the miner calls itself; unique per owner.")
     session = models.CharField(max_length=64)
     state = models.CharField(max_length=20, choices=MinerState, default=MinerState.ONLINE)
@@ -56,7 +59,9 @@ class Miner(StatefulModel):
         constraints = [
             models.UniqueConstraint(name="gpu_miner_name", fields=["owner_id", "name"]),
             models.CheckConstraint(name="gpu_miner_state_known", condition=Q(state__in=MinerState.values)),
-            models.CheckConstraint(name="gpu_miner_concurrency", condition=Q(concurrency__gte=1, concurrency__lte=1024)),
+            models.CheckConstraint(
+                name="gpu_miner_concurrency", condition=Q(concurrency__gte=1, concurrency__lte=1024)
+            ),
         ]
         indexes = [
             models.Index(name="gpu_miner_key", fields=["key_id", "-created_at"]),
@@ -108,7 +113,9 @@ class Backend(models.Model):
     healthy = models.BooleanField(default=False)
     last_error = models.CharField(max_length=300, blank=True)
     polled_at = models.DateTimeField(null=True)
-    feeding_until = models.DateTimeField(null=True, help_text="One feeder at a time; a dead one is replaced after this.")
+    feeding_until = models.DateTimeField(
+        null=True, help_text="One feeder at a time; a dead one is replaced after this."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

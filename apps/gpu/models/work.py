@@ -70,10 +70,14 @@ class WorkQuerySet(models.QuerySet["Work"]):
     def ahead_of(self, work: Work) -> Self:
         """Waiting jobs of the same class that will be handed out before this one."""
         same = Q(priority=work.priority)
-        return self.waiting().filter(class_id=work.class_id).filter(
-            Q(priority__gt=work.priority)
-            | same & Q(fair_tag__lt=work.fair_tag)
-            | same & Q(fair_tag=work.fair_tag, id__lt=work.pk)
+        return (
+            self.waiting()
+            .filter(class_id=work.class_id)
+            .filter(
+                Q(priority__gt=work.priority)
+                | same & Q(fair_tag__lt=work.fair_tag)
+                | same & Q(fair_tag=work.fair_tag, id__lt=work.pk)
+            )
         )
 
 
@@ -108,8 +112,12 @@ class Work(models.Model):
         ]
         indexes = [
             models.Index(
-                F("class_id"), F("priority").desc(), F("fair_tag"), F("id"),
-                name="gpu_work_heads", condition=Q(state="waiting"),
+                F("class_id"),
+                F("priority").desc(),
+                F("fair_tag"),
+                F("id"),
+                name="gpu_work_heads",
+                condition=Q(state="waiting"),
             ),
             models.Index(name="gpu_work_delayed", fields=["due_at"], condition=Q(state="delayed")),
             models.Index(name="gpu_work_done", fields=["id"], condition=Q(state="done")),

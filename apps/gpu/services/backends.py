@@ -46,10 +46,14 @@ class Outcome:
     message: str = ""
 
 
-def add(*, caller: miners.Caller, url: str, kind: str, allow_listed: bool, concurrency: int, price: str | None, region: str) -> Backend:
+def add(
+    *, caller: miners.Caller, url: str, kind: str, allow_listed: bool, concurrency: int, price: str | None, region: str
+) -> Backend:
     """Register a model server under a miner of its own and ask it for its models at once."""
     _target(url, allow_listed)
-    named = miners.Caller(caller.owner_id, f"backend:{caller.key_id}"[:64], caller.key_prefix, named=f"backend {url}"[:128])
+    named = miners.Caller(
+        caller.owner_id, f"backend:{caller.key_id}"[:64], caller.key_prefix, named=f"backend {url}"[:128]
+    )
     if Backend.objects.filter(owner_id=caller.owner_id, url=url).exists():
         raise Conflict("This back-end is registered already.")
     offered = {"tasks": list(TASKS), "models": [], **({} if price is None else {"price": price})}
@@ -91,14 +95,16 @@ def refresh(*, backend_id: UUID | str) -> bool:
         Backend.objects.filter(pk=backend.pk).update(healthy=well, last_error=error[:300], polled_at=timezone.now())
         target = MinerState.ONLINE if well else MinerState.OFFLINE
         if miner.state in (MinerState.ONLINE, MinerState.SUSPECT, MinerState.OFFLINE) and miner.state != target:
-            miner.advance(target, actor=f"backend:{backend.pk}", reason=error or "it answers", changed_at=timezone.now())
+            miner.advance(
+                target, actor=f"backend:{backend.pk}", reason=error or "it answers", changed_at=timezone.now()
+            )
         if well and sorted(models) != miner.offer.get("models"):
             miners.declare(miner, capabilities={**miner.capabilities, "models": models})
     return well
 
 
 def feed(*, backend_id: UUID | str) -> int:
-    """Claim work for a back-end and run it there until there is none left or this feeder's time is over; returns how many jobs."""
+    """Run work on a back-end until there is none left or this feeder's time is over; returns how many jobs."""
     now = timezone.now()
     free = Q(feeding_until=None) | Q(feeding_until__lt=now)
     mine = Backend.objects.filter(free, pk=backend_id)
@@ -112,7 +118,8 @@ def feed(*, backend_id: UUID | str) -> int:
 
 def _feed(backend: Backend, take_until: Any) -> int:
     """The calls run in threads without a database; leases are taken, kept alive and ended here."""
-    done, running = 0, {}
+    done = 0
+    running: dict[Future[Outcome], claim.Grant] = {}
     with ThreadPoolExecutor(max_workers=backend.miner.concurrency) as pool:
         while True:
             if timezone.now() < take_until:
@@ -141,7 +148,9 @@ def _beat(backend: Backend) -> None:
 def _settle(backend: Backend, grant: claim.Grant, future: Future[Outcome]) -> None:
     holder = leases.Holder(backend.owner_id, backend.miner_id, grant.attempt)
     error = future.exception()
-    outcome = future.result() if error is None else Outcome(code="ENGINE_ERROR", message=f"{type(error).__name__}: {error}")
+    outcome = (
+        future.result() if error is None else Outcome(code="ENGINE_ERROR", message=f"{type(error).__name__}: {error}")
+    )
     try:
         if outcome.result is not None:
             leases.complete(job_id=grant.job_id, holder=holder, result=outcome.result, metrics={})
@@ -196,7 +205,9 @@ def _prompt(payload: Mapping[str, Any]) -> str:
 
 def _models(backend: Backend) -> list[str]:
     target = _target(backend.url, backend.allow_listed)
-    path, outer, inner = ("/api/tags", "models", "name") if backend.kind == KINDS.OLLAMA else ("/v1/models", "data", "id")
+    path, outer, inner = (
+        ("/api/tags", "models", "name") if backend.kind == KINDS.OLLAMA else ("/v1/models", "data", "id")
+    )
     told = outbound.call(target, "GET", path)
     listed = told.get(outer) if isinstance(told, dict) else None
     if not isinstance(listed, list):

@@ -7,15 +7,16 @@ locked first, so that what it may still hold is counted after every other grant 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import orjson
 
 from aitbc.core import params, wake
-from aitbc.core.db import atomic, cursor, on_commit, retrying
+from aitbc.core.db import atomic, cursor, retrying
 from aitbc.core.messaging import emit
 from apps.gpu.events import LeaseGranted
 from apps.gpu.models import Lease
@@ -26,7 +27,9 @@ from apps.gpu.states import MinerState
 
 MOST_AT_ONCE = 64
 
-LOCK_MINER = """SELECT state, concurrency, capability_version, price FROM gpu_miner WHERE id = %(miner)s FOR NO KEY UPDATE"""
+LOCK_MINER = (
+    """SELECT state, concurrency, capability_version, price FROM gpu_miner WHERE id = %(miner)s FOR NO KEY UPDATE"""
+)
 # `id = ANY (ARRAY(...))` and not `FROM cand`: a plan made on an empty table would scan the whole primary key.
 CLAIM = """WITH room AS MATERIALIZED (
   SELECT greatest(0, least(%(n)s::bigint, %(capacity)s::bigint - count(*))) AS n
@@ -42,7 +45,8 @@ CLAIM = """WITH room AS MATERIALIZED (
   INSERT INTO gpu_lease (work_id, job_id, attempt, class_id, miner_id, provider_id, rate, heartbeat_seconds,
     granted_at, lease_until, execute_by, input_sha256, input_size)
   SELECT id, job_id, attempt, class_id, %(miner)s::uuid, %(provider)s::uuid, %(rate)s::bigint, heartbeat_seconds, at.t,
-    at.t + least(start_seconds, execution_seconds) * interval '1 second', at.t + execution_seconds * interval '1 second',
+    at.t + least(start_seconds, execution_seconds) * interval '1 second',
+    at.t + execution_seconds * interval '1 second',
     coalesce(body->>'input_sha256', ''), coalesce((body->>'input_size')::bigint, 0)
   FROM taken CROSS JOIN (SELECT clock_timestamp() AS t) at
   RETURNING work_id, granted_at, lease_until
@@ -70,12 +74,16 @@ class Grant:
     body: dict[str, Any]
 
 
+COLUMNS = [column.name for column in fields(Grant)][:-1]  # all but the body, in the statement's order
+
+
 @dataclass(frozen=True)
 class Claim:
     """What a poll got; `full` means that the miner holds as much as it may and need not be woken for work."""
 
     grants: list[Grant] = field(default_factory=list)
     full: bool = False
+    changed: bool = False  # the miner is not what the roster said: recognise it again
 
 
 def claim(miner: Known, *, n: int = 1, newer_than: float | None = None) -> Claim:
@@ -89,8 +97,10 @@ def claim(miner: Known, *, n: int = 1, newer_than: float | None = None) -> Claim
         best = _fitting(miner)
         if not best:
             return Claim()
-        found = retrying(lambda: _grant(miner, best, n))
-        if found.grants or found.full or second_look or not HEADS_HERE.again():
+        found = retrying(partial(_grant, miner, best, n))
+        if found.full and newer_than is not None:
+            wake.send(f"work:{best[0].class_id}")  # this miner was woken in vain: let the next one look
+        if found != Claim() or second_look or not HEADS_HERE.again():
             return found
     return Claim()
 
@@ -109,37 +119,37 @@ def _grant(miner: Known, best: Sequence[Head], n: int) -> Claim:
         state, concurrency, version, price = sql.fetchone() or ("", 0, 0, 0)
         if state != MinerState.ONLINE or version != miner.version:
             ROSTER.drop({miner.pk})
-            return Claim()
+            return Claim(changed=True)
         rate = params.get("jobs.reference_rate") if price is None else price
         terms = {"miner": miner.pk, "provider": miner.owner_id, "rate": rate, "capacity": concurrency}
-        grants = _take(sql, terms, best, n)
-        full = not grants and _live(sql, miner.pk) >= concurrency
-        _publish(miner, rate, grants)
-    if full:
-        wake.send(f"work:{best[0].class_id}")  # this miner was woken in vain: let the next one look
-    return Claim(grants, full)
+        found = _take(sql, terms, best, n)
+        _publish(miner, rate, found.grants)
+    return found
 
 
-def _take(sql: Any, terms: dict[str, Any], best: Sequence[Head], n: int) -> list[Grant]:
+def _take(sql: Any, terms: dict[str, Any], best: Sequence[Head], n: int) -> Claim:
     """Strict priority over the four best classes first; then fill up from sixteen without floors."""
     hot = best[:WALKED]
     floors = [best[i + 1].priority if i + 1 < len(best) else LOWEST for i in range(len(hot))]
     grants, room = _walk(sql, terms, hot, floors, n)
-    HEADS_HERE.moved(hot, floors, _places(grants), n if room is None else room)
-    if len(grants) < (n if room is None else room) and len(best) > 1:
+    if not grants and _live(sql, terms["miner"]) >= terms["capacity"]:
+        return Claim(full=True)  # says nothing about the heads
+    HEADS_HERE.moved(hot, floors, _places(grants), room)
+    if len(grants) < room and len(best) > 1:
         wide = best[:WIDE]
         more, _ = _walk(sql, terms, wide, [LOWEST] * len(wide), n - len(grants))
         grants += more
-    return grants
+    return Claim(grants)
 
 
 def _walk(
     sql: Any, terms: dict[str, Any], heads: Sequence[Head], floors: Sequence[int], n: int
-) -> tuple[list[Grant], int | None]:
+) -> tuple[list[Grant], int]:
+    """One statement; returns what it took and how many it might have taken."""
     sql.execute(CLAIM, {**terms, "classes": [head.class_id for head in heads], "floors": list(floors), "n": n})
     rows = sql.fetchall()
-    grants = [Grant(*row[:9], body=orjson.loads(row[9])) for row in rows]
-    return grants, rows[0][10] if rows else None
+    grants = [Grant(**dict(zip(COLUMNS, row, strict=False)), body=orjson.loads(row[9])) for row in rows]
+    return grants, int(rows[0][10]) if rows else n
 
 
 def _places(grants: Sequence[Grant]) -> list[tuple[int, int, int]]:
@@ -155,8 +165,13 @@ def _publish(miner: Known, rate: int, grants: Sequence[Grant]) -> None:
     emit(
         *(
             LeaseGranted(
-                job_id=str(grant.job_id), attempt=grant.attempt, miner_id=str(miner.pk), provider_id=str(miner.owner_id),
-                rate=rate, granted_at=grant.granted_at.isoformat(), lease_until=grant.lease_until.isoformat(),
+                job_id=str(grant.job_id),
+                attempt=grant.attempt,
+                miner_id=str(miner.pk),
+                provider_id=str(miner.owner_id),
+                rate=rate,
+                granted_at=grant.granted_at.isoformat(),
+                lease_until=grant.lease_until.isoformat(),
             )
             for grant in grants
         ),

@@ -96,7 +96,8 @@ def judge_served(class_ids: Iterable[int] | None = None) -> int:
     if class_ids is not None:
         classes = classes.filter(pk__in=list(class_ids))
     online = [roster.candidate_of(miner) for miner in Miner.objects.online()]
-    served, unserved = [], []
+    served: list[int] = []
+    unserved: list[int] = []
     for class_id, requirement in classes.values_list("pk", "requirement"):
         (served if any(fits(requirement, miner) for miner in online) else unserved).append(class_id)
     with atomic(RequirementClass):

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-
 from aitbc.core.db import cursor
 from apps.gpu.models import ClassHeads
 
@@ -108,7 +107,9 @@ class Heads:
                     break
         return found
 
-    def moved(self, hot: Sequence[Head], floors: Sequence[int], rows: Sequence[tuple[int, int, int]], wanted: int) -> None:
+    def moved(
+        self, hot: Sequence[Head], floors: Sequence[int], rows: Sequence[tuple[int, int, int]], wanted: int
+    ) -> None:
         """Until the next refresh, what was taken (class, priority, tag) tells where the heads are now."""
         last = {class_id: Head(-priority, tag, class_id) for class_id, priority, tag in rows}
         reached = max((i for i, head in enumerate(hot) if head.class_id in last), default=-1)
@@ -158,5 +159,3 @@ class Heads:
 
 
 HEADS_HERE = Heads()
-
-

@@ -16,7 +16,7 @@ ON_THE_WAY = timedelta(days=2)
 
 
 def still_named(addresses: Sequence[str]) -> set[str]:
-    """The addresses among these that must stay: ai keeps a result from its completion on, gpu until then and a bit longer."""
+    """The addresses among these that must stay. ai keeps a result once it has it; gpu until then and a bit longer."""
     recent = Q(state=LeaseState.LEASED) | Q(ended_at__gt=timezone.now() - ON_THE_WAY)
     results = Lease.objects.filter(recent, result_sha256__in=addresses).values_list("result_sha256", flat=True)
     inputs = Lease.objects.live().filter(input_sha256__in=addresses).values_list("input_sha256", flat=True)

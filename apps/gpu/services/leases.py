@@ -25,7 +25,16 @@ from apps.gpu.states import LeaseState
 
 INLINE_BYTES = 64 * 1024
 RESULT_BYTES = 16 * 1024 * 1024
-CODES = ("BAD_INPUT", "OUT_OF_MEMORY", "ENGINE_ERROR", "INFERENCE_FAILED", "REFUSED", "CANCELLED", "DRAINING", "UNKNOWN")
+CODES = (
+    "BAD_INPUT",
+    "OUT_OF_MEMORY",
+    "ENGINE_ERROR",
+    "INFERENCE_FAILED",
+    "REFUSED",
+    "CANCELLED",
+    "DRAINING",
+    "UNKNOWN",
+)
 
 # clock_timestamp() is read once: the time a lease ends is the time it is metered to.
 END = """WITH ended AS (
@@ -48,7 +57,8 @@ RELEASE = """WITH freed AS (
     AND granted_at >= %(since)s::timestamptz AND cancel_at IS NULL
   RETURNING work_id
 )
-UPDATE gpu_work SET state = 'waiting' WHERE id IN (SELECT work_id FROM freed) RETURNING class_id, priority, fair_tag, state"""
+UPDATE gpu_work SET state = 'waiting' WHERE id IN (SELECT work_id FROM freed)
+RETURNING class_id, priority, fair_tag, state"""
 PROGRESS = """UPDATE gpu_lease l SET progress = t.progress, note = t.note
 FROM unnest(%(jobs)s::uuid[], %(progress)s::float8[], %(notes)s::text[]) AS t(job_id, progress, note)
 WHERE l.job_id = t.job_id AND l.miner_id = %(miner)s::uuid AND l.state = 'leased'
@@ -71,8 +81,12 @@ class Ended:
 
     def parties(self) -> dict[str, Any]:
         return {
-            "job_id": str(self.job_id), "attempt": self.attempt, "miner_id": str(self.miner_id),
-            "provider_id": str(self.provider_id), "rate": self.rate, "metered_ms": self.metered_ms,
+            "job_id": str(self.job_id),
+            "attempt": self.attempt,
+            "miner_id": str(self.miner_id),
+            "provider_id": str(self.provider_id),
+            "rate": self.rate,
+            "metered_ms": self.metered_ms,
         }
 
 
@@ -107,8 +121,13 @@ def complete(*, job_id: UUID, holder: Holder, result: Any, metrics: Mapping[str,
         if ended is not None:
             emit(
                 LeaseCompleted(
-                    **ended.parties(), started_at=ended.granted_at.isoformat(), ended_at=ended.ended_at.isoformat(),
-                    result=None if stored else result, result_sha256=sha256, result_size=len(canonical), metrics=dict(metrics),
+                    **ended.parties(),
+                    started_at=ended.granted_at.isoformat(),
+                    ended_at=ended.ended_at.isoformat(),
+                    result=None if stored else result,
+                    result_sha256=sha256,
+                    result_size=len(canonical),
+                    metrics=dict(metrics),
                 ),
                 by="gpu",
             )
@@ -117,7 +136,7 @@ def complete(*, job_id: UUID, holder: Holder, result: Any, metrics: Mapping[str,
 
 
 def fail(*, job_id: UUID, holder: Holder, code: str, message: str) -> bool:
-    """Take a job back from the miner that gives it up, with its reason; saying so twice is fine. Returns whether it was new."""
+    """Take a job back from the miner that gives it up; saying so twice is fine. Returns whether it was new."""
     with atomic(Lease):
         ended = _end(job_id, holder, LeaseState.FAILED, code=code, message=message[:1000])
         if ended is not None:
@@ -138,7 +157,9 @@ def release(*, owner_id: UUID, job_ids: Sequence[UUID], since: datetime) -> int:
 def report(*, miner_id: UUID, reports: Sequence[Report]) -> None:
     """Record progress of jobs the miner holds, and publish what changed."""
     columns = {
-        "jobs": [r.job_id for r in reports], "progress": [r.progress for r in reports], "notes": [r.note for r in reports],
+        "jobs": [r.job_id for r in reports],
+        "progress": [r.progress for r in reports],
+        "notes": [r.note for r in reports],
     }
     with atomic(Lease), cursor(Lease) as sql:
         sql.execute(PROGRESS, {**columns, "miner": miner_id})
@@ -150,11 +171,25 @@ def report(*, miner_id: UUID, reports: Sequence[Report]) -> None:
 
 
 def _end(
-    job_id: UUID, holder: Holder, state: LeaseState, *, code: str = "", message: str = "", sha256: str = "", size: int = 0
+    job_id: UUID,
+    holder: Holder,
+    state: LeaseState,
+    *,
+    code: str = "",
+    message: str = "",
+    sha256: str = "",
+    size: int = 0,
 ) -> Ended | None:
     values = {
-        "job": job_id, "owner": holder.owner_id, "miner": holder.miner_id, "attempt": holder.attempt, "state": str(state),
-        "code": code, "message": message, "sha256": sha256, "size": size,
+        "job": job_id,
+        "owner": holder.owner_id,
+        "miner": holder.miner_id,
+        "attempt": holder.attempt,
+        "state": str(state),
+        "code": code,
+        "message": message,
+        "sha256": sha256,
+        "size": size,
     }
     with cursor(Lease) as sql:
         sql.execute(END, values)
@@ -167,7 +202,7 @@ def _end(
 
 
 def _not_live(job_id: UUID, holder: Holder, kind: str, accepted: LeaseState, **sent: Any) -> bool:
-    """The lease is not this caller's to end: a repetition is fine (False), anything else is fenced and kept as evidence."""
+    """The lease is not this caller's to end: a repetition is fine (False), the rest is fenced, with evidence."""
     held = Lease.objects.of_job(job_id).owned_by(holder.owner_id)
     if holder.miner_id is not None:
         held = held.of_miner(holder.miner_id)
@@ -181,10 +216,17 @@ def _not_live(job_id: UUID, holder: Holder, kind: str, accepted: LeaseState, **s
     reason = _reason(last, fits_attempt=bool(same))
     with atomic(LateResult):
         LateResult.objects.create(
-            job_id=job_id, attempt=holder.attempt, miner_id=last.miner_id, kind=kind, reason=reason,
-            sha256=sent.get("sha256", ""), size=sent.get("size", 0),
+            job_id=job_id,
+            attempt=holder.attempt,
+            miner_id=last.miner_id,
+            kind=kind,
+            reason=reason,
+            sha256=sent.get("sha256", ""),
+            size=sent.get("size", 0),
         )
-    raise LeaseFenced(f"{reason}; nothing was changed.", state=last.state, allowed=sorted(Lease.TRANSITIONS[last.state]))
+    raise LeaseFenced(
+        f"{reason}; nothing was changed.", state=last.state, allowed=sorted(Lease.TRANSITIONS[last.state])
+    )
 
 
 def _reason(lease: Lease, *, fits_attempt: bool) -> str:

@@ -77,7 +77,10 @@ def find(caller: Caller) -> Miner | None:
     """The owner's miner that the caller means. Raises MinerNotFound when the id is someone else's."""
     mine = Miner.objects.owned_by(caller.owner_id)
     if caller.named is None:
-        return mine.present().filter(key_id=caller.key_id).order_by("-created_at").first() or mine.filter(name=caller.own_name).first()
+        return (
+            mine.present().filter(key_id=caller.key_id).order_by("-created_at").first()
+            or mine.filter(name=caller.own_name).first()
+        )
     found = mine.filter(name=caller.named).first()
     if found is None and (pk := _as_uuid(caller.named)) is not None:
         found = mine.filter(pk=pk).first()
@@ -109,7 +112,9 @@ def register(caller: Caller, *, capabilities: Any = None, concurrency: int | Non
     with atomic(Miner):
         if miner.state != MinerState.ONLINE:
             miner.advance(MinerState.ONLINE, actor=f"key:{caller.key_prefix}", reason="registered again")
-        Miner.objects.filter(pk=miner.pk).update(key_id=caller.key_id, session=secrets.token_hex(16), last_heartbeat=timezone.now())
+        Miner.objects.filter(pk=miner.pk).update(
+            key_id=caller.key_id, session=secrets.token_hex(16), last_heartbeat=timezone.now()
+        )
         _store_offer(miner, capabilities, offer, slots)
     miner.refresh_from_db()
     return miner
@@ -132,7 +137,7 @@ def recognise(caller: Caller) -> Known:
         return known
     miner = find(caller)
     if miner is None:
-        # An old daemon never registers twice, and some never do: its key is enough. A name in use elsewhere is not its own.
+        # An old daemon never registers twice, some never do: the key is enough. A name used elsewhere is not its own.
         if caller.named is not None and Miner.objects.filter(name=caller.named).exists():
             raise MinerNotFound()
         miner = register(caller)
@@ -144,7 +149,10 @@ def recognise(caller: Caller) -> Known:
 
 
 def heartbeat(
-    caller: Caller, *, metrics: Mapping[str, Any] | None = None, running: list[UUID] | None = None,
+    caller: Caller,
+    *,
+    metrics: Mapping[str, Any] | None = None,
+    running: list[UUID] | None = None,
     reports: list[leases.Report] | None = None,
 ) -> Pulse:
     """Note that a miner lives and push its leases on; answers what it should stop, and what it should save.
@@ -173,7 +181,7 @@ def heartbeat(
 
 
 def deregister(miner: Miner, *, drain: bool = False, force: bool = False, actor: str) -> Miner:
-    """Take a miner out of service. With leases it must drain (finish them first), or be forced (they expire at once)."""
+    """Take a miner out of service. With leases it must drain (finish them), or be forced (they expire at once)."""
     with atomic(Miner):
         miner = Miner.objects.select_for_update(no_key=True).get(pk=miner.pk)
         live = Lease.objects.live().of_miner(miner.pk).count()
@@ -194,12 +202,17 @@ def read_offer(capabilities: Any, *, region: str) -> Offer:
     try:
         return normalise(capabilities, region=region)
     except ValueError as error:
-        raise Invalid(f"capabilities.price: {error}", errors=[{"field": "capabilities.price", "message": str(error)}]) from None
+        raise Invalid(
+            f"capabilities.price: {error}", errors=[{"field": "capabilities.price", "message": str(error)}]
+        ) from None
 
 
 def _create(caller: Caller, capabilities: Any, offer: Offer, slots: int) -> Miner | None:
     miner = Miner(
-        owner_id=caller.owner_id, key_id=caller.key_id, name=caller.named or caller.own_name, session=secrets.token_hex(16),
+        owner_id=caller.owner_id,
+        key_id=caller.key_id,
+        name=caller.named or caller.own_name,
+        session=secrets.token_hex(16),
     )
     try:
         with atomic(Miner):
@@ -215,8 +228,12 @@ def _store_offer(miner: Miner, capabilities: Any, offer: Offer, slots: int) -> N
     """Write what the miner offers; inside the caller's transaction."""
     Miner.objects.filter(pk=miner.pk).update(
         capabilities=capabilities if isinstance(capabilities, (dict, list)) else {},
-        offer=offer.to_json(), price=offer.price, region=offer.region[:100], concurrency=slots,
-        capability_version=F("capability_version") + 1, changed_at=timezone.now(),
+        offer=offer.to_json(),
+        price=offer.price,
+        region=offer.region[:100],
+        concurrency=slots,
+        capability_version=F("capability_version") + 1,
+        changed_at=timezone.now(),
     )
     MinerGpu.objects.filter(miner=miner).delete()
     MinerGpu.objects.bulk_create(MinerGpu(miner=miner, position=i, **asdict(gpu)) for i, gpu in enumerate(offer.gpus))
@@ -233,7 +250,9 @@ def _noticed(miner_id: UUID) -> None:
 def _revive(miner: Miner) -> None:
     now: datetime = timezone.now()
     try:
-        miner.advance(MinerState.ONLINE, actor=f"miner:{miner.pk}", reason="heard again", last_heartbeat=now, changed_at=now)
+        miner.advance(
+            MinerState.ONLINE, actor=f"miner:{miner.pk}", reason="heard again", last_heartbeat=now, changed_at=now
+        )
     except StateConflict:
         if miner.state != MinerState.ONLINE:  # refreshed: another request of this miner may have been faster
             raise

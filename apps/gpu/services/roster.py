@@ -45,8 +45,13 @@ def candidate_of(miner: Miner) -> Candidate:
 
 def known_from(miner: Miner) -> Known:
     return Known(
-        pk=miner.pk, owner_id=miner.owner_id, name=miner.name, state=miner.state,
-        concurrency=miner.concurrency, version=miner.capability_version, candidate=candidate_of(miner),
+        pk=miner.pk,
+        owner_id=miner.owner_id,
+        name=miner.name,
+        state=miner.state,
+        concurrency=miner.concurrency,
+        version=miner.capability_version,
+        candidate=candidate_of(miner),
     )
 
 

@@ -65,7 +65,8 @@ REPUTATION = """WITH active AS (
     ORDER BY id DESC LIMIT 1000) l ON true
   GROUP BY l.miner_id
 )
-UPDATE gpu_miner m SET reputation = j.reputation, capability_version = capability_version + 1, changed_at = clock_timestamp()
+UPDATE gpu_miner m SET reputation = j.reputation, capability_version = capability_version + 1,
+  changed_at = clock_timestamp()
 FROM judged j WHERE m.id = j.miner_id AND m.reputation <> j.reputation"""
 
 
@@ -109,8 +110,13 @@ def _expire_batch(limit: int) -> int:
         rows = sql.fetchall()
         facts = [
             LeaseExpired(
-                job_id=str(job), attempt=attempt, miner_id=str(miner), provider_id=str(provider),
-                rate=rate, code=code, metered_ms=metered_ms,
+                job_id=str(job),
+                attempt=attempt,
+                miner_id=str(miner),
+                provider_id=str(provider),
+                rate=rate,
+                code=code,
+                metered_ms=metered_ms,
             )
             for job, attempt, miner, provider, rate, code, metered_ms in rows
         ]
@@ -131,8 +137,13 @@ def watch_miners() -> dict[str, int]:
         "suspect": _silent(MinerState.ONLINE, MinerState.SUSPECT, now - min(2 * beat, lost_after)),
         "deregistered": len(
             advance_many(
-                Miner, list(drained.values_list("pk", flat=True)[:BATCH]), MinerState.DEREGISTERED,
-                actor="sweep", reason="drained", sources=[MinerState.DRAINING], changed_at=now,
+                Miner,
+                list(drained.values_list("pk", flat=True)[:BATCH]),
+                MinerState.DEREGISTERED,
+                actor="sweep",
+                reason="drained",
+                sources=[MinerState.DRAINING],
+                changed_at=now,
             )
         ),
     }
@@ -149,7 +160,13 @@ def _silent(state: MinerState, to: MinerState, since: datetime) -> int:
     """Move miners not heard since; a heartbeat that arrives meanwhile keeps its miner where it is."""
     silent = Miner.objects.filter(state=state, last_heartbeat__lt=since, backend=None).values_list("pk", flat=True)
     moved = advance_many(
-        Miner, list(silent[:BATCH]), to, actor="sweep", reason=f"not heard since {since:%H:%M:%S}", sources=[state],
-        where={"last_heartbeat__lt": since}, changed_at=timezone.now(),
+        Miner,
+        list(silent[:BATCH]),
+        to,
+        actor="sweep",
+        reason=f"not heard since {since:%H:%M:%S}",
+        sources=[state],
+        where={"last_heartbeat__lt": since},
+        changed_at=timezone.now(),
     )
     return len(moved)

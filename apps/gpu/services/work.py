@@ -24,13 +24,15 @@ WITHDRAWN_GRACE_SECONDS = 60
 # costs its owner nothing, so that it does not push the owner's other work back.
 ENQUEUE = """WITH new AS (
   SELECT t.*, CASE WHEN c.served THEN t.cost ELSE 0 END AS charge
-  FROM unnest(%(jobs)s::uuid[], %(attempts)s::smallint[], %(classes)s::int[], %(priorities)s::smallint[], %(owners)s::uuid[],
+  FROM unnest(%(jobs)s::uuid[], %(attempts)s::smallint[], %(classes)s::int[], %(priorities)s::smallint[],
+    %(owners)s::uuid[],
     %(costs)s::bigint[], %(starts)s::int[], %(heartbeats)s::int[], %(executions)s::int[], %(bodies)s::text[],
     %(dues)s::timestamptz[]) WITH ORDINALITY
     AS t(job_id, attempt, class_id, priority, owner_id, cost, start_s, heartbeat_s, execution_s, body, due_at, n)
   JOIN gpu_requirementclass c ON c.id = t.class_id
   WHERE NOT EXISTS (SELECT FROM gpu_work w WHERE w.job_id = t.job_id AND (w.attempt >= t.attempt OR w.state <> 'done'))
-  AND NOT EXISTS (SELECT FROM gpu_lease l WHERE l.job_id = t.job_id AND l.attempt >= t.attempt AND l.state <> 'released')
+  AND NOT EXISTS (
+    SELECT FROM gpu_lease l WHERE l.job_id = t.job_id AND l.attempt >= t.attempt AND l.state <> 'released')
 ), own AS (
   SELECT owner_id, sum(charge)::bigint AS total FROM new GROUP BY owner_id
 ), share AS (
@@ -51,13 +53,15 @@ SELECT new.job_id, new.attempt, new.class_id, new.priority, new.owner_id,
 FROM new JOIN own USING (owner_id) JOIN share USING (owner_id) ORDER BY n
 ON CONFLICT DO NOTHING
 RETURNING class_id, priority, fair_tag, state"""
-WITHDRAW = """UPDATE gpu_work SET state = 'done' WHERE job_id = ANY (%(jobs)s::uuid[]) AND state IN ('waiting', 'delayed')
+WITHDRAW = """UPDATE gpu_work SET state = 'done'
+WHERE job_id = ANY (%(jobs)s::uuid[]) AND state IN ('waiting', 'delayed')
 RETURNING job_id"""
 # Heartbeats do not push a withdrawn lease on: a miner that does not stop loses it after the grace.
 CANCEL = """UPDATE gpu_lease SET cancel_at = clock_timestamp(),
   lease_until = least(lease_until, clock_timestamp() + %(grace)s::int * interval '1 second')
 WHERE job_id = ANY (%(jobs)s::uuid[]) AND state = 'leased' AND cancel_at IS NULL RETURNING miner_id"""
-MOVE = """UPDATE gpu_work w SET priority = t.priority FROM unnest(%(jobs)s::uuid[], %(priorities)s::smallint[]) AS t(job_id, priority)
+MOVE = """UPDATE gpu_work w SET priority = t.priority
+FROM unnest(%(jobs)s::uuid[], %(priorities)s::smallint[]) AS t(job_id, priority)
 WHERE w.job_id = t.job_id AND w.state IN ('waiting', 'delayed') RETURNING w.class_id, w.priority, w.fair_tag, w.state"""
 WAKE_DUE = """UPDATE gpu_work SET state = 'waiting' WHERE id = ANY (ARRAY(
   SELECT id FROM gpu_work WHERE state = 'delayed' AND due_at <= statement_timestamp()
@@ -70,7 +74,7 @@ Place = tuple[int, int, int, str]  # class, priority, fair tag, state
 
 
 def enqueue(events: Sequence[JobQueued]) -> int:
-    """Put attempts of jobs into the queue, each once; returns how many were new. Inside the relay's transaction or not."""
+    """Put attempts of jobs into the queue, each once; returns how many were new."""
     with atomic(Work), cursor(Work) as sql:
         class_ids, new = classes.ensure(event.requirement for event in events)
         if new:
@@ -111,7 +115,7 @@ def sweep_done(*, keep_seconds: int = KEEP_DONE_SECONDS, limit: int = 20_000) ->
 
 
 def announce(places: Iterable[Place], topics: Iterable[str] = ()) -> None:
-    """Tell this process's heads; after the commit again (a claim in between found nothing), and wake one miner per job."""
+    """Tell this process's heads; after the commit again (a claim in between found nothing), and wake miners."""
     waiting = [place for place in places if place[3] == "waiting"]
 
     def note() -> None:

@@ -36,7 +36,9 @@ from apps.gpu.services.roster import Known
 
 MINER = "miner"
 POLL_SECONDS = 3  # how often a miner that does not wait may ask; waiting is cheaper for both
-MINER_ID = OpenApiParameter("X-Miner-ID", location=OpenApiParameter.HEADER, required=False, description="Selects one of the key owner's miners.")
+MINER_ID = OpenApiParameter(
+    "X-Miner-ID", location=OpenApiParameter.HEADER, required=False, description="Selects one of the key owner's miners."
+)
 IDENTITY = [MINER_ID, OpenApiParameter("miner_id", required=False, description="The same, as a query parameter.")]
 
 
@@ -46,14 +48,22 @@ class MinerIdentity(DomainViewSet):
     required_scopes: ClassVar[dict[str, Scopes]] = {}
 
     def caller(self, body: Mapping[str, Any] | None = None, *, path: str | None = None) -> miners.Caller:
-        sent = (path, self.request.META.get("HTTP_X_MINER_ID"), self.request.query_params.get("miner_id"), (body or {}).get("miner_id"))
+        sent = (
+            path,
+            self.request.META.get("HTTP_X_MINER_ID"),
+            self.request.query_params.get("miner_id"),
+            (body or {}).get("miner_id"),
+        )
         named = next((str(text).strip() for text in sent if text is not None and str(text).strip()), None)
         if named is not None and named == presented(self.request.META):
             named = None  # one daemon sends its key as its id; the key is never stored or shown
         if named is not None:
             refuse_unstorable(named)
             if len(named) > 128 or not named.isprintable():
-                raise Invalid("A miner id is at most 128 printable characters.", errors=[{"field": "miner_id", "message": "too long"}])
+                raise Invalid(
+                    "A miner id is at most 128 printable characters.",
+                    errors=[{"field": "miner_id", "message": "too long"}],
+                )
         return miners.Caller(self.actor.pk, str(self.actor.key_id), self.actor.key_prefix, named)
 
     def body(self) -> dict[str, Any]:
@@ -67,7 +77,10 @@ class MinerDoorViewSet(MinerIdentity):
     required_scopes: ClassVar[dict[str, Scopes]] = dict.fromkeys(
         ("register", "heartbeat", "poll", "release", "result", "fail", "download"), MINER
     )
-    body_limits: ClassVar[dict[str, int]] = {"result": leases.RESULT_BYTES + leases.INLINE_BYTES, "register": 256 * 1024}
+    body_limits: ClassVar[dict[str, int]] = {
+        "result": leases.RESULT_BYTES + leases.INLINE_BYTES,
+        "register": 256 * 1024,
+    }
 
     @extend_schema(request=RegisterSerializer, responses=OpenApiTypes.OBJECT, parameters=IDENTITY)
     def register(self, request: Request) -> Response:
@@ -78,12 +91,22 @@ class MinerDoorViewSet(MinerIdentity):
         if isinstance(capabilities, (dict, list)) is False:
             capabilities = {}
         miner = miners.register(
-            self.caller(body), capabilities=capabilities, concurrency=data.get("concurrency"), region=data.get("region") or ""
+            self.caller(body),
+            capabilities=capabilities,
+            concurrency=data.get("concurrency"),
+            region=data.get("region") or "",
         )
-        return self.answer({
-            "status": "ok", "miner_id": miner.name, "id": str(miner.pk), "session_token": miner.session,
-            "gpu_count": miner.gpus.count(), "concurrency": miner.concurrency, **pace(),
-        })
+        return self.answer(
+            {
+                "status": "ok",
+                "miner_id": miner.name,
+                "id": str(miner.pk),
+                "session_token": miner.session,
+                "gpu_count": miner.gpus.count(),
+                "concurrency": miner.concurrency,
+                **pace(),
+            }
+        )
 
     @extend_schema(request=HeartbeatSerializer, responses=OpenApiTypes.OBJECT, parameters=IDENTITY)
     def heartbeat(self, request: Request) -> Response:
@@ -97,23 +120,41 @@ class MinerDoorViewSet(MinerIdentity):
             running=None if jobs is None else [job["job_id"] for job in jobs],
             reports=[leases.Report(job["job_id"], job["progress"], job.get("note") or "") for job in told],
         )
-        return self.answer({
-            "status": "ok", "miner_id": pulse.miner.name, **pace(),
-            "cancel": pulse.cancel, "checkpoint": pulse.checkpoint, "leases": pulse.leases,
-        })
+        return self.answer(
+            {
+                "status": "ok",
+                "miner_id": pulse.miner.name,
+                **pace(),
+                "cancel": pulse.cancel,
+                "checkpoint": pulse.checkpoint,
+                "leases": pulse.leases,
+            }
+        )
 
     @extend_schema(request=PollSerializer, responses=OpenApiTypes.OBJECT, parameters=IDENTITY)
     def poll(self, request: Request) -> HttpResponseBase:
         """Take work that fits, or wait for some: 204 when there is none (200 and null on GET)."""
         body = self.body()
-        asked = {name: value for name, value in {**request.query_params.dict(), **body}.items() if name in ("max_wait_seconds", "max_jobs")}
+        asked = {
+            name: value
+            for name, value in {**request.query_params.dict(), **body}.items()
+            if name in ("max_wait_seconds", "max_jobs")
+        }
         data = self.validated(PollSerializer, asked)
         woken = time.monotonic() if is_replay(request) else None
-        known = miners.recognise(self.caller(body))
-        found = claim.claim(known, n=data.get("max_jobs") or 1, newer_than=woken)
+        caller, n = self.caller(body), data.get("max_jobs") or 1
+        known = miners.recognise(caller)
+        found = claim.claim(known, n=n, newer_than=woken)
+        if found.changed:
+            known = miners.recognise(caller)
+            found = claim.claim(known, n=n, newer_than=woken)
         if found.grants:
-            return self._handed(found.grants, many=(data.get("max_jobs") or 1) > 1)
-        empty = HttpResponse(b"null", content_type="application/json") if request.method == "GET" else HttpResponse(status=204)
+            return self._handed(found.grants, many=n > 1)
+        empty = (
+            HttpResponse(b"null", content_type="application/json")
+            if request.method == "GET"
+            else HttpResponse(status=204)
+        )
         return hold(topics=_topics(known, full=found.full), seconds=data.get("max_wait_seconds") or 0, empty=empty)
 
     @extend_schema(exclude=True)
@@ -131,13 +172,19 @@ class MinerDoorViewSet(MinerIdentity):
         body = self.body()
         if "result" not in body and not body.get("error"):
             raise Invalid("A result is required.", errors=[{"field": "result", "message": "This field is required."}])
-        data = self.validated(ResultSerializer, {name: body.get(name) for name in ("metrics", "attempt", "success", "error")} | {"result": body.get("result", {})})
+        data = self.validated(
+            ResultSerializer,
+            {name: body.get(name) for name in ("metrics", "attempt", "success", "error")}
+            | {"result": body.get("result", {})},
+        )
         holder = self._holder(body, data.get("attempt"))
         success = False if "result" not in body else data.get("success")
         failed = dialects.failure_in_result(data["result"], success=success, error=data.get("error"))
         if failed is not None:
             leases.fail(job_id=job_id, holder=holder, code=failed[0], message=failed[1])
-            return self.answer({"status": "ok", "job_id": str(job_id), "result": "failure recorded", "error": "recorded"})
+            return self.answer(
+                {"status": "ok", "job_id": str(job_id), "result": "failure recorded", "error": "recorded"}
+            )
         metrics = data["metrics"] if isinstance(data.get("metrics"), dict) else {}
         leases.complete(job_id=job_id, holder=holder, result=data["result"], metrics=metrics)
         return self.answer({"status": "ok", "job_id": str(job_id), "result": "accepted"})
@@ -148,9 +195,13 @@ class MinerDoorViewSet(MinerIdentity):
         body = self.body()
         data = self.validated(FailSerializer, body)
         code, message = dialects.failure(
-            code=data.get("code") or data.get("error_code"), message=data.get("message") or data.get("error_message"), error=data.get("error")
+            code=data.get("code") or data.get("error_code"),
+            message=data.get("message") or data.get("error_message"),
+            error=data.get("error"),
         )
-        leases.fail(job_id=job_id, holder=self._holder(body, data.get("attempt"), path=miner), code=code, message=message)
+        leases.fail(
+            job_id=job_id, holder=self._holder(body, data.get("attempt"), path=miner), code=code, message=message
+        )
         return self.answer({"status": "ok", "job_id": str(job_id), "code": code, "error": "recorded"})
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY}, parameters=IDENTITY)
@@ -161,7 +212,9 @@ class MinerDoorViewSet(MinerIdentity):
         lease = (held if holder.miner_id is None else held.of_miner(holder.miner_id)).first()
         if lease is None or not lease.input_sha256:
             raise LeaseNotFound("You do not hold this job, or its input came with it.")
-        answer = StreamingHttpResponse(blobs.chunks_of(blobs.open(lease.input_sha256)), content_type="application/octet-stream")
+        answer = StreamingHttpResponse(
+            blobs.chunks_of(blobs.open(lease.input_sha256)), content_type="application/octet-stream"
+        )
         answer["Content-Length"] = str(lease.input_size or blobs.open(lease.input_sha256).seek(0, 2))
         answer["ETag"] = f'"{lease.input_sha256}"'
         return answer
@@ -182,16 +235,25 @@ class MinerDoorViewSet(MinerIdentity):
     def _job(self, grant: claim.Grant) -> dict[str, Any]:
         body, job_id = grant.body, str(grant.job_id)
         told = {
-            "job_id": job_id, "id": job_id, "attempt": grant.attempt, "task_type": body["task_type"],
-            "payload": body["payload"], "constraints": body["constraints"],
+            "job_id": job_id,
+            "id": job_id,
+            "attempt": grant.attempt,
+            "task_type": body["task_type"],
+            "payload": body["payload"],
+            "constraints": body["constraints"],
             "model": dialects.model_of(body["payload"], body["constraints"]),
-            "lease_until": grant.lease_until, "lease_seconds": round((grant.lease_until - grant.granted_at).total_seconds()),
+            "lease_until": grant.lease_until,
+            "lease_seconds": round((grant.lease_until - grant.granted_at).total_seconds()),
             "heartbeat_seconds": min(params.get("miner.heartbeat_s"), max(1, grant.heartbeat_seconds // 3)),
             "timeout_seconds": grant.execution_seconds,
         }
         if body.get("input_sha256"):
             door = self.request.path.rsplit("/", 1)[0]
-            told["input"] = {"sha256": body["input_sha256"], "size": body["input_size"], "url": f"{door}/{job_id}/input"}
+            told["input"] = {
+                "sha256": body["input_sha256"],
+                "size": body["input_size"],
+                "url": f"{door}/{job_id}/input",
+            }
         return told
 
 

@@ -76,10 +76,15 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
         if asked.get("job_status"):
             rows = rows.filter(state=asked["job_status"].lower())
         shown = rows[asked["offset"] : asked["offset"] + asked["limit"]]
-        return self.answer({
-            "miner_id": found.name, "limit": asked["limit"], "offset": asked["offset"], "total": rows.count(),
-            "jobs": LeaseSerializer(shown, many=True).data,
-        })
+        return self.answer(
+            {
+                "miner_id": found.name,
+                "limit": asked["limit"],
+                "offset": asked["offset"],
+                "total": rows.count(),
+                "jobs": LeaseSerializer(shown, many=True).data,
+            }
+        )
 
     @extend_schema(request=None, responses=OpenApiTypes.OBJECT, parameters=[PeriodSerializer], filters=False)
     def earnings(self, request: Request, miner: str) -> Response:
@@ -88,11 +93,20 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
         since, until = asked.get("from_time"), asked.get("to_time")
         paid = trading.earnings(found.owner_id, found.pk, since, until)
         history, pending = _history(found.pk)
-        return self.answer({
-            "miner_id": found.name, "currency": CURRENCY, "total_earnings": format_amount(paid.paid + pending),
-            "paid_earnings": format_amount(paid.paid), "pending_earnings": format_amount(pending), "fees": format_amount(paid.fee),
-            "completed_jobs": paid.jobs, "from_time": since, "to_time": until, "earnings_history": history,
-        })
+        return self.answer(
+            {
+                "miner_id": found.name,
+                "currency": CURRENCY,
+                "total_earnings": format_amount(paid.paid + pending),
+                "paid_earnings": format_amount(paid.paid),
+                "pending_earnings": format_amount(pending),
+                "fees": format_amount(paid.fee),
+                "completed_jobs": paid.jobs,
+                "from_time": since,
+                "to_time": until,
+                "earnings_history": history,
+            }
+        )
 
     @extend_schema(request=RegisterSerializer, responses=OpenApiTypes.OBJECT)
     def capabilities(self, request: Request, miner: str) -> Response:
@@ -100,20 +114,31 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
         body = self.body()
         data = self.validated(RegisterSerializer, body)
         found = miners.get(self.caller(path=miner))
-        offered = data.get("capabilities") if "capabilities" in body else {k: v for k, v in body.items() if k not in ("concurrency", "miner_id")}
+        offered = (
+            data.get("capabilities")
+            if "capabilities" in body
+            else {k: v for k, v in body.items() if k not in ("concurrency", "miner_id")}
+        )
         changed = miners.declare(
             found, capabilities=offered or {}, concurrency=data.get("concurrency"), region=data.get("region") or ""
         )
-        return self.answer({
-            "status": "ok", "miner_id": changed.name, "capabilities": changed.capabilities, "concurrency": changed.concurrency,
-            "session_token": changed.session,
-        })
+        return self.answer(
+            {
+                "status": "ok",
+                "miner_id": changed.name,
+                "capabilities": changed.capabilities,
+                "concurrency": changed.concurrency,
+                "session_token": changed.session,
+            }
+        )
 
     @extend_schema(responses={200: OpenApiTypes.OBJECT}, parameters=FLAGS)
     def destroy(self, request: Request, miner: str) -> Response:
         """Take a miner out of service; with live leases only by draining or by force."""
         left = miners.deregister(
-            miners.get(self.caller(path=miner)), drain=_flag(request, "drain"), force=_flag(request, "force"),
+            miners.get(self.caller(path=miner)),
+            drain=_flag(request, "drain"),
+            force=_flag(request, "force"),
             actor=f"key:{self.actor.key_prefix}",
         )
         drained = left.state == "deregistered"
@@ -133,7 +158,8 @@ class BackendViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DomainVie
     """Model servers that cannot poll: the exchange asks them for models and feeds them work."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = {
-        **dict.fromkeys(("list", "retrieve"), OWNERS), **dict.fromkeys(("create", "destroy"), ("miner", "operator")),
+        **dict.fromkeys(("list", "retrieve"), OWNERS),
+        **dict.fromkeys(("create", "destroy"), ("miner", "operator")),
     }
     queryset = Backend.objects.select_related("miner")
     serializer_class = BackendSerializer
@@ -165,8 +191,9 @@ class BackendViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DomainVie
 
 
 def _history(miner_id: UUID) -> tuple[list[dict[str, Any]], int]:
-    """The latest completed jobs with what became of their payment, and the sum (before fees) of those not settled yet."""
-    history, pending = [], 0
+    """The latest completed jobs with their payments, and the sum (before fees) of those not settled yet."""
+    history: list[dict[str, Any]] = []
+    pending = 0
     done = Lease.objects.of_miner(miner_id).filter(state=LeaseState.COMPLETED).order_by("-id")[:PENDING_LOOKED_AT]
     for lease in done:
         payment = trading.payment_of(lease.job_id)
@@ -175,7 +202,14 @@ def _history(miner_id: UUID) -> tuple[list[dict[str, Any]], int]:
         pending += owed
         status = "unpaid" if payment is None else "pending" if held else "paid" if payment.paid else payment.state
         amount = owed if held else payment.paid if payment else 0
-        history.append({"job_id": str(lease.job_id), "amount": format_amount(amount), "currency": CURRENCY, "payment_status": status})
+        history.append(
+            {
+                "job_id": str(lease.job_id),
+                "amount": format_amount(amount),
+                "currency": CURRENCY,
+                "payment_status": status,
+            }
+        )
     return history[:20], pending
 
 

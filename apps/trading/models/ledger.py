@@ -21,7 +21,7 @@ from apps.trading.states import AccountKind, Code, Phase
 HOUSE = UUID(int=0)
 
 
-class LedgerAccountQuerySet(models.QuerySet):
+class LedgerAccountQuerySet(models.QuerySet["LedgerAccount"]):
     def owned_by(self, owner_id: UUID) -> Self:
         return self.filter(owner_id=owner_id)
 
@@ -66,20 +66,20 @@ class LedgerAccount(models.Model):
     @property
     def balance(self) -> int:
         """What the account owns, holds included."""
-        return self.posted_credits - self.posted_debits
+        return int(self.posted_credits - self.posted_debits)
 
     @property
     def held(self) -> int:
         """What is set aside by pending transfers."""
-        return self.pending_debits
+        return int(self.pending_debits)
 
     @property
     def available(self) -> int:
         """What may be spent now."""
-        return self.balance - self.pending_debits
+        return self.balance - self.held
 
 
-class TransferQuerySet(models.QuerySet):
+class TransferQuerySet(models.QuerySet["Transfer"]):
     def touching(self, account_id: UUID) -> Self:
         return self.filter(Q(debit_id=account_id) | Q(credit_id=account_id))
 

@@ -17,7 +17,7 @@ from aitbc.core.states import AbstractTransition, StatefulModel
 from apps.trading.states import PAYMENT_TRANSITIONS, PaymentState
 
 
-class PaymentQuerySet(models.QuerySet):
+class PaymentQuerySet(models.QuerySet["Payment"]):
     def for_jobs(self, job_ids: Collection[UUID]) -> Self:
         return self.filter(job_id__in=job_ids)
 

@@ -40,8 +40,8 @@ class Closing:
             return [self.move(Code.RELEASE, payment.amount, phase=Phase.VOID, **hold)]
         moves = [self.move(Code.CAPTURE, parts.cost, phase=Phase.POST, **hold)]
         if parts.paid:
-            provider = ledger.available_of(self.provider_id)
-            moves.append(self.move(Code.PAYOUT, parts.paid, debit=escrow, credit=provider))
+            assert self.provider_id, "money was earned by nobody"
+            moves.append(self.move(Code.PAYOUT, parts.paid, debit=escrow, credit=ledger.available_of(self.provider_id)))
         if parts.fee:
             moves.append(self.move(Code.FEE, parts.fee, debit=escrow, credit=ledger.fees_for(payment.job_id)))
         return moves

@@ -66,12 +66,12 @@ def decide(events: Sequence[JobSubmitted]) -> list[Payment]:
 
 
 def new_payment(event: JobSubmitted) -> Payment:
-    now = timezone.now()
+    now, job_id = timezone.now(), UUID(event.job_id)
     return Payment(
-        job_id=UUID(event.job_id),
+        job_id=job_id,
         owner_id=UUID(event.owner_id),
         amount=event.amount,
-        hold_id=ledger.name(f"hold:{event.job_id}") if event.amount else None,
+        hold_id=ledger.name(f"hold:{job_id}") if event.amount else None,
         fee_bp=params.get("market.fee_bp"),
         state=PaymentState.HELD,
         due_at=now + HOLD_TIME,
@@ -81,7 +81,7 @@ def new_payment(event: JobSubmitted) -> Payment:
 
 def hold_of(payment: Payment) -> TransferRequest:
     return TransferRequest(
-        id=payment.hold_id,
+        id=ledger.name(f"hold:{payment.job_id}"),
         debit=ledger.available_of(payment.owner_id),
         credit=ledger.escrow_of(payment.owner_id),
         amount=payment.amount,

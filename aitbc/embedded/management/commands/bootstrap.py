@@ -1,4 +1,4 @@
-"""`manage.py bootstrap`: an administrator and one key of each kind for a first start, written to var/dev.env."""
+"""`manage.py bootstrap`: what a first start needs: databases, an administrator, one key of each kind in var/dev.env."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
 from aitbc.accounts.errors import KeyInvalid
@@ -32,7 +33,7 @@ def still_valid(secret: str) -> bool:
 
 
 class Command(BaseCommand):
-    """Make sure that an administrator and a client's, a miner's and an operator's key exist, and write them down.
+    """Make sure that the databases, an administrator and a client's, a miner's and an operator's key exist, and write them down.
 
     What var/dev.env holds and still works is kept. The file is readable by its owner only.
     """
@@ -43,6 +44,7 @@ class Command(BaseCommand):
         parser.add_argument("--url", default=settings.PUBLIC_URL, help="the address written as AITBC_URL")
 
     def handle(self, *args: Any, url: str, **options: Any) -> None:
+        call_command("migrate_all", verbosity=0)
         path = Path(settings.VAR_DIR) / "dev.env"
         found = read_env(path)
         found["AITBC_URL"] = url

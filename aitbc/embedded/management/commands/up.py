@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, port: int, no_demo: bool, no_miner: bool, once: bool, **options: Any) -> None:
         console = Console()
-        var = Path(settings.VAR_DIR)
-        try:
-            supervisor = Supervisor(var=var, port=port, miner=not no_miner, console=console)
-        except AlreadyRunning as error:
-            raise CommandError(str(error)) from None
+        supervisor = self.supervisor(Path(settings.VAR_DIR), port, miner=not no_miner, console=console)
+        var = supervisor.var
         with supervisor.running():
             keys = read_env(var / "dev.env")
             failed = None if no_demo or no_miner else self.demo(supervisor, keys, var, console)
@@ -50,6 +48,20 @@ class Command(BaseCommand):
                 supervisor.watch()
         if once and failed:
             raise CommandError(failed)
+
+    def supervisor(self, var: Path, port: int, *, miner: bool, console: Console) -> Supervisor:
+        """One for this folder; beside a running one, one for a folder and databases of its own."""
+        try:
+            return Supervisor(var=var, port=port, miner=miner, console=console)
+        except AlreadyRunning as error:
+            if os.environ.get("DATABASE_URL"):  # two exchanges with different signing keys must not share databases
+                raise CommandError(str(error)) from None
+            beside = var / f"port-{port}"
+            console.print(f"[dim]an exchange is running in {var}; this one is another, in {beside}[/]")
+        try:
+            return Supervisor(var=beside, port=port, miner=miner, console=console)
+        except AlreadyRunning as error:
+            raise CommandError(str(error)) from None
 
     def demo(self, supervisor: Supervisor, keys: dict[str, str], var: Path, console: Console) -> str | None:
         try:

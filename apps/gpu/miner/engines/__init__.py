@@ -11,11 +11,11 @@ A payload comes from a stranger. An engine checks all of it and raises BadInput 
 client can act on; whatever else escapes is the engine's own fault.
 """
 
+import logging
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Protocol
-import logging
 
 log = logging.getLogger("aitbc.miner")
 
@@ -111,4 +111,14 @@ def has_module(name: str) -> bool:
     return find_spec(name) is not None
 
 
-__all__ = ["BadInput", "Engine", "EngineFailure", "Progress", "Refused", "available", "has_module", "load", "task_types"]
+__all__ = [
+    "BadInput",
+    "Engine",
+    "EngineFailure",
+    "Progress",
+    "Refused",
+    "available",
+    "has_module",
+    "load",
+    "task_types",
+]

@@ -1,7 +1,6 @@
 """Sentence embeddings by WordLlama, whose weights travel inside its package."""
 
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 
 from apps.gpu.miner.engines import Progress, has_module
@@ -41,8 +40,8 @@ class Embedding:
 
 @lru_cache(maxsize=1)
 def _model():
-    from wordllama import WordLlama
+    import wordllama
 
-    origin = find_spec("wordllama").origin
+    package = Path(wordllama.__file__).parent
     # Told where its own files are and not to look elsewhere; otherwise it tries to download them.
-    return WordLlama.load(cache_dir=Path(origin).parent, disable_download=True)
+    return wordllama.WordLlama.load(cache_dir=package, disable_download=True)

@@ -103,7 +103,11 @@ def _messages(payload: dict) -> list[dict]:
     given = payload.get("messages")
     if given is None:
         prompt = text(payload, "prompt", "text", "input", "inputs", limit=PROMPT_LIMIT)
-        system = [{"role": "system", "content": text(payload, "system", limit=PROMPT_LIMIT)}] if payload.get("system") else []
+        system = (
+            [{"role": "system", "content": text(payload, "system", limit=PROMPT_LIMIT)}]
+            if payload.get("system")
+            else []
+        )
         return [*system, {"role": "user", "content": prompt}]
     if not isinstance(given, list) or not 1 <= len(given) <= 200:
         raise BadInput("messages must be a list of 1 to 200 messages")
@@ -121,6 +125,10 @@ def _message(item) -> dict:
 
 def _stop(given) -> list[str]:
     given = [given] if isinstance(given, str) else given
-    if not isinstance(given, list) or len(given) > 8 or not all(isinstance(s, str) and 0 < len(s) <= 100 for s in given):
+    if (
+        not isinstance(given, list)
+        or len(given) > 8
+        or not all(isinstance(s, str) and 0 < len(s) <= 100 for s in given)
+    ):
         raise BadInput("stop must be a text or up to 8 texts of 1 to 100 characters")
     return given

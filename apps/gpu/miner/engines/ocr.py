@@ -31,8 +31,14 @@ class Ocr:
         progress(0.1, "reading")
         found = _reader()(data)
         lines = [
-            {"text": text, "score": round(float(score), 6), "box": [[round(float(x), 1), round(float(y), 1)] for x, y in box]}
-            for text, score, box in zip(found.txts or (), found.scores or (), [] if found.boxes is None else found.boxes)
+            {
+                "text": text,
+                "score": round(float(score), 6),
+                "box": [[round(float(x), 1), round(float(y), 1)] for x, y in box],
+            }
+            for text, score, box in zip(
+                found.txts or (), found.scores or (), [] if found.boxes is None else found.boxes, strict=True
+            )
         ]
         return {"model": MODEL, "text": "\n".join(line["text"] for line in lines), "lines": lines}
 

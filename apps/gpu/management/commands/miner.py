@@ -1,0 +1,199 @@
+"""`manage.py miner …`: run the reference miner, and look after miners and model servers over HTTP."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandError, CommandParser
+
+from aitbc.core.shell import BaseApiCommand, known
+from apps.gpu.management import miner_tables as tables
+
+MINERS = "/gpu/v1/miners"
+BACKENDS = "/gpu/v1/backends"
+TOLD_TO_THE_PROGRAM = ("AITBC_URL", "AITBC_MINER_KEY")
+EXAMPLES = """\
+  manage.py miner run --slots 4 --price 0.50       the miner program itself (run --help lists its options)
+  manage.py miner register --capabilities '{"tasks": ["inference"], "models": ["llama3"]}' --slots 2
+  manage.py miner status                           what the exchange knows of your miners
+  manage.py miner heartbeat
+  manage.py miner poll --wait 20                   take one job by hand
+  manage.py miner earnings --from-time 2026-11-01T00:00:00Z
+  manage.py miner capabilities '{"price": "0.75", "tasks": ["embedding"]}'
+  manage.py miner jobs --limit 10 --json
+  manage.py miner gpus
+  manage.py miner deregister --drain
+  manage.py miner backend add https://llm.example --price 0.20
+  manage.py miner backend add http://10.0.0.7:11434 --kind ollama --key $AITBC_OPERATOR_KEY
+  manage.py miner backend list
+"""
+
+
+class Command(BaseApiCommand):
+    help = "Run a miner; register, watch and retire miners and model servers."
+    examples = EXAMPLES
+    scope = "miner"
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """`run` becomes the miner program, which knows its own options; the rest is parsed here."""
+        if argv[2:3] == ["run"]:
+            become_the_program(argv[3:])
+        super().run_from_argv(argv)
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb", parser_class=argparse.ArgumentParser)
+        verbs.add_parser("run", help="run the miner program on this host", add_help=False)
+        register = self._verb(verbs, "register", "register a miner, or tell what it offers now")
+        register.add_argument("--capabilities", default="{}", help="JSON object: tasks, models, gpus, price, region …")
+        register.add_argument("--slots", type=int, default=1, help="jobs at the same time (1)")
+        register.add_argument("--region", default="")
+        self._verb(verbs, "status", "show one miner, or all of yours")
+        self._verb(verbs, "heartbeat", "say that it lives")
+        self._verb(verbs, "poll", "take a job").add_argument(
+            "--wait", type=int, default=5, help="seconds to wait for one (5)"
+        )
+        earnings = self._verb(verbs, "earnings", "show what it was paid")
+        for flag in ("--from-time", "--to-time"):
+            earnings.add_argument(flag, help="RFC 3339")
+        self._verb(verbs, "capabilities", "change what it offers").add_argument("offered", help="JSON object")
+        jobs = self._verb(verbs, "jobs", "show what it did, newest first")
+        jobs.add_argument("--limit", type=int, default=20)
+        jobs.add_argument("--status", help="leased, completed, failed, expired …")
+        self._verb(verbs, "gpus", "show its cards")
+        leave = self._verb(verbs, "deregister", "take it out of service")
+        leave.add_argument("--drain", action="store_true", help="let it finish what it holds")
+        leave.add_argument("--force", action="store_true", help="take its jobs back at once")
+        self._backend_arguments(verbs)
+
+    def _backend_arguments(self, verbs: Any) -> None:
+        backend = verbs.add_parser("backend", help="model servers that the exchange feeds")
+        actions = backend.add_subparsers(dest="action", required=True, metavar="action")
+        self.add_connection(actions.add_parser("list", help="show them"))
+        add = actions.add_parser("add", help="register an OpenAI-compatible or Ollama server")
+        self.add_connection(add)
+        add.add_argument("server", help="its address")
+        add.add_argument("--kind", choices=("openai", "ollama"), default="openai")
+        add.add_argument("--concurrency", type=int, default=1)
+        add.add_argument("--price", help="AIT per hour")
+        add.add_argument("--region", default="")
+
+    def _verb(self, verbs: Any, name: str, about: str) -> argparse.ArgumentParser:
+        verb: argparse.ArgumentParser = verbs.add_parser(name, help=about, description=about)
+        verb.add_argument("--miner-id", help="which of your miners (else AITBC_MINER_ID, else your only one)")
+        self.add_connection(verb)
+        return verb
+
+    def handle(self, *args: Any, verb: str, **options: Any) -> None:
+        getattr(self, f"do_{verb}")(**options)
+
+    def do_run(self, **options: Any) -> None:
+        become_the_program([])
+
+    def do_register(self, *, capabilities: str, slots: int, region: str, **options: Any) -> None:
+        body = {"capabilities": _json_object(capabilities), "concurrency": slots, "region": region}
+        self._tell("Registered", "POST", "/register", options, json=body)
+
+    def do_status(self, **options: Any) -> None:
+        if named := _named(options):
+            one = self.call("GET", f"{MINERS}/{named}")
+            self.show(one, tables.fields(f"Miner {one['miner_id']}", one))
+        else:
+            page = self.call("GET", MINERS)
+            self.show(page, tables.rows("Miners", page["items"], tables.MINERS))
+
+    def do_heartbeat(self, **options: Any) -> None:
+        self._tell("Heartbeat", "POST", "/heartbeat", options, json={"status": "ONLINE"})
+
+    def do_poll(self, *, wait: int, **options: Any) -> None:
+        job = self.call(
+            "POST", f"{MINERS}/poll", json={"max_wait_seconds": wait}, headers=_identity(options), timeout=wait + 15
+        )
+        self.show(job, tables.fields(f"Job {job['job_id']}", job) if job else "no work")
+
+    def do_earnings(self, *, from_time: str | None, to_time: str | None, **options: Any) -> None:
+        period = {name: value for name, value in {"from_time": from_time, "to_time": to_time}.items() if value}
+        answer = self.call("GET", f"{MINERS}/{self._one(options)}/earnings", params=period)
+        summary = {name: value for name, value in answer.items() if name != "earnings_history"}
+        self.show(answer, tables.fields("Earnings", summary))
+        if not self.as_json:
+            self.console.print(tables.rows("Latest", answer["earnings_history"], tables.EARNINGS))
+
+    def do_capabilities(self, *, offered: str, **options: Any) -> None:
+        body = {"capabilities": _json_object(offered)}
+        answer = self.call("PUT", f"{MINERS}/{self._one(options)}/capabilities", json=body)
+        self.show(answer, tables.fields("Offers now", answer["capabilities"]))
+
+    def do_jobs(self, *, limit: int, status: str | None, **options: Any) -> None:
+        asked = {"limit": limit} | ({"job_status": status} if status else {})
+        answer = self.call("GET", f"{MINERS}/{self._one(options)}/jobs", params=asked)
+        self.show(answer, tables.rows(f"Jobs of {answer['miner_id']}", answer["jobs"], tables.JOBS))
+
+    def do_gpus(self, **options: Any) -> None:
+        cards = self.call("GET", f"{MINERS}/{self._one(options)}/gpus")
+        self.show(cards, tables.rows("GPUs", cards, tables.GPUS))
+
+    def do_deregister(self, *, drain: bool, force: bool, **options: Any) -> None:
+        flags = {name: "1" for name, wanted in {"drain": drain, "force": force}.items() if wanted}
+        answer = self.call("DELETE", f"{MINERS}/{self._one(options)}", params=flags)
+        self.show(answer, tables.fields("Deregistered", answer))
+
+    def do_backend(self, *, action: str, **options: Any) -> None:
+        getattr(self, f"_backend_{action}")(**options)
+
+    def _backend_list(self, **options: Any) -> None:
+        page = self.call("GET", BACKENDS)
+        self.show(page, tables.rows("Model servers", page["items"], tables.BACKENDS))
+
+    def _backend_add(
+        self, *, server: str, kind: str, concurrency: int, price: str | None, region: str, **options: Any
+    ) -> None:
+        body = {"url": server, "kind": kind, "concurrency": concurrency, "price": price, "region": region}
+        answer = self.call("POST", BACKENDS, json=body)
+        self.show(answer, tables.fields("Model server", answer))
+
+    def _tell(self, title: str, method: str, path: str, options: dict[str, Any], **request: Any) -> None:
+        answer = self.call(method, MINERS + path, headers=_identity(options), **request)
+        self.show(answer, tables.fields(title, answer))
+
+    def _one(self, options: dict[str, Any]) -> str:
+        """The miner meant: the one named, else the only one there is."""
+        if named := _named(options):
+            return named
+        found = [one["miner_id"] for one in self.call("GET", MINERS)["items"]]
+        if len(found) != 1:
+            raise CommandError(f"Say which with --miner-id: {', '.join(found)}" if found else "You have no miner yet.")
+        return found[0]
+
+
+def become_the_program(arguments: list[str]) -> None:
+    """Replace this process by the miner program, which never imports Django."""
+    for name in TOLD_TO_THE_PROGRAM:
+        if value := known(name):
+            os.environ.setdefault(name, value)
+    os.environ.setdefault("AITBC_MINER_STATE", str(Path(settings.VAR_DIR) / "miner"))
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "apps.gpu.miner", "run", *arguments])
+
+
+def _named(options: dict[str, Any]) -> str:
+    return options.get("miner_id") or known("AITBC_MINER_ID")
+
+
+def _identity(options: dict[str, Any]) -> dict[str, str]:
+    return {"X-Miner-ID": named} if (named := _named(options)) else {}
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise CommandError(f"Not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise CommandError("A JSON object is expected.")
+    return found

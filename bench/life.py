@@ -1,0 +1,104 @@
+"""Whole lives over HTTP: submit (paid), hold, queue, lease, result, settle, receipt; and how fast an idle miner is woken."""
+
+from __future__ import annotations
+
+import multiprocessing
+import statistics
+import threading
+import time
+from collections.abc import Iterator
+
+from apps.ai.models import AIJob
+from bench.http import Connection, load, timed
+from bench.report import Figure
+from bench.stack import Stack, stack
+
+JOBS = 3000
+SUBMITTERS = 2
+MINERS = 2
+BATCH = 8
+TASK = "bench-life"
+PICKUPS = 60
+
+
+def submit(connection: Connection, worker: int, n: int) -> list[tuple[int, float]]:
+    body = {"task_type": TASK, "payload": {"n": n}, "payment_amount": "0.001"}
+    return [timed(connection, "POST", "/ai/jobs", body)[:2]]
+
+
+def mine(url: str, key: str, name: str, task: str) -> None:
+    """A miner with room for a batch, that 'computes' at once."""
+    connection = Connection(url, key)
+    me = {"miner_id": name}
+    capabilities = {"supported_tasks": [task], "price": "0.1", "max_concurrent_jobs": BATCH}
+    connection.call("POST", "/gpu/v1/miners/register", {**me, "capabilities": capabilities, "concurrency": BATCH})
+    while True:
+        status, answer = connection.call("POST", "/gpu/v1/miners/poll", {**me, "max_wait_seconds": 20, "max_jobs": BATCH})
+        for job in (answer or {}).get("jobs", []) if status == 200 else []:
+            body = {**me, "attempt": job["attempt"], "result": {"output": "x" * 100}}
+            connection.call("POST", f"/gpu/v1/miners/{job['job_id']}/result", body)
+
+
+def settled(task: str) -> int:
+    return AIJob.objects.filter(task_type=task, state="settled").count()
+
+
+def lives(exchange: Stack) -> Figure:
+    context = multiprocessing.get_context("fork")
+    miners = [
+        context.Process(target=mine, args=(exchange.url, exchange.miner, f"life-{n}", TASK), daemon=True)
+        for n in range(MINERS)
+    ]
+    for miner in miners:
+        miner.start()
+    started = time.perf_counter()
+    load(exchange.url, exchange.client, submit, connections=SUBMITTERS, calls=JOBS // SUBMITTERS)
+    deadline = time.monotonic() + 180
+    while (done := settled(TASK)) < JOBS and time.monotonic() < deadline:
+        time.sleep(0.2)
+    seconds = time.perf_counter() - started
+    for miner in miners:
+        miner.kill()
+    note = f"{done} of {JOBS} settled, {MINERS} miners, batches of {BATCH}"
+    return Figure("whole life, paid, receipt issued", done / seconds, "jobs/s", ">= 100", note)
+
+
+def pickups(exchange: Stack) -> Iterator[Figure]:
+    """An unpaid job submitted to an idle exchange, until the waiting miner has it."""
+    got: list[float] = []
+    arrived = threading.Event()
+
+    def wait_for_work() -> None:
+        connection = Connection(exchange.url, exchange.miner)
+        me = {"miner_id": "idle"}
+        capabilities = {"supported_tasks": ["bench-idle"], "max_concurrent_jobs": 4}
+        connection.call("POST", "/gpu/v1/miners/register", {**me, "capabilities": capabilities, "concurrency": 4})
+        while len(got) < PICKUPS:
+            status, job = connection.call("POST", "/gpu/v1/miners/poll", {**me, "max_wait_seconds": 20})
+            if status == 200 and job:
+                got.append(time.perf_counter())
+                body = {**me, "attempt": job["attempt"], "result": {}}
+                connection.call("POST", f"/gpu/v1/miners/{job['job_id']}/result", body)
+                arrived.set()
+
+    thread = threading.Thread(target=wait_for_work, daemon=True)
+    thread.start()
+    client = Connection(exchange.url, exchange.client)
+    waits = []
+    for _ in range(PICKUPS):
+        time.sleep(0.25)  # let the miner's next long poll park: the figure is about an idle exchange
+        arrived.clear()
+        started = time.perf_counter()
+        client.call("POST", "/ai/jobs", {"task_type": "bench-idle", "payload": {}})
+        if not arrived.wait(30):
+            raise RuntimeError("the waiting miner was never given the job")
+        waits.append(1000 * (got[-1] - started))
+    waits.sort()
+    yield Figure("idle pickup by a long poll, p50", statistics.median(waits), "ms", "<= 50", "from before the submit")
+    yield Figure("idle pickup by a long poll, p99", waits[int(0.99 * len(waits))], "ms", "<= 250")
+
+
+def run() -> Iterator[Figure]:
+    with stack() as exchange:
+        yield from pickups(exchange)
+        yield lives(exchange)

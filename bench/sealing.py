@@ -1,0 +1,43 @@
+"""The transparency log: sealing 10,000 leaves, and one inclusion proof."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from django.db import connections
+
+from aitbc.core.db import atomic
+from apps.trading import merkle
+from apps.trading.models import Block, LogEntry
+from apps.trading.services import log
+from apps.trading.services.tree import TreeReader
+from bench.report import Figure
+from bench.stack import migrated
+
+LEAVES = 10_000
+
+
+def run() -> Iterator[Figure]:
+    migrated()
+    log.seal()
+    with atomic(LogEntry):
+        log.append("bench", [{"n": str(n), "at": str(time.time())} for n in range(LEAVES)])
+    started = time.perf_counter()
+    blocks = log.seal()
+    seconds = time.perf_counter() - started
+    sealed = sum(block.count for block in blocks)
+    yield Figure("sealing 10,000 leaves", seconds, "s", "<= 5", f"{sealed} leaves in {len(blocks)} blocks")
+    yield proof()
+
+
+def proof() -> Figure:
+    size = Block.objects.latest("height").tree_size
+    times = []
+    for index in range(0, size, max(1, size // 50)):
+        started = time.perf_counter()
+        merkle.inclusion_proof(index, size, TreeReader())
+        times.append(1000 * (time.perf_counter() - started))
+    connections["trading"].close()
+    times.sort()
+    return Figure("an inclusion proof, p99", times[-1], "ms", "<= 5", f"tree of {size:,} leaves, nothing cached")
