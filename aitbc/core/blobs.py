@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 from django.conf import settings
 from django.core.files import File
@@ -54,14 +54,14 @@ class Stored:
 class LocalBlobStorage(FileSystemStorage):
     """A folder of blobs; a name is final once the file *and* its folder are synced."""
 
-    def __init__(self, location: str | os.PathLike[str] | None = None, **options: object) -> None:
+    def __init__(self, location: str | os.PathLike[str] | None = None, **options: Any) -> None:
         super().__init__(location=location or settings.BLOB_DIR, **options)
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         """Keep the name: equal names mean equal bytes here."""
         return name
 
-    def _save(self, name: str, content: File) -> str:
+    def _save(self, name: str, content: File[bytes]) -> str:
         target = Path(self.path(name))
         self._folder(target.parent)
         with _locked(target.parent) as folder:
@@ -209,7 +209,7 @@ def _storage() -> Storage:
     return storages["blobs"]
 
 
-def _write_synced(target: Path, content: File) -> None:
+def _write_synced(target: Path, content: File[bytes]) -> None:
     """Write beside the target and rename: a reader sees all the bytes or no file."""
     descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=".draft-")
     try:

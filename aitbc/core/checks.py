@@ -6,7 +6,7 @@ from typing import Any
 
 from django.apps import apps
 from django.core.checks import CheckMessage, Error, register
-from django.db.models import FloatField
+from django.db.models import FloatField, Model
 
 from aitbc.core.routers import home
 from aitbc.domains import LABELS
@@ -21,12 +21,13 @@ def no_relation_leaves_its_database(app_configs: Any, **kwargs: Any) -> list[Che
         Error(f"{model._meta.label}.{field.name} points into another database; use a UUID column", id="aitbc.E001")
         for model in apps.get_models()
         for field in model._meta.get_fields()
-        if field.is_relation
-        and not field.auto_created
-        and getattr(field, "related_model", None)
-        and field.related_model != "self"
-        and home(field.related_model._meta.app_label) != home(model._meta.app_label)
+        if field.is_relation and not field.auto_created and leaves(model, field.related_model)
     ]
+
+
+def leaves(model: type[Model], related: Any) -> bool:
+    """Whether the related model lives in another database (a generic relation has none)."""
+    return related is not None and home(related._meta.app_label) != home(model._meta.app_label)
 
 
 @register()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -34,7 +35,7 @@ class BaseApiCommand(BaseCommand):
 
     scope: ClassVar[str] = "client"
     examples: ClassVar[str] = ""
-    requires_system_checks: ClassVar[list[str]] = []
+    requires_system_checks: list[str] = []
     console: Console
     as_json: bool = False
     _client: httpx.Client | None = None
@@ -56,7 +57,7 @@ class BaseApiCommand(BaseCommand):
 
     def execute(self, *args: Any, **options: Any) -> Any:
         self.as_json = bool(options.get("as_json"))
-        self.console = Console(file=options.get("stdout") or self.stdout._out, soft_wrap=False)
+        self.console = Console(file=options.get("stdout") or sys.stdout)
         self._url, self._key = options.get("url"), options.get("key")
         try:
             return super().execute(*args, **options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import subprocess
 import sys
 import time
@@ -122,4 +123,4 @@ class Demo:
 
 def cosine(one: list[float], other: list[float]) -> float:
     dot = sum(a * b for a, b in zip(one, other, strict=True))
-    return dot / (sum(a * a for a in one) * sum(b * b for b in other)) ** 0.5
+    return dot / math.sqrt(sum(a * a for a in one) * sum(b * b for b in other))

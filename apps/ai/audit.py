@@ -85,8 +85,9 @@ def history_explains_every_state() -> Iterable[str]:
 
 @invariant("I6", db="ai")
 def results_are_readable() -> Iterable[str]:
-    """Every accepted result is stored, and a large one still hashes to its name."""
-    for job_id, sha256 in AIJobResult.objects.filter(is_blob=True).values_list("job_id", "sha256").iterator():
+    """Every accepted result is stored, and a large one still hashes to its name, until its job is deleted."""
+    large = AIJobResult.objects.filter(is_blob=True, job__deleted_at=None)
+    for job_id, sha256 in large.values_list("job_id", "sha256").iterator():
         if not blobs.intact(sha256):
             yield f"job {job_id}: its result {sha256} is missing or damaged"
     for (job_id,) in rows("SELECT job_id FROM ai_job_result WHERE NOT is_blob AND result IS NULL AND size > 4"):

@@ -140,7 +140,7 @@ class AIJob(StatefulModel):
     @property
     def is_paid(self) -> bool:
         """Whether money is offered for it."""
-        return self.payment_amount > 0
+        return bool(self.payment_amount)
 
 
 class JobEvent(AbstractTransition):

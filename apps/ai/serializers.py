@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 from rest_framework import serializers
 
 from aitbc.core.serializers import AmountField, LenientSerializer, ResourceSerializer
@@ -35,6 +38,16 @@ class JobSerializer(ResourceSerializer):
 
     def get_outcome(self, job: AIJob) -> str | None:
         return job.outcome or None
+
+
+@cache
+def _writer() -> JobSerializer:
+    return JobSerializer()
+
+
+def written(job: AIJob) -> dict[str, Any]:
+    """The job as JobSerializer writes it; one writer per process, as building its fields costs more than using them."""
+    return dict(_writer().to_representation(job))
 
 
 class JobDetailSerializer(JobSerializer):
@@ -198,4 +211,3 @@ class ArtifactSerializer(ResourceSerializer):
 
     def get_url(self, artifact: Artifact) -> str:
         return f"/ai/artifacts/{artifact.sha256}"
-

@@ -34,10 +34,11 @@ from apps.ai.serializers import (
     JobReceiptSerializer,
     JobResultSerializer,
     JobSerializer,
+    written,
 )
 from apps.ai.services import artifacts, jobs
 from apps.ai.streams import Cursor, news
-from apps.ai.submissions import JobSubmitSerializer
+from apps.ai.submissions import JobSubmitSerializer, read_terms
 
 READERS = ("client", "read")
 JOB_BODY = (1 << 20) + (16 << 10)  # a payload of 1 MiB and the fields around it
@@ -86,9 +87,9 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DomainViewSet
         return self.idempotently(IdempotencyRecord, self._submit)
 
     def _submit(self) -> Response:
-        terms = self.validated(JobSubmitSerializer)
+        terms = read_terms(self.request.data)
         job = jobs.submit(owner_id=self.actor.pk, actor=f"client:{self.actor.pk}", **terms)
-        return self.answer(job, status=201)
+        return self.answer(written(job), status=201)
 
     @extend_schema(responses=JobDetailSerializer)
     def retrieve(self, request: Request, pk: str) -> Response:

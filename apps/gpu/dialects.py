@@ -7,6 +7,7 @@ from typing import Any
 
 from apps.gpu.services.leases import CODES
 
+MOST_CARDS = 64
 KNOWN_METRICS = 64
 Failure = tuple[str, str]  # code, message
 
@@ -40,8 +41,21 @@ def metrics_of(body: Mapping[str, Any]) -> dict[str, Any]:
                 name[:60]: _short(value) for name, value in part.items() if isinstance(value, (str, int, float, bool))
             }
             found.update(flat)
+            found.update(_cards(part.get("gpus")))
     found.pop("miner_id", None)
     return dict(list(found.items())[:KNOWN_METRICS])
+
+
+def _cards(cards: Any) -> dict[str, list[dict[str, Any]]]:
+    """Figures per graphics card, when they are given as a list of flat objects."""
+    if not isinstance(cards, list):
+        return {}
+    flat = [
+        {name[:60]: _short(value) for name, value in list(card.items())[:KNOWN_METRICS] if not isinstance(value, (dict, list))}
+        for card in cards[:MOST_CARDS]
+        if isinstance(card, Mapping)
+    ]
+    return {"gpus": flat} if flat else {}
 
 
 def model_of(payload: Any, constraints: Any) -> str | None:

@@ -45,6 +45,18 @@ class BlockFilterSerializer(StrictSerializer):
     before = serializers.IntegerField(required=False, min_value=0, max_value=BIGGEST, help_text="Heights below this.")
 
 
+class HashField(serializers.RegexField):
+    """64 hex digits."""
+
+    default_error_messages = {"invalid": "A hash is 64 hex digits."}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(r"^[0-9a-fA-F]{64}\Z", **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        return str(super().to_internal_value(data)).lower()
+
+
 class InclusionQuerySerializer(StrictSerializer):
     """Which entry, and in which tree; `hash` or `index`, not both."""
 
@@ -60,18 +72,6 @@ class InclusionQuerySerializer(StrictSerializer):
         return attrs
 
 
-class HashField(serializers.RegexField):
-    """64 hex digits."""
-
-    default_error_messages = {"invalid": "A hash is 64 hex digits."}
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(r"^[0-9a-fA-F]{64}\Z", **options)
-
-    def to_internal_value(self, data: Any) -> str:
-        return str(super().to_internal_value(data)).lower()
-
-
 class ConsistencyQuerySerializer(StrictSerializer):
     """Between which two sizes."""
 
@@ -79,7 +79,7 @@ class ConsistencyQuerySerializer(StrictSerializer):
     second = serializers.IntegerField(required=False, min_value=0, max_value=BIGGEST)
 
 
-class BlockSerializer(serializers.Serializer):
+class BlockSerializer(serializers.Serializer[Any]):
     """A block; `timestamp`, `txCount` and `proposer` are the predecessor's names for parts of it."""
 
     height = serializers.IntegerField()
@@ -93,7 +93,7 @@ class BlockSerializer(serializers.Serializer):
     ledger = serializers.JSONField()
 
 
-class ReceiptRowSerializer(serializers.Serializer):
+class ReceiptRowSerializer(serializers.Serializer[Any]):
     """A receipt; `payload` is the signed body, the camel-case names are the predecessor's."""
 
     receipt_id = serializers.UUIDField()
@@ -108,7 +108,7 @@ class ReceiptRowSerializer(serializers.Serializer):
     tx_hash = serializers.CharField()
 
 
-class EntryRowSerializer(serializers.Serializer):
+class EntryRowSerializer(serializers.Serializer[Any]):
     """An entry of the log; `leaf` is its bytes in base64."""
 
     index = serializers.IntegerField()
@@ -118,7 +118,7 @@ class EntryRowSerializer(serializers.Serializer):
     leaf = serializers.CharField()
 
 
-class TransactionSerializer(serializers.Serializer):
+class TransactionSerializer(serializers.Serializer[Any]):
     """An entry of the log as an explorer shows it."""
 
     hash = serializers.CharField()
@@ -139,7 +139,7 @@ class TransactionSerializer(serializers.Serializer):
         return {**super().get_fields(), "from": serializers.CharField(allow_null=True)}
 
 
-class SignatureSerializer(serializers.Serializer):
+class SignatureSerializer(serializers.Serializer[Any]):
     """An Ed25519 signature over a tag, a line feed and the canonical JSON."""
 
     alg = serializers.CharField()
@@ -147,12 +147,12 @@ class SignatureSerializer(serializers.Serializer):
     sig = serializers.CharField()
 
 
-class BundleSerializer(serializers.Serializer):
+class BundleSerializer(serializers.Serializer[Any]):
     """All that verify_receipt.py needs (docs/receipts.md)."""
 
     v = serializers.IntegerField()
     receipt = serializers.JSONField()
-    signature = SignatureSerializer()
+    signature: Any = SignatureSerializer()
     entry = serializers.CharField()
     index = serializers.IntegerField()
     inclusion = serializers.ListField(child=serializers.CharField())
@@ -162,7 +162,7 @@ class BundleSerializer(serializers.Serializer):
     keys = serializers.ListField(child=serializers.JSONField())
 
 
-class InclusionSerializer(serializers.Serializer):
+class InclusionSerializer(serializers.Serializer[Any]):
     """An inclusion proof of RFC 9162."""
 
     index = serializers.IntegerField()
@@ -172,7 +172,7 @@ class InclusionSerializer(serializers.Serializer):
     proof = serializers.ListField(child=serializers.CharField())
 
 
-class ConsistencySerializer(serializers.Serializer):
+class ConsistencySerializer(serializers.Serializer[Any]):
     """A consistency proof of RFC 9162."""
 
     first = serializers.IntegerField()
@@ -182,7 +182,7 @@ class ConsistencySerializer(serializers.Serializer):
     proof = serializers.ListField(child=serializers.CharField())
 
 
-class ReportSerializer(serializers.Serializer):
+class ReportSerializer(serializers.Serializer[Any]):
     """What the checks of a bundle found; `reason` when it was rejected."""
 
     valid = serializers.BooleanField()
@@ -190,7 +190,7 @@ class ReportSerializer(serializers.Serializer):
     reason = serializers.CharField(required=False)
 
 
-class StatsSerializer(serializers.Serializer):
+class StatsSerializer(serializers.Serializer[Any]):
     """How large the log is and how fast it grows, over the last hundred blocks."""
 
     entries = serializers.IntegerField()

@@ -60,9 +60,7 @@ class Reporter:
         self.common = {"miner_id": self.miner_id, "provider_id": self.provider_id, "rate": 3_600_000}
 
     def grants(self, job: dict[str, Any], attempt: int = 1, granted_at: str = START) -> LeaseGranted:
-        return LeaseGranted(
-            job_id=job["id"], attempt=attempt, granted_at=granted_at, lease_until=END, **self.common
-        )
+        return LeaseGranted(job_id=job["id"], attempt=attempt, granted_at=granted_at, lease_until=END, **self.common)
 
     def progresses(self, job: dict[str, Any], progress: float, attempt: int = 1, note: str = "") -> JobProgressed:
         return JobProgressed(job_id=job["id"], attempt=attempt, progress=progress, note=note)

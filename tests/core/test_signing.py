@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from django.core.management import call_command
 
 from aitbc.core import canonical, signing
 
@@ -129,3 +130,13 @@ def test_canonical_json_is_one_sequence_of_bytes(value):
 def test_what_has_no_canonical_form_is_refused(value):
     with pytest.raises(ValueError):
         canonical.encode(value)
+
+
+def test_the_command_rotates_and_prints_what_is_published(capsys):
+    old = signing.current()
+    call_command("signing_key", "rotate", "--json")
+
+    published = json.loads(capsys.readouterr().out)
+
+    assert published == signing.published_keys()
+    assert [key["key_id"] for key in published["keys"]] == [old.key_id, signing.current().key_id]

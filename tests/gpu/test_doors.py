@@ -201,3 +201,18 @@ def test_what_is_not_public_is_not_called(miner_api: Api, url: str) -> None:
         outbound.resolve(url)
     assert miner_api.post("/gpu/v1/backends", {"url": url}).status_code == 400
     assert not Backend.objects.exists()
+
+
+def test_a_heartbeat_with_fractions_and_a_list_of_cards_is_kept(miner_api):
+    body = {
+        "miner_id": "fractions",
+        "gpu_utilization": 0.25,
+        "metrics": {"temperature": 61.5, "gpus": [{"index": 0, "power_w": 212.5, "nested": {"x": 1}}]},
+    }
+
+    miner_api.json("POST", "/gpu/v1/miners/heartbeat", body, status=200)
+
+    metrics = Miner.objects.get(name="fractions").metrics
+    assert metrics["gpu_utilization"] == 0.25
+    assert metrics["temperature"] == 61.5
+    assert metrics["gpus"] == [{"index": 0, "power_w": 212.5}]

@@ -164,7 +164,8 @@ def test_a_bundle_that_is_not_sealed_is_409_with_a_time(api):
 
     answer = api.get(f"/trading/receipts/{receipt.pk}/bundle")
 
-    assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (409, "not_sealed", "10")
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_sealed")
+    assert int(answer["Retry-After"]) >= 10
     assert answer.json()["eta_seconds"] == 10
 
 
@@ -244,7 +245,7 @@ def test_a_bundle_can_be_checked_here_too(api, chain):
     assert bad["valid"] is False and "older than the block" in bad["reason"]
     for junk in ({}, [], "x", {**bundle, "keys": [{}]}, {**bundle, "inclusion": [1.5]}):
         assert api.json("POST", url, junk, status=200)["valid"] is False
-    assert api.json("POST", url, b"{", status=400)["code"] == "invalid"
+    assert api.json("POST", url, b"{", status=400)["code"] == "body_invalid"
 
 
 def test_stats_count_entries_blocks_and_what_waits(api, chain):

@@ -16,8 +16,8 @@ from django.utils import timezone
 from aitbc.core import canonical, messaging, signing
 from aitbc.core.db import atomic, cursor
 from apps.trading import audit_log, merkle
-from apps.trading.events import BlockSealed
 from apps.trading.errors import LogDamaged, NotSealed, SizeInvalid
+from apps.trading.events import BlockSealed
 from apps.trading.models import Block, LogEntry, LogTile, Outbox, Receipt
 from apps.trading.services import blocks, log, proofs
 from apps.trading.services.tree import WIDTH, TreeReader

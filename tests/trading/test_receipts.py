@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from django.db import connections
 
 from aitbc.core import signing
 from aitbc.core.db import atomic
@@ -157,7 +158,7 @@ def test_the_old_format_has_the_old_fields_and_the_servers_figures(paid_job):
 def test_a_batch_of_settlements_makes_its_receipts_at_once(django_assert_max_num_queries):
     settlements = [settlement() for _ in range(50)]
 
-    with django_assert_max_num_queries(6, using="trading") if False else django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(8, connection=connections["trading"]):
         receipts.issue(settlements)
 
     assert Receipt.objects.count() == 50

@@ -67,7 +67,7 @@ def test_any_flipped_bit_of_an_escaped_file_is_rejected_under_published_keys(bun
     text = json.dumps(bundle, indent=1).encode()
     keys = signing.published_keys()
 
-    for position in range(0, len(text)):
+    for position in range(len(text)):
         bent = bytearray(text)
         bent[position] ^= 0x20  # the bit between small and capital letters
         assert verdict(bytes(bent), keys) != "verified", text[position - 20 : position + 20]

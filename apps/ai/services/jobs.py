@@ -134,7 +134,8 @@ def _take_input(job: AIJob, payload: Any, input_sha256: str | None) -> blobs.Sto
     if len(body) > PAYLOAD_LIMIT:
         raise PayloadTooLarge(limit=PAYLOAD_LIMIT)
     if input_sha256:
-        return _refer_to_artifact(job, payload, input_sha256, len(body))
+        _refer_to_artifact(job, payload, input_sha256, len(body))
+        return None
     job.input_sha256, job.input_size = hashlib.sha256(body).hexdigest(), len(body)
     job.input_is_blob = len(body) > INLINE_LIMIT
     job.payload = None if job.input_is_blob else payload

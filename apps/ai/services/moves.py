@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from django.db import connections
+from django.db.models import Field
 
 from aitbc.core import wake
 from aitbc.core.db import alias_of, atomic, on_commit
@@ -50,7 +52,7 @@ def announce(ids: Iterable[Any]) -> None:
     topics = [f"job:{pk}" for pk in ids]
     for start in range(0, len(topics), BATCH_OF_TOPICS):
         part = topics[start : start + BATCH_OF_TOPICS]
-        on_commit(AIJob, lambda part=part: wake.send(*part))
+        on_commit(AIJob, partial(wake.send, *part))
 
 
 def _alike(moves: Sequence[Move]) -> list[list[Move]]:
@@ -63,11 +65,11 @@ def _alike(moves: Sequence[Move]) -> list[list[Move]]:
 def _update(group: Sequence[Move]) -> None:
     """UPDATE … FROM unnest(one array per column): the statement's text depends only on the set of columns."""
     connection = connections[alias_of(AIJob)]
-    columns = [AIJob._meta.get_field(name) for name in sorted(group[0].fields)]
+    columns = [cast("Field[Any, Any]", AIJob._meta.get_field(name)) for name in sorted(group[0].fields)]
     casts = ["uuid[]", "text[]", "integer[]", "text[]", *(f"{one.db_type(connection)}[]" for one in columns)]
     names = ["id", "was", "version", "state", *(one.column for one in columns)]
     assignments = ", ".join(f'"{one.column}" = v."{one.column}"' for one in columns)
-    values = [
+    values: list[Any] = [
         [move.job.pk for move in group], [str(move.job.state) for move in group],
         [move.job.version for move in group], [str(move.to) for move in group],
         *([one.get_db_prep_save(move.fields[one.name], connection) for move in group] for one in columns),

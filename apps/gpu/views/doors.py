@@ -20,6 +20,7 @@ from aitbc.core import blobs, params
 from aitbc.core.api import DomainViewSet, Scopes
 from aitbc.core.errors import Invalid
 from aitbc.core.parsing import refuse_unstorable
+from aitbc.core.parsing import plain
 from aitbc.core.streams import hold, is_internal, is_replay, undo_with
 from apps.gpu import dialects
 from apps.gpu.errors import LeaseNotFound
@@ -116,7 +117,7 @@ class MinerDoorViewSet(MinerIdentity):
         told = [job for job in jobs or [] if job.get("progress") is not None]
         pulse = miners.heartbeat(
             self.caller(body),
-            metrics=dialects.metrics_of(body),
+            metrics=dialects.metrics_of(plain(body)),
             running=None if jobs is None else [job["job_id"] for job in jobs],
             reports=[leases.Report(job["job_id"], job["progress"], job.get("note") or "") for job in told],
         )

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 
-class LogEntryQuerySet(models.QuerySet):
+class LogEntryQuerySet(models.QuerySet["LogEntry"]):
     def waiting(self) -> Self:
         """Facts that are committed but have no place in the log yet, in the order they will get it."""
         return self.filter(idx=None).order_by("id")
@@ -62,16 +62,13 @@ class LogTile(models.Model):
         return f"tile {self.level}/{self.index}"
 
 
-class BlockQuerySet(models.QuerySet):
+class BlockQuerySet(models.QuerySet["Block"]):
     def newest(self) -> Block | None:
         return self.order_by("-height").first()
 
     def sealing(self, idx: int) -> Block:
-        """The block that holds this place of the log; raises DoesNotExist when none does yet."""
-        found = self.filter(tree_size__gt=idx).order_by("tree_size").first()
-        if found is None:
-            raise self.model.DoesNotExist
-        return found
+        """The block that holds this place of the log: places are given in the transaction that seals them."""
+        return self.filter(tree_size__gt=idx).order_by("tree_size")[0]
 
 
 class Block(models.Model):

@@ -11,7 +11,7 @@ from django.db import models
 from aitbc.core.ids import uuid7
 
 
-class ReceiptQuerySet(models.QuerySet):
+class ReceiptQuerySet(models.QuerySet["Receipt"]):
     def owned_by(self, owner_id: UUID) -> Self:
         return self.filter(owner_id=owner_id)
 

@@ -38,7 +38,7 @@ def frontier_after(previous: Block | None) -> merkle.Frontier:
     """The tree's right edge, read from the tiles; raises LogDamaged when it is not what the last block signed."""
     if previous is None:
         return merkle.Frontier()
-    frontier = merkle.Frontier.at(previous.tree_size, TreeReader())
+    frontier = merkle.Frontier.at(previous.tree_size, TreeReader((0, previous.tree_size)))
     if frontier.root().hex() != previous.header["tree_root"]:
         raise LogDamaged(f"The stored tree no longer gives the root that block {previous.height} signed.")
     return frontier
@@ -51,7 +51,7 @@ def build(previous: Block | None, frontier: merkle.Frontier, leaves: Sequence[by
         frontier.push(leaf)
     ledger, now = ledger_totals(), database_time(previous)
     key = signing.current()
-    header = {
+    header: dict[str, Any] = {
         "v": 1,
         "chain": origin(previous),
         "height": previous.height + 1 if previous else 0,
@@ -89,13 +89,12 @@ def database_time(previous: Block | None) -> datetime:
 
 def ledger_totals() -> dict[str, dict[str, str]]:
     """What all accounts of each kind held together at this moment; shown with the block, its hash is in the header."""
-    sums = LedgerAccount.objects.values("kind").annotate(
-        balance=Sum(F("posted_credits") - F("posted_debits")), held=Sum("pending_debits")
-    )
-    # Cleared ordering: the model's default one would split the groups.
+    # Ordered by what it is grouped by: the model's own order would split the groups.
+    sums = LedgerAccount.objects.values_list("kind").annotate(
+        total=Sum(F("posted_credits") - F("posted_debits")), set_aside=Sum("pending_debits")
+    ).order_by("kind")
     return {
-        row["kind"]: {"balance": format_amount(int(row["balance"])), "held": format_amount(int(row["held"]))}
-        for row in sums.order_by("kind")
+        kind: {"balance": format_amount(int(balance)), "held": format_amount(int(held))} for kind, balance, held in sums
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from apps.trading import merkle
 from apps.trading.errors import SizeInvalid
 from apps.trading.models import Block, LogEntry
-from apps.trading.services.receipts import sealing_block
+from apps.trading.services.receipts import not_sealed
 from apps.trading.services.tree import TreeReader
 
 
@@ -35,8 +35,7 @@ class Consistency:
 
 def current_size() -> int:
     """How many entries the newest block's tree has."""
-    newest = Block.objects.newest()
-    return newest.tree_size if newest else 0
+    return Block.objects.order_by("-height").values_list("tree_size", flat=True).first() or 0
 
 
 def inclusion(*, size: int | None, leaf_hash: str | None = None, index: int | None = None) -> Inclusion:
@@ -44,17 +43,17 @@ def inclusion(*, size: int | None, leaf_hash: str | None = None, index: int | No
 
     Raises LogEntry.DoesNotExist, NotSealed while no block holds the entry, SizeInvalid when the tree is too small.
     """
-    wanted = tree_of(size)
-    if leaf_hash is not None:
-        entry = LogEntry.objects.get(leaf_hash=leaf_hash)
-        sealing_block(entry)
-    else:
-        if index is not None and index >= wanted:
-            raise SizeInvalid("There is no such place in a tree of this size.", current=current_size())
-        entry = LogEntry.objects.get(idx=index)
+    current = current_size()
+    wanted = tree_of(size, current)
+    if index is not None and index >= wanted:
+        raise SizeInvalid("There is no such place in a tree of this size.", current=current)
+    named = {"idx": index} if leaf_hash is None else {"leaf_hash": leaf_hash}
+    entry = LogEntry.objects.only("idx", "leaf_hash").get(**named)
+    if entry.idx is None or entry.idx >= current:
+        raise not_sealed()
     if entry.idx >= wanted:
-        raise SizeInvalid("The entry came later than this size.", index=entry.idx, current=current_size())
-    node = TreeReader()
+        raise SizeInvalid("The entry came later than this size.", index=entry.idx, current=current)
+    node = TreeReader((0, wanted), *merkle.inclusion_ranges(entry.idx, wanted))
     proof = merkle.inclusion_proof(entry.idx, wanted, node)
     return Inclusion(
         index=entry.idx, size=wanted, leaf_hash=entry.leaf_hash,
@@ -64,10 +63,11 @@ def inclusion(*, size: int | None, leaf_hash: str | None = None, index: int | No
 
 def consistency(*, first: int, second: int | None) -> Consistency:
     """Prove that nothing before `first` changed up to `second` (default: the newest); raises SizeInvalid."""
-    later = tree_of(second)
+    current = current_size()
+    later = tree_of(second, current)
     if first > later:
-        raise SizeInvalid("The first size is larger than the second.", current=current_size())
-    node = TreeReader()
+        raise SizeInvalid("The first size is larger than the second.", current=current)
+    node = TreeReader((0, first), (0, later), *merkle.consistency_ranges(first, later))
     return Consistency(
         first=first, second=later,
         first_root=merkle.tree_root(first, node).hex(), second_root=merkle.tree_root(later, node).hex(),
@@ -75,9 +75,8 @@ def consistency(*, first: int, second: int | None) -> Consistency:
     )  # fmt: skip
 
 
-def tree_of(size: int | None) -> int:
+def tree_of(size: int | None, current: int) -> int:
     """The size asked for, or the newest; raises SizeInvalid, with the newest, for a tree that is still to come."""
-    current = current_size()
     if size is not None and size > current:
         raise SizeInvalid(f"The log has {current} entries.", current=current)
     return current if size is None else size

@@ -96,28 +96,33 @@ def bundle(receipt: Receipt) -> dict[str, Any]:
     It proves the receipt in the block that sealed it and is the same for ever after.
     """
     entry = LogEntry.objects.get(leaf_hash=receipt.leaf)
-    block = sealing_block(entry)
+    block, idx = sealing(entry)
     previous = Block.objects.filter(height=block.height - 1).first()
+    node = TreeReader(*merkle.inclusion_ranges(idx, block.tree_size))
     return {
         "v": 1,
         **signed(receipt),
         "entry": base64.b64encode(bytes(entry.leaf)).decode(),
-        "index": entry.idx,
-        "inclusion": hexes(merkle.inclusion_proof(entry.idx, block.tree_size, TreeReader())),
+        "index": idx,
+        "inclusion": hexes(merkle.inclusion_proof(idx, block.tree_size, node)),
         "checkpoint": block.checkpoint,
-        "block": {"header": block.header, "signature": block.signature, "inclusion": within(block, entry.idx)},
+        "block": {"header": block.header, "signature": block.signature, "inclusion": within(block, idx)},
         "previous": previous.header if previous else None,
         "keys": [key_of(key_id) for key_id in sorted({receipt.signature["key_id"], block.signature["key_id"]})],
     }
 
 
-def sealing_block(entry: LogEntry) -> Block:
-    """The block that sealed an entry; raises NotSealed, with the seconds it may take, when there is none yet."""
-    found = Block.objects.filter(tree_size__gt=entry.idx).order_by("tree_size").first() if entry.idx is not None else None
-    if found is None:
-        seconds = params.get("log.seal_interval_s")
-        raise NotSealed(f"It will be in a signed block within about {seconds} s.", retry_after=seconds, eta_seconds=seconds)
-    return found
+def sealing(entry: LogEntry) -> tuple[Block, int]:
+    """The block that sealed an entry, and the entry's place in the log; raises NotSealed when there is none yet."""
+    if entry.idx is None:
+        raise not_sealed()
+    return Block.objects.sealing(entry.idx), entry.idx
+
+
+def not_sealed() -> NotSealed:
+    """Says in how many seconds to ask again."""
+    seconds = params.get("log.seal_interval_s")
+    return NotSealed(f"It will be in a signed block within about {seconds} s.", retry_after=seconds, eta_seconds=seconds)
 
 
 def within(block: Block, idx: int) -> list[str]:

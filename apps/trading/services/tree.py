@@ -2,47 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from aitbc.core.db import cursor
 from apps.trading import merkle
+from apps.trading.merkle import Range
 from apps.trading.models import LogEntry, LogTile
 
 HEIGHT = 8
 WIDTH = 1 << HEIGHT
 DIGEST = 32
+Place = tuple[int, int]
+
+# A tile that is not full yet has no row: it is put together from what lies below it, entries or the tiles' roots.
+LOAD = """
+SELECT w.level, w.index, coalesce(
+  (SELECT t.hashes FROM trading_logtile t WHERE t.level = w.level AND t.index = w.index),
+  (SELECT string_agg(t.root, ''::bytea ORDER BY t.index) FROM trading_logtile t
+   WHERE t.level = w.level - 1 AND t.index >= w.index * w.width AND t.index < (w.index + 1) * w.width),
+  (SELECT decode(string_agg(e.leaf_hash, '' ORDER BY e.idx), 'hex') FROM trading_logentry e
+   WHERE w.level = 0 AND e.idx >= w.index * w.width AND e.idx < (w.index + 1) * w.width))
+FROM (SELECT *, %s::bigint AS width FROM unnest(%s::int[], %s::bigint[]) AS u(level, index)) w
+"""
 
 
 class TreeReader:
-    """Answers what complete subtrees hash to, reading each tile at most once. Make one per question."""
+    """Answers what complete subtrees hash to; reads the tiles for the given ranges in one query. Make one per question."""
 
-    def __init__(self) -> None:
-        self.tiles: dict[tuple[int, int], list[bytes]] = {}
+    def __init__(self, *ranges: Range) -> None:
+        self.tiles = load({tile_of(*node) for part in ranges for node in merkle.complete(*part)})
 
     def __call__(self, level: int, index: int) -> bytes:
-        tile_level, within = divmod(level, HEIGHT)
-        tile, offset = divmod(index << within, WIDTH)
-        return merkle.root(self.tile(tile_level, tile)[offset : offset + (1 << within)])
+        place = tile_of(level, index)
+        if place not in self.tiles:
+            self.tiles |= load([place])
+        within = level % HEIGHT
+        offset = (index << within) % WIDTH
+        return merkle.root(self.tiles[place][offset : offset + (1 << within)])
 
-    def tile(self, level: int, index: int) -> list[bytes]:
-        """The hashes of a tile, as many as there are."""
-        if (level, index) not in self.tiles:
-            full = LogTile.objects.filter(level=level, index=index).values_list("hashes", flat=True).first()
-            self.tiles[level, index] = cut(full) if full else unfinished(level, index)
-        return self.tiles[level, index]
+
+def tile_of(level: int, index: int) -> Place:
+    """Which tile holds what this subtree is made of."""
+    return level // HEIGHT, (index << level % HEIGHT) // WIDTH
+
+
+def load(places: Iterable[Place]) -> dict[Place, list[bytes]]:
+    """The hashes of these tiles, as many as there are."""
+    wanted = list(places)
+    if not wanted:
+        return {}
+    with cursor(LogTile) as sql:
+        sql.execute(LOAD, [WIDTH, [level for level, _ in wanted], [index for _, index in wanted]])
+        return {(level, index): cut(bytes(hashes or b"")) for level, index, hashes in sql.fetchall()}
 
 
 def cut(hashes: bytes) -> list[bytes]:
-    data = bytes(hashes)
-    return [data[i : i + DIGEST] for i in range(0, len(data), DIGEST)]
-
-
-def unfinished(level: int, index: int) -> list[bytes]:
-    """The hashes that a tile will begin with: of entries on level 0, of the tiles below on higher levels."""
-    first, end = index * WIDTH, (index + 1) * WIDTH
-    if level == 0:
-        return leaf_hashes(first, end)
-    below = LogTile.objects.filter(level=level - 1, index__gte=first, index__lt=end).order_by("index")
-    return [bytes(root) for root in below.values_list("root", flat=True)]
+    return [hashes[i : i + DIGEST] for i in range(0, len(hashes), DIGEST)]
 
 
 def leaf_hashes(first: int, end: int) -> list[bytes]:
@@ -55,11 +70,11 @@ def extend(first: int, leaves: Sequence[bytes]) -> None:
     level, fresh = 0, list(leaves)
     while fresh:
         tile, head = divmod(first, WIDTH)
-        row = unfinished(level, tile)[:head] + fresh if head else fresh
+        row = load([(level, tile)])[level, tile][:head] + fresh if head else fresh
         full = [row[i : i + WIDTH] for i in range(0, len(row) - WIDTH + 1, WIDTH)]
-        tiles = [
-            LogTile(level=level, index=tile + n, root=merkle.root(hashes), hashes=b"".join(hashes))
-            for n, hashes in enumerate(full)
-        ]
-        LogTile.objects.bulk_create(tiles)
-        level, first, fresh = level + 1, tile, [tile.root for tile in tiles]
+        roots = [merkle.root(hashes) for hashes in full]
+        LogTile.objects.bulk_create(
+            LogTile(level=level, index=tile + n, root=root, hashes=b"".join(hashes))
+            for n, (root, hashes) in enumerate(zip(roots, full, strict=True))
+        )
+        level, first, fresh = level + 1, tile, roots

@@ -33,7 +33,7 @@ def still_valid(secret: str) -> bool:
 
 
 class Command(BaseCommand):
-    """Make sure that the databases, an administrator and a client's, a miner's and an operator's key exist, and write them down.
+    """Make sure that the databases, an administrator and a key of each kind exist, and write the keys down.
 
     What var/dev.env holds and still works is kept. The file is readable by its owner only.
     """
