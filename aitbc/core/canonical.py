@@ -1,4 +1,4 @@
-"""Canonical JSON (RFC 8785): one value, one sequence of bytes, whoever writes it. What we sign and log is written so."""
+"""Canonical JSON (RFC 8785): one value, one sequence of bytes, whoever writes it; all we sign is written so."""
 
 from __future__ import annotations
 

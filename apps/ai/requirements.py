@@ -22,7 +22,7 @@ def requirement_of(task_type: str, constraints: Mapping[str, Any]) -> dict[str, 
     return {
         "task_type": task_type,
         "gpu": constraints.get("gpu") or None,
-        "gpu_count": constraints.get("gpu_count") or 1,
+        "gpu_count": cards(constraints),
         "min_vram_mb": memory_mb(constraints.get("min_vram_gb")),
         "models": sorted(set(constraints.get("models") or [])),
         "region": constraints.get("region") or None,
@@ -32,6 +32,12 @@ def requirement_of(task_type: str, constraints: Mapping[str, Any]) -> dict[str, 
         "data_class": constraints.get("data_class") or None,
         "miner_id": constraints.get("miner_id") or None,
     }
+
+
+def cards(constraints: Mapping[str, Any]) -> int:
+    """How many graphics cards: as asked; one when the job asks anything of a card; else none, and any machine will do."""
+    asks = any(constraints.get(name) for name in ("gpu", "min_vram_gb", "cuda"))
+    return constraints.get("gpu_count") or int(asks)
 
 
 def memory_mb(gigabytes: Decimal | None) -> int:

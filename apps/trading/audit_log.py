@@ -61,7 +61,7 @@ def one_verifiable_receipt_per_settled_job() -> Iterable[str]:
 
 @invariant("I25", db="trading")
 def every_receipt_is_provably_in_the_log() -> Iterable[str]:
-    """Receipts are log entries, entries are sealed within the merge delay, and bundles pass the stand-alone verifier."""
+    """Receipts are in the log, entries are sealed within the merge delay, bundles pass the stand-alone verifier."""
     yield from lines(UNLOGGED, MERGE_DELAY)
     sealed = Receipt.objects.filter(leaf__in=LogEntry.objects.exclude(idx=None).values("leaf_hash"))
     chosen = {r.pk: r for order in ("-pk", "?") for r in sealed.order_by(order)[:SAMPLE]}
@@ -114,7 +114,7 @@ def roots_follow_from_the_entries() -> Iterable[str]:
         yield "there are entries with a place that no block seals"
 
 
-def raw_entries() -> Iterator[tuple[int, bytes, str]]:
+def raw_entries() -> Iterator[tuple[int | None, bytes, str]]:
     placed = LogEntry.objects.exclude(idx=None).order_by("idx")
     for idx, leaf, kept in placed.values_list("idx", "leaf", "leaf_hash").iterator(CHUNK):
         yield idx, bytes(leaf), kept
@@ -123,12 +123,14 @@ def raw_entries() -> Iterator[tuple[int, bytes, str]]:
 def unchained(block: Block, previous: Block | None) -> Iterator[str]:
     """What is wrong with a block as a link of the chain."""
     header = block.header
-    height, prev, first = (previous.height + 1, previous.hash, previous.tree_size) if previous else (0, blocks.GENESIS, 0)
+    height, prev, first = (0, blocks.GENESIS, 0)
+    if previous:
+        height, prev, first = previous.height + 1, previous.hash, previous.tree_size
     if (header["height"], header["prev"], header["first"]) != (height, prev, first) or block.height != height:
-        yield f"block {block.height} does not follow on block {height - 1}"
+        yield f"block {block.height} does not follow on the one before it"
     if hashlib.sha256(canonical.encode(header)).hexdigest() != block.hash:
         yield f"the hash of block {block.height} is not that of its header"
-    if (header["tree_size"], header["count"]) != (block.tree_size, block.count) or first + block.count != block.tree_size:
+    if (header["tree_size"], header["count"], first + block.count) != (block.tree_size, block.count, block.tree_size):
         yield f"block {block.height} does not count its entries right"
     key = signing.find(block.signature["key_id"])
     if not signing.verify(blocks.TAG, header, block.signature, at=block.sealed_at):

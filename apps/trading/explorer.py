@@ -28,8 +28,8 @@ def block_row(block: Block) -> dict[str, Any]:
 
 def block_view(block: Block) -> dict[str, Any]:
     """A block whole: what is signed, the signature, and what its hashes stand for."""
-    more = {"header": block.header, "signature": block.signature, "checkpoint": block.checkpoint, "ledger": block.ledger}
-    return {**block_row(block), "block_id": block.hash, **more}
+    whole = {name: getattr(block, name) for name in ("header", "signature", "checkpoint", "ledger")}
+    return {**block_row(block), "block_id": block.hash, **whole}
 
 
 def receipt_row(receipt: Receipt, chain: str) -> dict[str, Any]:

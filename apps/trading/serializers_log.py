@@ -79,18 +79,45 @@ class ConsistencyQuerySerializer(StrictSerializer):
     second = serializers.IntegerField(required=False, min_value=0, max_value=BIGGEST)
 
 
-class BlockSerializer(serializers.Serializer[Any]):
-    """A block; `timestamp`, `txCount` and `proposer` are the predecessor's names for parts of it."""
+class BlockRowSerializer(serializers.Serializer[Any]):
+    """A block in a list; `timestamp`, `txCount` and `proposer` are the predecessor's names for parts of it."""
 
     height = serializers.IntegerField()
     hash = serializers.CharField()
+    prev = serializers.CharField()
     timestamp = serializers.CharField()
     txCount = serializers.IntegerField()
     proposer = serializers.CharField()
+    first = serializers.IntegerField()
+    count = serializers.IntegerField()
+    tree_size = serializers.IntegerField()
+    tree_root = serializers.CharField()
+
+
+class BlockSerializer(BlockRowSerializer):
+    """A block whole: what is signed, the signature, and what its hashes stand for."""
+
+    block_id = serializers.CharField()
     header = serializers.JSONField()
     signature = serializers.JSONField()
     checkpoint = serializers.CharField()
     ledger = serializers.JSONField()
+
+
+class EnvelopeSerializer(serializers.Serializer[Any]):
+    """What the predecessor's lists say about themselves."""
+
+    limit = serializers.IntegerField()
+    total = serializers.IntegerField()
+    next_offset = serializers.IntegerField(allow_null=True)
+    chain_id = serializers.CharField()
+
+
+class BlockPageSerializer(EnvelopeSerializer):
+    """The same blocks under two names: different clients read different ones."""
+
+    blocks = BlockRowSerializer(many=True)
+    items = BlockRowSerializer(many=True)
 
 
 class ReceiptRowSerializer(serializers.Serializer[Any]):
@@ -98,6 +125,7 @@ class ReceiptRowSerializer(serializers.Serializer[Any]):
 
     receipt_id = serializers.UUIDField()
     receiptId = serializers.CharField()
+    job_id = serializers.UUIDField()
     jobId = serializers.CharField()
     miner = serializers.CharField()
     coordinator = serializers.CharField()
@@ -106,6 +134,15 @@ class ReceiptRowSerializer(serializers.Serializer[Any]):
     payload = serializers.JSONField()
     signature = serializers.JSONField()
     tx_hash = serializers.CharField()
+
+
+class ReceiptPageSerializer(EnvelopeSerializer):
+    """The same receipts under two names: different clients read different ones."""
+
+    receipts = ReceiptRowSerializer(many=True)
+    items = ReceiptRowSerializer(many=True)
+    job_id = serializers.UUIDField(allow_null=True)
+    jobId = serializers.CharField()
 
 
 class EntryRowSerializer(serializers.Serializer[Any]):
@@ -127,6 +164,7 @@ class TransactionSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(["submitted", "sealed"])
     index = serializers.IntegerField(allow_null=True)
     block = serializers.IntegerField(allow_null=True)
+    block_hash = serializers.CharField(allow_null=True)
     confirmations = serializers.IntegerField()
     timestamp = serializers.CharField()
     to = serializers.CharField(allow_null=True)
@@ -152,7 +190,7 @@ class BundleSerializer(serializers.Serializer[Any]):
 
     v = serializers.IntegerField()
     receipt = serializers.JSONField()
-    signature: Any = SignatureSerializer()
+    signature = SignatureSerializer()
     entry = serializers.CharField()
     index = serializers.IntegerField()
     inclusion = serializers.ListField(child=serializers.CharField())

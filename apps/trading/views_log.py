@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.request import Request
@@ -21,12 +20,15 @@ from apps.trading.errors import HashInvalid
 from apps.trading.models import Block, LogEntry, Receipt
 from apps.trading.serializers_log import (
     BlockFilterSerializer,
+    BlockPageSerializer,
+    BlockRowSerializer,
     BlockSerializer,
     BundleSerializer,
     EntryRowSerializer,
     OffsetSerializer,
     ReceiptFilterSerializer,
     ReceiptOffsetSerializer,
+    ReceiptPageSerializer,
     ReceiptRowSerializer,
     TransactionSerializer,
 )
@@ -57,12 +59,13 @@ class BlockViewSet(mixins.ListModelMixin, DomainViewSet):
     def narrow(self, queryset: QuerySet[Block], filters: dict[str, Any]) -> QuerySet[Block]:
         return queryset.filter(height__lt=filters["before"]) if "before" in filters else queryset
 
+    @extend_schema(responses=BlockRowSerializer(many=True))
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """A page of blocks by cursor."""
         rows, following = page(self.filter_queryset(self.get_queryset()), request, ordering=self.ordering)
         return self.answer({"items": [explorer.block_row(block) for block in rows], "next": following})
 
-    @extend_schema(parameters=[OffsetSerializer], responses=OpenApiTypes.OBJECT, filters=False)
+    @extend_schema(parameters=[OffsetSerializer], responses=BlockPageSerializer, filters=False)
     def offsets(self, request: Request) -> Response:
         """A page of blocks by offset, in the envelopes of the predecessor's clients."""
         asked = self.validated(OffsetSerializer, request.query_params.dict())
@@ -116,14 +119,14 @@ class ReceiptViewSet(mixins.ListModelMixin, DomainViewSet):
         chain = blocks.origin()
         return self.answer({"items": [explorer.receipt_row(receipt, chain) for receipt in rows], "next": following})
 
-    @extend_schema(parameters=[ReceiptOffsetSerializer], responses=OpenApiTypes.OBJECT, filters=False)
+    @extend_schema(parameters=[ReceiptOffsetSerializer], responses=ReceiptPageSerializer, filters=False)
     def offsets(self, request: Request) -> Response:
         """A page of receipts by offset, in the envelopes of the predecessor's clients."""
         asked = self.validated(ReceiptOffsetSerializer, request.query_params.dict())
         chain, job_id = blocks.origin(), asked.get("job_id")
         meant = explorer.is_ours(asked["chain_id"], chain) and asked.get("status", "completed") == explorer.STATUS
-        found = self.get_queryset() if meant else Receipt.objects.none()
-        found = found.for_job(job_id) if job_id else found
+        found = Receipt.objects.all() if meant else Receipt.objects.none()
+        found = found.filter(job_id=job_id) if job_id else found
         rows = found.order_by(*self.ordering)[asked["offset"] : asked["offset"] + asked["limit"]]
         shown = [explorer.receipt_row(receipt, chain) for receipt in rows]
         envelope = explorer.page_of("receipts", shown, found.count(), asked, chain)

@@ -75,7 +75,9 @@ def test_eight_processes_that_start_at_once_agree_on_one_key(folder):
     )
     environment = {**os.environ, "AITBC_KEYS_DIR": str(folder)}
     started = [
-        subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
+        )
         for _ in range(8)
     ]
     for process in started:

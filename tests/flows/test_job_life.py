@@ -162,3 +162,12 @@ def test_the_same_result_sent_again_is_acknowledged_and_paid_once(exchange, agai
     )
     assert other.status_code == 409
     assert exchange.job(job)["state"] == "settled"
+
+
+def test_a_job_that_asks_for_no_card_is_given_to_a_machine_without_one(exchange):
+    exchange.register(gpus=[])
+    anywhere, on_a_card = exchange.submit(None), exchange.submit(None, constraints={"min_vram_gb": 8})
+
+    assert exchange.poll()["job_id"] == anywhere["id"]
+    assert exchange.poll() is None
+    assert exchange.job(on_a_card)["state"] == "queued"

@@ -71,9 +71,10 @@ def test_lists_of_receipts_serve_both_envelopes(api, chain, path):
 
 def test_no_door_shows_who_the_owners_are(api, chain):
     (receipt,) = Receipt.objects.all()
-    paths = [*RECEIPT_LISTS, f"/trading/receipts/{receipt.pk}", f"/trading/receipts/{receipt.pk}/bundle", "/trading/v1/receipts"]
+    one = f"/trading/receipts/{receipt.pk}"
+    lists = [*RECEIPT_LISTS, "/trading/v1/receipts", "/trading/v1/blocks/1/entries"]
 
-    for path in [*paths, f"/trading/transactions/{receipt.leaf}", "/trading/v1/blocks/1/entries"]:
+    for path in [*lists, one, f"{one}/bundle", f"/trading/transactions/{receipt.leaf}"]:
         text = api.get(path).content.decode()
         assert receipt.body["client"] in text
         assert str(receipt.owner_id) not in text and str(receipt.provider_id) not in text
@@ -81,7 +82,8 @@ def test_no_door_shows_who_the_owners_are(api, chain):
 
 @pytest.mark.parametrize("prefix", ["/trading/blocks/", "/trading/v1/blocks/"])
 def test_a_block_is_found_by_height_hash_and_latest(api, chain, prefix):
-    answers = [api.json("GET", prefix + name, status=200) for name in ("2", chain[2].hash, chain[2].hash.upper(), "latest")]
+    names = ("2", chain[2].hash, chain[2].hash.upper(), "latest")
+    answers = [api.json("GET", prefix + name, status=200) for name in names]
 
     assert all(answer == answers[0] for answer in answers)
     assert answers[0]["header"] == chain[2].header and answers[0]["header"]["prev"] == chain[1].hash
@@ -122,7 +124,7 @@ def test_receipts_by_miner_client_job_and_time(api, chain):
     assert api.json("GET", f"{base}/{uuid4()}", status=404)["code"] == "not_found"
 
 
-@pytest.mark.parametrize("path", ["/trading/transactions/", "/trading/explorer/transactions/", "/trading/v1/transactions/"])
+@pytest.mark.parametrize("path", [f"/trading/{mount}transactions/" for mount in ("", "explorer/", "v1/")])
 def test_a_transaction_moves_from_submitted_to_sealed(api, chain, path):
     (waiting,) = logged(1)
     before = api.json("GET", path + waiting, status=200)
@@ -206,7 +208,8 @@ def test_served_proofs_verify(api, chain):
         ("inclusion?index=9", 400, "size_invalid"), ("inclusion?index=0&size=0", 400, "invalid"),
         ("inclusion?index=-1", 400, "invalid"), ("inclusion?index=%00", 400, "invalid"),
         (f"inclusion?hash={UNSEALED}", 404, "not_found"), (f"inclusion?hash={UNSEALED}&index=1", 400, "invalid"),
-        ("inclusion?index=1&size=99999999999999999999", 400, "invalid"), ("inclusion?index=1&nonsense=1", 400, "invalid"),
+        ("inclusion?index=1&size=99999999999999999999", 400, "invalid"),
+        ("inclusion?index=1&nonsense=1", 400, "invalid"),
         ("consistency", 400, "invalid"), ("consistency?first=10", 400, "size_invalid"),
         ("consistency?first=1&second=10", 400, "size_invalid"), ("consistency?first=5&second=2", 400, "size_invalid"),
     ],
@@ -265,7 +268,8 @@ def test_page_sizes_are_never_cut_silently(api, path, query):
 @pytest.mark.parametrize(
     "path",
     [
-        "/trading/blocks?offset=-1", "/trading/blocks?offset=x", "/trading/receipts?job_id=abc", "/trading/v1/receipts?job=1",
+        "/trading/blocks?offset=-1", "/trading/blocks?offset=x",
+        "/trading/receipts?job_id=abc", "/trading/v1/receipts?job=1",
         "/trading/v1/blocks?before=x", "/trading/v1/blocks?before=-1", "/trading/v1/receipts?from=yesterday",
         "/trading/v1/receipts?nonsense=1", "/trading/receipts?job_id=%00", "/trading/v1/blocks?cursor=abc",
     ],

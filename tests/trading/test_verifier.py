@@ -187,12 +187,16 @@ def test_manage_verify_is_the_same_program(bundle, tmp_path, capsys):
     assert "VERIFIED" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("text", ['{"a":1,"a":2}', "[1.5]", "[NaN]", "[1e3]", "{", '["\\u00E9"]', "[" * 100_000], ids=lambda t: t[:12])
+@pytest.mark.parametrize(
+    "text", ['{"a":1,"a":2}', "[1.5]", "[NaN]", "[1e3]", "{", '["\\u00E9"]', "[" * 100_000], ids=lambda text: text[:12]
+)
 def test_odd_json_is_not_read(text):
     with pytest.raises(verify_receipt.Rejected):
         verify_receipt.parse(text)
 
 
-@pytest.mark.parametrize("value", [{"b": "€\u0007\"\\\n/", "a": [1, None, True]}, {"\U0001f600": 1, "\ufb33": 2}, "\x7f\u2028"])
+@pytest.mark.parametrize(
+    "value", [{"b": "€\u0007\"\\\n/", "a": [1, None, True]}, {"\U0001f600": 1, "\ufb33": 2}, "\x7f\u2028"]
+)
 def test_its_canonical_json_is_that_of_the_library(value):
     assert verify_receipt.canonical(value) == canonical.encode(value)

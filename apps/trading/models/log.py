@@ -1,4 +1,4 @@
-"""The transparency log: entries in the order they were sequenced, tiles of their hashes, and the blocks that seal them."""
+"""The transparency log: entries in the order of their places, tiles of their hashes, and the blocks that seal them."""
 
 from __future__ import annotations
 

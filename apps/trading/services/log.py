@@ -1,4 +1,4 @@
-"""The transparency log: facts are appended in their own transaction, then sequenced and sealed by one process at a time.
+"""The transparency log: facts are appended in their own transaction, then sealed by one process at a time.
 
 Sequencing gives every committed entry its place, without gaps, in the order of ids among those it can see.
 """

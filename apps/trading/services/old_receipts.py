@@ -20,7 +20,8 @@ def render(receipt: Receipt) -> dict[str, Any]:
     """The old receipt with its signature; the key's id is the public key itself, as those clients expect."""
     key = signing.find(receipt.signature["key_id"]) or signing.current()
     body = body_of(receipt)
-    signature = {"alg": signing.ALG, "key_id": signing.b64(key.public), "sig": signing.b64(key.private.sign(message(body)))}
+    sig = signing.b64(key.private.sign(message(body)))
+    signature = {"alg": signing.ALG, "key_id": signing.b64(key.public), "sig": sig}
     return {**body, "signature": signature, "attestations": []}
 
 
@@ -58,7 +59,7 @@ def epoch(moment: str) -> int:
 
 
 def message(body: dict[str, Any]) -> bytes:
-    """What is signed: no signature, no attestations, no nulls at any depth; sorted keys, ASCII escapes, Python's numbers."""
+    """What is signed: no signature, attestations or nulls; sorted keys, ASCII escapes, numbers as Python prints."""
     kept = {name: value for name, value in body.items() if name not in ("signature", "attestations")}
     return json.dumps(without_nulls(kept), sort_keys=True, separators=(",", ":")).encode()
 

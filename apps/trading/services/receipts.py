@@ -32,7 +32,7 @@ def alias(role: str, owner_id: UUID) -> str:
 
 
 def issue(settlements: Sequence[SettledPayment]) -> list[Receipt]:
-    """Sign, store and log the receipts of these jobs, in the caller's transaction; one per job, those that exist stay."""
+    """Sign, store and log the receipts of these jobs, in the caller's transaction; a job that has one keeps it."""
     with atomic(Receipt):
         known = Receipt.objects.filter(job_id__in=[s.job_id for s in settlements]).values_list("job_id", flat=True)
         done, now = set(known), timezone.now()
@@ -122,7 +122,8 @@ def sealing(entry: LogEntry) -> tuple[Block, int]:
 def not_sealed() -> NotSealed:
     """Says in how many seconds to ask again."""
     seconds = params.get("log.seal_interval_s")
-    return NotSealed(f"It will be in a signed block within about {seconds} s.", retry_after=seconds, eta_seconds=seconds)
+    detail = f"It will be in a signed block within about {seconds} s."
+    return NotSealed(detail, retry_after=seconds, eta_seconds=seconds)
 
 
 def within(block: Block, idx: int) -> list[str]:

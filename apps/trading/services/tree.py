@@ -27,7 +27,7 @@ FROM (SELECT *, %s::bigint AS width FROM unnest(%s::int[], %s::bigint[]) AS u(le
 
 
 class TreeReader:
-    """Answers what complete subtrees hash to; reads the tiles for the given ranges in one query. Make one per question."""
+    """Answers what complete subtrees hash to, reading the tiles for the given ranges in one query; one per question."""
 
     def __init__(self, *ranges: Range) -> None:
         self.tiles = load({tile_of(*node) for part in ranges for node in merkle.complete(*part)})

@@ -3,7 +3,7 @@
     python verify_receipt.py bundle.json [--keys keys.json]
 
 The bundle is what GET /trading/receipts/{id}/bundle answers. keys.json is the exchange's /.well-known/aitbc-keys.json,
-best fetched at another time or by another way: without it the keys inside the bundle are believed, and the output says so.
+best fetched at another time or another way: without it the keys inside the bundle are believed, and the output says so.
 Exit status 0: every check passed. 1: rejected, with the reason.
 
 This file needs Python 3.11 and the package `cryptography`, and nothing of the exchange that made the receipt.
@@ -208,7 +208,7 @@ def included(leaf: bytes, index: int, size: int, proof: Any, root: Any, what: st
 
 
 def check(bundle: Any, trusted: Any = None) -> list[str]:
-    """Check everything in a bundle; returns what was found true. `trusted`: the keys document to believe instead of the bundle's."""
+    """Check everything in a bundle and return what was found true. `trusted`: the keys document to believe instead."""
     parts = shaped(bundle, BUNDLE, "the bundle")
     require(parts["v"] == 1 and parts["v"] is not True, "this version of bundle is not known here")
     block = shaped(parts["block"], BLOCK, "the block")
@@ -276,8 +276,9 @@ def check_previous(header: dict[str, Any], previous: Any) -> str:
     before = shaped(previous, HEADER, "the previous header")
     linked = hashlib.sha256(canonical(before)).digest() == hash_of(header["prev"], "prev")
     require(linked, "the previous header is not the one that the block names")
-    follows = (before["height"] + 1, before["tree_size"], before["chain"]) == (header["height"], header["first"], header["chain"])
-    require(follows and before["time"] <= header["time"], "the block does not follow on the previous one")
+    expected = (before["height"] + 1, before["tree_size"], before["chain"])
+    follows = expected == (header["height"], header["first"], header["chain"]) and before["time"] <= header["time"]
+    require(follows, "the block does not follow on the previous one")
     return f"chain: follows block {before['height']}, {header['prev']}"
 
 

@@ -15,8 +15,10 @@ from aitbc.core import signing
 
 class Command(BaseCommand):
     help = (
-        "See and rotate the exchange's signing keys (AITBC_KEYS_DIR/ring.json).\n\nExamples:\n"
-        "  manage.py signing_key list\n  manage.py signing_key list --json    (what /.well-known/aitbc-keys.json says)\n"
+        "See and rotate the exchange's signing keys (AITBC_KEYS_DIR/ring.json).\n\n"
+        "Examples:\n"
+        "  manage.py signing_key list\n"
+        "  manage.py signing_key list --json    (what /.well-known/aitbc-keys.json says)\n"
         "  manage.py signing_key rotate         (the next block announces the new key, signed by both)\n"
     )
     requires_system_checks: list[str] = []

@@ -13,9 +13,11 @@ from apps.trading.verifier import verify_receipt
 
 class Command(BaseCommand):
     help = (
-        "Check a receipt's bundle offline; exits 0 when everything in it holds.\n\nExamples:\n"
+        "Check a receipt's bundle offline; exits 0 when everything in it holds.\n\n"
+        "Examples:\n"
         "  curl -s $AITBC_URL/trading/receipts/<id>/bundle > bundle.json\n  manage.py verify bundle.json\n"
-        "  curl -s $AITBC_URL/.well-known/aitbc-keys.json > keys.json\n  manage.py verify bundle.json --keys keys.json\n"
+        "  curl -s $AITBC_URL/.well-known/aitbc-keys.json > keys.json\n"
+        "  manage.py verify bundle.json --keys keys.json\n"
     )
     requires_system_checks: list[str] = []
 
