@@ -98,8 +98,12 @@ def miner(width: int) -> Miner:
     """A registered miner that fits the first `width` classes after the fullest ten."""
     tasks = [f"c{n}" for n in range(10, 10 + width)]
     made = miners.register(
-        owner_id=OWNER, key_id="bench", name=f"wide-{width}",
-        capabilities={"supported_tasks": tasks}, concurrency=1024, region=None,
+        owner_id=OWNER,
+        key_id="bench",
+        name=f"wide-{width}",
+        capabilities={"supported_tasks": tasks},
+        concurrency=1024,
+        region=None,
     )
     return getattr(made, "miner", made)
 
@@ -147,10 +151,18 @@ def empty_poll() -> Figure:
     with database("bench_large"):
         nobody = known_from(miner(1))
         hopeless = known_from(
-            getattr(m := miners.register(
-                owner_id=OWNER, key_id="bench", name="hopeless", capabilities={"supported_tasks": ["nothing"]},
-                concurrency=1, region=None,
-            ), "miner", m)
+            getattr(
+                m := miners.register(
+                    owner_id=OWNER,
+                    key_id="bench",
+                    name="hopeless",
+                    capabilities={"supported_tasks": ["nothing"]},
+                    concurrency=1,
+                    region=None,
+                ),
+                "miner",
+                m,
+            )
         )
         claims.claim(nobody)
         with CaptureQueriesContext(connections["gpu"]) as sent:
@@ -172,7 +184,7 @@ def raw_rate(calls: int = 1500) -> float:
             sql.execute(f"PREPARE raw (int) AS {RAW}")
             started = time.perf_counter()
             for _ in range(calls):
-                sql.execute("EXECUTE raw (%s)" % ids[0])
+                sql.execute(f"EXECUTE raw ({ids[0]})")
             return calls / (time.perf_counter() - started)
 
 

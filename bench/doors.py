@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
 
 from apps.gpu.models import Work
 from bench.http import Connection, Measured, load, timed

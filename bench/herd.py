@@ -17,8 +17,8 @@ MINERS = 10_000
 EVERY = 15.0
 SECONDS = 20.0
 CONNECTIONS = 8
-COPY = """INSERT INTO gpu_miner (id, owner_id, key_id, name, session, state, version, capabilities, offer, capability_version,
-  concurrency, region, price, reputation, metrics, last_heartbeat, changed_at, created_at)
+COPY = """INSERT INTO gpu_miner (id, owner_id, key_id, name, session, state, version, capabilities, offer,
+  capability_version, concurrency, region, price, reputation, metrics, last_heartbeat, changed_at, created_at)
 SELECT gen_random_uuid(), owner_id, '', 'herd-' || n, session, state, version, capabilities, offer, capability_version,
   concurrency, region, price, reputation, metrics, last_heartbeat, changed_at, created_at
 FROM gpu_miner, generate_series(1, %s) n WHERE name = 'herd-0'"""
@@ -49,9 +49,7 @@ def herd(exchange: Stack) -> Iterator[Figure]:
         sql.execute(COPY, [MINERS])
     context = multiprocessing.get_context("fork")
     out = context.Queue()
-    lanes = [
-        context.Process(target=beat, args=(exchange.url, exchange.miner, n, out)) for n in range(CONNECTIONS)
-    ]
+    lanes = [context.Process(target=beat, args=(exchange.url, exchange.miner, n, out)) for n in range(CONNECTIONS)]
     for lane in lanes:
         lane.start()
     waits = [item for _ in lanes for item in out.get()]

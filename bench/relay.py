@@ -1,4 +1,4 @@
-"""Messages per second through the relay: emit, claim, hand over in batches, effect and inbox committed, outbox emptied."""
+"""Messages per second through the relay: claim, hand over in batches, effect and inbox committed, outbox emptied."""
 
 from __future__ import annotations
 

@@ -33,7 +33,14 @@ class Figure:
 def show(figures: Iterable[Figure]) -> bool:
     """Print the table; returns whether every target was met."""
     table = Table(title="AITBC benchmark", title_justify="left")
-    for name, justify in (("what", "left"), ("measured", "right"), ("unit", "left"), ("target", "left"), ("", "left"), ("note", "left")):
+    for name, justify in (
+        ("what", "left"),
+        ("measured", "right"),
+        ("unit", "left"),
+        ("target", "left"),
+        ("", "left"),
+        ("note", "left"),
+    ):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     met = True
     for figure in figures:

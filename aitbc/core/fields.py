@@ -8,7 +8,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 
 
-class AmountField(models.BigIntegerField):
+class AmountField(models.BigIntegerField):  # type: ignore[type-arg]
     """A non-negative amount of money in micro-AIT (10⁻⁶ AIT); the column carries a CHECK."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -35,7 +35,7 @@ def requirement_of(task_type: str, constraints: Mapping[str, Any]) -> dict[str, 
 
 
 def cards(constraints: Mapping[str, Any]) -> int:
-    """How many graphics cards: as asked; one when the job asks anything of a card; else none, and any machine will do."""
+    """How many graphics cards: as asked; one when the job asks anything of a card; else none."""
     asks = any(constraints.get(name) for name in ("gpu", "min_vram_gb", "cuda"))
     return constraints.get("gpu_count") or int(asks)
 

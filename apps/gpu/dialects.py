@@ -50,12 +50,13 @@ def _cards(cards: Any) -> dict[str, list[dict[str, Any]]]:
     """Figures per graphics card, when they are given as a list of flat objects."""
     if not isinstance(cards, list):
         return {}
-    flat = [
-        {name[:60]: _short(value) for name, value in list(card.items())[:KNOWN_METRICS] if not isinstance(value, (dict, list))}
-        for card in cards[:MOST_CARDS]
-        if isinstance(card, Mapping)
-    ]
+    flat = [_flat(card) for card in cards[:MOST_CARDS] if isinstance(card, Mapping)]
     return {"gpus": flat} if flat else {}
+
+
+def _flat(card: Mapping[str, Any]) -> dict[str, Any]:
+    few = list(card.items())[:KNOWN_METRICS]
+    return {name[:60]: _short(value) for name, value in few if not isinstance(value, (dict, list))}
 
 
 def model_of(payload: Any, constraints: Any) -> str | None:

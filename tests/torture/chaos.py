@@ -68,7 +68,11 @@ class Stack:
         self.log = (var / "up.log").open("wb")
         self.process = subprocess.Popen(
             [PYTHON, "-m", "aitbc", "up", "--no-demo", "--port", str(port)],
-            cwd=ROOT, env=environment, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True,
+            cwd=ROOT,
+            env=environment,
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         self.keys = self.wait_ready(120)
 
@@ -77,7 +81,9 @@ class Stack:
         file = self.var / "dev.env"
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                raise RuntimeError(f"up ended with {self.process.returncode}: {(self.var / 'up.log').read_text()[-3000:]}")
+                raise RuntimeError(
+                    f"up ended with {self.process.returncode}: {(self.var / 'up.log').read_text()[-3000:]}"
+                )
             with contextlib.suppress(httpx.HTTPError):
                 if file.exists() and httpx.get(f"{self.url}/health", timeout=2).is_success:
                     return dict(line.split("=", 1) for line in file.read_text().splitlines() if "=" in line)
@@ -88,7 +94,8 @@ class Stack:
         """SIGKILL one process of this kind; False when none runs just now."""
         words = TARGETS[target]
         victims = [
-            pid for pid, command in belonging(str(self.var)).items()
+            pid
+            for pid, command in belonging(str(self.var)).items()
             if pid != self.process.pid and all(word in command for word in words)
         ]
         if not victims:
@@ -99,7 +106,12 @@ class Stack:
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [PYTHON, "-m", "aitbc", *arguments], cwd=ROOT, env=self.environment, text=True, capture_output=True, timeout=120
+            [PYTHON, "-m", "aitbc", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            text=True,
+            capture_output=True,
+            timeout=120,
         )
 
     def stop(self) -> list[str]:
@@ -139,10 +151,19 @@ def persistent(http: httpx.Client, method: str, path: str, deadline: float, **re
 
 def client(stack: Stack, name: int, jobs: int, pause: float, witness: Witness, deadline: float) -> None:
     """Submit so many paid jobs, each with an Idempotency-Key, retried until answered."""
-    with httpx.Client(base_url=stack.url, headers={"Authorization": f"Bearer {stack.keys['AITBC_CLIENT_KEY']}"}, timeout=10) as http:
+    with httpx.Client(
+        base_url=stack.url, headers={"Authorization": f"Bearer {stack.keys['AITBC_CLIENT_KEY']}"}, timeout=10
+    ) as http:
         for n in range(jobs):
-            body = {"task_type": "chaos", "payload": {"n": f"{name}-{n}"}, "payment_amount": "0.010000", "max_attempts": 10}
-            answer = persistent(http, "POST", "/ai/jobs", deadline, json=body, headers={"Idempotency-Key": f"{name}-{n}"})
+            body = {
+                "task_type": "chaos",
+                "payload": {"n": f"{name}-{n}"},
+                "payment_amount": "0.010000",
+                "max_attempts": 10,
+            }
+            answer = persistent(
+                http, "POST", "/ai/jobs", deadline, json=body, headers={"Idempotency-Key": f"{name}-{n}"}
+            )
             if answer is not None and answer.status_code == 201:
                 with witness.lock:
                     witness.accepted[answer.json()["id"]] = body
@@ -155,7 +176,9 @@ def miner(stack: Stack, name: int, witness: Witness, stop: threading.Event, dead
     headers = {"Authorization": f"Bearer {stack.keys['AITBC_MINER_KEY']}", "X-Miner-ID": me}
     with httpx.Client(base_url=stack.url, headers=headers, timeout=15) as http:
         capabilities = {"supported_tasks": ["chaos"], "price": "0.5", "max_concurrent_jobs": 4}
-        persistent(http, "POST", "/gpu/v1/miners/register", deadline, json={"capabilities": capabilities, "concurrency": 4})
+        persistent(
+            http, "POST", "/gpu/v1/miners/register", deadline, json={"capabilities": capabilities, "concurrency": 4}
+        )
         while not stop.is_set():
             with contextlib.suppress(httpx.HTTPError):
                 persistent(http, "POST", "/gpu/v1/miners/heartbeat", time.monotonic() + 3, json={"status": "ONLINE"})
@@ -196,7 +219,9 @@ def settle_down(stack: Stack, witness: Witness, seconds: float) -> dict[str, str
     """Wait until every accepted job is final; returns id → state."""
     states: dict[str, str] = {}
     deadline = time.monotonic() + seconds
-    with httpx.Client(base_url=stack.url, headers={"Authorization": f"Bearer {stack.keys['AITBC_CLIENT_KEY']}"}, timeout=10) as http:
+    with httpx.Client(
+        base_url=stack.url, headers={"Authorization": f"Bearer {stack.keys['AITBC_CLIENT_KEY']}"}, timeout=10
+    ) as http:
         while time.monotonic() < deadline and any(states.get(job) not in FINAL for job in witness.accepted):
             for job in witness.accepted:
                 if states.get(job) not in FINAL:

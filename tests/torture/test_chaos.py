@@ -48,7 +48,8 @@ def test_killed_anywhere_nothing_is_lost_or_paid_twice(stack, seed):
     deadline = time.monotonic() + 240
     each = JOBS // CLIENTS
     clients = [
-        threading.Thread(target=chaos.client, args=(stack, n, each, 20.0 / each, witness, deadline)) for n in range(CLIENTS)
+        threading.Thread(target=chaos.client, args=(stack, n, each, 20.0 / each, witness, deadline))
+        for n in range(CLIENTS)
     ]
     miners = [threading.Thread(target=chaos.miner, args=(stack, n, witness, stop, deadline)) for n in range(3)]
     killer = threading.Thread(target=chaos.nemesis, args=(stack, seed, 10, kills, stop))

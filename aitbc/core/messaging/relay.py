@@ -51,7 +51,8 @@ ON CONFLICT DO NOTHING RETURNING message_id"""
 DELETE = "DELETE FROM {table} WHERE id = ANY(%s)"
 FAIL = "UPDATE {table} SET attempts = %s, last_error = %s WHERE id = %s"
 POSTPONE = "UPDATE {table} SET due_at = %s WHERE consumer = %s AND key = %s"
-BACK_OFF = "UPDATE {table} SET due_at = statement_timestamp() + %s * interval '1 second' WHERE consumer = %s AND key = %s"
+BACK_OFF = """UPDATE {table} SET due_at = statement_timestamp() + %s * interval '1 second'
+WHERE consumer = %s AND key = %s"""
 RELEASE = (
     "UPDATE {table} SET due_at = clock_timestamp() WHERE consumer = %s AND key = ANY(%s) AND due_at > clock_timestamp()"
 )

@@ -19,8 +19,7 @@ from aitbc.accounts.authentication import presented
 from aitbc.core import blobs, params
 from aitbc.core.api import DomainViewSet, Scopes
 from aitbc.core.errors import Invalid
-from aitbc.core.parsing import refuse_unstorable
-from aitbc.core.parsing import plain
+from aitbc.core.parsing import plain, refuse_unstorable
 from aitbc.core.streams import hold, is_internal, is_replay, undo_with
 from apps.gpu import dialects
 from apps.gpu.errors import LeaseNotFound
