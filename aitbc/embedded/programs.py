@@ -5,29 +5,33 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
+from aitbc.core.management.commands.serve import flags
 from aitbc.domains import LABELS
 from aitbc.embedded.children import spawn, stop
 
 COLOURS = {"web": "cyan", "worker": "magenta", "beat": "blue", "relay": "yellow", "miner": "green"}
+GRANIAN = Path(sysconfig.get_path("scripts")) / "granian"
 QUICK_SECONDS = 5.0
 LONGEST_PAUSE = 10.0
 
 
 def commands(port: int, var: str, *, miner: bool) -> dict[str, list[str]]:
-    """The programs of one machine, by name."""
+    """The programs of one machine, by name. The first one alone makes the exchange answer, so it is started alone."""
     manage = [sys.executable, "-m", "aitbc"]
     celery = [sys.executable, "-m", "celery", "--quiet", "-A", "aitbc.celery"]
     queues = ",".join((*LABELS, "relay"))
     found = {
-        "web": [*manage, "serve", "--port", str(port)],
+        "web": [str(GRANIAN), *flags("127.0.0.1", port, workers=2)],  # what `manage.py serve` becomes, one boot earlier
         "worker": [*celery, "worker", "--concurrency", "2", "--queues", queues, "--loglevel", "WARNING"],
         "beat": [*celery, "beat", "--schedule", f"{var}/beat", "--loglevel", "WARNING", "--pidfile", ""],
         "relay": [*manage, "relay"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from types import FrameType
 from typing import IO
 
 import httpx
+from django.apps import apps
 from rich.console import Console
 
 from aitbc.embedded.children import ServerFailed
@@ -94,16 +96,27 @@ class Supervisor:
     def start(self) -> None:
         self.check_port()
         self.servers.start()
-        self.manage("bootstrap", "--url", self.url)
+        self.prepare()
         keys = read_env(self.var / "dev.env")
         for name, command in commands(self.port, str(self.var), miner=self.miner).items():
             environment = {**self.environment, "AITBC_ROLE": ROLES[name]}
             if name == "miner":
                 environment |= {"AITBC_MINER_KEY": keys["AITBC_MINER_KEY"]}
-                self.wait_for_health()
             self.programs.append(Program(name, command, environment, self.console))
             self.programs[-1].start()
-        self.wait_for_health()
+            if name == "web":  # with the machine to itself; what follows has something to talk to
+                self.wait_for_health()
+
+    def prepare(self) -> None:
+        """Databases, administrator, keys; nothing to do when our own server was prepared by the same migrations."""
+        if self.servers.postgres is None:
+            self.manage("bootstrap", "--url", self.url)
+            return
+        done = self.servers.postgres.home / "prepared"
+        state = fingerprint(self.url)
+        if not (done.exists() and done.read_text() == state and (self.var / "dev.env").exists()):
+            self.manage("bootstrap", "--url", self.url)
+            done.write_text(state)
 
     def check_port(self) -> None:
         """A foreign server on our port would answer /health for us."""
@@ -155,6 +168,13 @@ class Supervisor:
         self.servers.stop()
         self.lock.close()
         self.console.print("[dim]stopped; nothing is left running[/]")
+
+
+def fingerprint(url: str) -> str:
+    """What a preparation depends on: every migration of ours and of the libraries, and the address in dev.env."""
+    folders = sorted(Path(app.path) / "migrations" for app in apps.get_app_configs())
+    names = [f"{file}:{file.stat().st_size}" for folder in folders for file in sorted(folder.glob("*.py"))]
+    return hashlib.sha256("\n".join([url, *names]).encode()).hexdigest()
 
 
 def read_env(path: Path) -> dict[str, str]:

@@ -38,7 +38,7 @@ WITH waiting AS (
 ), placed AS (
   SELECT id, %s + row_number() OVER (ORDER BY id) - 1 AS idx FROM waiting
 )
-UPDATE trading_logentry e SET idx = placed.idx FROM placed WHERE e.id = placed.id
+UPDATE trading_logentry e SET idx = placed.idx FROM placed WHERE e.id = placed.id AND e.idx IS NULL
 """
 
 
@@ -119,8 +119,8 @@ def announce_key(previous: Block | None) -> None:
 def sequence(first: int) -> list[bytes]:
     """Give waiting entries the next places; returns their leaf hashes, made again from the bytes now in the table."""
     with cursor(LogEntry) as sql:
-        # Right after a burst the statistics may still say that the table is empty: a scan per row would take a minute.
-        sql.execute("SET LOCAL enable_seqscan = off")
+        # While the statistics call the table empty, PostgreSQL would scan it once per row: a minute, not 0.3 s.
+        sql.execute("SET LOCAL enable_nestloop = off; SET LOCAL enable_seqscan = off")
         sql.execute(SEQUENCE, [BLOCK_ENTRIES, first])
         sql.execute("SELECT leaf, leaf_hash FROM trading_logentry WHERE idx >= %s ORDER BY idx", [first])
         rows = sql.fetchall()

@@ -42,8 +42,8 @@ class Command(BaseCommand):
         var = supervisor.var
         with supervisor.running():
             keys = read_env(var / "dev.env")
-            failed = None if no_demo or no_miner else self.demo(supervisor, keys, var, console)
             console.print(summary(keys, var))
+            failed = None if no_demo or no_miner else self.demo(supervisor, keys, var, console)
             if not once:
                 supervisor.watch()
         if once and failed:
