@@ -15,7 +15,7 @@ test: $(VENV)/installed
 	$(WITH_SERVERS) $(BIN)/python -m pytest $(ARGS)
 
 torture: $(VENV)/installed
-	AITBC_SEEDS=10 AITBC_CHAOS_JOBS=300 $(BIN)/python -m pytest tests/torture $(ARGS)
+	AITBC_SEEDS=10 AITBC_CHAOS_JOBS=300 $(BIN)/python -m pytest -m torture tests/torture $(ARGS)
 
 bench: $(VENV)/installed
 	$(WITH_SERVERS) $(BIN)/python -m bench $(ARGS)

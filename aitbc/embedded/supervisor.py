@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -20,7 +20,7 @@ import httpx
 from django.apps import apps
 from rich.console import Console
 
-from aitbc.embedded.children import ServerFailed
+from aitbc.embedded.children import ServerFailed, spawn, stop
 from aitbc.embedded.programs import Program, commands
 from aitbc.embedded.servers import Servers, run_dir
 
@@ -33,7 +33,11 @@ class AlreadyRunning(Exception):
 
 
 class Supervisor:
-    """Starts everything, keeps it running, stops it all. `stopping` is set from then on."""
+    """Starts everything, keeps it running, stops it all.
+
+    A signal only sets `stopping`, and every wait looks at it: an exception out of a handler may be swallowed, or lose a
+    program that was just being started.
+    """
 
     def __init__(self, *, var: Path, port: int, miner: bool, console: Console) -> None:
         self.var, self.port, self.console = var, port, console
@@ -88,9 +92,11 @@ class Supervisor:
             self.stop()
 
     def on_signal(self, signum: int, frame: FrameType | None) -> None:
-        """The first signal ends whatever we are doing; more of them do not hurry the stopping."""
-        if not self.stopping:
-            self.stopping = True
+        self.stopping = True
+
+    def go_on(self) -> None:
+        """Leave, when told to stop."""
+        if self.stopping:
             raise SystemExit(0)
 
     def start(self) -> None:
@@ -102,6 +108,7 @@ class Supervisor:
             environment = {**self.environment, "AITBC_ROLE": ROLES[name]}
             if name == "miner":
                 environment |= {"AITBC_MINER_KEY": keys["AITBC_MINER_KEY"]}
+            self.go_on()
             self.programs.append(Program(name, command, environment, self.console))
             self.programs[-1].start()
             if name == "web":  # with the machine to itself; what follows has something to talk to
@@ -129,13 +136,22 @@ class Supervisor:
 
     def manage(self, *arguments: str) -> None:
         command = [sys.executable, "-m", "aitbc", *arguments]
-        done = subprocess.run(command, env=self.environment, cwd=ROOT, capture_output=True, text=True)
-        if done.returncode:
-            raise ServerFailed(f"`manage.py {' '.join(arguments)}` failed:\n{done.stdout}{done.stderr}")
+        process = spawn(command, env=self.environment, out=subprocess.PIPE)
+        output: bytes | None = None
+        try:
+            while output is None:
+                self.go_on()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    output, _ = process.communicate(timeout=0.2)
+        finally:
+            stop(process)
+        if process.returncode:
+            raise ServerFailed(f"`manage.py {' '.join(arguments)}` failed:\n{output.decode(errors='replace')}")
 
     def wait_for_health(self, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
+            self.go_on()
             with contextlib.suppress(httpx.HTTPError):
                 if httpx.get(f"{self.url}/health", timeout=2).is_success:
                     return
@@ -151,9 +167,9 @@ class Supervisor:
         for program in self.programs:
             program.look()
 
-    def watch(self) -> None:
-        """Keep everything running until told to stop."""
-        while True:
+    def watch(self, until: Callable[[], bool]) -> None:
+        """Keep everything running until told to stop, or until this holds."""
+        while not self.stopping and not until():
             self.look()
             time.sleep(0.2)
 

@@ -40,7 +40,7 @@ def stack():
         assert left == [], f"stopping left processes behind: {left}"
 
 
-@pytest.mark.slow
+@pytest.mark.torture
 @pytest.mark.timeout(420)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_killed_anywhere_nothing_is_lost_or_paid_twice(stack, seed):

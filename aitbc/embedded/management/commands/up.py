@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,12 @@ class Command(BaseCommand):
         with supervisor.running():
             keys = read_env(var / "dev.env")
             console.print(summary(keys, var))
-            failed = None if no_demo or no_miner else self.demo(supervisor, keys, var, console)
-            if not once:
-                supervisor.watch()
-        if once and failed:
-            raise CommandError(failed)
+            job = FirstJob(Demo(supervisor.url, keys, var, console), supervisor)
+            if not (no_demo or no_miner):
+                job.start()
+            supervisor.watch(until=lambda: once and not job.is_alive())
+        if once and job.failure:
+            raise CommandError(job.failure)
 
     def supervisor(self, var: Path, port: int, *, miner: bool, console: Console) -> Supervisor:
         """One for this folder; beside a running one, one for a folder and databases of its own."""
@@ -63,13 +65,22 @@ class Command(BaseCommand):
         except AlreadyRunning as error:
             raise CommandError(str(error)) from None
 
-    def demo(self, supervisor: Supervisor, keys: dict[str, str], var: Path, console: Console) -> str | None:
+
+class FirstJob(threading.Thread):
+    """The demonstration, beside the supervisor's watch: what dies meanwhile is started again, Ctrl-C works."""
+
+    def __init__(self, demo: Demo, supervisor: Supervisor) -> None:
+        super().__init__(daemon=True)
+        self.demo, self.supervisor = demo, supervisor
+        self.failure = ""
+
+    def run(self) -> None:
         try:
-            Demo(supervisor.url, keys, var, console).run()
+            self.demo.run()
         except (DemoFailed, httpx.HTTPError) as error:
-            console.print(f"[red]The first job: {error}[/]")
-            return str(error)
-        return None
+            self.failure = str(error)
+            if not self.supervisor.stopping:
+                self.supervisor.console.print(f"[red]The first job: {error}[/]")
 
 
 def summary(keys: dict[str, str], var: Path) -> Panel:
