@@ -67,6 +67,7 @@ class Postgres:
         if not (self.data / "PG_VERSION").exists():
             self.create()
         self.clear_the_way()
+        self.end_leftovers()
         self.spawn()
         self.wait(seconds)
 
@@ -135,6 +136,15 @@ class Postgres:
                     os.kill(pid, signal.SIGQUIT)
                 time.sleep(0.05)
 
+    def end_leftovers(self) -> None:
+        """Kill processes of a server whose first process is dead: they may hold its shared memory for long, and the
+        data is safe, since recovery starts from the log. They are told by their working folder, which is the data.
+        """
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if os.readlink(process / "cwd") == str(self.data):
+                    os.kill(int(process.name), signal.SIGKILL)
+
     def is_ours(self, pid: int) -> bool:
         """Whether the process is a PostgreSQL over this data folder."""
         shown = Path(f"/proc/{pid}/cmdline")
@@ -153,6 +163,7 @@ class Postgres:
                 if starts == 10:
                     break
                 starts += 1
+                self.end_leftovers()
                 time.sleep(0.5)
                 self.spawn()
             if self.answers():

@@ -18,7 +18,7 @@ import pytest
 from aitbc.embedded.supervisor import read_env
 from tests.embedded.processes import ROOT, eventually, of_folder
 
-pytestmark = [pytest.mark.no_db, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.no_db, pytest.mark.timeout(240)]
 if sys.platform != "linux":
     pytest.skip("reads /proc", allow_module_level=True)
 
