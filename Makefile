@@ -6,7 +6,7 @@ export DJANGO_SETTINGS_MODULE ?= aitbc.settings
 # Throw-away PostgreSQL and Valkey, unless DATABASE_URL / REDIS_URL name real ones.
 WITH_SERVERS := $(BIN)/python -m aitbc.embedded exec --
 
-.PHONY: up test check bench torture schema lock clean
+.PHONY: up test check bench torture schema clients lock clean
 
 up: $(VENV)/installed
 	@$(BIN)/python manage.py up $(ARGS)
@@ -31,6 +31,14 @@ check: $(VENV)/installed
 
 schema: $(VENV)/installed
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/schema.yml
+
+# Python with nothing but this environment; TypeScript where npx is at hand. Generated from the schema, never edited.
+clients: $(VENV)/installed
+	mkdir -p clients/python clients/typescript
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/openapi-python-client generate --path docs/schema.yml --meta none \
+	  --output-path clients/python/aitbc_client --overwrite
+	if command -v npx >/dev/null; then npx --yes openapi-typescript@7.13.0 docs/schema.yml -o clients/typescript/aitbc.d.ts; \
+	else echo "no npx: the TypeScript types were not generated"; fi
 
 lock:
 	$(BIN)/uv pip compile --quiet --upgrade --universal --no-emit-index-url --no-header --no-annotate \
