@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -108,6 +108,36 @@ class BaseApiCommand(BaseCommand):
             self.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False))
         else:
             self.console.print(table)
+
+
+class VerbCommand(BaseApiCommand):
+    """A command made of verbs; each group of verbs is a module with `add(command, verbs)`.
+
+    A verb is a function of this command and its options: `command.verb(verbs, "list", "show them", run=list_them)`.
+    """
+
+    groups: ClassVar[tuple[Any, ...]] = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb", parser_class=argparse.ArgumentParser)
+        for group in self.groups:
+            group.add(self, verbs)
+
+    def verb(
+        self, verbs: Any, name: str, about: str, *, run: Callable[..., None], scope: str = "client", examples: str = ""
+    ) -> argparse.ArgumentParser:
+        """Add a verb; `scope` says whose key it is called with."""
+        parser: argparse.ArgumentParser = verbs.add_parser(
+            name, help=about, description=about, epilog=f"examples:\n{examples}" if examples else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+        parser.set_defaults(run=run, verb_scope=scope)
+        self.add_connection(parser)
+        return parser
+
+    def handle(self, *args: Any, run: Callable[..., None], verb_scope: str, **options: Any) -> None:
+        self.api(verb_scope)
+        run(self, **options)
 
 
 def spoken(status: int, body: dict[str, Any]) -> str:

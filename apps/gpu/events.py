@@ -1,4 +1,4 @@
-"""Facts the gpu domain publishes about leases: ai decides what they mean for the job."""
+"""Facts the gpu domain publishes: of leases (ai decides what they mean for the job), and of cards (for the market)."""
 
 from __future__ import annotations
 
@@ -84,3 +84,71 @@ class LeaseExpired(Event):
     rate: int
     code: str  # start_timeout | heartbeat_timeout | execution_timeout | miner_gone
     metered_ms: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class GpuChanged(Event):
+    """A card was registered, measured, moved to another state, or its description changed: all of it as it is now."""
+
+    NAME = "gpu.device.changed.v1"
+    KEY = "gpu_id"
+    gpu_id: str
+    miner_id: str
+    owner_id: str
+    seq: int  # the registry row's version and time order: a later fact has a larger one
+    state: str
+    device: str  # gpu | cpu
+    name: str  # as reported
+    model: str  # of the catalogue; "" when none fits
+    vendor: str
+    architecture: str
+    memory_mb: int
+    bandwidth_gbps: float | None  # measured when verified, else the catalogue's
+    fp32_tflops: float | None
+    fp16_tflops: float | None
+    tdp_w: float | None
+    compute_capability: str
+    cuda: str
+    driver: str
+    region: str
+    verified: bool
+    verified_at: str | None
+    score: float | None
+    price_per_hour: int | None  # micro-AIT
+    up_mbps: float | None
+    down_mbps: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MinerHourJudged(Event):
+    """For one full hour a miner kept its heartbeats, or did not."""
+
+    NAME = "gpu.miner.hour_judged.v1"
+    KEY = "miner_id"
+    miner_id: str
+    owner_id: str
+    hour: str  # RFC 3339, the hour's start
+    met: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookingProvisioned(Event):
+    """The miner says that a reserved booking's cards are ready for the renter."""
+
+    NAME = "gpu.booking.provisioned.v1"
+    KEY = "booking_id"
+    booking_id: str
+    miner_id: str
+    at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookingBroken(Event):
+    """A booked card is gone: its miner fell silent, left, or the card was quarantined."""
+
+    NAME = "gpu.booking.broken.v1"
+    KEY = "booking_id"
+    booking_id: str
+    gpu_id: str
+    reason: str  # offline | quarantined | retired | deregistered
+    at: str

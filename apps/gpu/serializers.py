@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from aitbc.core.serializers import AmountField, LenientSerializer, ResourceSerializer, StrictSerializer
-from apps.gpu.models import Backend, Lease, Miner, MinerGpu
+from apps.gpu.models import Backend, GPURegistry, Lease, Miner
 
 
 class AnyField(serializers.JSONField):
@@ -77,16 +77,15 @@ class HistorySerializer(LenientSerializer):
     job_status = serializers.CharField(required=False, max_length=20)
 
 
-class MinerGpuSerializer(ResourceSerializer):
+class GpuOfMinerSerializer(ResourceSerializer):
     id = serializers.CharField(read_only=True)
     model = serializers.CharField(source="name", read_only=True)
-    status = serializers.CharField(source="miner.state", read_only=True)
+    status = serializers.CharField(source="state", read_only=True)
     price_per_hour = AmountField(source="miner.price", read_only=True)
     region = serializers.CharField(source="miner.region", read_only=True)
-    created_at = serializers.DateTimeField(source="miner.created_at", read_only=True)
 
     class Meta:
-        model = MinerGpu
+        model = GPURegistry
         fields = [
             "id",
             "model",
@@ -102,7 +101,7 @@ class MinerGpuSerializer(ResourceSerializer):
             "created_at",
         ]
 
-    def to_representation(self, instance: MinerGpu) -> dict[str, Any]:
+    def to_representation(self, instance: GPURegistry) -> dict[str, Any]:
         return {**super().to_representation(instance), "memory_gb": instance.memory_mb // 1024}
 
 

@@ -1,4 +1,4 @@
-"""Routes of the marketplace domain; health and readiness are added by the project."""
+"""Routes of the marketplace: each part lists its own; fixed words come before ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facts the trading domain publishes about money, receipts and sealed blocks."""
+"""Facts the trading domain publishes about money, receipts and sealed blocks; amounts are micro-AIT."""
 
 from __future__ import annotations
 
@@ -63,3 +63,83 @@ class BlockSealed(Event):
     height: str
     block_hash: str
     tree_size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EscrowHeld(Event):
+    """The renter's money for a booking is set aside, and the provider's bond if one was asked."""
+
+    NAME = "trading.escrow.held.v1"
+    KEY = "booking_id"
+    booking_id: str
+    amount: int
+    bond: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EscrowRefused(Event):
+    """One of the two parties of a booking cannot pay; nothing was set aside."""
+
+    NAME = "trading.escrow.refused.v1"
+    KEY = "booking_id"
+    booking_id: str
+    party: str  # renter | provider
+    needed: int
+    available: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EscrowExtended(Event):
+    """The money for a booking's extension is set aside too."""
+
+    NAME = "trading.escrow.extended.v1"
+    KEY = "booking_id"
+    booking_id: str
+    extension_id: str
+    amount: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EscrowExtensionRefused(Event):
+    """The renter cannot pay for the extension; the booking goes on as it was."""
+
+    NAME = "trading.escrow.extension_refused.v1"
+    KEY = "booking_id"
+    booking_id: str
+    extension_id: str
+    needed: int
+    available: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EscrowClosed(Event):
+    """A booking's money is divided: paid to the provider, the fee, the rest back; and what the bond gave the renter."""
+
+    NAME = "trading.escrow.closed.v1"
+    KEY = "booking_id"
+    booking_id: str
+    paid: int
+    fee: int
+    refunded: int
+    compensation: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class BondHeld(Event):
+    """A bond is set aside."""
+
+    NAME = "trading.bond.held.v1"
+    KEY = "bond_id"
+    bond_id: str
+    amount: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class BondRefused(Event):
+    """Its owner cannot pay the bond."""
+
+    NAME = "trading.bond.refused.v1"
+    KEY = "bond_id"
+    bond_id: str
+    needed: int
+    available: int

@@ -41,6 +41,11 @@ class Code(TextChoices):
     PAYOUT = "payout"
     FEE = "fee"
     REVERSAL = "reversal"
+    FUND = "fund", "into a booking's escrow"
+    ACCRUE = "accrue", "a slice of a booking's use"
+    RETURN = "return", "the rest of a booking's escrow"
+    BOND = "bond", "pledged"
+    COMPENSATE = "compensate", "from a bond to who was let down"
 
 
 class PaymentState(TextChoices):
@@ -56,4 +61,32 @@ PAYMENT_TRANSITIONS: dict[str, set[str]] = {
     PaymentState.REFUSED: set(),
     PaymentState.SETTLED: set(),
     PaymentState.REFUNDED: set(),
+}
+
+
+class EscrowState(TextChoices):
+    HELD = "held"
+    REFUSED = "refused"
+    CLOSED = "closed"
+
+
+ESCROW_TRANSITIONS: dict[str, set[str]] = {
+    EscrowState.HELD: {EscrowState.CLOSED},
+    EscrowState.REFUSED: set(),
+    EscrowState.CLOSED: set(),
+}
+
+
+class BondState(TextChoices):
+    HELD = "held"
+    REFUSED = "refused"
+    RELEASED = "released"
+    FORFEITED = "forfeited"
+
+
+BOND_TRANSITIONS: dict[str, set[str]] = {
+    BondState.HELD: {BondState.RELEASED, BondState.FORFEITED},
+    BondState.REFUSED: set(),
+    BondState.RELEASED: set(),
+    BondState.FORFEITED: set(),
 }

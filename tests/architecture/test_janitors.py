@@ -24,12 +24,37 @@ JANITORS = {
         "draining": "apps.gpu.tasks.sweep_miners",
     },
     "gpu.Lease": {"leased": "apps.gpu.tasks.sweep_leases"},
+    "gpu.GPURegistry": dict.fromkeys(
+        ("registered", "verifying", "available", "reserved", "busy", "draining", "offline"), "apps.gpu.tasks.sweep_gpus"
+    ),
+    "gpu.GPUBenchmark": dict.fromkeys(("requested", "committed"), "apps.gpu.tasks.sweep_benchmarks"),
+    "gpu.MinerOrder": {"open": "apps.gpu.tasks.sweep_orders"},
     "trading.Payment": {
         "held": "apps.trading.tasks.release_overdue_holds",
     },
+    "trading.Escrow": {"held": "apps.trading.tasks.reconcile_escrows"},
+    "trading.Bond": {"held": "apps.trading.tasks.reconcile_escrows"},
+    "marketplace.MarketplaceOffer": dict.fromkeys(
+        ("draft", "open", "paused", "booked_out"), "apps.marketplace.tasks.sweep_offers"
+    ),
+    "marketplace.MarketplaceDemand": dict.fromkeys(
+        ("draft", "open", "closing", "awarded"), "apps.marketplace.tasks.close_auctions"
+    ),
+    "marketplace.MarketplaceBid": dict.fromkeys(("pending", "open"), "apps.marketplace.tasks.close_auctions"),
+    "marketplace.GPUBooking": dict.fromkeys(
+        (
+            "requested", "reserved", "provisioning", "active", "reclaiming", "ended", "no_show", "failed_hardware",
+            "cancelled_renter", "cancelled_provider",
+        ),
+        "apps.marketplace.tasks.run_bookings",
+    ),
 }
 # States a thing may stay in for ever, though it may leave them again: a deregistered miner may come back.
-RESTING = {"gpu.Miner": {"deregistered"}}
+RESTING = {
+    "gpu.Miner": {"deregistered"},
+    "gpu.GPURegistry": {"quarantined", "retired"},  # until an operator looks; until it comes back
+    "gpu.MinerOrder": {"answered"},
+}
 MODELS = [model for model in apps.get_models() if issubclass(model, StatefulModel)]
 
 

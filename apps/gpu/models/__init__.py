@@ -1,20 +1,29 @@
+from apps.gpu.models.benchmarks import BenchmarkTransition, GPUBenchmark, MinerOrder, OrderTransition
 from apps.gpu.models.leases import LateResult, Lease
 from apps.gpu.models.messages import Clock, IdempotencyRecord, Inbox, Outbox
-from apps.gpu.models.miners import Backend, Miner, MinerGpu, MinerTransition
+from apps.gpu.models.miners import Backend, Miner, MinerTransition
+from apps.gpu.models.registry import ConsumerGPUProfile, EdgeGPUMetrics, GPURegistry, GPUTransition
 from apps.gpu.models.work import ClassHeads, FairShare, RequirementClass, Work
 
 __all__ = [
     "Backend",
+    "BenchmarkTransition",
     "ClassHeads",
     "Clock",
+    "ConsumerGPUProfile",
+    "EdgeGPUMetrics",
     "FairShare",
+    "GPUBenchmark",
+    "GPURegistry",
+    "GPUTransition",
     "IdempotencyRecord",
     "Inbox",
     "LateResult",
     "Lease",
     "Miner",
-    "MinerGpu",
+    "MinerOrder",
     "MinerTransition",
+    "OrderTransition",
     "Outbox",
     "RequirementClass",
     "Work",

@@ -1,4 +1,4 @@
-"""Miners, their graphics cards, and back-ends that cannot poll for themselves."""
+"""Miners, and back-ends that cannot poll for themselves."""
 
 from __future__ import annotations
 
@@ -74,27 +74,6 @@ class Miner(StatefulModel):
 
 class MinerTransition(AbstractTransition):
     """One move of a miner between its states."""
-
-
-class MinerGpu(models.Model):
-    """A graphics card as its miner describes it."""
-
-    id = models.BigAutoField(primary_key=True)
-    miner = models.ForeignKey(Miner, on_delete=models.CASCADE, related_name="gpus")
-    position = models.PositiveSmallIntegerField()
-    name = models.CharField(max_length=120)
-    memory_mb = models.PositiveIntegerField(default=0)
-    uuid = models.CharField(max_length=80, blank=True)
-    driver = models.CharField(max_length=40, blank=True)
-    cuda = models.CharField(max_length=40, blank=True)
-    architecture = models.CharField(max_length=40, blank=True)
-
-    class Meta:
-        ordering = ["miner_id", "position"]
-        constraints = [models.UniqueConstraint(name="gpu_minergpu_position", fields=["miner", "position"])]
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.memory_mb} MB)"
 
 
 class Backend(models.Model):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -23,8 +23,8 @@ from aitbc.core.errors import Invalid, StateConflict
 from aitbc.core.states import begin
 from apps.gpu.capabilities import Offer, normalise
 from apps.gpu.errors import MinerBusy, MinerNotFound
-from apps.gpu.models import Lease, Miner, MinerGpu
-from apps.gpu.services import classes, leases
+from apps.gpu.models import Lease, Miner
+from apps.gpu.services import classes, leases, registry
 from apps.gpu.services.roster import ROSTER, Known
 from apps.gpu.services.work import wake_up
 from apps.gpu.states import MinerState
@@ -235,8 +235,7 @@ def _store_offer(miner: Miner, capabilities: Any, offer: Offer, slots: int) -> N
         capability_version=F("capability_version") + 1,
         changed_at=timezone.now(),
     )
-    MinerGpu.objects.filter(miner=miner).delete()
-    MinerGpu.objects.bulk_create(MinerGpu(miner=miner, position=i, **asdict(gpu)) for i, gpu in enumerate(offer.gpus))
+    registry.keep_in_step(miner, offer.gpus, actor=f"miner:{miner.pk}")
     ROSTER.drop({miner.pk})
     on_commit(Miner, lambda: _noticed(miner.pk))
 

@@ -102,7 +102,7 @@ class MinerDoorViewSet(MinerIdentity):
                 "miner_id": miner.name,
                 "id": str(miner.pk),
                 "session_token": miner.session,
-                "gpu_count": miner.gpus.count(),
+                "gpu_count": miner.gpus.present().count(),
                 "concurrency": miner.concurrency,
                 **pace(),
             }

@@ -19,10 +19,10 @@ from apps.gpu.models import Backend, IdempotencyRecord, Lease, Miner
 from apps.gpu.serializers import (
     BackendInputSerializer,
     BackendSerializer,
+    GpuOfMinerSerializer,
     HistorySerializer,
     LeaseSerializer,
     MinerFilterSerializer,
-    MinerGpuSerializer,
     MinerSerializer,
     PeriodSerializer,
     RegisterSerializer,
@@ -63,10 +63,11 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
         """One miner, by its id or its name."""
         return self.answer(self._miner(miner))
 
-    @extend_schema(responses=MinerGpuSerializer(many=True), filters=False)
+    @extend_schema(responses=GpuOfMinerSerializer(many=True), filters=False)
     def gpus(self, request: Request, miner: str) -> Response:
         """The cards of a miner, as it described them."""
-        return self.answer(self._miner(miner).gpus.select_related("miner"), serializer=MinerGpuSerializer)
+        cards = self._miner(miner).gpus.present().order_by("position").select_related("miner")
+        return self.answer(cards, serializer=GpuOfMinerSerializer)
 
     @extend_schema(request=None, responses=OpenApiTypes.OBJECT, parameters=[HistorySerializer], filters=False)
     def jobs(self, request: Request, miner: str) -> Response:

@@ -1,3 +1,4 @@
+from apps.trading.models.escrows import Bond, BondEvent, Escrow, EscrowEvent
 from apps.trading.models.ledger import HOUSE, BalanceSnapshot, LedgerAccount, Transfer
 from apps.trading.models.log import Block, LogEntry, LogTile
 from apps.trading.models.messages import IdempotencyRecord, Inbox, Outbox
@@ -7,6 +8,10 @@ from apps.trading.models.receipts import Receipt
 __all__ = [
     "BalanceSnapshot",
     "Block",
+    "Bond",
+    "BondEvent",
+    "Escrow",
+    "EscrowEvent",
     "HOUSE",
     "IdempotencyRecord",
     "Inbox",

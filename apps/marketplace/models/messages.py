@@ -1,7 +1,8 @@
-"""The message tables of the marketplace domain."""
+"""The domain's outbox, inbox and kept answers."""
 
 from __future__ import annotations
 
+from aitbc.core.idempotency import AbstractIdempotencyRecord
 from aitbc.core.messaging.models import AbstractInbox, AbstractOutbox
 
 
@@ -11,3 +12,7 @@ class Outbox(AbstractOutbox):
 
 class Inbox(AbstractInbox):
     """Facts of other domains whose effect on marketplace is committed."""
+
+
+class IdempotencyRecord(AbstractIdempotencyRecord):
+    """The answer to a request that may be sent again."""

@@ -1,0 +1,1 @@
+"""The verbs of `manage.py gpu`, a module per group."""

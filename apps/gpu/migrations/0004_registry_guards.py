@@ -1,0 +1,11 @@
+"""The histories of cards, benchmarks and orders only ever grow."""
+
+from django.db import migrations
+
+from aitbc.core.triggers import append_only
+
+
+class Migration(migrations.Migration):
+    dependencies = [("gpu", "0003_registry")]
+
+    operations = [append_only(f"gpu_{name}") for name in ("gputransition", "benchmarktransition", "ordertransition")]

@@ -1,0 +1,125 @@
+"""What the exchange asks of a card or its miner, and what came back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from aitbc.core.ids import uuid7
+from aitbc.core.states import AbstractTransition, StatefulModel
+from apps.gpu.models.miners import Miner
+from apps.gpu.models.registry import GPURegistry
+from apps.gpu.states import BENCHMARK_TRANSITIONS, ORDER_TRANSITIONS, BenchmarkState, OrderState
+
+
+class BenchmarkQuerySet(models.QuerySet["GPUBenchmark"]):
+    def open(self) -> Self:
+        return self.filter(state__in=[BenchmarkState.REQUESTED, BenchmarkState.COMMITTED])
+
+    def of_miner(self, miner_id: UUID) -> Self:
+        return self.filter(gpu__miner_id=miner_id)
+
+    def overdue(self, now: datetime) -> Self:
+        return self.open().filter(due_at__lt=now)
+
+
+class GPUBenchmark(StatefulModel):
+    """One challenge to one card, with a nonce nobody knew before, and its verdict."""
+
+    TRANSITIONS = BENCHMARK_TRANSITIONS
+    HISTORY = "BenchmarkTransition"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    gpu = models.ForeignKey(GPURegistry, on_delete=models.CASCADE, related_name="benchmarks")
+    suite = models.CharField(max_length=20, help_text="Version of the suite: figures of two versions are not compared.")
+    state = models.CharField(max_length=12, choices=BenchmarkState, default=BenchmarkState.REQUESTED)
+    nonce = models.CharField(max_length=64)
+    task = models.JSONField(default=dict, help_text="What the miner is asked to do: sizes, rounds, memory to fill.")
+    commitment = models.JSONField(default=dict, help_text="What the miner bound itself to before it knew the question.")
+    question = models.JSONField(default=dict, help_text="Drawn after the commitment.")
+    results = models.JSONField(default=dict, help_text="Figures as the miner measured them.")
+    environment = models.JSONField(default=dict)
+    device = models.CharField(max_length=10, blank=True, help_text="cuda, rocm or cpu")
+    verdict = models.JSONField(default=dict, help_text="Measured over catalogue, term by term, and why.")
+    score = models.FloatField(null=True)
+    requested_by = models.CharField(max_length=120)
+    requested_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    objects = BenchmarkQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-requested_at"]
+        constraints = [
+            models.UniqueConstraint(
+                name="gpu_benchmark_one_open", fields=["gpu"],
+                condition=Q(state__in=[BenchmarkState.REQUESTED, BenchmarkState.COMMITTED]),
+            ),
+            models.UniqueConstraint(name="gpu_benchmark_nonce", fields=["nonce"]),
+            models.CheckConstraint(name="gpu_benchmark_state_known", condition=Q(state__in=BenchmarkState.values)),
+        ]  # fmt: skip
+        indexes = [
+            models.Index(
+                name="gpu_benchmark_due", fields=["due_at"],
+                condition=Q(state__in=[BenchmarkState.REQUESTED, BenchmarkState.COMMITTED]),
+            )
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"benchmark of {self.gpu_id}: {self.state}"
+
+
+class BenchmarkTransition(AbstractTransition):
+    """One move of a benchmark."""
+
+
+class OrderQuerySet(models.QuerySet["MinerOrder"]):
+    def open(self) -> Self:
+        return self.filter(state=OrderState.OPEN)
+
+    def overdue(self, now: datetime) -> Self:
+        return self.open().filter(due_at__lt=now)
+
+
+class MinerOrder(StatefulModel):
+    """What a miner is asked to do beside its jobs: look at its cards again, or set a power limit."""
+
+    TRANSITIONS = ORDER_TRANSITIONS
+    HISTORY = "OrderTransition"
+
+    class Kind(models.TextChoices):
+        SCAN = "scan"
+        APPLY = "apply"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    miner = models.ForeignKey(Miner, on_delete=models.CASCADE, related_name="orders")
+    gpu = models.ForeignKey(GPURegistry, on_delete=models.CASCADE, null=True, related_name="orders")
+    kind = models.CharField(max_length=10, choices=Kind)
+    state = models.CharField(max_length=10, choices=OrderState, default=OrderState.OPEN)
+    body = models.JSONField(default=dict, help_text="What is asked, within the limits that the card reports.")
+    signature = models.JSONField(default=dict, help_text="Ed25519 over the canonical body; a miner obeys no other.")
+    answer = models.JSONField(default=dict)
+    actor = models.CharField(max_length=120)
+    created_at = models.DateTimeField(default=timezone.now)
+    due_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    objects = OrderQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [models.CheckConstraint(name="gpu_order_state_known", condition=Q(state__in=OrderState.values))]
+        indexes = [models.Index(name="gpu_order_open", fields=["miner", "created_at"], condition=Q(state="open"))]
+
+    def __str__(self) -> str:
+        return f"{self.kind} for {self.miner_id}: {self.state}"
+
+
+class OrderTransition(AbstractTransition):
+    """One move of an order."""

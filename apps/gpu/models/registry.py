@@ -1,0 +1,192 @@
+"""Graphics cards: what a model of card can do (the catalogue), which cards there are, how they fare now."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Self
+from uuid import UUID
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from aitbc.core.fields import AmountField
+from aitbc.core.ids import uuid7
+from aitbc.core.states import AbstractTransition, StatefulModel
+from apps.gpu.models.miners import Miner
+from apps.gpu.states import BOOKED, GPU_TRANSITIONS, RENTABLE, GpuState
+
+
+class ConsumerGPUProfile(models.Model):
+    """A model of graphics card as its vendor publishes it; `local` rows are an operator's and win over the file's."""
+
+    class Source(models.TextChoices):
+        CATALOGUE = "catalogue"
+        LOCAL = "local"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    vendor = models.CharField(max_length=40)
+    model = models.CharField(max_length=120, unique=True)
+    architecture = models.CharField(max_length=40)
+    year = models.PositiveSmallIntegerField()
+    memory_gb = models.FloatField()
+    memory_type = models.CharField(max_length=20, blank=True)
+    bandwidth_gbps = models.FloatField(help_text="Memory bandwidth, GB/s.")
+    fp32_tflops = models.FloatField()
+    fp16_tflops = models.FloatField(null=True, help_text="Dense tensor or matrix peak; empty where there is none.")
+    tdp_w = models.FloatField()
+    compute_capability = models.CharField(max_length=10, blank=True)
+    consumer_grade = models.BooleanField()
+    edge_optimized = models.BooleanField(help_text="Draws little enough to stand at the edge.")
+    source = models.CharField(max_length=10, choices=Source, default=Source.CATALOGUE)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["vendor", "model"]
+        verbose_name = "GPU profile"
+        constraints = [
+            models.CheckConstraint(name="gpu_profile_memory", condition=Q(memory_gb__gt=0)),
+            models.CheckConstraint(name="gpu_profile_bandwidth", condition=Q(bandwidth_gbps__gt=0)),
+            models.CheckConstraint(name="gpu_profile_tdp", condition=Q(tdp_w__gt=0)),
+            models.CheckConstraint(
+                name="gpu_profile_fp16_not_below_fp32",
+                condition=Q(fp16_tflops=None) | Q(fp16_tflops__gte=models.F("fp32_tflops")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.model
+
+
+class GPUQuerySet(models.QuerySet["GPURegistry"]):
+    def owned_by(self, owner_id: UUID) -> Self:
+        return self.filter(owner_id=owner_id)
+
+    def of_miner(self, miner_id: UUID) -> Self:
+        return self.filter(miner_id=miner_id)
+
+    def present(self) -> Self:
+        return self.exclude(state=GpuState.RETIRED)
+
+    def rentable(self) -> Self:
+        return self.filter(state__in=RENTABLE)
+
+    def booked(self) -> Self:
+        return self.filter(state__in=BOOKED)
+
+    def named(self, ids: Collection[UUID]) -> Self:
+        return self.filter(pk__in=ids)
+
+    def locked(self) -> Self:
+        return self.order_by("pk").select_for_update(no_key=True)
+
+
+class GPURegistry(StatefulModel):
+    """One device of one miner: a graphics card, or the processor of a machine that has none."""
+
+    TRANSITIONS = GPU_TRANSITIONS
+    HISTORY = "GPUTransition"
+
+    class Kind(models.TextChoices):
+        GPU = "gpu"
+        CPU = "cpu"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    miner = models.ForeignKey(Miner, on_delete=models.PROTECT, related_name="gpus")
+    owner_id = models.UUIDField(db_index=True)
+    external_id = models.CharField(max_length=64, blank=True, help_text="The id a client gave it; unique per owner.")
+    kind = models.CharField(max_length=4, choices=Kind, default=Kind.GPU)
+    position = models.PositiveSmallIntegerField(help_text="Its place in the miner's list.")
+    uuid = models.CharField(max_length=80, blank=True, help_text="As its driver tells it; empty from old clients.")
+    name = models.CharField(max_length=120, help_text="As reported.")
+    profile = models.ForeignKey(
+        ConsumerGPUProfile, on_delete=models.PROTECT, null=True, help_text="Empty: no model of the catalogue fits."
+    )
+    profile_likeness = models.FloatField(default=0, help_text="0 to 100: how well the reported name fits.")
+    memory_mb = models.PositiveIntegerField(default=0)
+    driver = models.CharField(max_length=40, blank=True)
+    cuda = models.CharField(max_length=40, blank=True)
+    architecture = models.CharField(max_length=40, blank=True)
+    details = models.JSONField(default=dict, help_text="PCIe, power limits, MIG, clocks: as reported.")
+    price_per_hour = AmountField(null=True, default=None, help_text="micro-AIT; what its owner asks by itself.")
+    state = models.CharField(max_length=20, choices=GpuState, default=GpuState.REGISTERED)
+    reason = models.CharField(max_length=300, blank=True, help_text="Why it is quarantined or offline.")
+    booking_id = models.UUIDField(null=True, help_text="The booking that holds it.")
+    renter_id = models.UUIDField(null=True)
+    verified_at = models.DateTimeField(null=True, help_text="When it last passed a benchmark.")
+    retest_at = models.DateTimeField(null=True)
+    score = models.FloatField(null=True, help_text="Geometric mean of its ratios to an RTX 3090 = 100.")
+    measured = models.JSONField(default=dict, help_text="Figures of the last benchmark it passed.")
+    learned = models.JSONField(default=dict, help_text="Efficiencies and power sweep learned from its measurements.")
+    latest = models.JSONField(default=dict, help_text="Its last heartbeat's figures.")
+    seen_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = GPUQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        verbose_name = "GPU"
+        constraints = [
+            # Two claims to one card may stand side by side only while both are in quarantine.
+            models.UniqueConstraint(
+                name="gpu_registry_uuid", fields=["uuid"],
+                condition=~Q(uuid="") & ~Q(state__in=[GpuState.QUARANTINED, GpuState.RETIRED]),
+            ),
+            models.UniqueConstraint(name="gpu_registry_uuid_of_miner", fields=["miner", "uuid"], condition=~Q(uuid="")),
+            models.UniqueConstraint(
+                name="gpu_registry_external", fields=["owner_id", "external_id"], condition=~Q(external_id="")
+            ),
+            models.CheckConstraint(name="gpu_registry_state_known", condition=Q(state__in=GpuState.values)),
+            models.CheckConstraint(
+                name="gpu_registry_booked", condition=~Q(state__in=BOOKED) | Q(booking_id__isnull=False)
+            ),
+        ]  # fmt: skip
+        indexes = [
+            models.Index(name="gpu_registry_booking", fields=["booking_id"], condition=Q(booking_id__isnull=False)),
+            models.Index(name="gpu_registry_retest", fields=["retest_at"], condition=Q(retest_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.memory_mb} MB)"
+
+    @property
+    def verified(self) -> bool:
+        return self.verified_at is not None and self.state != GpuState.QUARANTINED
+
+
+class GPUTransition(AbstractTransition):
+    """One move of a card between its states."""
+
+
+class EdgeGPUMetrics(models.Model):
+    """How a card fared at one moment, as its miner's heartbeat said; at most one row a minute and card."""
+
+    id = models.BigAutoField(primary_key=True)
+    gpu = models.ForeignKey(GPURegistry, on_delete=models.CASCADE, related_name="metrics")
+    network_latency_ms = models.FloatField(null=True)
+    compute_latency_ms = models.FloatField(null=True)
+    total_latency_ms = models.FloatField(null=True)
+    gpu_utilization_percent = models.FloatField(null=True)
+    memory_utilization_percent = models.FloatField(null=True)
+    memory_used_mb = models.FloatField(null=True)
+    power_draw_w = models.FloatField(null=True)
+    temperature_celsius = models.FloatField(null=True)
+    fan_percent = models.FloatField(null=True)
+    graphics_clock_mhz = models.FloatField(null=True)
+    memory_clock_mhz = models.FloatField(null=True)
+    thermal_throttling_active = models.BooleanField(null=True)
+    power_limit_active = models.BooleanField(null=True)
+    region = models.CharField(max_length=100, blank=True)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "edge GPU metrics"
+        indexes = [
+            models.Index(name="gpu_metrics_gpu_at", fields=["gpu", "-at"]),
+            models.Index(name="gpu_metrics_at", fields=["at"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.gpu_id} at {self.at}"

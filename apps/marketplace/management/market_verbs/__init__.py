@@ -1,0 +1,1 @@
+"""The verbs of `manage.py market`, a module per group."""

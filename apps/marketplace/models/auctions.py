@@ -1,0 +1,188 @@
+"""What renters ask for, what providers bid for it, and who won."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from aitbc.core.fields import AmountField
+from aitbc.core.ids import uuid7
+from aitbc.core.states import AbstractTransition, StatefulModel
+from apps.marketplace.models.offers import MarketplaceOffer
+from apps.marketplace.states import (
+    BID_TRANSITIONS,
+    DEMAND_TRANSITIONS,
+    AuctionFormat,
+    BidState,
+    DemandState,
+)
+
+
+class DemandQuerySet(models.QuerySet["MarketplaceDemand"]):
+    def asked_by(self, renter_id: UUID) -> Self:
+        return self.filter(renter_id=renter_id)
+
+    def open(self) -> Self:
+        return self.filter(state=DemandState.OPEN)
+
+    def to_close(self, now: datetime) -> Self:
+        return self.filter(state__in=[DemandState.OPEN, DemandState.CLOSING], closes_at__lte=now)
+
+    def locked(self) -> Self:
+        return self.order_by("pk").select_for_update(no_key=True)
+
+
+class MarketplaceDemand(StatefulModel):
+    """A renter's wish: so many GPUs of such a kind, for so long, for at most so much. Providers bid for it."""
+
+    TRANSITIONS = DEMAND_TRANSITIONS
+    HISTORY = "DemandTransition"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    external_id = models.CharField(max_length=100, blank=True, help_text="The client's own id; unique per renter.")
+    renter_id = models.UUIDField()
+    renter_name = models.CharField(max_length=150, blank=True, help_text="As a legacy client calls itself; shown only.")
+    state = models.CharField(max_length=16, choices=DemandState, default=DemandState.DRAFT)
+    title = models.CharField(max_length=200, blank=True)
+    gpu_models = ArrayField(models.CharField(max_length=120), default=list, help_text="Any of these; empty: any.")
+    gpu_count = models.PositiveSmallIntegerField(default=1)
+    min_memory_mb = models.PositiveIntegerField(default=0)
+    region = models.CharField(max_length=64, blank=True)
+    filter = models.CharField(max_length=2000, blank=True, help_text="More wishes, in the grammar of the search.")
+    constraints = models.CharField(max_length=2000, blank=True, help_text="CEL over the offer and its provider.")
+    budget_hour = AmountField(help_text="micro-AIT per hour for all its GPUs together, at most.")
+    reserve_hour = AmountField(null=True, default=None, help_text="What a single bidder is paid (second score).")
+    duration_s = models.PositiveIntegerField()
+    start_by = models.DateTimeField(null=True, help_text="A booking that cannot start by then is of no use.")
+    auction = models.CharField(max_length=12, choices=AuctionFormat, default=AuctionFormat.PAY_AS_BID)
+    weights = models.JSONField(default=dict, help_text="price, quality, reliability: basis points that sum to 10000.")
+    closes_at = models.DateTimeField(null=True, help_text="Empty: standing; awarded by hand or by a match.")
+    specs = models.JSONField(default=dict, help_text="As a legacy client described it.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = DemandQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                name="marketplace_demand_external", fields=["renter_id", "external_id"], condition=~Q(external_id="")
+            ),
+            models.CheckConstraint(name="marketplace_demand_state_known", condition=Q(state__in=DemandState.values)),
+            models.CheckConstraint(name="marketplace_demand_budget", condition=Q(budget_hour__gt=0)),
+            models.CheckConstraint(name="marketplace_demand_count", condition=Q(gpu_count__gte=1)),
+            models.CheckConstraint(
+                name="marketplace_demand_reserve",
+                condition=Q(reserve_hour=None) | Q(reserve_hour__lte=F("budget_hour")),
+            ),
+        ]
+        indexes = [
+            models.Index(name="marketplace_demand_renter", fields=["renter_id", "-created_at"]),
+            models.Index(
+                name="marketplace_demand_closes", fields=["closes_at"],
+                condition=Q(state__in=[DemandState.OPEN, DemandState.CLOSING]),
+            ),
+            models.Index(name="marketplace_demand_listed", fields=["-created_at"], condition=Q(state="open")),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"demand {self.pk}"
+
+
+class DemandTransition(AbstractTransition):
+    """One move of a demand."""
+
+
+class BidQuerySet(models.QuerySet["MarketplaceBid"]):
+    def made_by(self, bidder_id: UUID) -> Self:
+        return self.filter(bidder_id=bidder_id)
+
+    def on(self, demand_id: UUID) -> Self:
+        return self.filter(demand_id=demand_id)
+
+    def standing(self) -> Self:
+        return self.filter(state__in=[BidState.PENDING, BidState.OPEN])
+
+    def bonded(self) -> Self:
+        """Bids whose bond is set aside or on its way."""
+        return self.filter(bond__gt=0, bond_ended=False)
+
+    def locked(self) -> Self:
+        return self.order_by("pk").select_for_update(no_key=True)
+
+
+class MarketplaceBid(StatefulModel):
+    """A provider's price for a demand, over one of its offers, with a bond behind it."""
+
+    TRANSITIONS = BID_TRANSITIONS
+    HISTORY = "BidTransition"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    external_id = models.CharField(max_length=100, blank=True)
+    demand = models.ForeignKey(MarketplaceDemand, on_delete=models.PROTECT, related_name="bids")
+    offer = models.ForeignKey(MarketplaceOffer, on_delete=models.PROTECT, related_name="bids")
+    bidder_id = models.UUIDField()
+    state = models.CharField(max_length=12, choices=BidState, default=BidState.PENDING)
+    price_hour = AmountField(help_text="micro-AIT per hour for all the demand's GPUs together.")
+    gpu_snapshot = models.JSONField(help_text="Model, memory, benchmark: the cards as they were when it was made.")
+    bond = AmountField(default=0)
+    bond_ended = models.BooleanField(default=False, help_text="Given back, forfeited, or refused.")
+    note = models.CharField(max_length=500, blank=True)
+    expires_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = BidQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                name="marketplace_bid_one_standing", fields=["demand", "offer"],
+                condition=Q(state__in=[BidState.PENDING, BidState.OPEN]),
+            ),
+            models.UniqueConstraint(
+                name="marketplace_bid_external", fields=["bidder_id", "external_id"], condition=~Q(external_id="")
+            ),
+            models.UniqueConstraint(name="marketplace_bid_one_winner", fields=["demand"], condition=Q(state="won")),
+            models.CheckConstraint(name="marketplace_bid_state_known", condition=Q(state__in=BidState.values)),
+            models.CheckConstraint(name="marketplace_bid_price", condition=Q(price_hour__gt=0)),
+        ]  # fmt: skip
+        indexes = [
+            models.Index(name="marketplace_bid_bidder", fields=["bidder_id", "-created_at"]),
+            models.Index(
+                name="marketplace_bid_bonded", fields=["bidder_id"], condition=Q(bond__gt=0, bond_ended=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"bid {self.pk}"
+
+
+class BidTransition(AbstractTransition):
+    """One move of a bid."""
+
+
+class Award(models.Model):
+    """How an auction ended, with everything needed to compute it again; append-only."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    demand = models.OneToOneField(MarketplaceDemand, on_delete=models.PROTECT, related_name="award")
+    bid = models.ForeignKey(MarketplaceBid, on_delete=models.PROTECT, related_name="awards")
+    price_hour = AmountField()
+    proof = models.JSONField(help_text="Inputs and outcome, canonical.")
+    digest = models.CharField(max_length=64)
+    signature = models.JSONField()
+    booking_id = models.UUIDField(editable=False, help_text="Made by the same clearing.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"award of {self.demand_id}"

@@ -1,0 +1,104 @@
+"""What parties say of each other after paid use, and how reliable a miner has been."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from aitbc.core.ids import uuid7
+from apps.marketplace.models.bookings import GPUBooking
+
+
+class ReviewQuerySet(models.QuerySet["GPUReview"]):
+    def of_subject(self, subject_id: UUID) -> ReviewQuerySet:
+        return self.filter(subject_id=subject_id)
+
+    def shown(self) -> ReviewQuerySet:
+        return self.filter(hidden_reason="")
+
+
+class GPUReview(models.Model):
+    """One party's word on the other, about one settled booking."""
+
+    class Subject(models.TextChoices):
+        PROVIDER = "provider"
+        RENTER = "renter"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    booking = models.ForeignKey(GPUBooking, on_delete=models.PROTECT, related_name="reviews")
+    rater_id = models.UUIDField()
+    subject_id = models.UUIDField(help_text="Who is reviewed.")
+    subject = models.CharField(max_length=8, choices=Subject)
+    rating = models.PositiveSmallIntegerField()
+    dimensions = models.JSONField(default=dict, help_text="accuracy, uptime, speed, comms: 1 to 5 each.")
+    text = models.CharField(max_length=2000, blank=True)
+    reply = models.CharField(max_length=2000, blank=True)
+    replied_at = models.DateTimeField(null=True)
+    hidden_reason = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    edited_at = models.DateTimeField(null=True)
+
+    objects = ReviewQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        verbose_name = "review"
+        constraints = [
+            models.UniqueConstraint(name="marketplace_review_once", fields=["booking", "rater_id"]),
+            models.CheckConstraint(name="marketplace_review_rating", condition=Q(rating__gte=1, rating__lte=5)),
+        ]
+        indexes = [models.Index(name="marketplace_review_subject", fields=["subject_id", "-created_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.rating} of 5 for {self.subject_id}"
+
+
+class ReliabilityEvent(models.Model):
+    """Something a miner did as promised, or did not; append-only evidence."""
+
+    class Kind(models.TextChoices):
+        HOUR = "hour"
+        LEASE = "lease"
+        BOOKING = "booking"
+        NO_SHOW = "no_show"
+        PROVIDER_CANCEL = "provider_cancel"
+        FAILED_HARDWARE = "failed_hardware"
+
+    id = models.BigAutoField(primary_key=True)
+    miner_id = models.UUIDField()
+    provider_id = models.UUIDField()
+    kind = models.CharField(max_length=20, choices=Kind)
+    ok = models.BooleanField()
+    ref = models.CharField(max_length=80, help_text="Which hour, job or booking: counted once.")
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-at"]
+        constraints = [
+            models.UniqueConstraint(name="marketplace_reliability_once", fields=["miner_id", "kind", "ref"])
+        ]
+        indexes = [models.Index(name="marketplace_reliability_at", fields=["miner_id", "-at"])]
+
+    def __str__(self) -> str:
+        return f"{self.miner_id}: {self.kind} {'kept' if self.ok else 'broken'}"
+
+
+class Reliability(models.Model):
+    """A miner's reliability as last computed: R is the lower 5 % quantile of Beta(8 + ok, 2 + failed)."""
+
+    miner_id = models.UUIDField(primary_key=True)
+    provider_id = models.UUIDField(db_index=True)
+    r = models.FloatField()
+    ok = models.FloatField(help_text="Weighted, with a half-life of 30 days.")
+    failed = models.FloatField()
+    computed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name_plural = "reliabilities"
+
+    def __str__(self) -> str:
+        return f"{self.miner_id}: {self.r:.3f}"

@@ -1,0 +1,110 @@
+"""The money of bookings, and bonds: pots of their own, because they pay out many times before they close."""
+
+from __future__ import annotations
+
+from typing import Self
+from uuid import UUID
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from aitbc.core.fields import AmountField
+from aitbc.core.ids import uuid7
+from aitbc.core.states import AbstractTransition, StatefulModel
+from apps.trading.states import BOND_TRANSITIONS, ESCROW_TRANSITIONS, BondState, EscrowState
+
+
+class EscrowQuerySet(models.QuerySet["Escrow"]):
+    def held(self) -> Self:
+        return self.filter(state=EscrowState.HELD)
+
+    def of_bookings(self, booking_ids: list[UUID]) -> Self:
+        return self.filter(booking_id__in=booking_ids)
+
+    def locked(self) -> Self:
+        return self.order_by("pk").select_for_update(no_key=True)
+
+
+class Escrow(StatefulModel):
+    """What one booking's renter set aside; its account holds amount − paid − fee − refunded at every instant."""
+
+    TRANSITIONS = ESCROW_TRANSITIONS
+    HISTORY = "EscrowEvent"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    booking_id = models.UUIDField(unique=True)
+    renter_id = models.UUIDField(db_index=True)
+    provider_id = models.UUIDField(db_index=True)
+    state = models.CharField(max_length=8, choices=EscrowState, default=EscrowState.HELD)
+    amount = AmountField(default=0, help_text="Set aside so far, extensions included.")
+    fee_bp = models.PositiveIntegerField(help_text="Fee in 1/10000, frozen with the booking.")
+    paid = AmountField(default=0, help_text="To the provider, after the fee.")
+    fee = AmountField(default=0)
+    refunded = AmountField(default=0)
+    slices = models.PositiveIntegerField(default=0, help_text="Slices of use paid so far.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    ended_at = models.DateTimeField(null=True)
+
+    objects = EscrowQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(name="trading_escrow_state_known", condition=Q(state__in=EscrowState.values)),
+            models.CheckConstraint(
+                name="trading_escrow_pays_no_more", condition=Q(amount__gte=F("paid") + F("fee") + F("refunded"))
+            ),
+            models.CheckConstraint(
+                name="trading_escrow_closed_is_empty",
+                condition=~Q(state="closed") | Q(amount=F("paid") + F("fee") + F("refunded")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"escrow of booking {self.booking_id}"
+
+
+class EscrowEvent(AbstractTransition):
+    """One step in the life of an escrow; append-only."""
+
+
+class BondQuerySet(models.QuerySet["Bond"]):
+    def held(self) -> Self:
+        return self.filter(state=BondState.HELD)
+
+    def locked(self) -> Self:
+        return self.order_by("pk").select_for_update(no_key=True)
+
+
+class Bond(StatefulModel):
+    """A pledge: of a provider for a booking (its id is the booking's), of a bidder for a bid (its id is the bid's)."""
+
+    TRANSITIONS = BOND_TRANSITIONS
+    HISTORY = "BondEvent"
+
+    id = models.UUIDField(primary_key=True, editable=False, help_text="What it is for.")
+    owner_id = models.UUIDField(db_index=True)
+    amount = AmountField()
+    hold_id = models.UUIDField(null=True, help_text="The pending transfer that sets it aside.")
+    state = models.CharField(max_length=10, choices=BondState, default=BondState.HELD)
+    forfeited = AmountField(default=0)
+    beneficiary_id = models.UUIDField(null=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    ended_at = models.DateTimeField(null=True)
+
+    objects = BondQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(name="trading_bond_state_known", condition=Q(state__in=BondState.values)),
+            models.CheckConstraint(name="trading_bond_forfeits_no_more", condition=Q(forfeited__lte=F("amount"))),
+        ]
+
+    def __str__(self) -> str:
+        return f"bond {self.pk}"
+
+
+class BondEvent(AbstractTransition):
+    """One step in the life of a bond; append-only."""
