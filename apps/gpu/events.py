@@ -121,7 +121,10 @@ class GpuChanged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class MinerHourJudged(Event):
-    """For one full hour a miner kept its heartbeats, or did not."""
+    """What a miner did in one full hour: kept its heartbeats or not, and how its leases ended.
+
+    Leases go by the hour: a fact per job would double the relay's work for a figure that is read once an hour.
+    """
 
     NAME = "gpu.miner.hour_judged.v1"
     KEY = "miner_id"
@@ -129,6 +132,8 @@ class MinerHourJudged(Event):
     owner_id: str
     hour: str  # RFC 3339, the hour's start
     met: bool
+    leases_kept: int = 0  # completed, or failed through the client's input
+    leases_broken: int = 0  # failed or expired through the miner's fault
 
 
 @dataclass(frozen=True, kw_only=True)

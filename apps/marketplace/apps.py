@@ -9,3 +9,6 @@ class MarketplaceConfig(AppConfig):
     name = "apps.marketplace"
     label = "marketplace"
     verbose_name = "Marketplace"
+
+    def ready(self) -> None:
+        from apps.marketplace import audit, handlers  # noqa: F401  registers invariants and subscriptions

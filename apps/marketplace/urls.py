@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from apps.marketplace import urls_analytics
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [*urls_analytics.urlpatterns]

@@ -23,7 +23,7 @@ class PriceTick(models.Model):
     kind = models.CharField(max_length=12)
     provider_id = models.UUIDField(help_text="Not shown: it says how many providers stand behind a figure.")
     price_gpu_hour = AmountField()
-    gpu_ms = models.BigIntegerField(help_text="GPU milliseconds bought (trade) or offered (ask).")
+    gpus = models.PositiveSmallIntegerField(help_text="How many were bought or offered at this price.")
     ref = models.UUIDField(help_text="The booking or offer.")
     at = models.DateTimeField()
 

@@ -73,7 +73,8 @@ class ReliabilityEvent(models.Model):
     provider_id = models.UUIDField()
     kind = models.CharField(max_length=20, choices=Kind)
     ok = models.BooleanField()
-    ref = models.CharField(max_length=80, help_text="Which hour, job or booking: counted once.")
+    count = models.PositiveIntegerField(default=1, help_text="How many of them: an hour's leases are one row.")
+    ref = models.CharField(max_length=80, help_text="Which hour or booking: counted once.")
     at = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -1,0 +1,14 @@
+"""What the marketplace does when other domains report. Handlers take batches, at most one event per key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aitbc.core.messaging import subscribe
+from apps.gpu.events import MinerHourJudged
+from apps.marketplace.services import reliability
+
+
+@subscribe(MinerHourJudged, by="marketplace")
+def on_hours_judged(events: Sequence[MinerHourJudged]) -> None:
+    reliability.note_hours(events)

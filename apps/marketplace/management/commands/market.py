@@ -1,0 +1,11 @@
+"""`manage.py market …`: search, price, book and review GPU time over HTTP."""
+
+from __future__ import annotations
+
+from aitbc.core.shell import VerbCommand
+from apps.marketplace.management.market_verbs import prices
+
+
+class Command(VerbCommand):
+    help = "Search, price, book and review GPU time."
+    groups = (prices,)
