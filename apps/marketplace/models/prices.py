@@ -30,7 +30,10 @@ class PriceTick(models.Model):
     class Meta:
         ordering = ["-at"]
         constraints = [models.UniqueConstraint(name="marketplace_tick_once", fields=["source", "ref", "at"])]
-        indexes = [models.Index(name="marketplace_tick_cell", fields=["gpu_model", "region", "kind", "at"])]
+        indexes = [
+            models.Index(name="marketplace_tick_cell", fields=["gpu_model", "region", "kind", "at"]),
+            models.Index(name="marketplace_tick_at", fields=["source", "at"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.gpu_model} {self.price_gpu_hour} at {self.at}"

@@ -103,7 +103,7 @@ def _offer(named: str) -> MarketplaceOffer:
 def samples(now: datetime) -> list[Sample]:
     with cursor(PriceCell) as sql:
         sql.execute(CELLS, {"since": now - WINDOW, "now": now})
-        return [Sample(*row[:4], min(float(row[4]), 1.0)) for row in sql.fetchall()]
+        return [Sample(*cell, min(float(busy), 1.0)) for *cell, busy in sql.fetchall()]
 
 
 def _move(sample: Sample, now: datetime) -> int:
