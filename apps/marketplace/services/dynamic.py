@@ -103,7 +103,10 @@ def _offer(named: str) -> MarketplaceOffer:
 def samples(now: datetime) -> list[Sample]:
     with cursor(PriceCell) as sql:
         sql.execute(CELLS, {"since": now - WINDOW, "now": now})
-        return [Sample(*cell, min(float(busy), 1.0)) for *cell, busy in sql.fetchall()]
+        return [
+            Sample(model, region, kind, providers, min(float(busy), 1.0))
+            for model, region, kind, providers, busy in sql.fetchall()
+        ]
 
 
 def _move(sample: Sample, now: datetime) -> int:
