@@ -11,6 +11,7 @@ def every(seconds: float, task: str) -> None:
     SCHEDULE[task] = {"task": task, "schedule": seconds, "options": {"expires": max(10.0, seconds * 3)}}
 
 
+every(2, "aitbc.core.tasks.leave_mark")
 every(15, "aitbc.core.tasks.relay_last_resort")
 every(86_400, "aitbc.core.tasks.prune_inboxes")
 every(2, "apps.gpu.tasks.sweep_leases")

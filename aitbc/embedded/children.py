@@ -73,5 +73,10 @@ def stop(process: subprocess.Popen[bytes], *, first: int = signal.SIGTERM, secon
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+    end_group(process)
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """End what an ended program started and left behind: it would go on serving beside its successor."""
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)  # what it started and left
+        os.killpg(process.pid, signal.SIGKILL)

@@ -9,7 +9,7 @@ import sysconfig
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -17,7 +17,7 @@ from rich.text import Text
 
 from aitbc.core.management.commands.serve import flags
 from aitbc.domains import LABELS
-from aitbc.embedded.children import spawn, stop
+from aitbc.embedded.children import end_group, spawn, stop
 
 COLOURS = {"web": "cyan", "worker": "magenta", "beat": "blue", "relay": "yellow", "miner": "green"}
 GRANIAN = Path(sysconfig.get_path("scripts")) / "granian"
@@ -53,21 +53,22 @@ class Program:
     started: float = 0.0
     pause: float = 0.5
     due: float = 0.0
-    readers: list[threading.Thread] = field(default_factory=list)
+    reader: threading.Thread | None = None
 
     def start(self) -> None:
         self.started = time.monotonic()
         self.process = spawn(self.command, env=self.environment, out=subprocess.PIPE)
-        reader = threading.Thread(target=self.echo, args=(self.process,), daemon=True)
-        reader.start()
+        self.reader = threading.Thread(target=self.echo, args=(self.process,), daemon=True)
+        self.reader.start()
 
     def echo(self, process: subprocess.Popen[bytes]) -> None:
         """Print its lines, its name in front."""
         if process.stdout is None:
             return
-        for line in process.stdout:
-            text = Text(f"{self.name:>7} │ ", style=COLOURS.get(self.name, "white"))
-            self.console.print(text + Text.from_ansi(line.decode(errors="replace").rstrip()), soft_wrap=True)
+        with process.stdout as lines:
+            for line in lines:
+                text = Text(f"{self.name:>7} │ ", style=COLOURS.get(self.name, "white"))
+                self.console.print(text + Text.from_ansi(line.decode(errors="replace").rstrip()), soft_wrap=True)
 
     def look(self) -> None:
         """Start it again when it has ended: soon, and less soon when it ends at once each time."""
@@ -80,6 +81,7 @@ class Program:
             self.due = now + self.pause
             said = f"{self.name} ended with {self.process.returncode}; starting it again in {self.pause:.1f} s"
             self.console.print(f"[red]{said}[/]")
+            end_group(self.process)
         elif now >= self.due:
             self.due = 0.0
             self.start()
@@ -87,3 +89,5 @@ class Program:
     def stop(self) -> None:
         if self.process is not None:
             stop(self.process, first=signal.SIGTERM, seconds=30)
+        if self.reader is not None:
+            self.reader.join(1)  # its last words

@@ -160,10 +160,15 @@ class Supervisor:
         raise ServerFailed(f"{self.url}/health did not answer within {seconds:.0f} s")
 
     def look(self) -> None:
-        """Start again what has ended."""
+        """Start again what has ended. A server that cannot be started now is tried again at the next look."""
         for server in self.servers.ended():
             self.console.print(f"[red]{type(server).__name__} ended; starting it again[/]")
-            server.start()
+            try:
+                server.start()
+            except (ServerFailed, OSError) as error:
+                self.console.print(f"[red]{type(server).__name__} does not start: {error}[/]")
+                server.stop()
+                time.sleep(1)
         for program in self.programs:
             program.look()
 

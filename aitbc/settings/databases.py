@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import environ
 
+from aitbc.core.postgres.patience import patient
 from aitbc.domains import LABELS
 from aitbc.settings.base import ROLE, TESTING, VAR_DIR
 from aitbc.settings.env import env
@@ -17,7 +18,7 @@ from aitbc.settings.env import env
 DEADLINES = {
     "web": (2_000, 500, 5_000),
     "worker": (30_000, 500, 5_000),
-    "relay": (30_000, 500, 60_000),
+    "relay": (10_000, 500, 60_000),
     "shell": (0, 5_000, 0),
     "test": (60_000, 10_000, 0),
 }
@@ -51,8 +52,11 @@ def _options(label: str) -> dict[str, Any]:
         "server_side_binding": True,
         "prepare_threshold": 3,
     }
-    if not TESTING:
-        options["pool"] = {"min_size": 0, "max_size": POOL_SIZE, "timeout": 2, "max_idle": 60, "reconnect_timeout": 2}
+    # The others use one connection at a time.
+    if ROLE in ("web", "relay") and not TESTING:
+        # A little more than the server gives a statement: whoever says nothing for so long is not there.
+        waits = {"connection_class": patient(statement / 1000 + 0.5), "timeout": 2, "reconnect_timeout": 2}
+        options["pool"] = {"min_size": 0, "max_size": POOL_SIZE, "max_idle": 60, **waits}
     return options
 
 
@@ -65,7 +69,7 @@ def _database(label: str) -> dict[str, Any]:
     config["HOST"] = unquote(config["HOST"])  # a socket's folder comes percent-encoded
     config["ENGINE"] = "aitbc.core.postgres"
     config["OPTIONS"] = {**config.get("OPTIONS", {}), **_options(label)}
-    config["CONN_MAX_AGE"] = 0 if not TESTING else None
+    config["CONN_MAX_AGE"] = 0 if "pool" in config["OPTIONS"] else None
     config["ATOMIC_REQUESTS"] = False
     return config
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from aitbc.core import blobs
+from aitbc.core import blobs, canonical
 from aitbc.core.audit import invariant
 from aitbc.core.db import cursor
 from apps.ai.models import AIJob, AIJobResult
@@ -85,13 +85,15 @@ def history_explains_every_state() -> Iterable[str]:
 
 @invariant("I6", db="ai")
 def results_are_readable() -> Iterable[str]:
-    """Every accepted result is stored, and a large one still hashes to its name, until its job is deleted."""
+    """Every accepted result is stored and still hashes to its name; a large one until its job is deleted."""
     large = AIJobResult.objects.filter(is_blob=True, job__deleted_at=None)
     for job_id, sha256 in large.values_list("job_id", "sha256").iterator():
         if not blobs.intact(sha256):
             yield f"job {job_id}: its result {sha256} is missing or damaged"
-    for (job_id,) in rows("SELECT job_id FROM ai_job_result WHERE NOT is_blob AND result IS NULL AND size > 4"):
-        yield f"job {job_id}: its result of more than four bytes is empty"
+    small = AIJobResult.objects.filter(is_blob=False).values_list("job_id", "sha256", "result")
+    for job_id, sha256, result in small.iterator():
+        if canonical.digest(result) != sha256:
+            yield f"job {job_id}: its result is not the one that was accepted, {sha256}"
 
 
 @invariant("I7", db="ai")
@@ -105,6 +107,21 @@ def one_result_per_success() -> Iterable[str]:
         won=list(map(str, WITH_RESULT)),
     ):
         yield f"job {job_id} is {state} in attempt {attempt}, its result is of attempt {delivered}"
+
+
+@invariant("I11", db="ai")
+def one_key_one_job() -> Iterable[str]:
+    """Each Idempotency-Key made one job of its own, of the owner who sent it."""
+    for job_id, keys in rows(
+        """SELECT (body::jsonb ->> 'job_id')::uuid AS job_id, count(*) FROM ai_idempotencyrecord
+        WHERE status = 201 AND body::jsonb ? 'job_id' GROUP BY 1 HAVING count(*) > 1"""
+    ):
+        yield f"job {job_id} was the answer to {keys} keys"
+    for job_id, key in rows(
+        """SELECT j.id, r.key FROM ai_idempotencyrecord r JOIN ai_job j ON j.id = (r.body::jsonb ->> 'job_id')::uuid
+        WHERE r.status = 201 AND j.owner_id <> r.owner_id"""
+    ):
+        yield f"job {job_id} was the answer to key {key} of somebody else"
 
 
 @invariant("I9", db="ai")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from aitbc.core.messaging import subscribe
 from apps.ai.services import attempts, jobs, results
-from apps.gpu.events import JobProgressed, LeaseCompleted, LeaseExpired, LeaseFailed, LeaseGranted
+from apps.gpu.events import JobProgressed, LeaseCompleted, LeaseExpired, LeaseFailed, LeaseGranted, LeaseReleased
 from apps.trading.events import PaymentHeld, PaymentRefunded, PaymentRefused, ReceiptIssued
 
 
@@ -23,6 +23,11 @@ def on_payments_refused(events: Sequence[PaymentRefused]) -> None:
 @subscribe(LeaseGranted, by="ai")
 def on_leases_granted(events: Sequence[LeaseGranted]) -> None:
     attempts.start(events)
+
+
+@subscribe(LeaseReleased, by="ai")
+def on_leases_released(events: Sequence[LeaseReleased]) -> None:
+    attempts.take_back(events)
 
 
 @subscribe(JobProgressed, by="ai")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from apps.ai.models import AIJob
-from apps.ai.states import FINAL
+from apps.ai.states import FINAL, WITH_RESULT, JobState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,23 @@ class JobView:
     started_at: datetime | None
     completed_at: datetime | None
     expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptView:
+    """The attempt that counts for a job: the one under way, or the one whose result was accepted."""
+
+    job_id: UUID
+    attempt: int
+    miner_id: UUID | None
+    result_sha256: str  # empty while it runs
+
+
+def attempts_that_count() -> Iterator[AttemptView]:
+    """Of every job that runs or has a result; for comparison with the leases."""
+    jobs = AIJob.objects.present().filter(state__in=[JobState.RUNNING, *WITH_RESULT]).order_by("pk")
+    for job, attempt, miner, sha256 in jobs.values_list("pk", "attempt", "miner_id", "outcome_row__sha256").iterator():
+        yield AttemptView(job_id=job, attempt=attempt, miner_id=miner, result_sha256=sha256 or "")
 
 
 def job_view(job_id: UUID | str) -> JobView | None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from aitbc.core.audit import invariant
 from aitbc.core.db import cursor
+from apps.ai.interface import attempts_that_count, job_views
 from apps.gpu.models import Lease
+from apps.gpu.states import LeaseState
+
+CHUNK = 1_000
 
 TWO_HOLDERS = """SELECT a.job_id FROM gpu_lease a JOIN gpu_lease b ON a.job_id = b.job_id AND a.id < b.id
 WHERE a.granted_at < coalesce(b.ended_at, 'infinity') AND b.granted_at < coalesce(a.ended_at, 'infinity')"""
@@ -65,3 +70,37 @@ def work_and_leases_agree() -> Iterable[str]:
 def waiting_work_has_a_class() -> Iterable[str]:
     """Waiting work can be found: its requirement class exists."""
     return [f"job {job} waits in class {class_id}, which is gone" for job, class_id in _rows(CLASSLESS)]
+
+
+@invariant("I30", db="gpu", quiescent=True)
+def leases_and_jobs_agree() -> Iterable[str]:
+    """What miners hold and have delivered is what the jobs say, once all messages have arrived."""
+    yield from _jobs_without_their_lease()
+    yield from _leases_without_their_job()
+
+
+def _jobs_without_their_lease() -> Iterator[str]:
+    attempts = attempts_that_count()
+    while chunk := list(islice(attempts, CHUNK)):
+        counting = Lease.objects.filter(job_id__in=[one.job_id for one in chunk]).exclude(
+            state__in=[LeaseState.FAILED, LeaseState.EXPIRED, LeaseState.RELEASED]
+        )
+        known = set(counting.values_list("job_id", "attempt", "miner_id", "result_sha256"))
+        for one in chunk:
+            if (one.job_id, one.attempt, one.miner_id, one.result_sha256) not in known:
+                what = "has another result than" if one.result_sha256 else "runs without"
+                yield f"job {one.job_id} {what} the lease of attempt {one.attempt}"
+
+
+def _leases_without_their_job() -> Iterator[str]:
+    """Leases that live or have a result, of jobs that are unknown or still wait; withdrawn ones are on their way out."""
+    held = Lease.objects.filter(state__in=[LeaseState.LEASED, LeaseState.COMPLETED], cancel_at=None).order_by("pk")
+    leases = held.values_list("job_id", "attempt", "state").iterator(CHUNK)
+    while chunk := list(islice(leases, CHUNK)):
+        jobs = job_views(job_id for job_id, _, _ in chunk)
+        for job_id, attempt, state in chunk:
+            job = jobs.get(job_id)
+            if job is None and state == LeaseState.LEASED:
+                yield f"attempt {attempt} of job {job_id} is {state}, the job is unknown"
+            elif job is not None and job.state in ("submitted", "queued"):
+                yield f"attempt {attempt} of job {job_id} is {state}, the job is {job.state}"

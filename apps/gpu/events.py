@@ -24,6 +24,17 @@ class LeaseGranted(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class LeaseReleased(Event):
+    """A grant never reached its miner and was undone: the job waits again, the attempt was not made."""
+
+    NAME = "gpu.lease.released.v1"
+    KEY = "job_id"
+    job_id: str
+    attempt: int
+    miner_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class JobProgressed(Event):
     """A miner reported progress of a job it holds."""
 

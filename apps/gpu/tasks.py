@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from apps.gpu.services import backends, classes, sweeps, work
+from apps.gpu.services import absence, backends, classes, sweeps, work
 
 
 @shared_task
 def sweep_leases() -> None:
     """Every few seconds: note that we are here, then judge leases and wake delayed work."""
-    sweeps.tick()
+    absence.tick()
     sweeps.suspect_leases()
     sweeps.expire_leases()
     work.wake_due()
@@ -18,6 +18,7 @@ def sweep_leases() -> None:
 
 @shared_task
 def sweep_miners() -> None:
+    absence.tick()
     sweeps.watch_miners()
     sweeps.judge_reputation()
     classes.judge_served()

@@ -9,13 +9,14 @@ from django.utils import timezone
 
 from aitbc.core import blobs
 from aitbc.core.db import atomic, cursor
+from aitbc.core.ids import uuid7
 from apps.ai import audit
 from apps.ai.models import AIJob, AIJobResult, Artifact, DeadLetter, IdempotencyRecord, JobEvent
 from tests.ai.factory import queued, row, running, submit, tell
 
 CHECKS = [
     audit.every_accepted_job_exists, audit.every_job_ends_once_and_in_time, audit.history_explains_every_state,
-    audit.results_are_readable, audit.one_result_per_success, audit.attempts_are_bounded,
+    audit.results_are_readable, audit.one_result_per_success, audit.attempts_are_bounded, audit.one_key_one_job,
 ]  # fmt: skip
 
 
@@ -112,6 +113,26 @@ def test_i6_sees_a_damaged_result(client_api, miner, blob_folder):
     (blob_folder / stored.sha256[:2] / stored.sha256).write_bytes(b"forged")
 
     says(audit.results_are_readable, "missing or damaged")
+
+
+def test_i6_sees_a_small_result_that_was_changed(life):
+    unguarded("""UPDATE ai_job_result SET result = '{"n": 2}' WHERE job_id = %s""", life["done"]["id"])
+
+    says(audit.results_are_readable, "not the one that was accepted")
+
+
+def test_i11_sees_one_job_under_two_keys(life):
+    record = IdempotencyRecord.objects.get()
+    record.pk, record.key = uuid7(), "k2"
+    record.save(force_insert=True)
+
+    says(audit.one_key_one_job, "2 keys")
+
+
+def test_i11_sees_the_job_of_another_owner(life):
+    IdempotencyRecord.objects.update(owner_id=uuid7())
+
+    says(audit.one_key_one_job, "somebody else")
 
 
 def test_i7_sees_a_success_without_result(life):

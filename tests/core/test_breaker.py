@@ -10,6 +10,7 @@ from django.db import OperationalError, connections
 
 from aitbc.core.postgres.base import DatabaseWrapper
 from aitbc.core.postgres.breaker import PAUSE, BreakerOpen, breaker
+from aitbc.core.postgres.patience import patient
 from aitbc.core.problems import is_passing
 
 
@@ -54,3 +55,31 @@ def test_one_caller_probes_and_success_closes():
     gate.close()
     gate.enter()
     assert PAUSE <= 1
+
+
+@pytest.fixture
+def impatient():
+    """A pooled way to the tests' own server that waits a quarter of a second for each answer."""
+    settings = connections["default"].settings_dict
+    pool = {"min_size": 0, "max_size": 2, "timeout": 2, "connection_class": patient(0.25)}
+    made = DatabaseWrapper({**settings, "OPTIONS": {**settings["OPTIONS"], "pool": pool}, "CONN_MAX_AGE": 0}, "plugins")
+    yield made
+    made.close()
+    made.close_pool()
+    breaker("plugins").close()
+
+
+def test_a_silent_server_is_given_up_and_believed_again_once_it_speaks(impatient):
+    with impatient.cursor() as sql, pytest.raises(OperationalError, match="said nothing") as silence:
+        sql.execute("SELECT pg_sleep(30)")
+    impatient.close()
+
+    assert is_passing(silence.value) and breaker("plugins").is_open
+    with pytest.raises(OperationalError):
+        impatient.ensure_connection()
+    breaker("plugins")._open_until = time.monotonic() - 0.001  # the pause is over
+
+    with impatient.cursor() as sql:
+        sql.execute("SELECT 1")
+        assert sql.fetchone() == (1,)
+    assert not breaker("plugins").is_open

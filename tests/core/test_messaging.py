@@ -13,7 +13,7 @@ from aitbc.core.db import atomic
 from aitbc.core.ids import uuid7
 from aitbc.core.messaging import EVENTS, HANDLERS, Event, emit, subscribe
 from aitbc.core.messaging.models import ATTEMPTS, DROPPED, NEVER
-from aitbc.core.messaging.relay import Row, drain, drop, redeliver, relay_pair, waves
+from aitbc.core.messaging.relay import ConsumerDown, Row, drain, drop, redeliver, relay_pair, waves
 from apps.governance.models import Inbox
 from apps.marketplace.models import Outbox
 
@@ -225,3 +225,22 @@ def test_racing_relays_deliver_each_fact_once_and_in_order(ear):
 
     assert len(heard_by) == 400
     assert all([n for b, n in heard_by if b == f"bell-{i}"] == list(range(10)) for i in range(40))
+
+
+@pytest.mark.transaction
+def test_a_connection_that_breaks_under_a_handler_is_not_held_against_the_event(ear):
+    ring(("a", 1))
+
+    def broken(events):
+        connections["governance"].connection.close()
+        ear.hear(events)
+        Inbox.objects.exists()
+
+    HANDLERS[Rang.NAME, "governance"] = broken
+    with pytest.raises(ConsumerDown):
+        relay_pair("marketplace", "governance")
+    connections["governance"].close()
+
+    HANDLERS[Rang.NAME, "governance"] = ear.hear
+    assert list(Outbox.objects.values_list("attempts", flat=True)) == [0]
+    assert relay_pair("marketplace", "governance") == 1

@@ -86,6 +86,23 @@ def test_what_dies_is_started_again_and_a_killed_supervisor_leaves_nothing(
     eventually(lambda: not of_folder(var), 60, "nothing is left running")
 
 
+def test_a_server_that_cannot_be_started_just_now_is_tried_until_it_can(
+    var: Path, exchange: tuple[subprocess.Popen[bytes], int]
+) -> None:
+    supervisor, port = exchange
+    (valkey,) = programs(var, "valkey-server")
+    log = var / "embedded" / "valkey.log"
+    log.rename(log.with_suffix(".old"))
+    log.mkdir()
+
+    os.kill(valkey, signal.SIGKILL)
+    eventually(lambda: "Valkey does not start" in (var / "up.out").read_text(), 30, "it says that it cannot")
+    assert supervisor.poll() is None and answers(port)
+
+    log.rmdir()
+    eventually(lambda: programs(var, "valkey-server"), 30, "Valkey is started again")
+
+
 def test_a_second_one_gets_a_folder_of_its_own_and_ctrl_c_stops_everything(
     var: Path, exchange: tuple[subprocess.Popen[bytes], int]
 ) -> None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from aitbc.core.ids import uuid7
 from apps.ai.events import JobPrioritized, JobWithdrawn
 from apps.gpu.models import Clock, FairShare, Lease, Miner, Outbox, RequirementClass, Work
-from apps.gpu.services import classes, leases, sweeps, work
+from apps.gpu.services import absence, classes, leases, sweeps, work
 from tests.clients import Api
 from tests.gpu.conftest import queued
 
@@ -86,16 +86,48 @@ def test_a_requeued_job_gets_a_new_attempt(miner_api: Api, held: str) -> None:
 
 
 def test_the_exchange_s_own_absence_is_nobody_s_fault(held: str) -> None:
-    sweeps.tick()
+    absence.tick()
     Clock.objects.update(seen_at=ago(600))
     Lease.objects.filter(job_id=held).update(lease_until=ago(500), started_at=ago(700))
     Miner.objects.update(last_heartbeat=ago(590))
 
-    assert 599 < sweeps.tick() < 620
+    assert 599 < absence.tick() < 620
     assert sweeps.expire_leases() == 0
     assert sweeps.watch_miners() == {"offline": 0, "suspect": 0, "deregistered": 0}
     assert Lease.objects.get(job_id=held).state == "leased"
-    assert sweeps.tick() == 0.0
+    assert absence.tick() == 0.0
+
+
+def test_a_miner_back_before_the_first_sweep_keeps_what_it_holds(miner_api: Api, held: str) -> None:
+    absence.tick()
+    Clock.objects.update(seen_at=ago(600))
+    Lease.objects.filter(job_id=held).update(lease_until=ago(500), started_at=ago(700))
+
+    told = miner_api.json("POST", f"{M}/heartbeat", {"jobs": [{"job_id": held, "attempt": 1}]}, status=200)
+
+    assert told["cancel"] == [] and [one["job_id"] for one in told["leases"]] == [held]
+
+
+@pytest.mark.parametrize("verb", ["result", "fail"])
+def test_an_answer_that_arrives_before_the_first_sweep_after_an_outage_counts(
+    miner_api: Api, held: str, verb: str
+) -> None:
+    absence.tick()
+    Clock.objects.update(seen_at=ago(600))
+    Lease.objects.filter(job_id=held).update(lease_until=ago(500))
+
+    body = {"result": "done", "error_code": "ENGINE_ERROR", "error_message": "no", "attempt": 1}
+    miner_api.json("POST", f"{M}/{held}/{verb}", body, status=200)
+
+    assert Lease.objects.get(job_id=held).state == {"result": "completed", "fail": "failed"}[verb]
+
+
+def test_a_late_answer_while_the_exchange_was_here_stays_late(miner_api: Api, held: str) -> None:
+    absence.tick()
+    Lease.objects.filter(job_id=held).update(lease_until=ago(1))
+
+    assert miner_api.post(f"{M}/{held}/result", {"result": "late", "attempt": 1}).status_code == 409
+    assert Lease.objects.get(job_id=held).state == "leased"
 
 
 def test_suspect_before_lost(held: str, miner_api: Api) -> None:

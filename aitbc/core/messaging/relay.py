@@ -16,7 +16,7 @@ from uuid import UUID
 
 import orjson
 from django.apps import apps
-from django.db import Error, OperationalError, connections, transaction
+from django.db import Error, InterfaceError, OperationalError, connections, transaction
 
 from aitbc.core.db import retrying, sqlstate
 from aitbc.core.messaging import EVENTS, HANDLERS, pairs
@@ -113,7 +113,8 @@ def waves(rows: Sequence[Row]) -> list[list[Row]]:
 
 def is_down(error: BaseException) -> bool:
     state = sqlstate(error)
-    return state.startswith(DOWN) if state else isinstance(error, OperationalError)
+    # Without a state it never reached a server: the connection could not be had, or broke.
+    return state.startswith(DOWN) if state else isinstance(error, (OperationalError, InterfaceError))
 
 
 def handle(rows: Sequence[Row], consumer: str) -> None:

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 PARK_SECONDS = 60.0
 GATHER_SECONDS = 0.003
+LONGEST_REST = 10.0
 
 
 class ResidentRelay:
@@ -52,7 +53,7 @@ class ResidentRelay:
         return most
 
     def carry(self, source: str, consumer: str) -> int:
-        """Empty one pair as far as it goes; a pair whose database is down rests a second."""
+        """Empty one pair as far as it goes; a pair whose database is down rests a second, or three times what it cost."""
         now = time.monotonic()
         if self.resting.get((source, consumer), 0) > now:
             return 0
@@ -64,8 +65,9 @@ class ResidentRelay:
                 if moved < BATCH // 2:
                     break
         except (ConsumerDown, Error) as error:
-            log.warning("relay: %s → %s rests a second: %s", source, consumer, error)
-            self.resting[source, consumer] = now + 1
+            log.warning("relay: %s → %s rests: %s", source, consumer, error)
+            lost = time.monotonic() - now  # a database that is silent, not gone, must not hold up the other pairs
+            self.resting[source, consumer] = time.monotonic() + min(max(1.0, 3 * lost), LONGEST_REST)
             for alias in (source, consumer):
                 connections[alias].close_if_unusable_or_obsolete()
         return total

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.backends.postgresql import base
-from psycopg import OperationalError
+from psycopg import Error, OperationalError
 from psycopg_pool import PoolTimeout
 
-from aitbc.core.postgres.breaker import BreakerOpen, breaker
+from aitbc.core.postgres.breaker import Breaker, BreakerOpen, breaker
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -30,9 +30,22 @@ class DatabaseWrapper(base.DatabaseWrapper):
         except OperationalError:
             gate.trip()
             raise
+        connection.gate = gate
         if gate.is_open:
+            self._verify(connection, gate)
             gate.close()
         return connection
+
+    def _verify(self, connection: Any, gate: Breaker) -> None:
+        """A pooled connection may be as dead as those that tripped the breaker: hear its server before all go in."""
+        if not self.pool:
+            return
+        try:
+            self.pool.check_connection(connection)
+        except Error:
+            self.pool.putconn(connection)
+            gate.trip()
+            raise
 
     def _failures(self) -> int:
         if not self.pool:

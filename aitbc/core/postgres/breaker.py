@@ -8,6 +8,7 @@ import time
 from psycopg import OperationalError
 
 PAUSE = 1.0
+PROBE_SECONDS = 3.0  # longer than a probe may take: connect, or hear of an old connection
 
 
 class BreakerOpen(OperationalError):
@@ -35,7 +36,7 @@ class Breaker:
             if self._open_until > now:
                 raise BreakerOpen(f"database {self.alias} did not answer a moment ago")
             # The next probe waits until this one has had its time.
-            self._open_until = now + PAUSE
+            self._open_until = now + PROBE_SECONDS
 
     def trip(self) -> None:
         with self._lock:

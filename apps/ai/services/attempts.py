@@ -21,7 +21,7 @@ from apps.ai.services.endings import Ending, end
 from apps.ai.services.jobs import queue_deadline
 from apps.ai.services.moves import Move, announce, carry_out
 from apps.ai.states import JobState, Outcome, outcome_of
-from apps.gpu.events import JobProgressed, LeaseExpired, LeaseFailed, LeaseGranted
+from apps.gpu.events import JobProgressed, LeaseExpired, LeaseFailed, LeaseGranted, LeaseReleased
 
 LONGEST_BACK_OFF = 60.0  # seconds
 
@@ -50,6 +50,20 @@ def start(events: Sequence[LeaseGranted]) -> None:
     moves = [_begun(job, event) for job, event in granted if _awaits(job, event)]
     if moves:
         carry_out(moves)
+
+
+def take_back(events: Sequence[LeaseReleased]) -> None:
+    """Let jobs whose grant never reached its miner wait again, as if it had not been; gpu has them in its queue."""
+    by_id = {event.job_id: event for event in events}
+    jobs = [job for job in AIJob.objects.locked(by_id) if _holds(job, by_id[str(job.pk)])]
+    now = timezone.now()
+    carry_out([
+        Move(
+            job=job, to=JobState.QUEUED, actor="gpu", reason=f"attempt {job.attempt} never reached its miner",
+            fields=_waiting(job, now) | {"attempt": job.attempt - 1},
+        )
+        for job in jobs
+    ])  # fmt: skip
 
 
 def note_progress(events: Sequence[JobProgressed]) -> None:
@@ -83,7 +97,7 @@ def _awaits(job: AIJob, event: LeaseGranted) -> bool:
     return job.state == JobState.QUEUED and job.attempt < event.attempt <= job.max_attempts
 
 
-def _holds(job: AIJob, event: LeaseFailed | LeaseExpired) -> bool:
+def _holds(job: AIJob, event: LeaseFailed | LeaseExpired | LeaseReleased) -> bool:
     return job.state == JobState.RUNNING and job.attempt == event.attempt
 
 
@@ -123,6 +137,14 @@ def _ending(loss: Loss) -> Ending:
     )
 
 
+def _waiting(job: AIJob, since: datetime) -> dict[str, Any]:
+    """The columns of a job that waits again."""
+    return {
+        "queued_at": since, "due_at": queue_deadline(job, since), "started_at": None, "miner_id": None,
+        "provider_id": None, "rate": 0, "progress": 0.0, "progress_note": "",
+    }  # fmt: skip
+
+
 def _requeue(losses: Sequence[Loss]) -> None:
     if not losses:
         return
@@ -131,11 +153,7 @@ def _requeue(losses: Sequence[Loss]) -> None:
         Move(
             job=loss.job, to=JobState.QUEUED, actor=loss.actor, reason=loss.reason,
             detail={"attempt": loss.job.attempt, "code": str(loss.outcome), "metered_ms": loss.metered_ms},
-            fields={
-                "queued_at": pauses[loss.job.pk], "due_at": queue_deadline(loss.job, pauses[loss.job.pk]),
-                "started_at": None, "miner_id": None, "provider_id": None, "rate": 0, "progress": 0.0,
-                "progress_note": "",
-            },
+            fields=_waiting(loss.job, pauses[loss.job.pk]),
         )
         for loss in losses
     ])  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from aitbc.core import blobs
@@ -109,7 +110,10 @@ def queue_deadline(job: AIJob, since: datetime) -> datetime:
 def _can_pay(owner_id: UUID, amount: int) -> None:
     if not amount:
         return
-    balance = available(owner_id)
+    try:
+        balance = available(owner_id)
+    except (OperationalError, InterfaceError):
+        return  # trading is away: the job waits until it decides
     if balance < amount:
         raise CannotPay(
             f"{format_amount(amount)} AIT are needed, {format_amount(balance)} are available.",

@@ -18,8 +18,9 @@ from aitbc.core.canonical import encode
 from aitbc.core.db import atomic, cursor, on_commit
 from aitbc.core.messaging import emit
 from apps.gpu.errors import LeaseFenced, LeaseNotFound, ResultTooLarge, UnusableResult
-from apps.gpu.events import JobProgressed, LeaseCompleted, LeaseFailed
+from apps.gpu.events import JobProgressed, LeaseCompleted, LeaseFailed, LeaseReleased
 from apps.gpu.models import LateResult, Lease
+from apps.gpu.services import absence
 from apps.gpu.services.work import announce, wake_up
 from apps.gpu.states import LeaseState
 
@@ -55,10 +56,13 @@ RELEASE = """WITH freed AS (
   UPDATE gpu_lease SET state = 'released', ended_at = clock_timestamp(), code = 'undelivered'
   WHERE job_id = ANY (%(jobs)s::uuid[]) AND provider_id = %(owner)s::uuid AND state = 'leased'
     AND granted_at >= %(since)s::timestamptz AND cancel_at IS NULL
-  RETURNING work_id
+  RETURNING work_id, attempt, miner_id
+), back AS (
+  UPDATE gpu_work SET state = 'waiting' WHERE id IN (SELECT work_id FROM freed)
+  RETURNING id, job_id, class_id, priority, fair_tag, state
 )
-UPDATE gpu_work SET state = 'waiting' WHERE id IN (SELECT work_id FROM freed)
-RETURNING class_id, priority, fair_tag, state"""
+SELECT b.class_id, b.priority, b.fair_tag, b.state, b.job_id, f.attempt, f.miner_id
+FROM back b JOIN freed f ON f.work_id = b.id"""
 PROGRESS = """UPDATE gpu_lease l SET progress = t.progress, note = t.note
 FROM unnest(%(jobs)s::uuid[], %(progress)s::float8[], %(notes)s::text[]) AS t(job_id, progress, note)
 WHERE l.job_id = t.job_id AND l.miner_id = %(miner)s::uuid AND l.state = 'leased'
@@ -149,9 +153,16 @@ def release(*, owner_id: UUID, job_ids: Sequence[UUID], since: datetime) -> int:
     """Undo grants whose answer never reached the miner: back to the queue, the attempt not used."""
     with atomic(Lease), cursor(Lease) as sql:
         sql.execute(RELEASE, {"jobs": list(job_ids), "owner": owner_id, "since": since})
-        places = sql.fetchall()
-        announce(places)
-    return len(places)
+        rows = sql.fetchall()
+        emit(
+            *(
+                LeaseReleased(job_id=str(job), attempt=attempt, miner_id=str(miner))
+                for *_, job, attempt, miner in rows
+            ),
+            by="gpu",
+        )
+        announce([row[:4] for row in rows])
+    return len(rows)
 
 
 def report(*, miner_id: UUID, reports: Sequence[Report]) -> None:
@@ -180,6 +191,7 @@ def _end(
     sha256: str = "",
     size: int = 0,
 ) -> Ended | None:
+    """End a live lease of this holder, if there is one; one that is overdue only because we were away is live."""
     values = {
         "job": job_id,
         "owner": holder.owner_id,
@@ -194,6 +206,9 @@ def _end(
     with cursor(Lease) as sql:
         sql.execute(END, values)
         row = sql.fetchone()
+        if row is None and absence.was_noticed():
+            sql.execute(END, values)
+            row = sql.fetchone()
     if row is None:
         return None
     ended = Ended(*row)

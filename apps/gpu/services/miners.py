@@ -24,7 +24,7 @@ from aitbc.core.states import begin
 from apps.gpu.capabilities import Offer, normalise
 from apps.gpu.errors import MinerBusy, MinerNotFound
 from apps.gpu.models import Lease, Miner
-from apps.gpu.services import classes, leases, registry
+from apps.gpu.services import absence, classes, leases, registry
 from apps.gpu.services.roster import ROSTER, Known
 from apps.gpu.services.work import wake_up
 from apps.gpu.states import MinerState
@@ -162,22 +162,33 @@ def heartbeat(
     """
     miner = recognise(caller)
     values = {"miner": miner.pk, "metrics": orjson.dumps(metrics).decode() if metrics else None, "jobs": running}
-    with cursor(Miner) as sql:
-        sql.execute(BEAT, values)
-        rows = sql.fetchall()
+    rows = _beat(values)
+    if _lost(running, rows) and absence.was_noticed():
+        rows = _beat(values)
     if rows[0][0] in (None, MinerState.SUSPECT, MinerState.OFFLINE, MinerState.DEREGISTERED):
         ROSTER.drop({miner.pk})
         miner = recognise(caller)
     if reports:
         leases.report(miner_id=miner.pk, reports=reports)
     held = [row[1:] for row in rows if row[1] is not None]
-    lost = set(running or ()) - {job_id for job_id, *_ in held}
+    lost = _lost(running, rows)
     return Pulse(
         miner=miner,
         leases=[{"job_id": str(job), "attempt": attempt, "lease_until": until} for job, attempt, until, *_ in held],
         cancel=sorted([str(job) for job, _, _, stop, _ in held if stop] + [str(job) for job in lost]),
         checkpoint=[str(job) for job, _, _, stop, closing in held if closing and not stop],
     )
+
+
+def _beat(values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    with cursor(Miner) as sql:
+        sql.execute(BEAT, values)
+        return list(sql.fetchall())
+
+
+def _lost(running: list[UUID] | None, rows: list[tuple[Any, ...]]) -> set[UUID]:
+    """What the miner works on and does not hold."""
+    return set(running or ()) - {job_id for _, job_id, *_ in rows}
 
 
 def deregister(miner: Miner, *, drain: bool = False, force: bool = False, actor: str) -> Miner:

@@ -1,8 +1,7 @@
 """The janitor: leases whose time is over, miners that fell silent, work whose back-off ended.
 
 Every statement is set-based, takes rows with SKIP LOCKED and judges them by the same guard as everyone else, so that
-two sweeps at once do no harm. When nobody swept for a while, the exchange was away: all leases and silences are
-extended by that time before anything is judged.
+two sweeps at once do no harm. Before anything is judged, absence.py forgives the exchange's own absences.
 """
 
 from __future__ import annotations
@@ -17,21 +16,13 @@ from aitbc.core.db import atomic, cursor, on_commit
 from aitbc.core.messaging import emit
 from aitbc.core.states import advance_many
 from apps.gpu.events import LeaseExpired
-from apps.gpu.models import Clock, Lease, Miner
+from apps.gpu.models import Lease, Miner
 from apps.gpu.services.work import wake_up
 from apps.gpu.states import MinerState
 
-AWAY_SECONDS = 15
 BATCH = 5000
 MOST_BATCHES = 40
 
-TICK = """WITH before AS (SELECT seen_at FROM gpu_clock WHERE id = 1 FOR UPDATE)
-UPDATE gpu_clock SET seen_at = clock_timestamp() FROM before WHERE id = 1
-RETURNING extract(epoch FROM clock_timestamp() - before.seen_at)"""
-EXTEND = """UPDATE gpu_lease SET lease_until = lease_until + %(gap)s::float8 * interval '1 second',
-  execute_by = execute_by + %(gap)s::float8 * interval '1 second' WHERE state = 'leased'"""
-FORGIVE = """UPDATE gpu_miner SET last_heartbeat = last_heartbeat + %(gap)s::float8 * interval '1 second'
-WHERE state IN ('online', 'suspect')"""
 SUSPECT = """UPDATE gpu_lease SET suspect_at = clock_timestamp() WHERE id = ANY (ARRAY(
   SELECT id FROM gpu_lease WHERE state = 'leased' AND suspect_at IS NULL AND started_at IS NOT NULL
     AND lease_until - heartbeat_seconds * interval '0.5 second' < statement_timestamp()
@@ -68,22 +59,6 @@ REPUTATION = """WITH active AS (
 UPDATE gpu_miner m SET reputation = j.reputation, capability_version = capability_version + 1,
   changed_at = clock_timestamp()
 FROM judged j WHERE m.id = j.miner_id AND m.reputation <> j.reputation"""
-
-
-def tick(*, away_seconds: int = AWAY_SECONDS) -> float:
-    """Note that the exchange is here; returns by how many seconds leases were extended because it was not."""
-    with atomic(Clock), cursor(Clock) as sql:
-        sql.execute(TICK)
-        row = sql.fetchone()
-        if row is None:  # a restore or a flush took the row away
-            Clock.objects.bulk_create([Clock(id=1)], ignore_conflicts=True)
-            return 0.0
-        gap = float(row[0])
-        if gap <= away_seconds:
-            return 0.0
-        sql.execute(EXTEND, {"gap": gap})
-        sql.execute(FORGIVE, {"gap": gap})
-    return gap
 
 
 def suspect_leases(*, limit: int = 100_000) -> int:

@@ -8,8 +8,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from aitbc.celery import app as celery
 from aitbc.core.messaging.relay import drain
 from aitbc.core.messaging.resident import ResidentRelay
+from aitbc.core.standin import StandIn
 
 
 class Command(BaseCommand):
@@ -32,5 +34,6 @@ class Command(BaseCommand):
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
+        StandIn(celery).start()
         self.stdout.write("relay: running")
         ResidentRelay(lambda: stopping).run()

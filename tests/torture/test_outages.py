@@ -1,0 +1,225 @@
+"""What the exchange stands on is away for a while: a database, Valkey, the exchange itself. The rest goes on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from aitbc.embedded.postgres import Postgres
+from aitbc.embedded.valkey import Valkey
+from tests.embedded.processes import eventually
+from tests.torture.stack import Stack
+
+pytestmark = [
+    pytest.mark.no_db,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+]
+MINERS = "/gpu/v1/miners"
+# A question to each domain that needs its database.
+DOORS = {"ai": "/ai/jobs", "gpu": MINERS, "trading": "/trading/v1/ledger/balance"}
+ANSWERED = 8.0  # seconds; the promise is 3, on a machine with nothing else to do
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="aitbc-outage-", dir="/var/tmp"))
+    made.chmod(0o755)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+@contextmanager
+def running(**environment: str) -> Iterator[Stack]:
+    with folder() as var:
+        stack = Stack(var, **environment)
+        try:
+            stack.fund("100")
+            yield stack
+        finally:
+            left = stack.stop()
+        assert left == []
+
+
+def submit(http: httpx.Client, **body: Any) -> str:
+    job = {"task_type": "benchmark", "payload": {"size": 64}, "payment_amount": "0.01", **body}
+    answer = http.post("/ai/jobs", json=job)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def becomes(http: httpx.Client, job: str, state: str, seconds: float = 60) -> None:
+    eventually(lambda: http.get(f"/ai/jobs/{job}").json().get("state") == state, seconds, f"the job is {state}")
+
+
+# One domain's database
+
+
+class Gone:
+    """Connections are refused, and those that were open are cut."""
+
+    def __init__(self, server: Postgres) -> None:
+        self.server = server
+
+    def sql(self, statement: str) -> None:
+        place = self.server.url.rsplit("/", 1)[0]
+        with psycopg.connect(f"{place}/postgres", autocommit=True) as connection:
+            connection.execute(statement)
+
+    def begin(self) -> None:
+        self.sql("ALTER DATABASE aitbc ALLOW_CONNECTIONS false")
+        self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'aitbc'")
+
+    def end(self) -> None:
+        self.sql("ALTER DATABASE aitbc ALLOW_CONNECTIONS true")
+
+
+class Silent:
+    """The server's processes are stopped: connections are there, nothing answers."""
+
+    def __init__(self, server: Postgres) -> None:
+        self.data = str(server.data)
+
+    def signal(self, number: int) -> None:
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if os.readlink(process / "cwd") == self.data:
+                    os.kill(int(process.name), number)
+            except OSError:
+                continue
+
+    def begin(self) -> None:
+        self.signal(signal.SIGSTOP)
+
+    def end(self) -> None:
+        self.signal(signal.SIGCONT)
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[Postgres]:
+    """A server for the money alone."""
+    with folder() as home:
+        server = Postgres(home, throwaway=True)
+        server.start()
+        try:
+            yield server
+        finally:
+            Silent(server).end()
+            server.stop()
+
+
+@pytest.fixture(scope="module")
+def split(own_server: Postgres) -> Iterator[Stack]:
+    with running(TRADING_DATABASE_URL=own_server.url) as stack:
+        yield stack
+
+
+@pytest.mark.parametrize("kind", [Gone, Silent])
+def test_one_domain_s_database_is_away(split: Stack, own_server: Postgres, kind: Any) -> None:
+    outage = kind(own_server)
+    with split.http("CLIENT") as client, split.http("MINER") as miner:
+        becomes(client, submit(client), "settled")
+        assert doors(client, miner) == {"ai": 200, "gpu": 200, "trading": 200}
+
+        outage.begin()
+        try:
+            for _ in range(6):
+                assert doors(client, miner) == {"ai": 200, "gpu": 200, "trading": 503}
+            refused = client.get(DOORS["trading"], timeout=ANSWERED)
+            assert int(refused.headers["Retry-After"]) >= 1
+            assert refused.headers["Content-Type"] == "application/problem+json"
+            waits = submit(client)
+            assert client.get("/trading/health").status_code == 200
+        finally:
+            outage.end()
+
+        eventually(lambda: doors(client, miner)["trading"] == 200, 30, "trading answers again")
+        becomes(client, waits, "settled")
+
+
+def doors(client: httpx.Client, miner: httpx.Client) -> dict[str, int]:
+    """The status of a door of each domain; silence is a failure."""
+    by = {"ai": client, "gpu": miner, "trading": client}
+    return {label: by[label].get(path, timeout=ANSWERED).status_code for label, path in DOORS.items()}
+
+
+# Valkey
+
+
+def lose_a_lease(stack: Stack, client: httpx.Client) -> str:
+    """A job that a miner takes and never speaks of again: only a sweep sets it free."""
+    headers = {"Authorization": f"Bearer {stack.miner_key('lazy')}", "X-Miner-ID": "lazy"}
+    with httpx.Client(base_url=stack.url, headers=headers, timeout=15) as lazy:
+        lazy.post(f"{MINERS}/register", json={"capabilities": {"supported_tasks": ["odd"]}}).raise_for_status()
+        job = submit(client, task_type="odd", start_seconds=1, max_attempts=1)
+        eventually(lambda: lazy.post(f"{MINERS}/poll", json={}).status_code == 200, 30, "it has the job")
+    return job
+
+
+def goes_on(stack: Stack, client: httpx.Client) -> None:
+    """A job's whole life, to a sealed receipt; and a lost lease is noticed."""
+    lost, job = lose_a_lease(stack, client), submit(client)
+    becomes(client, job, "settled")
+    becomes(client, lost, "dead")
+    receipt = client.get(f"/ai/jobs/{job}/receipt").json()["receipt_id"]
+    bundle = f"/trading/receipts/{receipt}/bundle"
+    eventually(lambda: client.get(bundle).status_code == 200, 60, "the receipt is sealed")
+
+
+def test_without_valkey_from_the_start_to_its_loss_everything_goes_on_by_polling() -> None:
+    with folder() as home:
+        valkey = Valkey(home, home / "run")
+        with running(REDIS_URL=valkey.url) as stack, stack.http("CLIENT") as client:
+            goes_on(stack, client)
+
+            valkey.start()
+            mark = stack.var / "run" / "swept"
+            eventually(mark.exists, 60, "beat and worker have found Valkey")
+            becomes(client, submit(client), "settled")
+
+            valkey.stop()
+            goes_on(stack, client)
+            assert client.get("/ai/jobs", timeout=ANSWERED).status_code == 200
+
+            valkey.start()
+            since = time.time()
+            try:
+                eventually(lambda: mark.stat().st_mtime > since, 60, "beat and worker are back")
+                becomes(client, submit(client), "settled")
+            finally:
+                valkey.stop()
+
+
+# The exchange itself
+
+
+def test_an_outage_of_the_exchange_is_not_the_miner_s_fault() -> None:
+    with running() as stack, stack.http("CLIENT") as client:
+        headers = {"Authorization": f"Bearer {stack.miner_key('patient')}", "X-Miner-ID": "patient"}
+        with httpx.Client(base_url=stack.url, headers=headers, timeout=15) as miner:
+            miner.post(f"{MINERS}/register", json={"capabilities": {"supported_tasks": ["odd"]}}).raise_for_status()
+            job = submit(client, task_type="odd", start_seconds=10, heartbeat_seconds=10, max_attempts=1)
+            eventually(lambda: miner.post(f"{MINERS}/poll", json={}).status_code == 200, 30, "it has the job")
+
+            stack.die()
+            time.sleep(12)
+            stack.start()
+
+            body = {"result": "worth waiting for", "attempt": 1}
+            assert miner.post(f"{MINERS}/{job}/result", json=body).status_code == 200
+        becomes(client, job, "settled")
+        assert stack.manage("audit").returncode == 0
