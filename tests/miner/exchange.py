@@ -20,6 +20,7 @@ class Exchange:
         self.changed = threading.Condition()
         self.queue: deque[dict] = deque()
         self.registered: list[dict] = []
+        self.names: list[str | None] = []  # who said that it registers
         self.heartbeats: list[dict] = []
         self.polls: list[dict] = []
         self.answers: list[tuple[str, str, dict]] = []  # (job id, result|fail, body), as acknowledged
@@ -131,6 +132,8 @@ def _handler(exchange: Exchange) -> type[BaseHTTPRequestHandler]:
                 return 401, {"error": "who are you?"}
             if answer := re.fullmatch(r"/([^/]+)/(result|fail)", path):
                 return exchange.on_answer(answer[1], answer[2], body)
+            if path == "/register":
+                exchange.names.append(self.headers["X-Miner-ID"])
             if path == "/poll":
                 return exchange.on_poll(body, self._gone)
             return {"/register": exchange.on_register, "/heartbeat": exchange.on_heartbeat}[path](body)

@@ -54,6 +54,16 @@ def test_jobs_run_side_by_side_up_to_capacity(exchange, start):
     assert {poll["max_jobs"] for poll in exchange.polls} == {1, 2}
 
 
+def test_a_miner_has_a_name_of_its_own_and_keeps_it(exchange, start):
+    """Unnamed, it would be the miner that registered last with the same key: another program's, perhaps."""
+    for n in range(2):
+        exchange.offer(f"j{n}", "benchmark", {"size": 8})
+        assert start(exchange, "--once", "1", "--engine", "benchmark").wait() == 0
+
+    first, second = exchange.names
+    assert first and first == second
+
+
 @pytest.mark.parametrize("stubborn", [False, True])
 def test_cancel_kills_the_child(exchange, start, stubborn):
     exchange.offer("j1", "sleeper", {"stubborn": stubborn})

@@ -1,13 +1,16 @@
 """Answers not yet acknowledged, one file each: a result that was computed is never lost, whatever dies.
 
 `outbox/` holds what must be sent, `running/` the jobs in hand (handed back after a crash), `checkpoints/`
-the last states of jobs, `inputs/` downloads. A file is written beside its place, synced, and renamed into it.
+the last states of jobs, `inputs/` downloads, `name.json` the name of the miner. A file is written beside its place,
+synced, and renamed into it.
 """
 
 import fcntl
 import json
 import os
 import re
+import secrets
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,6 +46,17 @@ class Journal:
         except OSError:
             raise StateInUse(f"{folder} is in use by another miner; give this one its own --state-dir") from None
         self._waiting = {answer.job_id: answer.attempt for answer in self.pending()}
+
+    def name(self) -> str:
+        """The name of the miner whose state this is, made at its first start.
+
+        Without a name the exchange takes the miner that registered last with the same key: another one, perhaps.
+        """
+        file = self.folder / "name.json"
+        if (kept := _read(file)) is None:
+            kept = {"name": f"{re.sub(r'[^A-Za-z0-9.-]', '-', socket.gethostname())[:60]}-{secrets.token_hex(4)}"}
+            _write(file, kept)
+        return str(kept["name"])
 
     def started(self, job_id: str, attempt: int | None) -> None:
         """Remember that we hold this job."""

@@ -18,6 +18,7 @@ class Loop:
     step: Callable[[], float]
     wake: threading.Event
     end: threading.Event
+    longest: float = 30.0  # seconds between two tries while the exchange is away
 
     def start(self) -> threading.Thread:
         """Begin, in a thread that does not keep the program alive."""
@@ -27,7 +28,7 @@ class Loop:
 
     def run(self) -> None:
         """Repeat the step until the end."""
-        backoff, failed = Backoff(), False
+        backoff, failed = Backoff(limit=self.longest), False
         while not self.end.is_set():
             try:
                 pause = self.step()

@@ -23,6 +23,7 @@ MOST_JOBS = 64  # in one poll
 DISK_PAUSE = 5.0  # before a full disk is tried again
 POLL_PAUSE = 1.0  # after a poll that was answered empty without waiting
 CHECKPOINT_GRACE = 0.5  # for engines to hand over their state before they are stopped
+LONGEST_SILENCE = 10.0  # between two tries to be heard, when the exchange was away
 DELIVERY_GRACE = 5.0  # for the last answers, before they are left to the next start
 UNUSABLE = (400, 413, 415, 422)  # the exchange will never take these bytes as a result
 
@@ -32,8 +33,8 @@ class Miner:
 
     def __init__(self, options: Options):
         self.options = options
-        self.exchange = Exchange(options.url, options.key, options.miner_id)
         self.journal = Journal(options.state_dir)
+        self.exchange = Exchange(options.url, options.key, options.miner_id or self.journal.name())
         memory = options.memory_mb or max(host.memory_mb() // options.slots, 512)
         self.pool = Pool(memory, max((os.cpu_count() or 1) // options.slots, 1), options.slots)
         self.runs: dict[str, Run] = {}
@@ -51,8 +52,10 @@ class Miner:
         """Work until told to drain, or until `--once` is fulfilled."""
         for job_id, attempt in self.journal.abandoned():
             self._hand_back(job_id, attempt, "the miner was restarted")
-        Loop("heartbeat", self._beat, wake=self._beat_now, end=self._over).start()
-        Loop("delivery", self._deliver, wake=self.journal.added, end=self._over).start()
+        # Leases run while the exchange is back and does not hear of us.
+        soon = LONGEST_SILENCE
+        Loop("heartbeat", self._beat, wake=self._beat_now, end=self._over, longest=soon).start()
+        Loop("delivery", self._deliver, wake=self.journal.added, end=self._over, longest=soon).start()
         poll = Loop("poll", self._poll, wake=self._draining, end=self._draining).start()
         self._draining.wait()
         self._finish()
@@ -143,7 +146,7 @@ class Miner:
         log.info(
             "registered at %s as %s: %s; tasks %s",
             self.options.url,
-            self.exchange.miner_id or "the key's miner",
+            self.exchange.miner_id,
             cards,
             ", ".join(offer["tasks"]),
         )
