@@ -12,7 +12,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aitbc.settings")
 
 from django.core.wsgi import get_wsgi_application  # noqa: E402  (mortal first: this is the slow part)
 
+django = get_wsgi_application()
+
 from aitbc.core import wake  # noqa: E402
 from aitbc.serve.asgi import Dispatcher  # noqa: E402
+from apps.gpu.attendance import attend  # noqa: E402
 
-app = Dispatcher(get_wsgi_application(), listen=lambda: wake.Listener("web"))
+app = Dispatcher(django, listen=lambda: wake.Listener("web"))
+attend()

@@ -14,6 +14,10 @@ os.environ.setdefault("AITBC_ROLE", "web")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aitbc.settings")
 _django = get_wsgi_application()
 
+from apps.gpu.attendance import attend  # noqa: E402
+
+attend()
+
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """Run Django and keep the dispatcher's internal headers inside, since no dispatcher is there to take them."""

@@ -93,7 +93,7 @@ def _jobs_without_their_lease() -> Iterator[str]:
 
 
 def _leases_without_their_job() -> Iterator[str]:
-    """Leases that live or have a result, of jobs that are unknown or still wait; withdrawn ones are on their way out."""
+    """Leases that live or have a result, of jobs that are unknown or still wait; withdrawn ones are leaving."""
     held = Lease.objects.filter(state__in=[LeaseState.LEASED, LeaseState.COMPLETED], cancel_at=None).order_by("pk")
     leases = held.values_list("job_id", "attempt", "state").iterator(CHUNK)
     while chunk := list(islice(leases, CHUNK)):

@@ -9,17 +9,17 @@ from apps.gpu.services import absence, backends, classes, sweeps, work
 
 @shared_task
 def sweep_leases() -> None:
-    """Every few seconds: note that we are here, then judge leases and wake delayed work."""
-    absence.tick()
-    sweeps.suspect_leases()
-    sweeps.expire_leases()
+    """Every few seconds: judge leases, while miners can be heard, and wake delayed work."""
+    if absence.doors_are_open():
+        sweeps.suspect_leases()
+        sweeps.expire_leases()
     work.wake_due()
 
 
 @shared_task
 def sweep_miners() -> None:
-    absence.tick()
-    sweeps.watch_miners()
+    if absence.doors_are_open():
+        sweeps.watch_miners()
     sweeps.judge_reputation()
     classes.judge_served()
 

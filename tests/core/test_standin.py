@@ -12,21 +12,23 @@ from django.utils import timezone
 from aitbc.celery import app
 from aitbc.core import standin
 from aitbc.core.tasks import leave_mark
-from apps.gpu.models import Clock
-
-LONG_AGO = timezone.now() - timedelta(hours=1)
+from apps.gpu.models import Work
+from apps.gpu.services import work
+from tests.gpu.conftest import queued
 
 
 @pytest.fixture
 def stand_in(settings, tmp_path: Path) -> standin.StandIn:
     settings.RUN_DIR = tmp_path
     app.loader.import_default_modules()
-    Clock.objects.update_or_create(id=1, defaults={"seen_at": LONG_AGO})
+    work.enqueue([queued(not_before=(timezone.now() + timedelta(hours=1)).isoformat())])
+    Work.objects.update(due_at="2020-01-01T00:00Z")
     return standin.StandIn(app)
 
 
 def swept() -> bool:
-    return Clock.objects.get().seen_at > LONG_AGO
+    """Delayed work whose time has come is waiting for a miner."""
+    return Work.objects.get().state == "waiting"
 
 
 @pytest.mark.transaction

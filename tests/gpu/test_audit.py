@@ -67,7 +67,7 @@ def test_i4_sees_a_job_held_twice(day: dict[str, str]) -> None:
 
 
 def test_i4_sees_two_leases_that_overlapped(day: dict[str, str]) -> None:
-    later = "granted_at = granted_at + (ended_at - granted_at) / 2, ended_at = ended_at + interval '1 hour', attempt = 2"
+    later = "attempt = 2, granted_at = granted_at + (ended_at - granted_at) / 2, ended_at = ended_at + interval '1 h'"
     sabotage(
         *UNGUARDED, COPY.format(day["done"]),
         f"UPDATE gpu_lease SET {later} WHERE id = (SELECT max(id) FROM gpu_lease)",

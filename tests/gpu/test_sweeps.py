@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from aitbc.core.ids import uuid7
 from apps.ai.events import JobPrioritized, JobWithdrawn
+from apps.gpu import tasks
 from apps.gpu.models import Clock, FairShare, Lease, Miner, Outbox, RequirementClass, Work
 from apps.gpu.services import absence, classes, leases, sweeps, work
 from tests.clients import Api
@@ -127,6 +128,21 @@ def test_a_late_answer_while_the_exchange_was_here_stays_late(miner_api: Api, he
     Lease.objects.filter(job_id=held).update(lease_until=ago(1))
 
     assert miner_api.post(f"{M}/{held}/result", {"result": "late", "attempt": 1}).status_code == 409
+    assert Lease.objects.get(job_id=held).state == "leased"
+
+
+def test_nothing_is_judged_while_no_web_process_could_hear_a_miner(held: str) -> None:
+    absence.tick()
+    Lease.objects.filter(job_id=held).update(lease_until=ago(1))
+    Miner.objects.update(last_heartbeat=ago(600))
+    Clock.objects.update(seen_at=ago(60))
+
+    tasks.sweep_leases()
+    tasks.sweep_miners()
+    assert Lease.objects.get(job_id=held).state == "leased" and Miner.objects.get().state == "online"
+
+    absence.tick()
+    tasks.sweep_leases()
     assert Lease.objects.get(job_id=held).state == "leased"
 
 

@@ -207,19 +207,35 @@ def test_without_valkey_from_the_start_to_its_loss_everything_goes_on_by_polling
 # The exchange itself
 
 
+def held(client: httpx.Client, miner: httpx.Client) -> str:
+    """A job in the miner's hands, for ten seconds if nothing is heard of it."""
+    job = submit(client, task_type="odd", start_seconds=10, heartbeat_seconds=10, max_attempts=1)
+    eventually(lambda: miner.post(f"{MINERS}/poll", json={}).status_code == 200, 30, "it has the job")
+    return job
+
+
 def test_an_outage_of_the_exchange_is_not_the_miner_s_fault() -> None:
+    done = {"result": "worth waiting for", "attempt": 1}
     with running() as stack, stack.http("CLIENT") as client:
         headers = {"Authorization": f"Bearer {stack.miner_key('patient')}", "X-Miner-ID": "patient"}
-        with httpx.Client(base_url=stack.url, headers=headers, timeout=15) as miner:
+        with httpx.Client(base_url=stack.url, headers=headers, timeout=30) as miner:
             miner.post(f"{MINERS}/register", json={"capabilities": {"supported_tasks": ["odd"]}}).raise_for_status()
-            job = submit(client, task_type="odd", start_seconds=10, heartbeat_seconds=10, max_attempts=1)
-            eventually(lambda: miner.post(f"{MINERS}/poll", json={}).status_code == 200, 30, "it has the job")
 
+            deaf = held(client, miner)
+            web = stack.found("web")
+            for pid in web:  # nobody can be heard, while the sweeps go on
+                os.kill(pid, signal.SIGSTOP)
+            time.sleep(15)
+            for pid in web:
+                os.kill(pid, signal.SIGCONT)
+            assert miner.post(f"{MINERS}/{deaf}/result", json=done).status_code == 200
+
+            away = held(client, miner)
             stack.die()
             time.sleep(12)
             stack.start()
+            assert miner.post(f"{MINERS}/{away}/result", json=done).status_code == 200
 
-            body = {"result": "worth waiting for", "attempt": 1}
-            assert miner.post(f"{MINERS}/{job}/result", json=body).status_code == 200
-        becomes(client, job, "settled")
+        becomes(client, deaf, "settled")
+        becomes(client, away, "settled")
         assert stack.manage("audit").returncode == 0

@@ -53,7 +53,7 @@ class ResidentRelay:
         return most
 
     def carry(self, source: str, consumer: str) -> int:
-        """Empty one pair as far as it goes; a pair whose database is down rests a second, or three times what it cost."""
+        """Empty one pair as far as it goes; a pair whose database is down rests three times what that cost."""
         now = time.monotonic()
         if self.resting.get((source, consumer), 0) > now:
             return 0

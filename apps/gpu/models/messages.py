@@ -22,7 +22,7 @@ class IdempotencyRecord(AbstractIdempotencyRecord):
 
 
 class Clock(models.Model):
-    """When the sweep last looked. A gap means the exchange was away, and no miner may be blamed for it."""
+    """When a web process last said that miners can be heard. A gap means the exchange was away: no miner is blamed."""
 
     id = models.SmallIntegerField(primary_key=True, default=1)
     seen_at = models.DateTimeField(db_default=Now())

@@ -1,8 +1,8 @@
 """The exchange's own absences: no miner is blamed for a time in which nobody could have heard it.
 
-The sweep notes the time at every round. A gap between two notes means that the exchange was away: leases and silences
-are extended by its length before anything is judged, by whoever comes first: the sweep, or a miner that is back sooner
-than the sweep and finds its lease overdue.
+Every web process notes the time every second (attendance.py). While there are no notes the doors are shut, and
+nothing is judged. The first note after a gap extends leases and silences by its length; so does a miner that is back
+sooner than that and finds its lease overdue.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from aitbc.core.db import atomic, cursor
 from apps.gpu.models import Clock
 
-AWAY_SECONDS = 8  # four rounds of the sweep
+AWAY_SECONDS = 5  # so many notes are missing
 
 GAP = "SELECT extract(epoch FROM clock_timestamp() - seen_at) FROM gpu_clock WHERE id = 1"
 TICK = """WITH before AS (SELECT seen_at FROM gpu_clock WHERE id = 1 FOR UPDATE)
@@ -24,7 +24,7 @@ EXTEND = """UPDATE gpu_lease SET lease_until = lease_until + %(gap)s::float8 * i
 
 
 def tick(*, away_seconds: int = AWAY_SECONDS) -> float:
-    """Note that the exchange is here; returns by how many seconds leases were extended because it was not."""
+    """Note that the doors are open; returns by how many seconds leases were extended because they were not."""
     with atomic(Clock), cursor(Clock) as sql:
         sql.execute(TICK)
         row = sql.fetchone()
@@ -39,12 +39,23 @@ def tick(*, away_seconds: int = AWAY_SECONDS) -> float:
     return gap
 
 
+def doors_are_open() -> bool:
+    """Whether miners can be heard just now, so that their silence means something."""
+    gap = _gap()
+    return gap is not None and gap <= AWAY_SECONDS
+
+
 def was_noticed() -> bool:
     """Whether the exchange was away until just now; leases are extended by then, and may be looked at again."""
-    with cursor(Clock) as sql:
-        sql.execute(GAP)
-        row = sql.fetchone()
-    if row is None or float(row[0]) <= AWAY_SECONDS:
+    gap = _gap()
+    if gap is None or gap <= AWAY_SECONDS:
         return False
     tick()  # if another caller was faster, it has extended them
     return True
+
+
+def _gap() -> float | None:
+    with cursor(Clock) as sql:
+        sql.execute(GAP)
+        row = sql.fetchone()
+    return None if row is None else float(row[0])

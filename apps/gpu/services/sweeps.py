@@ -1,7 +1,7 @@
 """The janitor: leases whose time is over, miners that fell silent, work whose back-off ended.
 
 Every statement is set-based, takes rows with SKIP LOCKED and judges them by the same guard as everyone else, so that
-two sweeps at once do no harm. Before anything is judged, absence.py forgives the exchange's own absences.
+two sweeps at once do no harm. Nothing is judged while the exchange itself is away (absence.py).
 """
 
 from __future__ import annotations
