@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from apps.trading.services import log
+from tests.flows.exchange import CAPABILITIES
 
 VERIFIER = Path(__file__).resolve().parents[2] / "apps/trading/verifier/verify_receipt.py"
 
@@ -171,3 +172,48 @@ def test_a_job_that_asks_for_no_card_is_given_to_a_machine_without_one(exchange)
     assert exchange.poll()["job_id"] == anywhere["id"]
     assert exchange.poll() is None
     assert exchange.job(on_a_card)["state"] == "queued"
+
+
+def test_a_grant_that_never_reached_its_miner_is_as_if_it_had_not_been(exchange):
+    exchange.fund("10")
+    exchange.register()
+    job = exchange.submit("1")
+    exchange.poll()
+    assert exchange.job(job)["state"] == "running"
+
+    undelivered(job)
+    exchange.drain()
+
+    waiting = exchange.job(job)
+    assert (waiting["state"], waiting["attempt"]) == ("queued", 0)
+    exchange.miner.json("POST", "/gpu/v1/miners/register", {"capabilities": CAPABILITIES}, x_miner_id="rig-2")
+    second = exchange.miner.json("POST", "/gpu/v1/miners/poll", {}, x_miner_id="rig-2")
+    assert second["attempt"] == 1
+    body = {"result": "x", "attempt": 1}
+    exchange.miner.json("POST", f"/gpu/v1/miners/{job['id']}/result", body, status=200, x_miner_id="rig-2")
+    exchange.drain()
+    assert exchange.job(job)["state"] == "settled"
+
+
+def test_a_job_cancelled_after_a_grant_that_never_reached_its_miner_costs_nothing(exchange):
+    exchange.fund("10")
+    exchange.register()
+    job = exchange.submit("1")
+    exchange.poll()
+    undelivered(job)
+    exchange.drain()
+
+    exchange.client.json("POST", f"/ai/jobs/{job['id']}/cancel", status=200)
+    exchange.drain()
+
+    assert Decimal(exchange.balance(exchange.client)["available"]) == 10
+    assert exchange.poll() is None
+
+
+def undelivered(job: dict) -> None:
+    """What the dispatcher does when the miner hung up before it read the answer to its poll."""
+    from apps.gpu.models import Lease
+    from apps.gpu.services import leases
+
+    lease = Lease.objects.get(job_id=job["id"])
+    assert leases.release(owner_id=lease.provider_id, job_ids=[lease.job_id], since=lease.granted_at) == 1
