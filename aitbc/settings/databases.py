@@ -54,9 +54,16 @@ def _options(label: str) -> dict[str, Any]:
     }
     # The others use one connection at a time.
     if ROLE in ("web", "relay") and not TESTING:
-        # A little more than the server gives a statement: whoever says nothing for so long is not there.
-        waits = {"connection_class": patient(statement / 1000 + 0.5), "timeout": 2, "reconnect_timeout": 2}
-        options["pool"] = {"min_size": 0, "max_size": POOL_SIZE, "max_idle": 60, **waits}
+        options["pool"] = {
+            "min_size": 0,
+            "max_size": POOL_SIZE,
+            "max_idle": 60,
+            # The relay has other databases to attend to, and comes back by itself.
+            "timeout": 2 if ROLE == "web" else 0.5,
+            "reconnect_timeout": 2,
+            # A little more than the server gives a statement: whoever says nothing for so long is not there.
+            "connection_class": patient(statement / 1000 + 0.5),
+        }
     return options
 
 
