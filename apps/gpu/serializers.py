@@ -81,9 +81,10 @@ class MinerGpuSerializer(ResourceSerializer):
     id = serializers.CharField(read_only=True)
     model = serializers.CharField(source="name", read_only=True)
     status = serializers.CharField(source="miner.state", read_only=True)
-    price_per_hour = AmountField(source="miner.price", read_only=True)
+    price_per_hour = AmountField(source="miner.price", read_only=True, allow_null=True)
     region = serializers.CharField(source="miner.region", read_only=True)
     created_at = serializers.DateTimeField(source="miner.created_at", read_only=True)
+    memory_gb = serializers.SerializerMethodField()
 
     class Meta:
         model = MinerGpu
@@ -92,6 +93,7 @@ class MinerGpuSerializer(ResourceSerializer):
             "model",
             "name",
             "memory_mb",
+            "memory_gb",
             "uuid",
             "driver",
             "cuda",
@@ -102,14 +104,14 @@ class MinerGpuSerializer(ResourceSerializer):
             "created_at",
         ]
 
-    def to_representation(self, instance: MinerGpu) -> dict[str, Any]:
-        return {**super().to_representation(instance), "memory_gb": instance.memory_mb // 1024}
+    def get_memory_gb(self, card: MinerGpu) -> int:
+        return card.memory_mb // 1024
 
 
 class MinerSerializer(ResourceSerializer):
     miner_id = serializers.CharField(source="name", read_only=True)
     status = serializers.CharField(source="state", read_only=True)
-    price_per_hour = AmountField(source="price", read_only=True)
+    price_per_hour = AmountField(source="price", read_only=True, allow_null=True)
 
     class Meta:
         model = Miner

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from aitbc.core.api import DomainViewSet, Scopes
 from aitbc.core.money import format_amount, metered
 from aitbc.core.paging import KeysetPagination
+from aitbc.core.schema import IDEMPOTENCY_KEY, REUSED
 from apps.gpu.models import Backend, IdempotencyRecord, Lease, Miner
 from apps.gpu.serializers import (
     BackendInputSerializer,
@@ -26,6 +27,12 @@ from apps.gpu.serializers import (
     MinerSerializer,
     PeriodSerializer,
     RegisterSerializer,
+)
+from apps.gpu.serializers_answers import (
+    EarningsSerializer,
+    LeftSerializer,
+    MinerJobsSerializer,
+    OfferedSerializer,
 )
 from apps.gpu.services import backends, miners
 from apps.gpu.states import LeaseState
@@ -68,7 +75,7 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
         """The cards of a miner, as it described them."""
         return self.answer(self._miner(miner).gpus.select_related("miner"), serializer=MinerGpuSerializer)
 
-    @extend_schema(request=None, responses=OpenApiTypes.OBJECT, parameters=[HistorySerializer], filters=False)
+    @extend_schema(request=None, responses={200: MinerJobsSerializer}, parameters=[HistorySerializer], filters=False)
     def jobs(self, request: Request, miner: str) -> Response:
         """What the miner did, newest first."""
         found, asked = self._miner(miner), self._asked(HistorySerializer)
@@ -86,7 +93,7 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
             }
         )
 
-    @extend_schema(request=None, responses=OpenApiTypes.OBJECT, parameters=[PeriodSerializer], filters=False)
+    @extend_schema(request=None, responses={200: EarningsSerializer}, parameters=[PeriodSerializer], filters=False)
     def earnings(self, request: Request, miner: str) -> Response:
         """What the miner was paid, and what it delivered that is not settled yet."""
         found, asked = self._miner(miner), self._asked(PeriodSerializer)
@@ -108,7 +115,7 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
             }
         )
 
-    @extend_schema(request=RegisterSerializer, responses=OpenApiTypes.OBJECT)
+    @extend_schema(request=RegisterSerializer, responses={200: OfferedSerializer})
     def capabilities(self, request: Request, miner: str) -> Response:
         """Change what a miner offers."""
         body = self.body()
@@ -132,7 +139,7 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
             }
         )
 
-    @extend_schema(responses={200: OpenApiTypes.OBJECT}, parameters=FLAGS)
+    @extend_schema(responses={200: LeftSerializer}, parameters=FLAGS)
     def destroy(self, request: Request, miner: str) -> Response:
         """Take a miner out of service; with live leases only by draining or by force."""
         left = miners.deregister(
@@ -170,7 +177,9 @@ class BackendViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DomainVie
         rows = super().get_queryset()
         return rows if self.actor.may("operator") else rows.filter(owner_id=self.actor.pk)
 
-    @extend_schema(request=BackendInputSerializer, responses={201: BackendSerializer})
+    @extend_schema(
+        request=BackendInputSerializer, responses={201: BackendSerializer, **REUSED}, parameters=[IDEMPOTENCY_KEY]
+    )
     def create(self, request: Request) -> Any:
         """Register a model server; only an operator's may be on http or a private address."""
         data = self.validated(BackendInputSerializer)
