@@ -14,7 +14,10 @@ from tests import contract
 
 
 class Api:
-    """One caller, who holds every answer against the schema. `api.post("/ai/jobs", {...}, idempotency_key="k")`; extra keyword arguments are headers."""
+    """One caller, who holds every answer against the schema.
+
+    `api.post("/ai/jobs", {...}, idempotency_key="k")`: extra keyword arguments are headers.
+    """
 
     def __init__(self, *, owner: str = "", scopes: tuple[str, ...] = ()) -> None:
         self.client = Client(raise_request_exception=True)

@@ -39,7 +39,7 @@ class HeldSerializer(serializers.Serializer[Any]):
 
 
 class PulseSerializer(PaceSerializer):
-    """The exchange's answer to a heartbeat: which jobs to stop, which to write a checkpoint of, which are still held."""
+    """The answer to a heartbeat: which jobs to stop, which to write a checkpoint of, which are still held."""
 
     status = serializers.ChoiceField(["ok"])
     miner_id = serializers.CharField()

@@ -49,7 +49,9 @@ class LogViewSet(DomainViewSet):
         newest = get_object_or_404(Block.objects.order_by("-height")[:1])
         return HttpResponse(newest.checkpoint, content_type="text/plain; charset=utf-8")
 
-    @extend_schema(parameters=[InclusionQuerySerializer], responses={200: InclusionSerializer, **NOT_THERE, **NOT_SEALED})
+    @extend_schema(
+        parameters=[InclusionQuerySerializer], responses={200: InclusionSerializer, **NOT_THERE, **NOT_SEALED}
+    )
     def inclusion(self, request: Request) -> Response:
         """That an entry is in the log; 409 until a block holds it."""
         asked = self.validated(InclusionQuerySerializer, request.query_params.dict())
