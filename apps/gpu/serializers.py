@@ -75,6 +75,16 @@ class HistorySerializer(LenientSerializer):
     limit = serializers.IntegerField(required=False, min_value=1, max_value=200, default=20)
     offset = serializers.IntegerField(required=False, min_value=0, max_value=10_000, default=0)
     job_status = serializers.CharField(required=False, max_length=20)
+    status = serializers.CharField(required=False, max_length=20)
+    job_type = serializers.CharField(required=False, max_length=100)
+    type = serializers.CharField(required=False, max_length=100)
+    min_reward = AmountField(required=False, help_text="Only jobs that offered at least this, in AIT.")
+
+    def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """The shell of the predecessor says `type` and `status`, its server read `job_type` and `job_status`."""
+        for ours, theirs in (("job_status", "status"), ("job_type", "type")):
+            asked.setdefault(ours, asked.get(theirs))
+        return asked
 
 
 class MinerGpuSerializer(ResourceSerializer):

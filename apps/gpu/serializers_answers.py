@@ -97,6 +97,16 @@ class GivenUpSerializer(serializers.Serializer[Any]):
     error = serializers.ChoiceField(["recorded"])
 
 
+class MinerJobSerializer(LeaseSerializer):
+    """One attempt of a job, with what ai knows of it (null while ai is away)."""
+
+    task_type = serializers.CharField(allow_null=True)
+    reward = serializers.CharField(allow_null=True, help_text="The most the client pays, in AIT.")
+
+    class Meta(LeaseSerializer.Meta):
+        fields = [*LeaseSerializer.Meta.fields, "task_type", "reward"]
+
+
 class MinerJobsSerializer(serializers.Serializer[Any]):
     """A page of what a miner did."""
 
@@ -104,7 +114,7 @@ class MinerJobsSerializer(serializers.Serializer[Any]):
     limit = serializers.IntegerField()
     offset = serializers.IntegerField()
     total = serializers.IntegerField()
-    jobs = LeaseSerializer(many=True)
+    jobs = MinerJobSerializer(many=True)
 
 
 class EarnedSerializer(serializers.Serializer[Any]):

@@ -13,15 +13,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aitbc.core.api import DomainViewSet, Scopes
-from aitbc.core.money import format_amount, metered
+from aitbc.core.money import format_amount
 from aitbc.core.paging import KeysetPagination
 from aitbc.core.schema import IDEMPOTENCY_KEY, REUSED
-from apps.gpu.models import Backend, IdempotencyRecord, Lease, Miner
+from apps.gpu import answers
+from apps.gpu.models import Backend, IdempotencyRecord, Miner
 from apps.gpu.serializers import (
     BackendInputSerializer,
     BackendSerializer,
     HistorySerializer,
-    LeaseSerializer,
     MinerFilterSerializer,
     MinerGpuSerializer,
     MinerSerializer,
@@ -35,13 +35,9 @@ from apps.gpu.serializers_answers import (
     OfferedSerializer,
 )
 from apps.gpu.services import backends, miners
-from apps.gpu.states import LeaseState
 from apps.gpu.views.doors import MinerIdentity
-from apps.trading import interface as trading
 
-CURRENCY = "AITBC"
 OWNERS: Scopes = ("miner", "operator", "read")
-PENDING_LOOKED_AT = 50
 FLAGS = [
     OpenApiParameter("drain", OpenApiTypes.BOOL, description="Let it finish what it holds, then leave."),
     OpenApiParameter("force", OpenApiTypes.BOOL, description="Take its leases back at once."),
@@ -78,42 +74,12 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
     @extend_schema(request=None, responses={200: MinerJobsSerializer}, parameters=[HistorySerializer], filters=False)
     def jobs(self, request: Request, miner: str) -> Response:
         """What the miner did, newest first."""
-        found, asked = self._miner(miner), self._asked(HistorySerializer)
-        rows = Lease.objects.of_miner(found.pk).order_by("-id")
-        if asked.get("job_status"):
-            rows = rows.filter(state=asked["job_status"].lower())
-        shown = rows[asked["offset"] : asked["offset"] + asked["limit"]]
-        return self.answer(
-            {
-                "miner_id": found.name,
-                "limit": asked["limit"],
-                "offset": asked["offset"],
-                "total": rows.count(),
-                "jobs": LeaseSerializer(shown, many=True).data,
-            }
-        )
+        return self.answer(answers.jobs_of(self._miner(miner), self._asked(HistorySerializer)))
 
     @extend_schema(request=None, responses={200: EarningsSerializer}, parameters=[PeriodSerializer], filters=False)
     def earnings(self, request: Request, miner: str) -> Response:
         """What the miner was paid, and what it delivered that is not settled yet."""
-        found, asked = self._miner(miner), self._asked(PeriodSerializer)
-        since, until = asked.get("from_time"), asked.get("to_time")
-        paid = trading.earnings(found.owner_id, found.pk, since, until)
-        history, pending = _history(found.pk)
-        return self.answer(
-            {
-                "miner_id": found.name,
-                "currency": CURRENCY,
-                "total_earnings": format_amount(paid.paid + pending),
-                "paid_earnings": format_amount(paid.paid),
-                "pending_earnings": format_amount(pending),
-                "fees": format_amount(paid.fee),
-                "completed_jobs": paid.jobs,
-                "from_time": since,
-                "to_time": until,
-                "earnings_history": history,
-            }
-        )
+        return self.answer(answers.earnings_of(self._miner(miner), self._asked(PeriodSerializer)))
 
     @extend_schema(request=RegisterSerializer, responses={200: OfferedSerializer})
     def capabilities(self, request: Request, miner: str) -> Response:
@@ -197,29 +163,6 @@ class BackendViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DomainVie
         """Take a model server out of service."""
         backends.remove(self.get_object(), actor=f"key:{self.actor.key_prefix}")
         return Response(status=204)
-
-
-def _history(miner_id: UUID) -> tuple[list[dict[str, Any]], int]:
-    """The latest completed jobs with their payments, and the sum (before fees) of those not settled yet."""
-    history: list[dict[str, Any]] = []
-    pending = 0
-    done = Lease.objects.of_miner(miner_id).filter(state=LeaseState.COMPLETED).order_by("-id")[:PENDING_LOOKED_AT]
-    for lease in done:
-        payment = trading.payment_of(lease.job_id)
-        held = payment is not None and payment.state == "held"
-        owed = min(metered(lease.rate, lease.metered_ms), payment.amount) if held and payment else 0
-        pending += owed
-        status = "unpaid" if payment is None else "pending" if held else "paid" if payment.paid else payment.state
-        amount = owed if held else payment.paid if payment else 0
-        history.append(
-            {
-                "job_id": str(lease.job_id),
-                "amount": format_amount(amount),
-                "currency": CURRENCY,
-                "payment_status": status,
-            }
-        )
-    return history[:20], pending
 
 
 def _flag(request: Request, name: str) -> bool:

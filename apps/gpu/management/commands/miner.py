@@ -67,6 +67,8 @@ class Command(BaseApiCommand):
         jobs = self._verb(verbs, "jobs", "show what it did, newest first")
         jobs.add_argument("--limit", type=int, default=20)
         jobs.add_argument("--status", help="leased, completed, failed, expired …")
+        jobs.add_argument("--type", help="only this task type")
+        jobs.add_argument("--min-reward", help="only jobs that offered at least this, in AIT")
         self._verb(verbs, "gpus", "show its cards")
         leave = self._verb(verbs, "deregister", "take it out of service")
         leave.add_argument("--drain", action="store_true", help="let it finish what it holds")
@@ -134,8 +136,9 @@ class Command(BaseApiCommand):
         answer = self.call("PUT", f"{MINERS}/{self._one(options)}/capabilities", json=body)
         self.show(answer, fields("Offers now", answer["capabilities"]))
 
-    def do_jobs(self, *, limit: int, status: str | None, **options: Any) -> None:
-        asked = {"limit": limit} | ({"job_status": status} if status else {})
+    def do_jobs(self, *, limit: int, **options: Any) -> None:
+        filters = {"job_status": options["status"], "job_type": options["type"], "min_reward": options["min_reward"]}
+        asked = {"limit": limit} | {name: value for name, value in filters.items() if value}
         answer = self.call("GET", f"{MINERS}/{self._one(options)}/jobs", params=asked)
         self.show(answer, rows(f"Jobs of {answer['miner_id']}", answer["jobs"], tables.JOBS))
 
