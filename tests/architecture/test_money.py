@@ -15,7 +15,7 @@ TRADING = ("apps.trading.models", "apps.trading.services", "apps.trading.settlem
 # Modules that use money and floats for different things, and where the float is.
 EXCEPTIONS = {
     "apps.gpu.capabilities": "a card's memory; a price that comes as a JSON number is read from its text",
-    "apps.trading.services.old_receipts": "the predecessor's receipts have JSON numbers, made from ours at the very end",
+    "apps.trading.services.old_receipts": "the predecessor's receipts have JSON numbers, made last",
     "aitbc.core.serializers": "recognises floats in order to read their text",
 }
 
