@@ -37,7 +37,7 @@ clients: $(VENV)/installed
 	mkdir -p clients/python clients/typescript
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/openapi-python-client generate --path docs/schema.yml --meta none \
 	  --output-path clients/python/aitbc_client --overwrite
-	if command -v npx >/dev/null; then npx --yes openapi-typescript@7.13.0 docs/schema.yml -o clients/typescript/aitbc.d.ts; \
+	if command -v npx >/dev/null; then npx --yes --package openapi-typescript@7.13.0 --package typescript@5.9.3 openapi-typescript docs/schema.yml -o clients/typescript/aitbc.d.ts; \
 	else echo "no npx: the TypeScript types were not generated"; fi
 
 lock:

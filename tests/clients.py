@@ -10,10 +10,14 @@ from django.http import HttpResponse
 from django.test import Client
 
 from aitbc.accounts.services import keys, organisations
+from tests import contract
 
 
 class Api:
-    """One caller. `api.post("/ai/jobs", {...}, idempotency_key="k")`; extra keyword arguments are headers."""
+    """One caller, who holds every answer against the schema.
+
+    `api.post("/ai/jobs", {...}, idempotency_key="k")`: extra keyword arguments are headers.
+    """
 
     def __init__(self, *, owner: str = "", scopes: tuple[str, ...] = ()) -> None:
         self.client = Client(raise_request_exception=True)
@@ -31,7 +35,9 @@ class Api:
             given.setdefault("authorization", f"Bearer {self.secret}")
         data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         content_type = given.pop("content-type", "application/json")
-        return self.client.generic(method, path, data, content_type=content_type, headers=given)
+        answer = self.client.generic(method, path, data, content_type=content_type, headers=given)
+        contract.check(method, answer)
+        return answer
 
     def get(self, path: str, **headers: str) -> HttpResponse:
         return self.request("GET", path, **headers)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import ipaddress
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -24,6 +27,33 @@ def pytest_collection_modifyitems(items: list[Any]) -> None:
         if item.get_closest_marker("django_db") is None and item.get_closest_marker("no_db") is None:
             real = item.get_closest_marker("transaction") is not None
             item.add_marker(pytest.mark.django_db(databases=ALL_DATABASES, transaction=real))
+
+
+def is_here(host: str) -> bool:
+    return host == "localhost" or (host[:1] in "0123456789:" and ipaddress.ip_address(host).is_loopback)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _stays_on_this_machine() -> Iterator[None]:
+    """No test opens a connection to another machine, whatever it is told to call."""
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def refuse_outside(sock: socket.socket, address: Any) -> None:
+        if sock.family in (socket.AF_INET, socket.AF_INET6) and not is_here(address[0]):
+            raise OSError(errno.ENETUNREACH, f"tests stay on this machine; {address[0]} is outside")
+
+    def guarded(sock: socket.socket, address: Any) -> None:
+        refuse_outside(sock, address)
+        connect(sock, address)
+
+    def guarded_ex(sock: socket.socket, address: Any) -> int:
+        refuse_outside(sock, address)
+        return connect_ex(sock, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded)
+        patch.setattr(socket.socket, "connect_ex", guarded_ex)
+        yield
 
 
 @pytest.fixture(autouse=True)

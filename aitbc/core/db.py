@@ -8,11 +8,16 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
-from django.db import Error, connections, router, transaction
+from django.db import DatabaseError, Error, InterfaceError, connections, router, transaction
 from django.db.models import Model
+from psycopg_pool import PoolTimeout
+
+from aitbc.core.errors import Unavailable
 
 T = TypeVar("T")
 RETRIED = ("40001", "40P01")
+# What a question to a neighbour raises while its database is away.
+ABSENT_NEIGHBOUR = (DatabaseError, InterfaceError, PoolTimeout, Unavailable)
 
 
 def alias_of(model: type[Model] | Model) -> str:

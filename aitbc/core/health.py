@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from aitbc.core import metrics
 from aitbc.core.api import PUBLIC, DomainViewSet, Scopes
 from aitbc.core.errors import Unavailable
-from aitbc.domains import served
+from aitbc.domains import LABELS, Domain, served
 
 LATE_SECONDS = 60.0
 
@@ -49,12 +49,16 @@ class ServiceSerializer(serializers.Serializer[Any]):
     prefix = serializers.CharField()
     url = serializers.CharField()
     port = serializers.IntegerField(help_text="The port it has when it runs as a process of its own.")
+    health = serializers.ChoiceField(["healthy", "unavailable"], help_text="Whether its database answers.")
 
 
 class ServicesSerializer(serializers.Serializer[Any]):
-    """The domains this process serves."""
+    """The domains this process serves: as a list, and each under its name as the predecessor's gateway has them."""
 
     services = ServiceSerializer(many=True)
+
+    def get_fields(self) -> dict[str, Any]:
+        return {**super().get_fields(), **{label: ServiceSerializer(required=False) for label in LABELS}}
 
 
 class HealthViewSet(DomainViewSet):
@@ -89,18 +93,17 @@ class HealthViewSet(DomainViewSet):
 
     @extend_schema(responses=ServicesSerializer)
     def services(self, request: Request) -> Response:
-        base = settings.PUBLIC_URL.rstrip("/")
-        return self.answer(
-            {
-                "services": [
-                    {
-                        "name": domain.label,
-                        "title": domain.title,
-                        "prefix": f"/{domain.prefix}",
-                        "url": f"{base}/{domain.prefix}",
-                        "port": domain.port,
-                    }
-                    for domain in served(settings.AITBC_SERVICES)
-                ]
-            }
-        )
+        """Which domains there are, where each answers, and whether it can."""
+        found = [described(domain) for domain in served(settings.AITBC_SERVICES)]
+        return self.answer({"services": found, **{one["name"]: one for one in found}})
+
+
+def described(domain: Domain) -> dict[str, Any]:
+    return {
+        "name": domain.label,
+        "title": domain.title,
+        "prefix": f"/{domain.prefix}",
+        "url": f"{settings.PUBLIC_URL.rstrip('/')}/{domain.prefix}",
+        "port": domain.port,
+        "health": "unavailable" if metrics.outbox_figures(domain.label) is None else "healthy",
+    }

@@ -7,6 +7,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 
 import structlog
 from django.conf import settings
@@ -93,6 +94,8 @@ def is_foreign_error(request: HttpRequest, response: HttpResponseBase) -> bool:
 def dress(request: HttpRequest, response: HttpResponseBase) -> None:
     """The headers of every answer; Django's SecurityMiddleware adds nosniff, HSTS and the referrer policy."""
     headers = response.headers
+    if response.status_code == HTTPStatus.NO_CONTENT:
+        headers.pop("Content-Type", None)  # there is nothing that could have a type
     headers["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("Referrer-Policy", "no-referrer")

@@ -1,4 +1,4 @@
-"""OpenAPI: operation ids in the house's form, the scopes each door needs, and its problems."""
+"""OpenAPI: operation ids in the house's form, the scopes each door needs, its examples and its problems."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 from aitbc.core.access import PUBLIC, scopes_for
+from aitbc.core.examples import example_of, problem_example
 from aitbc.core.problems import MEDIA_TYPE
 from aitbc.core.serializers import ProblemSerializer
 from aitbc.domains import DOMAINS
 
 LABELS = {domain.prefix: domain.label for domain in DOMAINS}
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key", location="header", description="The same key never does it twice; it gets the first answer."
+)
+REUSED = {422: OpenApiResponse(description="The Idempotency-Key was used with another body.")}
+MONEY = {402: OpenApiResponse(description="The balance does not cover it; see `needed` and `available`."), **REUSED}
+NOT_THERE = {404: OpenApiResponse(description="Absent, or not yours.")}
 COMMON = {
     "400": "The request is not valid.",
     "429": "Too many requests; see Retry-After.",
@@ -82,13 +89,20 @@ class DomainSchema(AutoSchema):
             return str(said)
         return f"{said}\n\nScope: {' or '.join(sorted(scopes))}.".strip()
 
+    def get_operation(self, *args: Any, **options: Any) -> dict[str, Any] | None:
+        operation: dict[str, Any] | None = super().get_operation(*args, **options)
+        if operation is not None:
+            illustrate(operation, example_of(self.view))
+        return operation
+
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         answers = super()._get_response_bodies(direction)
         for status, description in self._problems().items():
-            if status not in answers:
-                answers[status] = self._get_response_for_code(  # type: ignore[no-untyped-call]
-                    OpenApiResponse(ProblemSerializer, description=description), status, [MEDIA_TYPE]
-                )
+            answers.setdefault(status, {"description": description})
+        for status, answer in answers.items():
+            if status >= "400" and "content" not in answer:
+                problem = OpenApiResponse(ProblemSerializer, description=answer["description"])
+                answers[status] = self._get_response_for_code(problem, status, [MEDIA_TYPE])  # type: ignore[no-untyped-call]
         return answers
 
     def _problems(self) -> dict[str, str]:
@@ -100,6 +114,31 @@ class DomainSchema(AutoSchema):
         if self.method in ("POST", "PUT", "PATCH", "DELETE"):
             problems |= BODIED
         return problems
+
+
+def illustrate(operation: dict[str, Any], example: dict[str, Any]) -> None:
+    """Put an example beside the JSON bodies of an operation."""
+    bodies = {"request": operation.get("requestBody", {})}
+    bodies["response"] = next((body for status, body in operation["responses"].items() if status < "300"), {})
+    for part, body in bodies.items():
+        media = body.get("content", {}).get("application/json")
+        if media is not None and part in example:
+            media["example"] = example[part]
+
+
+def share_problems(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """Write down each kind of problem once, with an example, and refer to it from the operations."""
+    shared: dict[str, Any] = {}
+    for operation in (one for methods in result["paths"].values() for one in methods.values()):
+        for status, answer in operation["responses"].items():
+            if MEDIA_TYPE not in answer.get("content", {}):
+                continue
+            kind = f"Problem{status}"
+            answer["content"][MEDIA_TYPE]["example"] = problem_example(int(status), answer["description"])
+            shared[kind] = answer
+            operation["responses"][status] = {"$ref": f"#/components/responses/{kind}"}
+    result["components"]["responses"] = dict(sorted(shared.items()))
+    return result
 
 
 def sort_paths(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,6 +14,8 @@ import httpx
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
+
+from aitbc.core.tables import console
 
 KEY_NAMES = ("AITBC_API_KEY", "API_KEY")
 CONNECT_SECONDS = 5.0
@@ -30,20 +32,35 @@ class ApiProblem(CommandError):
         self.retry_after = retry_after
 
 
-class BaseApiCommand(BaseCommand):
+class HouseCommand(BaseCommand):
+    """A command whose --help ends with examples, printed as they are written."""
+
+    examples: ClassVar[str] = ""
+
+    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        if self.examples:
+            options.setdefault("epilog", "examples:\n" + self.examples)
+        return super().create_parser(prog_name, subcommand, **options)
+
+    def verb(self, verbs: Any, name: str, about: str) -> argparse.ArgumentParser:
+        """One verb of the command: its own --help shows the examples that are about it."""
+        own = [line for line in self.examples.splitlines() if re.search(rf" {re.escape(name)}( |$)", line)]
+        verb: argparse.ArgumentParser = verbs.add_parser(
+            name, help=about, description=about, formatter_class=argparse.RawDescriptionHelpFormatter,
+            epilog="\n".join(["examples:", *own]) if own else None,
+        )  # fmt: skip
+        return verb
+
+
+class BaseApiCommand(HouseCommand):
     """A command of one scope; --url, --key and --json come with it. It opens no database."""
 
     scope: ClassVar[str] = "client"
-    examples: ClassVar[str] = ""
     requires_system_checks: list[str] = []
     console: Console
     as_json: bool = False
     _client: httpx.Client | None = None
-
-    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
-        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        options.setdefault("epilog", f"examples:\n{self.examples}" if self.examples else None)
-        return super().create_parser(prog_name, subcommand, **options)
 
     def add_arguments(self, parser: CommandParser) -> None:
         self.add_connection(parser)
@@ -57,7 +74,7 @@ class BaseApiCommand(BaseCommand):
 
     def execute(self, *args: Any, **options: Any) -> Any:
         self.as_json = bool(options.get("as_json"))
-        self.console = Console(file=options.get("stdout") or sys.stdout)
+        self.console = console(options.get("stdout"))
         self._url, self._key = options.get("url"), options.get("key")
         try:
             return super().execute(*args, **options)
@@ -123,7 +140,7 @@ class VerbCommand(BaseApiCommand):
         for group in self.groups:
             group.add(self, verbs)
 
-    def verb(
+    def verb(  # type: ignore[override]
         self, verbs: Any, name: str, about: str, *, run: Callable[..., None], scope: str = "client", examples: str = ""
     ) -> argparse.ArgumentParser:
         """Add a verb; `scope` says whose key it is called with."""

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aitbc.core import metrics, signing
 from aitbc.core.api import PUBLIC, DomainViewSet, Scopes
+
+
+class PublishedKeySerializer(serializers.Serializer[Any]):
+    """A public key, the window in which it is to be believed, and its own signature over both."""
+
+    alg = serializers.CharField()
+    key_id = serializers.CharField()
+    public_key = serializers.CharField(help_text="32 bytes, base64url without padding.")
+    not_before = serializers.DateTimeField()
+    not_after = serializers.DateTimeField(allow_null=True)
+    sig = serializers.CharField()
+
+
+class PublishedKeysSerializer(serializers.Serializer[Any]):
+    """Every key ever used, oldest first."""
+
+    v = serializers.IntegerField()
+    keys = PublishedKeySerializer(many=True)
 
 
 class SiteViewSet(DomainViewSet):
@@ -20,7 +39,7 @@ class SiteViewSet(DomainViewSet):
     required_scopes: ClassVar[dict[str, Scopes]] = {"keys": PUBLIC, "metrics": "operator"}
     pagination_class = None
 
-    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @extend_schema(responses=PublishedKeysSerializer)
     def keys(self, request: Request) -> Response:
         """The public keys that receipts and checkpoints are signed with, and when each was good."""
         return self.answer(signing.published_keys(), headers={"Cache-Control": "public, max-age=60"})

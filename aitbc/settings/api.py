@@ -53,10 +53,13 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "MinerStateEnum": "apps.gpu.states.MinerState",
         "LeaseStateEnum": "apps.gpu.states.LeaseState",
         "AccountKindEnum": "apps.trading.states.AccountKind",
+        "OkEnum": ["ok"],
+        "TransferCodeEnum": "apps.trading.states.Code",
         "BackendKindEnum": "apps.gpu.models.miners.Backend.Kind",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
+        "aitbc.core.schema.share_problems",
         "aitbc.core.schema.sort_paths",
     ],
 }

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aitbc.core.api import DomainViewSet, Scopes
+from aitbc.core.schema import IDEMPOTENCY_KEY, REUSED
 from apps.ai.filters import JobFilterSerializer, narrow
 from apps.ai.models import AIJob, IdempotencyRecord
 from apps.ai.serializers import (
@@ -51,13 +52,15 @@ class AdminJobViewSet(mixins.ListModelMixin, DomainViewSet):
     def retrieve(self, request: Request, pk: str) -> Response:
         return self.answer(self.get_object(), serializer=AdminJobDetailSerializer)
 
-    @extend_schema(request=DeleteSerializer, responses=AdminJobSerializer)
+    @extend_schema(request=DeleteSerializer, responses={200: AdminJobSerializer})
     def destroy(self, request: Request, pk: str) -> Response:
         """Hide the job from its owner; an unfinished one is cancelled with a full refund."""
         reason = self.validated(DeleteSerializer)["reason"]
         return self.answer(admin_ops.delete(job=self.get_object(), actor=self.operator, reason=reason))
 
-    @extend_schema(request=PrioritizeSerializer, responses=AdminJobSerializer)
+    @extend_schema(
+        request=PrioritizeSerializer, responses={200: AdminJobSerializer, **REUSED}, parameters=[IDEMPOTENCY_KEY]
+    )
     @action(detail=True, methods=["post"])
     def prioritize(self, request: Request, pk: str) -> HttpResponseBase:
         """Move a waiting job to the front of the queue, or to the priority named."""

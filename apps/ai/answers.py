@@ -5,19 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
-from psycopg_pool import PoolTimeout
 
-from aitbc.core.errors import Unavailable
+from aitbc.core.db import ABSENT_NEIGHBOUR
 from apps.ai.errors import ReceiptNotIssued, ResultNotReady
 from apps.ai.models import AIJob, AIJobResult
 from apps.ai.services.results import content_of
 from apps.ai.states import FINAL, WITH_RESULT, JobState
 from apps.gpu import interface as gpu
 from apps.trading import interface as trading
-
-ABSENT_NEIGHBOUR = (DatabaseError, InterfaceError, PoolTimeout, Unavailable)
 
 SUMMARIES = {
     JobState.SUBMITTED: "Its payment is being held; then it is queued.",

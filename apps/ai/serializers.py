@@ -7,7 +7,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from aitbc.core.serializers import AmountField, LenientSerializer, ResourceSerializer
+from aitbc.core.serializers import AmountField, LenientSerializer, ObjectField, ResourceSerializer
 from apps.ai.models import AIJob, Artifact, JobEvent, OperatorAct
 
 
@@ -114,7 +114,7 @@ class JobResultSerializer(serializers.Serializer):
     job_id = serializers.UUIDField()
     state = serializers.CharField()
     status = serializers.CharField()
-    result = serializers.JSONField(allow_null=True)
+    result = serializers.JSONField(help_text="As the miner sent it; null when there is none.")
     error = serializers.CharField(allow_null=True)
     outcome = serializers.CharField(allow_null=True)
     receipt_id = serializers.CharField(allow_null=True)
@@ -122,9 +122,9 @@ class JobResultSerializer(serializers.Serializer):
     attempt = serializers.IntegerField()
     metered_ms = serializers.IntegerField(required=False)
     result_sha256 = serializers.CharField(required=False)
-    metrics = serializers.JSONField(required=False, help_text="What the miner claims.")
+    metrics = ObjectField(required=False, help_text="What the miner claims.")
     artifact = ArtifactLinkSerializer(required=False, help_text="Where a large result lies as a file.")
-    receipt = serializers.JSONField(required=False, help_text="The receipt in the seed's format, once issued.")
+    receipt = ObjectField(required=False, help_text="The receipt in the seed's format, once issued.")
 
 
 class JobReceiptSerializer(serializers.Serializer):
@@ -133,8 +133,8 @@ class JobReceiptSerializer(serializers.Serializer):
     receipt_id = serializers.CharField()
     job_id = serializers.UUIDField()
     issued_at = serializers.DateTimeField()
-    receipt = serializers.JSONField(help_text="What the signature covers, as canonical JSON.")
-    signature = serializers.JSONField()
+    receipt = ObjectField(help_text="What the signature covers, as canonical JSON.")
+    signature = ObjectField()
     tx_hash = serializers.CharField(help_text="Its leaf in the transparency log.")
     bundle_url = serializers.CharField()
 
@@ -158,7 +158,7 @@ class ConstraintCheckSerializer(serializers.Serializer):
     """One constraint: how many online miners pass it, and what giving it up would gain."""
 
     name = serializers.CharField()
-    value = serializers.JSONField(allow_null=True)
+    value = serializers.JSONField(help_text="As it is matched: rounded onto the grid.")
     if_relaxed = serializers.IntegerField()
 
     def get_fields(self) -> dict[str, serializers.Field]:

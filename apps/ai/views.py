@@ -19,6 +19,7 @@ from aitbc.core import blobs
 from aitbc.core.api import DomainViewSet, Scopes
 from aitbc.core.paging import KeysetPagination, limit_of
 from aitbc.core.parsing import refuse_encoded
+from aitbc.core.schema import IDEMPOTENCY_KEY, MONEY
 from aitbc.core.streams import stream_page
 from apps.ai import answers
 from apps.ai.errors import ArtifactNotFound
@@ -81,7 +82,9 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DomainViewSet
     def narrow(self, queryset: QuerySet[AIJob], filters: dict[str, Any]) -> QuerySet[AIJob]:
         return narrow(queryset, filters)
 
-    @extend_schema(request=JobSubmitSerializer, responses={201: JobSerializer})
+    @extend_schema(
+        request=JobSubmitSerializer, responses={201: JobSerializer, **MONEY}, parameters=[IDEMPOTENCY_KEY]
+    )
     def create(self, request: Request) -> HttpResponseBase:
         """Submit a job. With a payment it is queued as soon as the money is held, without one at once."""
         return self.idempotently(IdempotencyRecord, self._submit)

@@ -75,14 +75,25 @@ class HistorySerializer(LenientSerializer):
     limit = serializers.IntegerField(required=False, min_value=1, max_value=200, default=20)
     offset = serializers.IntegerField(required=False, min_value=0, max_value=10_000, default=0)
     job_status = serializers.CharField(required=False, max_length=20)
+    status = serializers.CharField(required=False, max_length=20)
+    job_type = serializers.CharField(required=False, max_length=100)
+    type = serializers.CharField(required=False, max_length=100)
+    min_reward = AmountField(required=False, help_text="Only jobs that offered at least this, in AIT.")
+
+    def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """The shell of the predecessor says `type` and `status`, its server read `job_type` and `job_status`."""
+        for ours, theirs in (("job_status", "status"), ("job_type", "type")):
+            asked.setdefault(ours, asked.get(theirs))
+        return asked
 
 
 class GpuOfMinerSerializer(ResourceSerializer):
     id = serializers.CharField(read_only=True)
     model = serializers.CharField(source="name", read_only=True)
     status = serializers.CharField(source="state", read_only=True)
-    price_per_hour = AmountField(source="miner.price", read_only=True)
+    price_per_hour = AmountField(source="miner.price", read_only=True, allow_null=True)
     region = serializers.CharField(source="miner.region", read_only=True)
+    memory_gb = serializers.SerializerMethodField()
 
     class Meta:
         model = GPURegistry
@@ -91,6 +102,7 @@ class GpuOfMinerSerializer(ResourceSerializer):
             "model",
             "name",
             "memory_mb",
+            "memory_gb",
             "uuid",
             "driver",
             "cuda",
@@ -101,14 +113,14 @@ class GpuOfMinerSerializer(ResourceSerializer):
             "created_at",
         ]
 
-    def to_representation(self, instance: GPURegistry) -> dict[str, Any]:
-        return {**super().to_representation(instance), "memory_gb": instance.memory_mb // 1024}
+    def get_memory_gb(self, card: GPURegistry) -> int:
+        return card.memory_mb // 1024
 
 
 class MinerSerializer(ResourceSerializer):
     miner_id = serializers.CharField(source="name", read_only=True)
     status = serializers.CharField(source="state", read_only=True)
-    price_per_hour = AmountField(source="price", read_only=True)
+    price_per_hour = AmountField(source="price", read_only=True, allow_null=True)
 
     class Meta:
         model = Miner

@@ -18,7 +18,7 @@ urlpatterns = [
     path("v1/miners/<uuid:job_id>/fail", door({"post": "fail"}), name="miner-fail"),
     path("v1/miners/<uuid:job_id>/input", door({"get": "download"}), name="miner-input"),
     path("v1/miners/<str:miner>", miner({"get": "retrieve", "delete": "destroy"}), name="miner"),
-    path("v1/miners/<str:miner>/gpus", miner({"get": "gpus"}), name="miner-gpus"),
+    path("v1/miners/<str:miner>/gpus", miner({"get": "gpus"}, pagination_class=None), name="miner-gpus"),
     path("v1/miners/<str:miner>/jobs", miner({"get": "jobs", "post": "jobs"}), name="miner-jobs"),
     path("v1/miners/<str:miner>/earnings", miner({"get": "earnings", "post": "earnings"}), name="miner-earnings"),
     path("v1/miners/<str:miner>/capabilities", miner({"put": "capabilities"}), name="miner-capabilities"),

@@ -7,7 +7,8 @@ from typing import Any
 from rest_framework import serializers
 
 from aitbc.core.paging import LARGEST
-from aitbc.core.serializers import LenientSerializer, StrictSerializer
+from aitbc.core.serializers import LenientSerializer, ObjectField, StrictSerializer
+from aitbc.core.site import PublishedKeySerializer, PublishedKeysSerializer
 
 BIGGEST = 2**53 - 1
 
@@ -79,6 +80,64 @@ class ConsistencyQuerySerializer(StrictSerializer):
     second = serializers.IntegerField(required=False, min_value=0, max_value=BIGGEST)
 
 
+class SignatureSerializer(serializers.Serializer[Any]):
+    """An Ed25519 signature over a tag, a line feed and the canonical JSON."""
+
+    alg = serializers.CharField()
+    key_id = serializers.CharField()
+    sig = serializers.CharField()
+
+
+class HeaderSerializer(serializers.Serializer[Any]):
+    """What is signed of a block."""
+
+    v = serializers.IntegerField()
+    chain = serializers.CharField()
+    height = serializers.IntegerField()
+    prev = serializers.CharField(help_text="SHA-256 of the previous header; 64 zeros for the first.")
+    time = serializers.CharField()
+    first = serializers.IntegerField()
+    count = serializers.IntegerField()
+    batch_root = serializers.CharField()
+    tree_size = serializers.IntegerField()
+    tree_root = serializers.CharField()
+    state = ObjectField()
+    anchor = serializers.JSONField(help_text="Where the head was published elsewhere; null when nowhere.")
+
+
+class SealingBlockSerializer(serializers.Serializer[Any]):
+    """The block that holds the receipt: header, signature, and the receipt's place in the block alone."""
+
+    header = HeaderSerializer()
+    signature = SignatureSerializer()
+    inclusion = serializers.ListField(child=serializers.CharField())
+
+
+class ReceiptBodySerializer(serializers.Serializer[Any]):
+    """A receipt as it is signed; owners appear by alias, input and output by hash, money in AIT (`rate` per hour)."""
+
+    v = serializers.IntegerField()
+    receipt_id = serializers.UUIDField()
+    job = serializers.UUIDField()
+    client = serializers.CharField()
+    provider = serializers.CharField()
+    miner = serializers.UUIDField()
+    task_type = serializers.CharField()
+    model = serializers.CharField(allow_blank=True)
+    attempt = serializers.IntegerField()
+    input_hash = serializers.CharField()
+    output_hash = serializers.CharField()
+    started = serializers.CharField()
+    ended = serializers.CharField()
+    metered_ms = serializers.IntegerField()
+    rate = serializers.CharField()
+    price = serializers.CharField()
+    fee = serializers.CharField()
+    refunded = serializers.CharField()
+    currency = serializers.CharField()
+    issued = serializers.CharField()
+
+
 class BlockRowSerializer(serializers.Serializer[Any]):
     """A block in a list; `timestamp`, `txCount` and `proposer` are the predecessor's names for parts of it."""
 
@@ -98,10 +157,10 @@ class BlockSerializer(BlockRowSerializer):
     """A block whole: what is signed, the signature, and what its hashes stand for."""
 
     block_id = serializers.CharField()
-    header = serializers.JSONField()
-    signature = serializers.JSONField()
+    header = HeaderSerializer()
+    signature = SignatureSerializer()
     checkpoint = serializers.CharField()
-    ledger = serializers.JSONField()
+    ledger = ObjectField()
 
 
 class EnvelopeSerializer(serializers.Serializer[Any]):
@@ -131,8 +190,8 @@ class ReceiptRowSerializer(serializers.Serializer[Any]):
     coordinator = serializers.CharField()
     issuedAt = serializers.CharField()
     status = serializers.CharField()
-    payload = serializers.JSONField()
-    signature = serializers.JSONField()
+    payload = ReceiptBodySerializer()
+    signature = SignatureSerializer()
     tx_hash = serializers.CharField()
 
 
@@ -151,7 +210,7 @@ class EntryRowSerializer(serializers.Serializer[Any]):
     index = serializers.IntegerField()
     hash = serializers.CharField()
     kind = serializers.CharField()
-    body = serializers.JSONField()
+    body = ObjectField()
     leaf = serializers.CharField()
 
 
@@ -170,34 +229,26 @@ class TransactionSerializer(serializers.Serializer[Any]):
     to = serializers.CharField(allow_null=True)
     amount = serializers.CharField(allow_null=True)
     fee = serializers.CharField(allow_null=True)
-    raw = serializers.JSONField()
+    raw = ObjectField()
     chain_id = serializers.CharField()
 
     def get_fields(self) -> dict[str, Any]:
         return {**super().get_fields(), "from": serializers.CharField(allow_null=True)}
 
 
-class SignatureSerializer(serializers.Serializer[Any]):
-    """An Ed25519 signature over a tag, a line feed and the canonical JSON."""
-
-    alg = serializers.CharField()
-    key_id = serializers.CharField()
-    sig = serializers.CharField()
-
-
 class BundleSerializer(serializers.Serializer[Any]):
     """All that verify_receipt.py needs (docs/receipts.md)."""
 
     v = serializers.IntegerField()
-    receipt = serializers.JSONField()
+    receipt = ReceiptBodySerializer()
     signature = SignatureSerializer()
     entry = serializers.CharField()
     index = serializers.IntegerField()
     inclusion = serializers.ListField(child=serializers.CharField())
     checkpoint = serializers.CharField()
-    block = serializers.JSONField()
-    previous = serializers.JSONField(allow_null=True)
-    keys = serializers.ListField(child=serializers.JSONField())
+    block = SealingBlockSerializer()
+    previous = HeaderSerializer(allow_null=True)
+    keys = PublishedKeySerializer(many=True)
 
 
 class InclusionSerializer(serializers.Serializer[Any]):
@@ -218,6 +269,13 @@ class ConsistencySerializer(serializers.Serializer[Any]):
     first_root = serializers.CharField()
     second_root = serializers.CharField()
     proof = serializers.ListField(child=serializers.CharField())
+
+
+class LogKeysSerializer(PublishedKeysSerializer):
+    """The log's name, its keys, and each key as C2SP tools take it."""
+
+    origin = serializers.CharField()
+    verifiers = serializers.ListField(child=serializers.CharField())
 
 
 class ReportSerializer(serializers.Serializer[Any]):

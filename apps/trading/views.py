@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from aitbc.core.api import DomainViewSet, Scopes
 from aitbc.core.errors import Invalid
 from aitbc.core.paging import KeysetPagination, page
+from aitbc.core.schema import REUSED
 from apps.trading.models import IdempotencyRecord, LedgerAccount, Transfer
 from apps.trading.serializers import (
     AccountFilterSerializer,
@@ -84,7 +85,7 @@ class DepositViewSet(mixins.ListModelMixin, DomainViewSet):
     pagination_class = KeysetPagination
     ordering = ("-seq",)
 
-    @extend_schema(request=DepositSerializer, responses={201: TransferSerializer}, parameters=[KEYED])
+    @extend_schema(request=DepositSerializer, responses={201: TransferSerializer, **REUSED}, parameters=[KEYED])
     def create(self, request: Request) -> HttpResponseBase:
         """Credit an owner; the reason and who gave it stay with the transfer."""
         deposit = self.validated(DepositSerializer)

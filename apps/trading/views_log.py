@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -36,6 +36,7 @@ from apps.trading.services import blocks, receipts
 
 HASH = re.compile(r"[0-9a-fA-F]{64}")
 HEIGHT = re.compile(r"[0-9]{1,15}")
+NOT_SEALED = {409: OpenApiResponse(description="Committed, but not yet in a signed block; see Retry-After.")}
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
@@ -137,7 +138,7 @@ class ReceiptViewSet(mixins.ListModelMixin, DomainViewSet):
         """One receipt, as it was signed."""
         return self.answer(explorer.receipt_row(self.get_object(), blocks.origin()))
 
-    @extend_schema(responses=BundleSerializer)
+    @extend_schema(responses={200: BundleSerializer, **NOT_SEALED})
     def bundle(self, request: Request, pk: Any) -> Response:
         """All that is needed to check the receipt offline; 409 until a block holds it."""
         return self.answer(receipts.bundle(self.get_object()), headers=FOREVER)

@@ -16,6 +16,7 @@ from aitbc.core import signing
 from aitbc.core.api import PUBLIC, DomainViewSet, Scopes
 from aitbc.core.errors import NotFound
 from aitbc.core.parsing import plain
+from aitbc.core.schema import NOT_THERE
 from apps.trading.models import Block, LogEntry
 from apps.trading.serializers_log import (
     BundleSerializer,
@@ -23,11 +24,13 @@ from apps.trading.serializers_log import (
     ConsistencySerializer,
     InclusionQuerySerializer,
     InclusionSerializer,
+    LogKeysSerializer,
     ReportSerializer,
     StatsSerializer,
 )
 from apps.trading.services import blocks, proofs
 from apps.trading.verifier import verify_receipt
+from apps.trading.views_log import NOT_SEALED
 
 ACTIONS = ("checkpoint", "inclusion", "consistency", "public_key", "verify", "stats")
 RECENT = 100
@@ -40,13 +43,15 @@ class LogViewSet(DomainViewSet):
     queryset = Block.objects.all()
     pagination_class = None
 
-    @extend_schema(responses={(200, "text/plain"): OpenApiResponse(OpenApiTypes.STR)})
+    @extend_schema(responses={(200, "text/plain"): OpenApiResponse(OpenApiTypes.STR), **NOT_THERE})
     def checkpoint(self, request: Request) -> HttpResponse:
         """The newest head as a C2SP signed note."""
         newest = get_object_or_404(Block.objects.order_by("-height")[:1])
         return HttpResponse(newest.checkpoint, content_type="text/plain; charset=utf-8")
 
-    @extend_schema(parameters=[InclusionQuerySerializer], responses=InclusionSerializer)
+    @extend_schema(
+        parameters=[InclusionQuerySerializer], responses={200: InclusionSerializer, **NOT_THERE, **NOT_SEALED}
+    )
     def inclusion(self, request: Request) -> Response:
         """That an entry is in the log; 409 until a block holds it."""
         asked = self.validated(InclusionQuerySerializer, request.query_params.dict())
@@ -62,7 +67,7 @@ class LogViewSet(DomainViewSet):
         asked = self.validated(ConsistencyQuerySerializer, request.query_params.dict())
         return self.answer(asdict(proofs.consistency(first=asked["first"], second=asked.get("second"))))
 
-    @extend_schema(responses=OpenApiTypes.OBJECT)
+    @extend_schema(responses=LogKeysSerializer)
     def public_key(self, request: Request) -> Response:
         """The log's name, its keys, and each key as C2SP tools take it."""
         origin = blocks.origin()

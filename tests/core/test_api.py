@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from aitbc.domains import LABELS
+
 pytestmark = pytest.mark.urls("tests.core.routes")
 
 
@@ -84,7 +86,15 @@ def test_filters_are_validated(client_api):
 def test_liveness_and_readiness(anonymous_api):
     assert anonymous_api.get("/gpu/health").json() == {"status": "healthy", "service": "gpu-service"}
     assert anonymous_api.get("/trading/ready").json()["status"] == "ready"
-    assert len(anonymous_api.get("/services").json()["services"]) == 8
+
+
+def test_the_gateway_names_each_service_with_prefix_address_and_health(anonymous_api):
+    services = anonymous_api.json("GET", "/services", status=200)
+
+    assert [one["name"] for one in services["services"]] == list(LABELS)
+    plugins = services["plugins"]
+    assert (plugins["prefix"], plugins["port"], plugins["health"]) == ("/plugin", 8109, "healthy")
+    assert plugins["url"].endswith("/plugin")
 
 
 def test_metrics_are_for_operators(operator_api, client_api):

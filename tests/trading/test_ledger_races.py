@@ -93,6 +93,7 @@ def test_the_same_transfer_from_twenty_threads_is_one() -> None:
 
     answers = at_once([lambda: ledger.post([request], actor="system:test") for _ in range(THREADS)])
 
+    assert [answer for answer in answers if isinstance(answer, Exception)] == []
     assert sorted(map(len, answers)) == [0] * (THREADS - 1) + [1]
     assert worth(owner, shop) == [900, 100]
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -20,6 +20,7 @@ from aitbc.core import blobs, params
 from aitbc.core.api import DomainViewSet, Scopes
 from aitbc.core.errors import Invalid
 from aitbc.core.parsing import plain, refuse_unstorable
+from aitbc.core.schema import NOT_THERE
 from aitbc.core.streams import hold, is_internal, is_replay, undo_with
 from apps.gpu import dialects
 from apps.gpu.errors import LeaseNotFound
@@ -31,6 +32,13 @@ from apps.gpu.serializers import (
     RegisterSerializer,
     ResultSerializer,
 )
+from apps.gpu.serializers_answers import (
+    AcceptedSerializer,
+    AssignedSerializer,
+    GivenUpSerializer,
+    PulseSerializer,
+    RegisteredSerializer,
+)
 from apps.gpu.services import claim, classes, leases, miners
 from apps.gpu.services.roster import Known
 
@@ -40,6 +48,10 @@ MINER_ID = OpenApiParameter(
     "X-Miner-ID", location=OpenApiParameter.HEADER, required=False, description="Selects one of the key owner's miners."
 )
 IDENTITY = [MINER_ID, OpenApiParameter("miner_id", required=False, description="The same, as a query parameter.")]
+WORK_OR_NULL = OpenApiResponse(
+    {"oneOf": [{"$ref": "#/components/schemas/Assigned"}, {"type": "null"}]}, description="Work, or null."
+)
+NO_WORK = OpenApiResponse(description="Nothing fits at the moment.")
 
 
 class MinerIdentity(DomainViewSet):
@@ -82,7 +94,7 @@ class MinerDoorViewSet(MinerIdentity):
         "register": 256 * 1024,
     }
 
-    @extend_schema(request=RegisterSerializer, responses=OpenApiTypes.OBJECT, parameters=IDENTITY)
+    @extend_schema(request=RegisterSerializer, responses={200: RegisteredSerializer, **NOT_THERE}, parameters=IDENTITY)
     def register(self, request: Request) -> Response:
         """Register a miner, or tell what it offers now."""
         body = self.body()
@@ -108,7 +120,7 @@ class MinerDoorViewSet(MinerIdentity):
             }
         )
 
-    @extend_schema(request=HeartbeatSerializer, responses=OpenApiTypes.OBJECT, parameters=IDENTITY)
+    @extend_schema(request=HeartbeatSerializer, responses={200: PulseSerializer, **NOT_THERE}, parameters=IDENTITY)
     def heartbeat(self, request: Request) -> Response:
         """Say that the miner lives and what it works on; hear what to stop."""
         body = self.body()
@@ -131,7 +143,15 @@ class MinerDoorViewSet(MinerIdentity):
             }
         )
 
-    @extend_schema(request=PollSerializer, responses=OpenApiTypes.OBJECT, parameters=IDENTITY)
+    @extend_schema(
+        methods=["POST"],
+        request=PollSerializer,
+        responses={200: AssignedSerializer, 204: NO_WORK, **NOT_THERE},
+        parameters=IDENTITY,
+    )
+    @extend_schema(
+        methods=["GET"], responses={200: WORK_OR_NULL, **NOT_THERE}, parameters=[*IDENTITY, PollSerializer]
+    )
     def poll(self, request: Request) -> HttpResponseBase:
         """Take work that fits, or wait for some: 204 when there is none (200 and null on GET)."""
         body = self.body()
@@ -166,7 +186,7 @@ class MinerDoorViewSet(MinerIdentity):
         since = datetime.fromisoformat(request.query_params["since"])
         return self.answer({"released": leases.release(owner_id=self.actor.pk, job_ids=jobs, since=since)})
 
-    @extend_schema(request=ResultSerializer, responses=OpenApiTypes.OBJECT, parameters=IDENTITY)
+    @extend_schema(request=ResultSerializer, responses={200: AcceptedSerializer}, parameters=IDENTITY)
     def result(self, request: Request, job_id: UUID) -> Response:
         """Deliver the result of a job this miner holds. The same bytes again are welcome; anything late is 409."""
         body = self.body()
@@ -189,7 +209,7 @@ class MinerDoorViewSet(MinerIdentity):
         leases.complete(job_id=job_id, holder=holder, result=data["result"], metrics=metrics)
         return self.answer({"status": "ok", "job_id": str(job_id), "result": "accepted"})
 
-    @extend_schema(request=FailSerializer, responses=OpenApiTypes.OBJECT, parameters=IDENTITY)
+    @extend_schema(request=FailSerializer, responses={200: GivenUpSerializer}, parameters=IDENTITY)
     def fail(self, request: Request, job_id: UUID, miner: str | None = None) -> Response:
         """Give a job up, with the reason."""
         body = self.body()

@@ -13,28 +13,31 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aitbc.core.api import DomainViewSet, Scopes
-from aitbc.core.money import format_amount, metered
+from aitbc.core.money import format_amount
 from aitbc.core.paging import KeysetPagination
-from apps.gpu.models import Backend, IdempotencyRecord, Lease, Miner
+from aitbc.core.schema import IDEMPOTENCY_KEY, REUSED
+from apps.gpu import answers
+from apps.gpu.models import Backend, IdempotencyRecord, Miner
 from apps.gpu.serializers import (
     BackendInputSerializer,
     BackendSerializer,
     GpuOfMinerSerializer,
     HistorySerializer,
-    LeaseSerializer,
     MinerFilterSerializer,
     MinerSerializer,
     PeriodSerializer,
     RegisterSerializer,
 )
+from apps.gpu.serializers_answers import (
+    EarningsSerializer,
+    LeftSerializer,
+    MinerJobsSerializer,
+    OfferedSerializer,
+)
 from apps.gpu.services import backends, miners
-from apps.gpu.states import LeaseState
 from apps.gpu.views.doors import MinerIdentity
-from apps.trading import interface as trading
 
-CURRENCY = "AITBC"
 OWNERS: Scopes = ("miner", "operator", "read")
-PENDING_LOOKED_AT = 50
 FLAGS = [
     OpenApiParameter("drain", OpenApiTypes.BOOL, description="Let it finish what it holds, then leave."),
     OpenApiParameter("force", OpenApiTypes.BOOL, description="Take its leases back at once."),
@@ -69,47 +72,17 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
         cards = self._miner(miner).gpus.present().order_by("position").select_related("miner")
         return self.answer(cards, serializer=GpuOfMinerSerializer)
 
-    @extend_schema(request=None, responses=OpenApiTypes.OBJECT, parameters=[HistorySerializer], filters=False)
+    @extend_schema(request=None, responses={200: MinerJobsSerializer}, parameters=[HistorySerializer], filters=False)
     def jobs(self, request: Request, miner: str) -> Response:
         """What the miner did, newest first."""
-        found, asked = self._miner(miner), self._asked(HistorySerializer)
-        rows = Lease.objects.of_miner(found.pk).order_by("-id")
-        if asked.get("job_status"):
-            rows = rows.filter(state=asked["job_status"].lower())
-        shown = rows[asked["offset"] : asked["offset"] + asked["limit"]]
-        return self.answer(
-            {
-                "miner_id": found.name,
-                "limit": asked["limit"],
-                "offset": asked["offset"],
-                "total": rows.count(),
-                "jobs": LeaseSerializer(shown, many=True).data,
-            }
-        )
+        return self.answer(answers.jobs_of(self._miner(miner), self._asked(HistorySerializer)))
 
-    @extend_schema(request=None, responses=OpenApiTypes.OBJECT, parameters=[PeriodSerializer], filters=False)
+    @extend_schema(request=None, responses={200: EarningsSerializer}, parameters=[PeriodSerializer], filters=False)
     def earnings(self, request: Request, miner: str) -> Response:
         """What the miner was paid, and what it delivered that is not settled yet."""
-        found, asked = self._miner(miner), self._asked(PeriodSerializer)
-        since, until = asked.get("from_time"), asked.get("to_time")
-        paid = trading.earnings(found.owner_id, found.pk, since, until)
-        history, pending = _history(found.pk)
-        return self.answer(
-            {
-                "miner_id": found.name,
-                "currency": CURRENCY,
-                "total_earnings": format_amount(paid.paid + pending),
-                "paid_earnings": format_amount(paid.paid),
-                "pending_earnings": format_amount(pending),
-                "fees": format_amount(paid.fee),
-                "completed_jobs": paid.jobs,
-                "from_time": since,
-                "to_time": until,
-                "earnings_history": history,
-            }
-        )
+        return self.answer(answers.earnings_of(self._miner(miner), self._asked(PeriodSerializer)))
 
-    @extend_schema(request=RegisterSerializer, responses=OpenApiTypes.OBJECT)
+    @extend_schema(request=RegisterSerializer, responses={200: OfferedSerializer})
     def capabilities(self, request: Request, miner: str) -> Response:
         """Change what a miner offers."""
         body = self.body()
@@ -133,7 +106,7 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
             }
         )
 
-    @extend_schema(responses={200: OpenApiTypes.OBJECT}, parameters=FLAGS)
+    @extend_schema(responses={200: LeftSerializer}, parameters=FLAGS)
     def destroy(self, request: Request, miner: str) -> Response:
         """Take a miner out of service; with live leases only by draining or by force."""
         left = miners.deregister(
@@ -171,7 +144,9 @@ class BackendViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DomainVie
         rows = super().get_queryset()
         return rows if self.actor.may("operator") else rows.filter(owner_id=self.actor.pk)
 
-    @extend_schema(request=BackendInputSerializer, responses={201: BackendSerializer})
+    @extend_schema(
+        request=BackendInputSerializer, responses={201: BackendSerializer, **REUSED}, parameters=[IDEMPOTENCY_KEY]
+    )
     def create(self, request: Request) -> Any:
         """Register a model server; only an operator's may be on http or a private address."""
         data = self.validated(BackendInputSerializer)
@@ -189,29 +164,6 @@ class BackendViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DomainVie
         """Take a model server out of service."""
         backends.remove(self.get_object(), actor=f"key:{self.actor.key_prefix}")
         return Response(status=204)
-
-
-def _history(miner_id: UUID) -> tuple[list[dict[str, Any]], int]:
-    """The latest completed jobs with their payments, and the sum (before fees) of those not settled yet."""
-    history: list[dict[str, Any]] = []
-    pending = 0
-    done = Lease.objects.of_miner(miner_id).filter(state=LeaseState.COMPLETED).order_by("-id")[:PENDING_LOOKED_AT]
-    for lease in done:
-        payment = trading.payment_of(lease.job_id)
-        held = payment is not None and payment.state == "held"
-        owed = min(metered(lease.rate, lease.metered_ms), payment.amount) if held and payment else 0
-        pending += owed
-        status = "unpaid" if payment is None else "pending" if held else "paid" if payment.paid else payment.state
-        amount = owed if held else payment.paid if payment else 0
-        history.append(
-            {
-                "job_id": str(lease.job_id),
-                "amount": format_amount(amount),
-                "currency": CURRENCY,
-                "payment_status": status,
-            }
-        )
-    return history[:20], pending
 
 
 def _flag(request: Request, name: str) -> bool:

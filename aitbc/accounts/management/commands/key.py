@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from argparse import RawDescriptionHelpFormatter
 from datetime import UTC, datetime, timedelta
-from typing import IO, Any, cast
+from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from rich.console import Console
-from rich.table import Column, Table
+from django.core.management.base import CommandError, CommandParser
 
 from aitbc.accounts.models import ApiKey, User
 from aitbc.accounts.scopes import Scope
 from aitbc.accounts.services import keys, organisations
+from aitbc.core import tables
 from aitbc.core.errors import DomainError
+from aitbc.core.shell import HouseCommand
+from aitbc.core.tables import console
 
-EXAMPLES = """examples:
+COLUMNS = ("prefix", "name", "owner", "scopes", "expires_at", "last_used_at", "revoked_at")
+
+EXAMPLES = """\
   manage.py key create --owner alice --scope client --name laptop
   manage.py key create --owner farm-7 --scope miner --name rack-2 --days 90 --json
   manage.py key list --owner alice
@@ -24,13 +26,9 @@ EXAMPLES = """examples:
 """
 
 
-class Command(BaseCommand):
+class Command(HouseCommand):
     help = "Make, list and revoke API keys."
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        return super().create_parser(
-            prog_name, subcommand, epilog=EXAMPLES, formatter_class=RawDescriptionHelpFormatter, **kwargs
-        )
+    examples = EXAMPLES
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
@@ -75,11 +73,7 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps([shown(key) for key in rows]))
             return
-        table = Table(Column("prefix", no_wrap=True), "name", "owner", "scopes", "expires", "last used", "revoked")
-        for key in rows:
-            dates = (key.expires_at, key.last_used_at, key.revoked_at)
-            table.add_row(key.prefix, key.name, str(key.organisation), " ".join(key.scopes), *map(moment, dates))
-        Console(file=cast(IO[str], self.stdout)).print(table)
+        console(self.stdout).print(tables.rows("Keys", map(shown, rows), COLUMNS))
 
     def do_revoke(self, *, prefix: str, reason: str, **options: Any) -> None:
         if not keys.revoke(prefix=prefix, actor="shell", reason=reason):
@@ -101,7 +95,3 @@ def shown(key: ApiKey) -> dict[str, Any]:
         "revoked_at": key.revoked_at.isoformat() if key.revoked_at else None,
         "last_used_at": key.last_used_at.isoformat() if key.last_used_at else None,
     }
-
-
-def moment(at: datetime | None) -> str:
-    return at.strftime("%Y-%m-%d %H:%M") if at else "–"

@@ -6,19 +6,23 @@ import json
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
-from rich.console import Console
+from django.core.management.base import CommandParser
 
 from aitbc.core import audit
+from aitbc.core.shell import HouseCommand
+from aitbc.core.tables import console
+
+EXAMPLES = """\
+  manage.py audit
+  manage.py audit --only I14 --only I17
+  manage.py audit --online              leave out checks that need a quiet system
+  manage.py audit --json
+"""
 
 
-class Command(BaseCommand):
-    """Check every invariant; print one summary line and exit 0 when all hold, else each violation and exit 1."""
-
-    help = __doc__ + (
-        "\n\nExamples:\n  manage.py audit\n  manage.py audit --only I14 --only I17\n"
-        "  manage.py audit --online   (leave out checks that need a quiet system)\n  manage.py audit --json\n"
-    )
+class Command(HouseCommand):
+    help = "Check every invariant; print one summary line and exit 0 when all hold, else each violation and exit 1."
+    examples = EXAMPLES
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--only", action="append", default=[], metavar="I14", help="check just this invariant")
@@ -31,10 +35,10 @@ class Command(BaseCommand):
         if as_json:
             self.stdout.write(json.dumps({one.name: lines for one, lines in found.items() if lines}, indent=2))
         else:
-            console = Console()
+            printer = console(self.stdout)
             for one, lines in found.items():
                 for line in lines:
-                    console.print(f"[red]{one.name}[/] {one.meaning} [dim]({one.db})[/]\n     {line}", highlight=False)
-            console.print(f"audit: {len(found)} invariants checked, {broken} violations", highlight=False)
+                    printer.print(f"[red]{one.name}[/] {one.meaning} [dim]({one.db})[/]\n     {line}", highlight=False)
+            printer.print(f"audit: {len(found)} invariants checked, {broken} violations", highlight=False)
         if broken:
             sys.exit(1)

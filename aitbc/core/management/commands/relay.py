@@ -6,18 +6,18 @@ import signal
 from types import FrameType
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from aitbc.celery import app as celery
 from aitbc.core.messaging.relay import drain
 from aitbc.core.messaging.resident import ResidentRelay
+from aitbc.core.shell import HouseCommand
 from aitbc.core.standin import StandIn
 
 
-class Command(BaseCommand):
-    """Carry facts between the domains' databases until stopped (or, with --once, until nothing is due)."""
-
-    help = __doc__ + "\n\nExamples:\n  manage.py relay\n  manage.py relay --once\n"
+class Command(HouseCommand):
+    help = "Carry facts between the domains' databases until stopped (or, with --once, until nothing is due)."
+    examples = "  manage.py relay\n  manage.py relay --once\n"
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="deliver what is due now and leave")

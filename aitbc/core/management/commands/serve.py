@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
 
 from aitbc import domains
+from aitbc.core.shell import HouseCommand
 
 GRACE_SECONDS = 40
 QUEUED = 4096
@@ -23,10 +23,11 @@ def default_port() -> int:
     return served[0].port if len(served) == 1 else domains.GATEWAY_PORT
 
 
-class Command(BaseCommand):
+class Command(HouseCommand):
     """Serve the exchange on one port: ordinary doors, long polls and event streams (docs/server.md)."""
 
     help = "Run the web server. AITBC_SERVICES=gpu serves one domain alone, on that service's own port."
+    examples = "  manage.py serve --port 8080 --workers 2\n  AITBC_SERVICES=gpu manage.py serve\n"
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import json
-from argparse import RawDescriptionHelpFormatter
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from rich.console import Console
-from rich.table import Table
+from django.core.management.base import CommandError, CommandParser
 
 from aitbc.core import signing
+from aitbc.core.shell import HouseCommand
+from aitbc.core.tables import console, rows
+
+EXAMPLES = """\
+  manage.py signing_key list
+  manage.py signing_key list --json    what /.well-known/aitbc-keys.json says
+  manage.py signing_key rotate         the next block announces the new key, signed by both
+"""
 
 
-class Command(BaseCommand):
-    help = (
-        "See and rotate the exchange's signing keys (AITBC_KEYS_DIR/ring.json).\n\n"
-        "Examples:\n"
-        "  manage.py signing_key list\n"
-        "  manage.py signing_key list --json    (what /.well-known/aitbc-keys.json says)\n"
-        "  manage.py signing_key rotate         (the next block announces the new key, signed by both)\n"
-    )
+class Command(HouseCommand):
+    help = "See and rotate the exchange's signing keys (AITBC_KEYS_DIR/ring.json)."
+    examples = EXAMPLES
     requires_system_checks: list[str] = []
-
-    def create_parser(self, *args: Any, **options: Any) -> CommandParser:
-        return super().create_parser(*args, formatter_class=RawDescriptionHelpFormatter, **options)
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("action", choices=["list", "rotate"])
@@ -39,13 +36,6 @@ class Command(BaseCommand):
         if as_json:
             self.stdout.write(json.dumps(signing.published_keys(), indent=2))
         else:
-            show()
-
-
-def show() -> None:
-    table = Table("key", "valid from", "until", "")
-    present = signing.current().key_id
-    for key in signing.published_keys()["keys"]:
-        signs = "signs now" if key["key_id"] == present else ""
-        table.add_row(key["key_id"], key["not_before"], key["not_after"] or "-", signs)
-    Console().print(table)
+            present = signing.current().key_id
+            keys = [{**key, "signs": key["key_id"] == present} for key in signing.published_keys()["keys"]]
+            console(self.stdout).print(rows("Signing keys", keys, ("key_id", "not_before", "not_after", "signs")))

@@ -9,10 +9,11 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from aitbc.accounts.errors import KeyInvalid
 from aitbc.accounts.services import keys, organisations, users
+from aitbc.core.shell import HouseCommand
 from aitbc.embedded.supervisor import read_env
 
 ADMIN = "admin"
@@ -32,13 +33,14 @@ def still_valid(secret: str) -> bool:
     return True
 
 
-class Command(BaseCommand):
+class Command(HouseCommand):
     """Make sure that the databases, an administrator and a key of each kind exist, and write the keys down.
 
     What var/dev.env holds and still works is kept. The file is readable by its owner only.
     """
 
-    help = __doc__ + "\n\nExample:\n  manage.py bootstrap --url http://127.0.0.1:8080\n"
+    help = __doc__
+    examples = "  manage.py bootstrap --url http://127.0.0.1:8080\n"
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--url", default=settings.PUBLIC_URL, help="the address written as AITBC_URL")

@@ -7,9 +7,9 @@ from typing import Any
 import psycopg
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
 from psycopg import sql
 
+from aitbc.core.shell import HouseCommand
 from aitbc.domains import LABELS
 
 # `default` first: it creates the content types and permissions of new domain models.
@@ -29,10 +29,11 @@ def create_if_missing(alias: str) -> bool:
         return True
 
 
-class Command(BaseCommand):
+class Command(HouseCommand):
     """Create the databases that are missing and bring all of them up to date."""
 
-    help = __doc__ + "\n\nExamples:\n  manage.py migrate_all\n  manage.py migrate_all --verbosity 2\n"
+    help = __doc__
+    examples = "  manage.py migrate_all\n  manage.py migrate_all --verbosity 2\n"
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -9,23 +9,25 @@ from typing import Any
 
 import httpx
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 from rich.panel import Panel
 
+from aitbc.core.shell import HouseCommand
 from aitbc.domains import GATEWAY_PORT
 from aitbc.embedded.demo import Demo, DemoFailed
 from aitbc.embedded.supervisor import AlreadyRunning, Supervisor, read_env
 
 
-class Command(BaseCommand):
+class Command(HouseCommand):
     """Start PostgreSQL and Valkey (unless DATABASE_URL / REDIS_URL name real ones), web, worker, beat, relay, a miner.
 
     The first job is shown from submit to a verified receipt. Ctrl-C stops everything.
     """
 
-    help = __doc__ + (
-        "\n\nExamples:\n  manage.py up\n  manage.py up --port 8090 --no-demo\n"
+    help = __doc__
+    examples = (
+        "  manage.py up\n  manage.py up --port 8090 --no-demo\n"
         "  DATABASE_URL=postgresql://user@host/aitbc REDIS_URL=redis://host/0 manage.py up\n"
         "  AITBC_VAR_DIR=/srv/aitbc manage.py up --once\n"
     )

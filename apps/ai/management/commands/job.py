@@ -14,6 +14,7 @@ from django.core.management.base import CommandError, CommandParser
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from aitbc.core.shell import ApiProblem, BaseApiCommand
+from aitbc.core.tables import fields
 from apps.ai.management import job_tables as tables
 
 OVER = {"settled", "failed", "cancelled", "expired", "dead", "refused"}
@@ -24,6 +25,7 @@ EXAMPLES = """\
   manage.py job submit benchmark '{"size": 512}' --gpu "RTX 4090" --min-vram 24 --max-price 0.80
   manage.py job submit language --file payload.json --ttl 300 --attempts 2 --json
   manage.py job list --state queued,running --limit 20
+  manage.py job status 0190f3c2-…
   manage.py job explain 0190f3c2-…          why does it wait?
   manage.py job watch 0190f3c2-…            follow it until it is over
   manage.py job result 0190f3c2-… --wait
@@ -57,7 +59,7 @@ class Command(BaseApiCommand):
         listing.add_argument("--limit", type=int, default=20)
 
     def _verb(self, verbs: Any, name: str, about: str) -> argparse.ArgumentParser:
-        verb: argparse.ArgumentParser = verbs.add_parser(name, help=about, description=about)
+        verb = self.verb(verbs, name, about)
         self.add_connection(verb)
         return verb
 
@@ -119,7 +121,7 @@ class Command(BaseApiCommand):
 
     def do_receipt(self, *, job_id: str, **options: Any) -> None:
         receipt = self.call("GET", f"/ai/jobs/{job_id}/receipt")
-        self.show(receipt, tables.fields("Receipt", receipt))
+        self.show(receipt, fields("Receipt", receipt))
 
     def do_explain(self, *, job_id: str, **options: Any) -> None:
         why = self.call("GET", f"/ai/jobs/{job_id}/explain")

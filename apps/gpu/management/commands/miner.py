@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from aitbc.core.shell import BaseApiCommand, known
+from aitbc.core.tables import fields, rows
 from apps.gpu.management import miner_tables as tables
 
 MINERS = "/gpu/v1/miners"
@@ -32,6 +33,7 @@ EXAMPLES = """\
   manage.py miner backend add https://llm.example --price 0.20
   manage.py miner backend add http://10.0.0.7:11434 --kind ollama --key $AITBC_OPERATOR_KEY
   manage.py miner backend list
+  manage.py miner backend remove 0190f3c2-…
 """
 
 
@@ -65,6 +67,8 @@ class Command(BaseApiCommand):
         jobs = self._verb(verbs, "jobs", "show what it did, newest first")
         jobs.add_argument("--limit", type=int, default=20)
         jobs.add_argument("--status", help="leased, completed, failed, expired …")
+        jobs.add_argument("--type", help="only this task type")
+        jobs.add_argument("--min-reward", help="only jobs that offered at least this, in AIT")
         self._verb(verbs, "gpus", "show its cards")
         leave = self._verb(verbs, "deregister", "take it out of service")
         leave.add_argument("--drain", action="store_true", help="let it finish what it holds")
@@ -72,7 +76,7 @@ class Command(BaseApiCommand):
         self._backend_arguments(verbs)
 
     def _backend_arguments(self, verbs: Any) -> None:
-        backend = verbs.add_parser("backend", help="model servers that the exchange feeds")
+        backend = self.verb(verbs, "backend", "model servers that the exchange feeds")
         actions = backend.add_subparsers(dest="action", required=True, metavar="action")
         self.add_connection(actions.add_parser("list", help="show them"))
         add = actions.add_parser("add", help="register an OpenAI-compatible or Ollama server")
@@ -82,9 +86,12 @@ class Command(BaseApiCommand):
         add.add_argument("--concurrency", type=int, default=1)
         add.add_argument("--price", help="AIT per hour")
         add.add_argument("--region", default="")
+        remove = actions.add_parser("remove", help="take one out of service")
+        self.add_connection(remove)
+        remove.add_argument("backend_id")
 
     def _verb(self, verbs: Any, name: str, about: str) -> argparse.ArgumentParser:
-        verb: argparse.ArgumentParser = verbs.add_parser(name, help=about, description=about)
+        verb = self.verb(verbs, name, about)
         verb.add_argument("--miner-id", help="which of your miners (else AITBC_MINER_ID, else your only one)")
         self.add_connection(verb)
         return verb
@@ -102,10 +109,10 @@ class Command(BaseApiCommand):
     def do_status(self, **options: Any) -> None:
         if named := _named(options):
             one = self.call("GET", f"{MINERS}/{named}")
-            self.show(one, tables.fields(f"Miner {one['miner_id']}", one))
+            self.show(one, fields(f"Miner {one['miner_id']}", one))
         else:
             page = self.call("GET", MINERS)
-            self.show(page, tables.rows("Miners", page["items"], tables.MINERS))
+            self.show(page, rows("Miners", page["items"], tables.MINERS))
 
     def do_heartbeat(self, **options: Any) -> None:
         self._tell("Heartbeat", "POST", "/heartbeat", options, json={"status": "ONLINE"})
@@ -114,52 +121,57 @@ class Command(BaseApiCommand):
         job = self.call(
             "POST", f"{MINERS}/poll", json={"max_wait_seconds": wait}, headers=_identity(options), timeout=wait + 15
         )
-        self.show(job, tables.fields(f"Job {job['job_id']}", job) if job else "no work")
+        self.show(job, fields(f"Job {job['job_id']}", job) if job else "no work")
 
     def do_earnings(self, *, from_time: str | None, to_time: str | None, **options: Any) -> None:
         period = {name: value for name, value in {"from_time": from_time, "to_time": to_time}.items() if value}
         answer = self.call("GET", f"{MINERS}/{self._one(options)}/earnings", params=period)
         summary = {name: value for name, value in answer.items() if name != "earnings_history"}
-        self.show(answer, tables.fields("Earnings", summary))
+        self.show(answer, fields("Earnings", summary))
         if not self.as_json:
-            self.console.print(tables.rows("Latest", answer["earnings_history"], tables.EARNINGS))
+            self.console.print(rows("Latest", answer["earnings_history"], tables.EARNINGS))
 
     def do_capabilities(self, *, offered: str, **options: Any) -> None:
         body = {"capabilities": _json_object(offered)}
         answer = self.call("PUT", f"{MINERS}/{self._one(options)}/capabilities", json=body)
-        self.show(answer, tables.fields("Offers now", answer["capabilities"]))
+        self.show(answer, fields("Offers now", answer["capabilities"]))
 
-    def do_jobs(self, *, limit: int, status: str | None, **options: Any) -> None:
-        asked = {"limit": limit} | ({"job_status": status} if status else {})
+    def do_jobs(self, *, limit: int, **options: Any) -> None:
+        filters = {"job_status": options["status"], "job_type": options["type"], "min_reward": options["min_reward"]}
+        asked = {"limit": limit} | {name: value for name, value in filters.items() if value}
         answer = self.call("GET", f"{MINERS}/{self._one(options)}/jobs", params=asked)
-        self.show(answer, tables.rows(f"Jobs of {answer['miner_id']}", answer["jobs"], tables.JOBS))
+        self.show(answer, rows(f"Jobs of {answer['miner_id']}", answer["jobs"], tables.JOBS))
 
     def do_gpus(self, **options: Any) -> None:
         cards = self.call("GET", f"{MINERS}/{self._one(options)}/gpus")
-        self.show(cards, tables.rows("GPUs", cards, tables.GPUS))
+        self.show(cards, rows("GPUs", cards, tables.GPUS))
 
     def do_deregister(self, *, drain: bool, force: bool, **options: Any) -> None:
         flags = {name: "1" for name, wanted in {"drain": drain, "force": force}.items() if wanted}
         answer = self.call("DELETE", f"{MINERS}/{self._one(options)}", params=flags)
-        self.show(answer, tables.fields("Deregistered", answer))
+        self.show(answer, fields("Deregistered", answer))
 
     def do_backend(self, *, action: str, **options: Any) -> None:
         getattr(self, f"_backend_{action}")(**options)
 
     def _backend_list(self, **options: Any) -> None:
         page = self.call("GET", BACKENDS)
-        self.show(page, tables.rows("Model servers", page["items"], tables.BACKENDS))
+        self.show(page, rows("Model servers", page["items"], tables.BACKENDS))
 
     def _backend_add(
         self, *, server: str, kind: str, concurrency: int, price: str | None, region: str, **options: Any
     ) -> None:
         body = {"url": server, "kind": kind, "concurrency": concurrency, "price": price, "region": region}
         answer = self.call("POST", BACKENDS, json=body)
-        self.show(answer, tables.fields("Model server", answer))
+        self.show(answer, fields("Model server", answer))
+
+    def _backend_remove(self, *, backend_id: str, **options: Any) -> None:
+        self.call("DELETE", f"{BACKENDS}/{backend_id}")
+        self.show({"removed": backend_id}, f"removed {backend_id}")
 
     def _tell(self, title: str, method: str, path: str, options: dict[str, Any], **request: Any) -> None:
         answer = self.call(method, MINERS + path, headers=_identity(options), **request)
-        self.show(answer, tables.fields(title, answer))
+        self.show(answer, fields(title, answer))
 
     def _one(self, options: dict[str, Any]) -> str:
         """The miner meant: the one named, else the only one there is."""

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from rich.console import Console
-from rich.table import Table
+from django.core.management.base import CommandError, CommandParser
 
 from aitbc.accounts.models import Organisation
+from aitbc.core import tables
 from aitbc.core.errors import DomainError
 from aitbc.core.money import format_amount, parse_amount
+from aitbc.core.shell import HouseCommand
+from aitbc.core.tables import console
 from apps.trading.models import LedgerAccount, Transfer
 from apps.trading.services import deposits
 from apps.trading.states import CURRENCY, AccountKind, Phase
 
-EXAMPLES = """examples:
+EXAMPLES = """\
   manage.py ledger mint dev 100 --reason "play money for the demo"
   manage.py ledger balance              every owner's balance
   manage.py ledger balance dev --json
@@ -28,14 +28,12 @@ EXAMPLES = """examples:
 """
 
 
-class Command(BaseCommand):
+class Command(HouseCommand):
     """Put money in, look at balances and statements."""
 
-    help = "Money: mint (a deposit with a reason), balance, statement."
+    examples = EXAMPLES
 
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        shape = {"epilog": EXAMPLES, "formatter_class": argparse.RawDescriptionHelpFormatter}
-        return super().create_parser(prog_name, subcommand, **{**kwargs, **shape})
+    help = "Money: mint (a deposit with a reason), balance, statement."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON instead of a table")
@@ -60,21 +58,7 @@ class Command(BaseCommand):
         if as_json:
             self.stdout.write(json.dumps(rows, indent=2))
         else:
-            show(title, rows, self.stdout)
-
-
-def show(title: str, rows: list[dict[str, Any]], out: Any) -> None:
-    table = Table(title=title, title_justify="left")
-    for column in rows[0] if rows else ["nothing"]:
-        table.add_column(column, justify="right" if column in AMOUNTS else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    # Outside a terminal a table must not be cut at 80 columns.
-    width = None if sys.stdout.isatty() else 160
-    Console(file=getattr(out, "_out", out), width=width).print(table)
-
-
-AMOUNTS = {"available", "held", "total", "amount"}
+            console(self.stdout).print(tables.rows(title, rows, tuple(rows[0]) if rows else ()))
 
 
 def mint(*, owner: str, amount: str, reason: str, **_: Any) -> tuple[str, list[dict[str, Any]]]:

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import sys
-from argparse import RawDescriptionHelpFormatter
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
+from aitbc.core.shell import HouseCommand
 from apps.trading.verifier import verify_receipt
 
+EXAMPLES = """\
+  curl -s $AITBC_URL/trading/receipts/<id>/bundle > bundle.json
+  manage.py verify bundle.json
+  curl -s $AITBC_URL/.well-known/aitbc-keys.json > keys.json
+  manage.py verify bundle.json --keys keys.json
+"""
 
-class Command(BaseCommand):
-    help = (
-        "Check a receipt's bundle offline; exits 0 when everything in it holds.\n\n"
-        "Examples:\n"
-        "  curl -s $AITBC_URL/trading/receipts/<id>/bundle > bundle.json\n  manage.py verify bundle.json\n"
-        "  curl -s $AITBC_URL/.well-known/aitbc-keys.json > keys.json\n"
-        "  manage.py verify bundle.json --keys keys.json\n"
-    )
+
+class Command(HouseCommand):
+    help = "Check a receipt's bundle offline; exits 0 when everything in it holds."
+    examples = EXAMPLES
     requires_system_checks: list[str] = []
-
-    def create_parser(self, *args: Any, **options: Any) -> CommandParser:
-        return super().create_parser(*args, formatter_class=RawDescriptionHelpFormatter, **options)
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("bundle", help="what GET /trading/receipts/{id}/bundle answered, as a file")

@@ -1,0 +1,160 @@
+"""What miners and their owners are answered: the union of what the different generations of clients read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from aitbc.core.serializers import ObjectField
+from apps.gpu.serializers import LeaseSerializer
+from apps.gpu.services.leases import CODES
+from apps.gpu.states import MinerState
+
+
+class PaceSerializer(serializers.Serializer[Any]):
+    """How often the exchange wants to hear from a miner."""
+
+    heartbeat_seconds = serializers.IntegerField()
+    poll_seconds = serializers.IntegerField(help_text="For miners that do not wait in a long poll.")
+
+
+class RegisteredSerializer(PaceSerializer):
+    """A miner as it is known from now on."""
+
+    status = serializers.ChoiceField(["ok"])
+    miner_id = serializers.CharField(help_text="Its name; unique per owner.")
+    id = serializers.UUIDField()
+    session_token = serializers.CharField(help_text="For the predecessor's clients; nothing is decided by it.")
+    gpu_count = serializers.IntegerField()
+    concurrency = serializers.IntegerField()
+
+
+class HeldSerializer(serializers.Serializer[Any]):
+    """A lease that the heartbeat has pushed on."""
+
+    job_id = serializers.UUIDField()
+    attempt = serializers.IntegerField()
+    lease_until = serializers.DateTimeField()
+
+
+class PulseSerializer(PaceSerializer):
+    """The answer to a heartbeat: which jobs to stop, which to write a checkpoint of, which are still held."""
+
+    status = serializers.ChoiceField(["ok"])
+    miner_id = serializers.CharField()
+    cancel = serializers.ListField(child=serializers.UUIDField())
+    checkpoint = serializers.ListField(child=serializers.UUIDField())
+    leases = HeldSerializer(many=True)
+
+
+class InputSerializer(serializers.Serializer[Any]):
+    """Where a large input is downloaded."""
+
+    sha256 = serializers.CharField()
+    size = serializers.IntegerField()
+    url = serializers.CharField()
+
+
+class AssignedJobSerializer(serializers.Serializer[Any]):
+    """A job in a miner's hands; `attempt` comes back with the result and must then match."""
+
+    job_id = serializers.UUIDField()
+    id = serializers.UUIDField()
+    attempt = serializers.IntegerField()
+    task_type = serializers.CharField()
+    payload = serializers.JSONField(help_text="Null when the input is a file.")
+    constraints = ObjectField()
+    model = serializers.CharField(allow_null=True)
+    lease_until = serializers.DateTimeField()
+    lease_seconds = serializers.IntegerField()
+    heartbeat_seconds = serializers.IntegerField(help_text="How often to send a sign of life while it runs.")
+    timeout_seconds = serializers.IntegerField(help_text="The longest it may run.")
+    input = InputSerializer(required=False)
+
+
+class AssignedSerializer(AssignedJobSerializer):
+    """The first job taken; with `max_jobs` above 1 all of them are in `jobs`."""
+
+    jobs = AssignedJobSerializer(many=True, required=False)
+
+
+class AcceptedSerializer(serializers.Serializer[Any]):
+    """A result, or a failure that was sent as one, is taken in."""
+
+    status = serializers.ChoiceField(["ok"])
+    job_id = serializers.UUIDField()
+    result = serializers.ChoiceField(["accepted", "failure recorded"])
+    error = serializers.ChoiceField(["recorded"], required=False, help_text="Only with a failure.")
+
+
+class GivenUpSerializer(serializers.Serializer[Any]):
+    """The job is taken back from the miner."""
+
+    status = serializers.ChoiceField(["ok"])
+    job_id = serializers.UUIDField()
+    code = serializers.ChoiceField(CODES, help_text="The reason as it was understood.")
+    error = serializers.ChoiceField(["recorded"])
+
+
+class MinerJobSerializer(LeaseSerializer):
+    """One attempt of a job, with what ai knows of it (null while ai is away)."""
+
+    task_type = serializers.CharField(allow_null=True)
+    reward = serializers.CharField(allow_null=True, help_text="The most the client pays, in AIT.")
+
+    class Meta(LeaseSerializer.Meta):
+        fields = [*LeaseSerializer.Meta.fields, "task_type", "reward"]
+
+
+class MinerJobsSerializer(serializers.Serializer[Any]):
+    """A page of what a miner did."""
+
+    miner_id = serializers.CharField()
+    limit = serializers.IntegerField()
+    offset = serializers.IntegerField()
+    total = serializers.IntegerField()
+    jobs = MinerJobSerializer(many=True)
+
+
+class EarnedSerializer(serializers.Serializer[Any]):
+    """What one job brought."""
+
+    job_id = serializers.UUIDField()
+    amount = serializers.CharField()
+    currency = serializers.CharField()
+    payment_status = serializers.CharField()
+
+
+class EarningsSerializer(serializers.Serializer[Any]):
+    """What a miner was paid, after fees, and what it delivered that is not settled yet."""
+
+    miner_id = serializers.CharField()
+    currency = serializers.CharField()
+    total_earnings = serializers.CharField()
+    paid_earnings = serializers.CharField()
+    pending_earnings = serializers.CharField()
+    fees = serializers.CharField()
+    completed_jobs = serializers.IntegerField()
+    from_time = serializers.DateTimeField(allow_null=True)
+    to_time = serializers.DateTimeField(allow_null=True)
+    earnings_history = EarnedSerializer(many=True)
+
+
+class OfferedSerializer(serializers.Serializer[Any]):
+    """What a miner offers now."""
+
+    status = serializers.ChoiceField(["ok"])
+    miner_id = serializers.CharField()
+    capabilities = serializers.JSONField(help_text="As they were sent.")
+    concurrency = serializers.IntegerField()
+    session_token = serializers.CharField()
+
+
+class LeftSerializer(serializers.Serializer[Any]):
+    """A miner that has left, or leaves when its leases end."""
+
+    status = serializers.ChoiceField(["ok"])
+    miner_id = serializers.CharField()
+    state = serializers.ChoiceField(MinerState.choices)
+    message = serializers.CharField()

@@ -1,0 +1,70 @@
+"""The placeholder detector: no door answers the same whatever it is asked.
+
+Every operation of the schema is tried in two lives that have nothing in common; ids, times and echoes of the question
+are struck out, and what is left must differ. A door that is neither tried nor listed as constant, with its reason,
+fails the test: so do the doors of domains that do not exist yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import pytest
+
+from aitbc.domains import LABELS
+from tests.architecture.probes import Life
+from tests.clients import Api
+from tests.contract import by_route, operations, route_of, simplified
+
+# Doors of the whole project that answer the same to everybody; each domain lists its own.
+CONSTANT = {
+    r"*_health_live": "alive is all it says, without asking anything",
+    r"*_ready": "an idle exchange is ready, and nothing waits in any outbox",
+    "aitbc_services": "the table of domains",
+    "aitbc_well_known_aitbc_keys_keys": "the published keys change with a rotation only (tests/core/test_signing.py)",
+}
+
+
+def parts(name: str) -> list[Any]:
+    """This attribute of each domain's tests/<label>/probes.py."""
+    modules = [import_module(f"tests.{label}.probes") for label in LABELS if find_spec(f"tests.{label}")]
+    return [getattr(module, name) for module in modules]
+
+
+def is_constant(operation_id: str, listed: dict[str, str]) -> bool:
+    return any(
+        operation_id == name or (name.startswith("*") and operation_id.endswith(name[1:])) for name in listed
+    )
+
+
+@pytest.fixture
+def lives(api_for: Callable[..., Api], anonymous_api: Api, drain: Callable[[], int]) -> tuple[Life, Life]:
+    found = []
+    for number in (1, 2):
+        callers = [api_for(f"{scope}-{number}", scope) for scope in ("client", "miner", "operator")]
+        life = Life(number, *callers, anonymous=anonymous_api, drain=drain)
+        for live in parts("live"):
+            live(life)
+        found.append(life)
+    return found[0], found[1]
+
+
+def test_every_door_answers_what_it_is_asked(lives):
+    tried: dict[str, str] = {}
+    for probe in [probe for probes in parts("PROBES") for probe in probes]:
+        said = []
+        for life in lives:
+            answer = probe.call(life)
+            where = f"{probe.method} {life.filled(probe.path)}"
+            assert answer.status_code < 300, f"{where}: {answer.content!r}"
+            said.append(probe.said(life, answer))
+        _, operation = by_route()[probe.method, simplified(route_of(answer))]
+        tried[operation["operationId"]] = where
+        assert answer.status_code == 204 or said[0] != said[1], f"{where} answers {said[0]} whatever it is asked"
+
+    listed = CONSTANT | {name: why for constants in parts("CONSTANT") for name, why in constants.items()}
+    untried = {one["operationId"] for _, _, one in operations()} - set(tried)
+    assert sorted(name for name in untried if not is_constant(name, listed)) == []
