@@ -4,6 +4,7 @@ import os
 import platform
 from pathlib import Path
 
+from apps.gpu.challenge import SUITE
 from apps.gpu.miner import engines, gpus
 from apps.gpu.miner.options import Options
 
@@ -22,6 +23,7 @@ def capabilities(options: Options, offered: dict[str, engines.Engine]) -> dict:
         "region": options.region or None,
         "platform": "CUDA" if found else "CPU",
         "max_concurrent_jobs": options.slots,
+        "benchmark_suite": SUITE,
     }
     return {name: value for name, value in described.items() if value is not None}
 

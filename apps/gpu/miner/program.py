@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from apps.gpu.miner import engines, host, orders
+from apps.gpu.miner.errands import Errands
 from apps.gpu.miner.journal import Answer, Journal
 from apps.gpu.miner.loops import Loop
 from apps.gpu.miner.options import Options
@@ -39,6 +40,9 @@ class Miner:
         self.pool = Pool(memory, max((os.cpu_count() or 1) // options.slots, 1), options.slots)
         self.runs: dict[str, Run] = {}
         self._changed = threading.Condition()
+        self.errands = Errands(
+            self.exchange, memory_mb=host.memory_mb(), threads=os.cpu_count() or 1, idle=lambda: not self.runs
+        )
         self._draining, self._over, self._beat_now = threading.Event(), threading.Event(), threading.Event()
         self._drain_until = float("inf")
         self._taken = 0
@@ -95,6 +99,8 @@ class Miner:
             self._registered = False  # it does not know us any more: say again who we are
             raise
         self._obey(orders.read(answer), runs)
+        if not self._draining.is_set():
+            self.errands.hear(answer)
         return min([self._heartbeat_seconds, *(run.heartbeat_seconds for run in runs)]) * random.uniform(0.9, 1.0)
 
     def _poll(self) -> float:
@@ -175,7 +181,7 @@ class Miner:
                 free = min(self.options.slots - len(self.runs), MOST_JOBS)
                 if self.options.once:
                     free = min(free, self.options.once - self._taken)
-                if self._registered and free > 0:
+                if self._registered and free > 0 and not self.errands.busy:
                     return free
                 self._changed.wait(1.0)
         return 0

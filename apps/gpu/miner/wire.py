@@ -83,6 +83,19 @@ class Exchange:
         """Send a result or a failure."""
         return self._post(f"/{job_id}/{verb}", body, timeout=httpx.Timeout(120, connect=5))
 
+    def errand(self, path: str, body: dict) -> dict:
+        """Answer something that was asked beside jobs."""
+        return self._post(path, body, timeout=httpx.Timeout(120, connect=5))
+
+    def keys(self) -> dict:
+        """Fetch the public keys that the exchange signs its orders with."""
+        try:
+            response = self._http.get("/.well-known/aitbc-keys.json")
+            self._check(response)
+            return response.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise TryLater(f"the exchange's keys cannot be had: {error}") from error
+
     def download(self, job_id: str, file: Path, *, sha256: str | None, limit: int, going: Callable[[], bool]) -> None:
         """Fetch a job's input into a file, while `going`; always from the exchange itself, whatever URL it names:
         the request carries our key."""

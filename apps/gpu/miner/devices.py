@@ -1,0 +1,264 @@
+"""What a benchmark computes on: a GPU through torch or cupy where there is one, else the processor through numpy."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+
+from apps.gpu.challenge import Numpy
+from apps.gpu.miner.engines import has_module
+
+
+class Cpu(Numpy):
+    """The processor. Every figure taken here is flagged `device: cpu`."""
+
+    kind, backend, gpu = "cpu", "numpy", False
+    triad_words, matrix = 4 * 2**20, 1024
+
+    def __init__(self):
+        self.name = "cpu"
+        self.details: dict[str, Any] = {"threads": int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))}
+
+    def empty(self, *shape: int) -> Any:
+        """Words not yet set."""
+        return numpy.empty(shape, "int32")
+
+    def real(self, array: Any) -> Any:
+        """The same numbers as float32."""
+        return array.astype("float32")
+
+    def whole(self, array: Any) -> Any:
+        """The same numbers as int32."""
+        return array.astype("int32")
+
+    def host(self, array: Any) -> Any:
+        """As a numpy array."""
+        return array
+
+    def wait(self) -> None:
+        """Until all work is done: numpy's always is."""
+
+    def free(self) -> None:
+        """Give memory back that is no longer used."""
+
+    def triad(self) -> tuple[Callable[[], Any], float]:
+        """STREAM's triad a = b + s·c in float32, and the bytes that one run moves."""
+        b, c, a = (numpy.ones(self.triad_words, "float32") for _ in range(3))
+
+        def run() -> None:
+            numpy.multiply(c, 3.0, out=a)
+            numpy.add(a, b, out=a)
+
+        return run, 5 * 4.0 * self.triad_words  # numpy needs two passes: five streams instead of three
+
+    def product(self, dtype: str) -> tuple[Callable[[], Any], float] | None:
+        """A matrix product and its operations; None where the device has no such arithmetic."""
+        if dtype != "float32":
+            return None
+        n = self.matrix
+        left, right, out = (numpy.ones((n, n), "float32") for _ in range(3))
+        return lambda: numpy.matmul(left, right, out=out), 2.0 * n**3
+
+    def copies(self) -> dict[str, tuple[Callable[[], Any], float]]:
+        """Between host and device: there is no way between them here."""
+        return {}
+
+
+class Torch:
+    """A GPU through torch: CUDA, or ROCm where torch was built for it."""
+
+    backend, gpu = "torch", True
+    triad_words, matrix, copy_words = 64 * 2**20, 8192, 64 * 2**20
+
+    def __init__(self, torch: Any):
+        self.torch = torch
+        self.kind = "rocm" if torch.version.hip else "cuda"
+        self.name = torch.cuda.get_device_name()
+        torch.backends.cuda.matmul.allow_tf32 = False
+        self.details = {"torch": torch.__version__, "fp16_accumulate": _fast_fp16(torch)}
+
+    def counter(self, start: int, count: int) -> Any:
+        """start, start + 1, … as int32 (wrapping)."""
+        wide = self.torch.arange(count, device="cuda", dtype=self.torch.int64) + (start & 0xFFFFFFFF)
+        return wide.to(self.torch.int32)
+
+    def octets(self, words: Any) -> Any:
+        """The bytes of each word, lowest first."""
+        return words.view(self.torch.uint8).to(self.torch.int16)
+
+    def roll(self, array: Any, shift: tuple[int, ...], axis: tuple[int, ...]) -> Any:
+        """As numpy.roll."""
+        return self.torch.roll(array, shift, axis)
+
+    def empty(self, *shape: int) -> Any:
+        """Words not yet set."""
+        return self.torch.empty(shape, dtype=self.torch.int32, device="cuda")
+
+    def real(self, array: Any) -> Any:
+        """The same numbers as float32."""
+        return array.to(self.torch.float32)
+
+    def whole(self, array: Any) -> Any:
+        """The same numbers as int32."""
+        return array.to(self.torch.int32)
+
+    def host(self, array: Any) -> Any:
+        """As a numpy array."""
+        return array.cpu().numpy()
+
+    def wait(self) -> None:
+        """Until all work is done."""
+        self.torch.cuda.synchronize()
+
+    def free(self) -> None:
+        """Give memory back that is no longer used."""
+        self.torch.cuda.empty_cache()
+
+    def triad(self) -> tuple[Callable[[], Any], float]:
+        """STREAM's triad a = b + s·c in float32, and the bytes that one run moves."""
+        torch = self.torch
+        b, c, a = (torch.ones(self.triad_words, device="cuda") for _ in range(3))
+        return lambda: torch.add(b, c, alpha=3.0, out=a), 3 * 4.0 * self.triad_words
+
+    def product(self, dtype: str) -> tuple[Callable[[], Any], float] | None:
+        """A matrix product and its operations. Random numbers: on zeros a card draws less and runs faster."""
+        torch, n = self.torch, self.matrix
+        left, right = (torch.randn(n, n, device="cuda").to(getattr(torch, dtype)) for _ in range(2))
+        out = torch.empty_like(left)
+        return lambda: torch.matmul(left, right, out=out), 2.0 * n**3
+
+    def copies(self) -> dict[str, tuple[Callable[[], Any], float]]:
+        """Host to device and back, from pinned memory."""
+        torch = self.torch
+        here = torch.empty(self.copy_words, dtype=torch.int32, pin_memory=True)
+        there = torch.empty(self.copy_words, dtype=torch.int32, device="cuda")
+        size = 4.0 * self.copy_words
+        return {"h2d_gbps": (lambda: there.copy_(here), size), "d2h_gbps": (lambda: here.copy_(there), size)}
+
+
+class Cupy:
+    """A GPU through cupy."""
+
+    kind, backend, gpu = "cuda", "cupy", True
+    triad_words, matrix, copy_words = 64 * 2**20, 8192, 64 * 2**20
+
+    def __init__(self, cupy: Any):
+        self.cupy = cupy
+        self.name = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
+        self.details = {"cupy": cupy.__version__, "fp16_accumulate": "fp32"}
+
+    def counter(self, start: int, count: int) -> Any:
+        """start, start + 1, … as int32 (wrapping)."""
+        wide = self.cupy.arange(count, dtype="int64") + (start & 0xFFFFFFFF)
+        return wide.astype("uint32").view("int32")
+
+    def octets(self, words: Any) -> Any:
+        """The bytes of each word, lowest first."""
+        return words.view("uint8").astype("int16")
+
+    def roll(self, array: Any, shift: tuple[int, ...], axis: tuple[int, ...]) -> Any:
+        """As numpy.roll."""
+        return self.cupy.roll(array, shift, axis)
+
+    def empty(self, *shape: int) -> Any:
+        """Words not yet set."""
+        return self.cupy.empty(shape, "int32")
+
+    def real(self, array: Any) -> Any:
+        """The same numbers as float32."""
+        return array.astype("float32")
+
+    def whole(self, array: Any) -> Any:
+        """The same numbers as int32."""
+        return array.astype("int32")
+
+    def host(self, array: Any) -> Any:
+        """As a numpy array."""
+        return self.cupy.asnumpy(array)
+
+    def wait(self) -> None:
+        """Until all work is done."""
+        self.cupy.cuda.Device().synchronize()
+
+    def free(self) -> None:
+        """Give memory back that is no longer used."""
+        self.cupy.get_default_memory_pool().free_all_blocks()
+
+    def triad(self) -> tuple[Callable[[], Any], float]:
+        """STREAM's triad a = b + s·c in float32, fused into one kernel, and the bytes that one run moves."""
+        b, c, a = (self.cupy.ones(self.triad_words, "float32") for _ in range(3))
+        kernel = self.cupy.ElementwiseKernel("float32 b, float32 c", "float32 a", "a = b + 3.0f * c", "triad")
+        return lambda: kernel(b, c, a), 3 * 4.0 * self.triad_words
+
+    def product(self, dtype: str) -> tuple[Callable[[], Any], float] | None:
+        """A matrix product and its operations."""
+        n = self.matrix
+        left, right = (self.cupy.random.standard_normal((n, n), dtype="float32").astype(dtype) for _ in range(2))
+        out = self.cupy.empty((n, n), dtype)
+        return lambda: self.cupy.matmul(left, right, out=out), 2.0 * n**3
+
+    def copies(self) -> dict[str, tuple[Callable[[], Any], float]]:
+        """Host to device and back, from pinned memory."""
+        size = 4 * self.copy_words
+        pinned = self.cupy.cuda.alloc_pinned_memory(size)
+        here = numpy.frombuffer(pinned, "int32", self.copy_words)
+        there = self.cupy.empty(self.copy_words, "int32")
+        return {
+            "h2d_gbps": (lambda: there.set(here), float(size)),
+            "d2h_gbps": (lambda: there.get(out=here), float(size)),
+        }
+
+
+Device = Cpu | Torch | Cupy
+
+
+def pick(*, uuid: str = "", wanted: str = "") -> Device:
+    """The device to measure. `uuid` narrows to one card, and must be said before a library starts its driver."""
+    if uuid.startswith("GPU-"):
+        os.environ["CUDA_VISIBLE_DEVICES"] = uuid
+    if wanted == "cpu":
+        return Cpu()
+    if wanted in ("", "gpu") and (found := _torch() or _cupy()):
+        return found
+    if wanted == "gpu":
+        raise RuntimeError("neither torch nor cupy can reach a GPU here; install one of them beside the driver")
+    return Cpu()
+
+
+def seconds_of(device: Device, run: Callable[[], Any]) -> float:
+    """How long one run takes, the device's queue emptied before and after."""
+    device.wait()
+    begun = time.perf_counter()
+    run()
+    device.wait()
+    return time.perf_counter() - begun
+
+
+def _torch() -> Torch | None:
+    if not has_module("torch"):
+        return None
+    import torch
+
+    return Torch(torch) if torch.cuda.is_available() else None
+
+
+def _cupy() -> Cupy | None:
+    if not has_module("cupy"):
+        return None
+    import cupy
+
+    try:
+        return Cupy(cupy)
+    except cupy.cuda.runtime.CUDARuntimeError:
+        return None  # cupy without a usable driver
+
+
+def _fast_fp16(torch: Any) -> str:
+    """GeForce cards reach their published fp16 rate only with fp16 accumulation; newer torch may be told so."""
+    try:
+        torch.backends.cuda.matmul.allow_fp16_accumulation = True
+        return "fp16"
+    except (AttributeError, RuntimeError):
+        return "fp32"

@@ -1,0 +1,119 @@
+"""On a machine with a GPU: run the miner's benchmark of this commit and check it as the exchange would. No Django.
+
+python3 bench/gpu_check.py [--backend torch|cupy] [--memory-share 0.9] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import secrets
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from apps.gpu import challenge, challenge_check, verdict  # noqa: E402
+from apps.gpu.miner import devices, gpus, suite, tuner  # noqa: E402
+from apps.gpu.miner.prover import Prover  # noqa: E402
+
+CATALOGUE = ROOT / "apps" / "gpu" / "data" / "gpu_catalogue.csv"
+NAMES = {"bandwidth_gbps": "bandwidth_gbps", "fp32_tflops": "fp32_tflops", "fp16_tflops": "fp16_tensor_tflops_dense"}
+
+
+def main() -> int:
+    given = arguments()
+    cards = gpus.detect()
+    card = cards[0] if cards else {"name": "cpu", "memory_mb": 512, "uuid": ""}
+    device = devices.pick(wanted="" if given.backend == "auto" else "")
+    if given.backend == "cupy":
+        device = devices._cupy() or device
+    model = catalogue_row(card["name"])
+    print(f"card: {card}\ncatalogue: {model and model['model']}\nbackend: {device.backend} on {device.name}")
+
+    begun = time.perf_counter()
+    figures = suite.measure(device)
+    environment = suite.environment(device, card["uuid"])
+    suite_seconds = time.perf_counter() - begun
+
+    fp32 = float(model["fp32_tflops"]) if model else 1.0
+    task = task_for(device, card["memory_mb"], fp32, given.memory_share)
+    begun = time.perf_counter()
+    prover = Prover(task, device)
+    commitment = prover.commit()
+    elapsed = time.perf_counter() - begun
+
+    question = challenge_check.draw(task)
+    begun = time.perf_counter()
+    answer = json.loads(json.dumps(prover.answer(question)))
+    answered = time.perf_counter() - begun
+    begun = time.perf_counter()
+    faults = challenge_check.check(task, commitment, question, answer)
+    checked = time.perf_counter() - begun
+    forged = {**answer, "rows": [answer["rows"][-1], *answer["rows"][1:]]}
+    refused = bool(challenge_check.check(task, commitment, question, forged))
+
+    reference = {name: float(model[column] or 0) or None for name, column in NAMES.items()} if model else {}
+    judged = verdict.judge(
+        task, figures, reference, elapsed=elapsed, faults=faults,
+        fp16_accumulate=environment.get("fp16_accumulate", ""),
+        consumer=bool(model) and model["consumer_grade"] == "true",
+    )  # fmt: skip
+    show(figures, environment, task, commitment, judged)
+    print(f"suite {suite_seconds:.1f} s · proof {elapsed:.2f} s (allowed {judged['allowed_s']:.1f}) · answer {answered:.2f} s"
+          f" of {len(json.dumps(answer)) / 1e6:.2f} MB · check {checked:.3f} s · forged answer refused: {refused}")  # fmt: skip
+    print(f"power: {tuner.state(card['uuid'])}")
+    if given.json:
+        Path(given.json).write_text(json.dumps({"card": card, "figures": figures, "environment": environment,
+            "task": task.to_json(), "seconds": commitment["seconds"], "elapsed": elapsed, "check_s": checked,
+            "verdict": judged}, indent=1))  # fmt: skip
+    return 0 if not faults and refused and judged["state"] == "passed" else 1
+
+
+def task_for(device: Any, memory_mb: int, fp32: float, share: float) -> challenge.Task:
+    if not device.gpu:
+        return challenge.cpu_task(secrets.token_hex(32), memory_mb=memory_mb)
+    return challenge.gpu_task(secrets.token_hex(32), memory_mb=int(memory_mb * share / 0.9), fp32_tflops=fp32)
+
+
+def catalogue_row(name: str) -> dict[str, str] | None:
+    """The longest catalogue name whose words are all in the reported one; good enough for a check by hand."""
+    said = name.lower().replace("-", " ").split()
+    with CATALOGUE.open() as file:
+        rows = [row for row in csv.DictReader(file) if set(row["model"].lower().replace("-", " ").split()) <= set(said)]
+    loose = {"h100": "H100 SXM", "h200": "H200"}
+    with CATALOGUE.open() as file:
+        hints = [row for row in csv.DictReader(file) for word, start in loose.items()
+                 if word in said and row["model"].startswith(start)]  # fmt: skip
+    return max(rows, key=lambda row: len(row["model"]), default=None) or (hints[0] if hints else None)
+
+
+def show(figures: dict, environment: dict, task: challenge.Task, commitment: dict, judged: dict) -> None:
+    for name, one in figures.items():
+        print(
+            f"{name:20} {one['median']:>10.4g} {one['unit']:7} 95 % [{one['low']:.4g}, {one['high']:.4g}] of {len(one['runs'])}"
+        )
+    print("environment:", environment)
+    print(f"task: {task.rounds} products of {task.words}² ({task.flop / 1e12:.1f} TFLOP), {task.bytes / 2**30:.1f} GiB;"
+          f" took {commitment['seconds']}")  # fmt: skip
+    for term in judged["terms"]:
+        print(
+            f"{term['term']:20} {term['measured']:.4g} / {term['reference']:.4g} = {term['ratio']:.2f}  {'ok' if term['ok'] else 'NO'}"
+        )
+    print("verdict:", judged["state"], judged["reasons"], "score", judged["score"])
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--backend", choices=("auto", "torch", "cupy"), default="auto")
+    parser.add_argument("--memory-share", type=float, default=0.9, help="of the card's memory to fill")
+    parser.add_argument("--json", help="write everything there too")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
