@@ -4,9 +4,9 @@
 by a counter through a 32-bit mixer. The miner multiplies every A_k · B (exact in float32: |sum| ≤ 4n < 2²⁴) and digests
 each row.
 *Memory.* Blocks V_0 … V_N of 32-bit words: V_0 from the nonce, V_i = mix(shifted V_{i−1} ⊕ (rotated V_{ref(i)} + key)),
-where shift, ref(i) < i and key come from the nonce. To know one page one needs two earlier pages, for those four, and so
-on: in the end nearly all. Pages are digested. (After the Merkle tree proof of Biryukov and Khovratovich, *Egalitarian
-Computing*, 2016, with a graph fixed in advance.)
+where shift, ref(i) < i and key come from the nonce. To know one page one needs two earlier pages, for those four, and
+so on: in the end nearly all. Pages are digested. (After the Merkle tree proof of Biryukov and Khovratovich,
+*Egalitarian Computing*, 2016, with a graph fixed in advance.)
 Digests lie in tables, a table is a leaf of a SHA-256 Merkle tree, and two roots are what a miner commits to.
 
 Arrays are int32 of numpy, torch or cupy: their sums and products wrap around, so that one text serves all three.

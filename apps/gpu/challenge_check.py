@@ -1,9 +1,9 @@
 """The exchange's side of a challenge: Merkle trees over digests, questions, and the check of the answers. Pure.
 
-What is checked: the rows and pages asked belong to the roots committed to before anybody knew which would be asked; the
-rows are A · B (Freivalds, *Probabilistic machines can use less running time*, 1977: eight random ±1 vectors r, A(Br) = Cr,
-exact: every sum stays below 2⁵³); each page follows from its two parents. A miner that did a share p of the products
-passes with probability about p^rows.
+What is checked: the rows and pages asked belong to the roots committed to before anybody knew which would be asked;
+the rows are rows of A · B (Freivalds, *Probabilistic machines can use less running time*, 1977: for eight random ±1
+vectors r, A(Br) = Cr; exact, since every sum stays below 2⁵³); each page follows from its two parents. A miner that did
+a share p of the products passes with probability about p^rows.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """How fast a card decodes and prefills a language model, and what fits on it: a roofline. Pure: no Django.
 
 A kernel can run no faster than its bytes over the memory bandwidth, nor than its operations over the peak rate
-(Williams, Waterman, Patterson: Roofline, CACM 52(4), 2009). Real kernels reach a share of either bound, the efficiencies
-below; each is learned per card by shrinkage from defaults. Decoding is counted as in Pope et al., *Efficiently Scaling
-Transformer Inference* (2022): each step reads the weights and the key-value cache, and does 2 operations per parameter
-and token. Units: bytes, seconds, FLOP.
+(Williams, Waterman, Patterson: Roofline, CACM 52(4), 2009). Real kernels reach a share of either bound, the
+efficiencies below; each is learned per card by shrinkage from defaults. Decoding is counted as in Pope et al.,
+*Efficiently Scaling Transformer Inference* (2022): each step reads the weights and the key-value cache, and does 2
+operations per parameter and token. Units: bytes, seconds, FLOP.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LAUNCH_SECONDS = 0.3e-3  # of a 32-layer model's step: kernel launches, sampling
 
 @dataclass(frozen=True)
 class Device:
-    """A card as its catalogue row or its benchmark says it is; `link` is PCIe or whatever leads to the host's memory."""
+    """A card as its catalogue row or its benchmark says it is; `link` leads to the host's memory (PCIe, mostly)."""
 
     memory: float
     usable: float
@@ -37,7 +37,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Efficiency:
-    """Shares of the bounds that kernels reach; `low` and `high` are p10 and p90 over p50, `n` measurements stand behind."""
+    """Shares of the bounds that kernels reach; `low` and `high` are p10 and p90 over p50, after `n` measurements."""
 
     decode: float = 0.80
     compute: float = 0.60
@@ -78,6 +78,7 @@ class Step:
 
 
 DEFAULT = Efficiency()
+IDEAL = Efficiency(1.0, 1.0, 1.0)
 
 
 def usable_bytes(memory: float, *, vendor: str = "", display: bool = False) -> float:
@@ -164,7 +165,7 @@ def train_need(load: Load) -> float:
 
 def bound(device: Device, load: Load) -> float:
     """Tokens per second that no software can exceed here: efficiency 1, no overhead."""
-    step = decode_step(device, load, Efficiency(1.0, 1.0, 1.0))
+    step = decode_step(device, load, IDEAL)
     return load.batch / max(step.memory, step.compute)
 
 

@@ -55,7 +55,8 @@ def judge(
     state = "failed" if faults else "mismatch" if reasons else "passed"
     return {
         "state": state, "reasons": [*faults, *reasons], "terms": terms, "score": score(measured), "measured": measured,
-        "elapsed_s": round(elapsed, 3), "allowed_s": round(allowed, 2), "model": "catalogue" if terms else "unverified_model",
+        "elapsed_s": round(elapsed, 3), "allowed_s": round(allowed, 2),
+        "model": "catalogue" if terms else "unverified_model",
     }  # fmt: skip
 
 
