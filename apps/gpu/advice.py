@@ -31,7 +31,7 @@ class Subject:
     device: Device
     power: power.Card | None  # None: nothing is known of its power
     efficiency: Efficiency = roofline.DEFAULT
-    sweep: tuple[tuple[float, float], ...] = ()  # (power share, speed share)
+    sweep: tuple[tuple[float, float, float], ...] = ()  # (power share, bandwidth, fp16 rate) as measured
     index: int = 0
     limit_w: float | None = None  # the power limit it has now
     rent: float = 0.0  # AIT per hour
@@ -117,7 +117,11 @@ def spread(subject: Subject, found: Plan, speed: float = 1.0) -> dict[str, float
 
 def curve(subject: Subject, prefill_share: float) -> power.Curve:
     """The card's own curve when it was measured at enough limits, else the default one."""
-    return power.own_curve(subject.sweep) or power.default_curve(prefill_share)
+    decode = power.own_curve([(ratio, bandwidth) for ratio, bandwidth, _ in subject.sweep])
+    prefill = power.own_curve([(ratio, rate) for ratio, _, rate in subject.sweep])
+    if decode is None or prefill is None:
+        return power.default_curve(prefill_share)
+    return power.mixed(decode, prefill, prefill_share)
 
 
 def base(wish: Wish, quant: Quant) -> Load:

@@ -31,3 +31,39 @@ class UnusableResult(Invalid):
 
 class BackendRefused(Invalid):
     """The back-end's address may not be called."""
+
+
+class GpuNotFound(NotFound):
+    """There is no such card, or it is not yours."""
+
+
+class OrderNotFound(NotFound):
+    """There is no such order, or it is not for your miner."""
+
+
+class CardBooked(Conflict):
+    """A booking has the card."""
+
+
+class MinerAway(Conflict):
+    """The miner cannot be asked at the moment."""
+
+
+class BenchmarkNotFound(NotFound):
+    """There is no such benchmark, or it is not for your miner."""
+
+
+class BenchmarkOpen(Conflict):
+    """The card is being measured already."""
+
+
+class CardUnfit(Conflict):
+    """The card cannot be measured as it is."""
+
+
+class ModelUnknown(Invalid):
+    """There is no such model."""
+
+
+class SettingImpossible(Conflict):
+    """The setting cannot be changed on this card."""

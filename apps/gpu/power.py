@@ -77,9 +77,15 @@ def default_curve(prefill_share: float) -> Curve:
 
 @cache
 def _default(share: float) -> Curve:
-    decode, prefill = Curve(DECODE), Curve(PREFILL)
-    ratios = sorted({r for r, _ in DECODE} | {r for r, _ in PREFILL})
-    return Curve(tuple((r, 1 / ((1 - share) / decode(r) + share / prefill(r))) for r in ratios))
+    return mixed(Curve(DECODE), Curve(PREFILL), share)
+
+
+def mixed(decode: Curve, prefill: Curve, prefill_share: float) -> Curve:
+    """Time adds up: 1 / ((1 − share) / decode + share / prefill)."""
+    share = min(max(prefill_share, 0.0), 1.0)
+    ratios = sorted({ratio for ratio, _ in (*decode.points, *prefill.points)})
+    points = ((r, 1 / ((1 - share) / decode(r) + share / prefill(r))) for r in ratios)
+    return Curve(tuple(points), own=decode.own and prefill.own)
 
 
 def own_curve(sweep: Sequence[tuple[float, float]]) -> Curve | None:

@@ -118,15 +118,20 @@ def decode_step(device: Device, load: Load, eff: Efficiency = DEFAULT, *, speed:
     model, n = load.model, load.gpus
     over = min(max(need(load) - device.usable, 0), weights(model, load.quant) / n)
     touched = model.touched_params(load.batch) * load.quant.bits / 8
-    cache = load.batch * model.kv_bytes(load.kv_bytes) * load.ctx
     split = n if load.parallelism == "tp" else 1
-    moved = (touched + cache) / split
+    moved = _moved(load) / split
     away = over * touched / weights(model, load.quant)  # of the offloaded weights, those this step reads
     memory = max(moved - away, 0) / (eff.decode * device.bandwidth * speed)
     compute = 2 * model.active_params * load.batch / split / (eff.compute * device.compute * speed)
     link = away / device.link + _between_cards(device, load)
     overhead = LAUNCH_SECONDS * model.layers / 32
     return Step(max(memory, compute) + link + overhead, memory, compute, link, overhead)
+
+
+def _moved(load: Load) -> float:
+    """Bytes that a decoding step reads: weights its tokens touch, and every user's cache."""
+    cache = load.batch * load.model.kv_bytes(load.kv_bytes) * load.ctx
+    return load.model.touched_params(load.batch) * load.quant.bits / 8 + cache
 
 
 def _between_cards(device: Device, load: Load) -> float:
@@ -165,15 +170,14 @@ def train_need(load: Load) -> float:
 
 def bound(device: Device, load: Load) -> float:
     """Tokens per second that no software can exceed here: efficiency 1, no overhead."""
-    step = decode_step(device, load, IDEAL)
-    return load.batch / max(step.memory, step.compute)
+    split = load.gpus if load.parallelism == "tp" else 1
+    compute = 2 * load.model.active_params * load.batch / device.compute
+    return load.batch * split / max(_moved(load) / device.bandwidth, compute)
 
 
 def intensity(load: Load) -> float:
     """Operations per byte of a decoding step."""
-    moved = load.model.touched_params(load.batch) * load.quant.bits / 8
-    moved += load.batch * load.model.kv_bytes(load.kv_bytes) * load.ctx
-    return 2 * load.model.active_params * load.batch / moved
+    return 2 * load.model.active_params * load.batch / _moved(load)
 
 
 def ridge(device: Device) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from apps.gpu.services import absence, backends, classes, sweeps, work
+from apps.gpu.services import absence, backends, classes, orders, retests, settings, sweeps, work
 
 
 @shared_task
@@ -42,3 +42,15 @@ def poll_backends() -> None:
 @shared_task(soft_time_limit=backends.FEED_SECONDS, time_limit=backends.FEED_SECONDS + 30)
 def feed_backend(backend_id: str) -> None:
     backends.feed(backend_id=backend_id)
+
+
+@shared_task
+def sweep_benchmarks() -> None:
+    """End overdue challenges, judge what a crash left unjudged, challenge the cards whose time has come."""
+    settings.judge_ended()
+    retests.sweep()
+
+
+@shared_task
+def sweep_orders() -> None:
+    orders.expire_overdue()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
+from apps.gpu import urls_tuning
 from apps.gpu.views import BackendViewSet, MinerDoorViewSet, MinerViewSet
 
 door, miner, backend = MinerDoorViewSet.as_view, MinerViewSet.as_view, BackendViewSet.as_view
 
 urlpatterns = [
+    *urls_tuning.urlpatterns,
     path("v1/miners", miner({"get": "list"}), name="miners"),
     path("v1/miners/register", door({"post": "register"}), name="miner-register"),
     path("v1/miners/heartbeat", door({"post": "heartbeat"}), name="miner-heartbeat"),

@@ -7,11 +7,16 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import settings
 
 from aitbc.core.ids import uuid7
 from apps.ai.events import JobQueued
 from apps.gpu.models import Work
 from apps.gpu.services import work
+
+# The machines that run this are shared: an example may take long, which says nothing about it.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 ANYTHING: dict[str, Any] = {
     "task_type": "inference",

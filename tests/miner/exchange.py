@@ -29,6 +29,10 @@ class Exchange:
         self.checkpoint: list[str] = []
         self.leases: list[dict] | None = None
         self.inputs: dict[str, bytes] = {}
+        self.orders: list[dict] = []
+        self.errands: list[tuple[str, dict]] = []  # (path, body) of what was answered beside jobs
+        self.errand_answer: Callable[[str, dict], dict] = lambda path, body: {}
+        self.keys: dict = {"keys": []}
         self.known = True
         self.answer_status: Callable[[str, str], tuple[int, dict]] = lambda job_id, verb: (200, {})
         self.closing = False
@@ -89,6 +93,7 @@ class Exchange:
             "poll_seconds": 0.05,
             "cancel": self.cancel,
             "checkpoint": self.checkpoint,
+            "orders": self.orders,
         }
         return 200, answer | ({} if self.leases is None else {"leases": self.leases})
 
@@ -98,6 +103,13 @@ class Exchange:
         if not self.queue or self.closing or gone():
             return 204, None
         return 200, self.queue.popleft()
+
+    def on_errand(self, path: str, body: dict) -> tuple[int, dict]:
+        self.errands.append((path, body))
+        answer = self.errand_answer(path, body)
+        if path.endswith(("/begin", "/applied")):
+            self.orders = []
+        return 200, {"status": "ok"} | answer
 
     def on_answer(self, job_id: str, verb: str, body: dict) -> tuple[int, dict]:
         status, answer = self.answer_status(job_id, verb)
@@ -124,6 +136,8 @@ def _handler(exchange: Exchange) -> type[BaseHTTPRequestHandler]:
                 exchange.changed.notify_all()
 
         def do_GET(self) -> None:
+            if self.path == "/.well-known/aitbc-keys.json":
+                return self._send(200, json.dumps(exchange.keys).encode())
             job_id = self.path.split("/")[-2]
             self._send(200, exchange.inputs[job_id])
 
@@ -134,6 +148,8 @@ def _handler(exchange: Exchange) -> type[BaseHTTPRequestHandler]:
                 return exchange.on_answer(answer[1], answer[2], body)
             if path == "/register":
                 exchange.names.append(self.headers["X-Miner-ID"])
+            if path.startswith(("/orders/", "/benchmarks/")):
+                return exchange.on_errand(path, body)
             if path == "/poll":
                 return exchange.on_poll(body, self._gone)
             return {"/register": exchange.on_register, "/heartbeat": exchange.on_heartbeat}[path](body)

@@ -7,6 +7,7 @@ One errand at a time, in a thread of its own; a benchmark waits until no job run
 import logging
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from apps.gpu.miner import tuner
@@ -17,6 +18,7 @@ from apps.gpu.miner.workers import Child, Hooks, Outcome
 log = logging.getLogger("aitbc.miner")
 
 STEP_SECONDS = 600.0
+CLOCKS_DIFFER = timedelta(minutes=10)
 REMEMBERED = 1000  # orders done, so that none is obeyed twice
 
 
@@ -41,13 +43,12 @@ class Errands:
         for order in _objects(told.get("orders")):
             if order.get("kind") == "apply" and self._start(self._obey, order):
                 return
-        for asked in _objects(told.get("benchmarks")):
-            if self._idle() and self._start(self._benchmark, asked):
+            if order.get("kind") == "benchmark" and self._idle() and self._start(self._benchmark, order):
                 return
 
     def _start(self, work: Callable[[dict], None], errand: dict) -> bool:
         with self._lock:
-            if self.busy or errand.get("id") in self._done:
+            if self.busy or errand.get("order_id") in self._done:
                 return False
             self.busy = True
         threading.Thread(target=self._run, args=(work, errand), name=f"errand-{errand.get('id')}", daemon=True).start()
@@ -57,29 +58,27 @@ class Errands:
         try:
             work(errand)
         except (Rejected, TryLater) as error:
-            log.warning("errand %s: %s", errand.get("id"), error)
+            log.warning("errand %s: %s", errand.get("order_id"), error)
         except Exception:  # a miner outlives whatever it is asked for
-            log.exception("errand %s failed", errand.get("id"))
+            log.exception("errand %s failed", errand.get("order_id"))
         finally:
             self.busy = False
 
-    def _benchmark(self, asked: dict) -> None:
+    def _benchmark(self, order: dict) -> None:
         """Measure, then begin (the exchange's clock starts), commit, answer."""
-        path = f"/benchmarks/{asked['id']}"
+        asked = order["body"]
+        path = f"/benchmarks/{asked['benchmark_id']}"
+        log.info("benchmark of %s begins", asked.get("name") or "a card")
         child = Child("proof", self._memory_mb, self._threads)
-        log.info("benchmark %s of %s begins", asked["id"], asked.get("name") or "a card")
         try:
-            wanted = {"uuid": asked.get("uuid"), "device": asked.get("device")}
-            measured = self._step(child, {"step": "measure", **wanted})
+            measured = self._step(child, {"step": "measure", "uuid": asked.get("uuid"), "device": asked.get("device")})
             task = self._exchange.errand(f"{path}/begin", {})["task"]
             committed = self._step(child, {"step": "commit", "task": task})
             question = self._exchange.errand(f"{path}/commit", committed | measured)["question"]
-            verdict = self._exchange.errand(
-                f"{path}/answer", self._step(child, {"step": "answer", "question": question})
-            )
-            log.info("benchmark %s: %s", asked["id"], verdict.get("state"))
+            opened = self._step(child, {"step": "answer", "question": question})
+            log.info("benchmark: %s", self._exchange.errand(f"{path}/answer", opened).get("state"))
         except CouldNot as error:
-            log.warning("benchmark %s: %s", asked["id"], error)
+            log.warning("benchmark: %s", error)
             self._exchange.errand(f"{path}/fail", {"reason": str(error)[:300]})
         finally:
             child.close()
@@ -92,18 +91,29 @@ class Errands:
         return outcome.result
 
     def _obey(self, order: dict) -> None:
-        """Change a card's settings, if the order is the exchange's, is for this miner, and is allowed here."""
+        """Change a card's settings, if the order is the exchange's, is fresh, and is allowed here."""
         body = order.get("body") if isinstance(order.get("body"), dict) else {}
         try:
-            if not self._keyring.signed(body, order.get("signature")) or body.get("order_id") != order.get("id"):
-                raise tuner.NotPermitted("the order does not carry the exchange's signature")
-            answer = {"applied": True, "settings": tuner.apply(str(body.get("gpu_uuid") or ""), body["settings"])}
+            self._check(body, order.get("signature"))
+            answer = {"settings": tuner.apply(str(body.get("gpu_uuid") or ""), body.get("settings") or {})}
         except tuner.NotPermitted as error:
-            answer = {"applied": False, "reason": str(error)[:300]}
-        log.info("order %s: %s", order.get("id"), answer.get("reason") or f"applied {answer['settings']}")
-        self._exchange.errand(f"/orders/{order['id']}/applied", answer)
-        self._done = [*self._done[-REMEMBERED:], str(order["id"])]
+            answer = {"refused": str(error)[:300]}
+        log.info("order %s: %s", order["order_id"], answer)
+        self._done = [*self._done[-REMEMBERED:], str(order["order_id"]), str(body.get("serial"))]
+        self._exchange.errand(f"/orders/{order['order_id']}/applied", answer)
+
+    def _check(self, body: dict, signature: Any) -> None:
+        if not self._keyring.signed(body, signature):
+            raise tuner.NotPermitted("the order does not carry the exchange's signature")
+        if str(body.get("serial")) in self._done:
+            raise tuner.NotPermitted("the order was obeyed before")
+        try:
+            late = datetime.now(UTC) > datetime.fromisoformat(str(body.get("not_after"))) + CLOCKS_DIFFER
+        except ValueError:
+            late = True
+        if late:
+            raise tuner.NotPermitted("the order is out of date")
 
 
 def _objects(told: Any) -> list[dict]:
-    return [one for one in told if isinstance(one, dict) and one.get("id")] if isinstance(told, list) else []
+    return [one for one in told if isinstance(one, dict) and one.get("order_id")] if isinstance(told, list) else []

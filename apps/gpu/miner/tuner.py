@@ -42,23 +42,31 @@ def _limit(nvml: Any, handle: Any, watts: float) -> dict[str, Any]:
         nvml.nvmlDeviceSetPowerManagementLimit(handle, round(watts * 1000))
     except nvml.NVMLError as error:
         raise NotPermitted(f"the driver refused: {error} (setting a power limit needs root)") from error
-    return {"power_limit_w": gpus._asked(nvml, nvml.nvmlDeviceGetPowerManagementLimit, handle) / 1000}
+    return {"power_limit_w": _asked(nvml, nvml.nvmlDeviceGetPowerManagementLimit, handle) / 1000}
 
 
 def _handle(nvml: Any, uuid: str) -> Any:
     for _, handle in gpus._handles(nvml):
-        if not uuid or gpus._text(gpus._asked(nvml, nvml.nvmlDeviceGetUUID, handle)) == uuid:
+        if not uuid or gpus._text(_asked(nvml, nvml.nvmlDeviceGetUUID, handle)) == uuid:
             return handle
     return None
 
 
+def _asked(nvml: Any, question: Any, *arguments: Any) -> Any:
+    """Ask the driver; None for what this card cannot tell."""
+    try:
+        return question(*arguments)
+    except nvml.NVMLError:
+        return None
+
+
 def _read(nvml: Any, handle: Any) -> dict[str, Any]:
     def asked(question: Any, *more: Any) -> Any:
-        return gpus._asked(nvml, question, handle, *more)
+        return _asked(nvml, question, handle, *more)
 
     limit, draw = asked(nvml.nvmlDeviceGetPowerManagementLimit), asked(nvml.nvmlDeviceGetPowerUsage)
     found = {
-        "driver": gpus._text(gpus._asked(nvml, nvml.nvmlSystemGetDriverVersion)),
+        "driver": gpus._text(_asked(nvml, nvml.nvmlSystemGetDriverVersion)),
         "graphics_mhz": asked(nvml.nvmlDeviceGetClockInfo, nvml.NVML_CLOCK_GRAPHICS),
         "memory_mhz": asked(nvml.nvmlDeviceGetClockInfo, nvml.NVML_CLOCK_MEM),
         "temperature_c": asked(nvml.nvmlDeviceGetTemperature, nvml.NVML_TEMPERATURE_GPU),

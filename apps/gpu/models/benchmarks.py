@@ -24,6 +24,9 @@ class BenchmarkQuerySet(models.QuerySet["GPUBenchmark"]):
     def of_miner(self, miner_id: UUID) -> Self:
         return self.filter(gpu__miner_id=miner_id)
 
+    def of_owner(self, owner_id: UUID) -> Self:
+        return self.filter(gpu__owner_id=owner_id)
+
     def overdue(self, now: datetime) -> Self:
         return self.open().filter(due_at__lt=now)
 
@@ -49,8 +52,16 @@ class GPUBenchmark(StatefulModel):
     score = models.FloatField(null=True)
     requested_by = models.CharField(max_length=120)
     requested_at = models.DateTimeField(default=timezone.now)
+    begun_at = models.DateTimeField(null=True, help_text="When the miner was given the nonce: our clock starts.")
     due_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
+    order = models.ForeignKey(
+        "gpu.MinerOrder", on_delete=models.SET_NULL, null=True, related_name="told", help_text="How its miner was told."
+    )
+    proves = models.ForeignKey(
+        "gpu.MinerOrder", on_delete=models.SET_NULL, null=True, related_name="proofs",
+        help_text="The change of settings whose effect it measures.",
+    )  # fmt: skip
 
     objects = BenchmarkQuerySet.as_manager()
 
@@ -96,6 +107,7 @@ class MinerOrder(StatefulModel):
     class Kind(models.TextChoices):
         SCAN = "scan"
         APPLY = "apply"
+        BENCHMARK = "benchmark"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     miner = models.ForeignKey(Miner, on_delete=models.CASCADE, related_name="orders")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Self
 from uuid import UUID
 
@@ -77,6 +78,9 @@ class GPUQuerySet(models.QuerySet["GPURegistry"]):
 
     def named(self, ids: Collection[UUID]) -> Self:
         return self.filter(pk__in=ids)
+
+    def due_for_retest(self, now: datetime) -> Self:
+        return self.rentable().filter(retest_at__lt=now)
 
     def locked(self) -> Self:
         return self.order_by("pk").select_for_update(no_key=True)

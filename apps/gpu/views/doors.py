@@ -39,7 +39,7 @@ from apps.gpu.serializers_answers import (
     PulseSerializer,
     RegisteredSerializer,
 )
-from apps.gpu.services import claim, classes, leases, miners
+from apps.gpu.services import claim, classes, leases, miners, orders
 from apps.gpu.services.roster import Known
 
 MINER = "miner"
@@ -140,6 +140,7 @@ class MinerDoorViewSet(MinerIdentity):
                 "cancel": pulse.cancel,
                 "checkpoint": pulse.checkpoint,
                 "leases": pulse.leases,
+                "orders": orders.told(pulse.miner.pk),
             }
         )
 
