@@ -7,7 +7,10 @@ from typing import ClassVar
 from django.contrib import admin
 
 from aitbc.core.admin import ReadOnlyAdmin
+from apps.gpu.admin_tuning import BenchmarkTransitionAdmin, GPUBenchmarkAdmin
 from apps.gpu.models import Backend, LateResult, Lease, Miner, MinerTransition, RequirementClass, Work
+
+__all__ = ["BenchmarkTransitionAdmin", "GPUBenchmarkAdmin"]
 
 
 @admin.register(Miner)

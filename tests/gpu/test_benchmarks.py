@@ -12,7 +12,7 @@ from apps.gpu import challenge
 from apps.gpu.models import GPUBenchmark, GPURegistry, GPUTransition, MinerOrder
 from apps.gpu.services import retests
 from tests.clients import Api
-from tests.gpu.cards import M, Honest, card, cpu, figures, register, small
+from tests.gpu.cards import Honest, M, card, cpu, figures, register, small
 
 GOOD = figures(860, 29, 110)
 

@@ -48,7 +48,7 @@ def rtx(memory: float, bandwidth: float, compute: float, tdp: float) -> Subject:
 
 
 def test_an_rtx_5060_ti_decodes_a_7b_model_as_measured():
-    """81.2 tokens/s of Qwen2.5-Coder-7B Q4_K_M, 4.68 GB of weights over 448 GB/s: 85 % of the bound (inventivehq.com)."""
+    """81.2 tok/s of Qwen2.5-Coder-7B Q4_K_M, 4.68 GB over 448 GB/s: 85 % of the bound (inventivehq.com)."""
     card = rtx(16, 448, 94.8, 180)
     wish = Wish(llm.find("Qwen2.5-7B"), quant=llm.quant_of("q4_k_m"), ctx=128, objective="max_throughput", batch=1)
     load = advice.base(wish, wish.quant)

@@ -59,8 +59,14 @@ def _spread(residuals: list[float]) -> tuple[float, float]:
     if len(residuals) < RESIDUALS_FROM:
         return roofline.DEFAULT.low, roofline.DEFAULT.high
     ordered = sorted(residuals)
-    low, high = (ordered[round(share * (len(ordered) - 1))] for share in (0.1, 0.9))
-    return min(math.exp(low), 1.0), max(math.exp(high), 1.0)
+    return min(math.exp(_quantile(ordered, 0.1)), 1.0), max(math.exp(_quantile(ordered, 0.9)), 1.0)
+
+
+def _quantile(ordered: list[float], share: float) -> float:
+    """Linear between the two nearest."""
+    at = share * (len(ordered) - 1)
+    left = min(int(at), len(ordered) - 2)
+    return ordered[left] + (at - left) * (ordered[left + 1] - ordered[left])
 
 
 def _point(benchmark: GPUBenchmark) -> dict[str, float] | None:
