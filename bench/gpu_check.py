@@ -11,6 +11,8 @@ import json
 import secrets
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,49 +31,62 @@ def main() -> int:
     given = arguments()
     cards = gpus.detect()
     card = cards[0] if cards else {"name": "cpu", "memory_mb": 512, "uuid": ""}
-    device = devices.pick(wanted="" if given.backend == "auto" else "")
-    if given.backend == "cupy":
-        device = devices._cupy() or device
+    device = devices._cupy() if given.backend == "cupy" else devices.pick()
     model = catalogue_row(card["name"])
     print(f"card: {card}\ncatalogue: {model and model['model']}\nbackend: {device.backend} on {device.name}")
-
-    begun = time.perf_counter()
-    figures = suite.measure(device)
+    with clock("suite"):
+        figures = suite.measure(device)
     environment = suite.environment(device, card["uuid"])
-    suite_seconds = time.perf_counter() - begun
+    show_figures(figures, environment)
 
-    fp32 = float(model["fp32_tflops"]) if model else 1.0
-    task = task_for(device, card["memory_mb"], fp32, given.memory_share)
+    task = task_for(device, card["memory_mb"], float(model["fp32_tflops"]) if model else 1.0, given.memory_share)
+    found = prove(task, device)
+    judged = judge(task, figures, environment, found, model)
+    show_verdict(task, found, judged)
+    print(f"power: {tuner.state(card['uuid'])}")
+    if given.json:
+        told = {"card": card, "figures": figures, "environment": environment, "task": task.to_json(), "verdict": judged,
+                "seconds": found["commitment"]["seconds"], "took": took}  # fmt: skip
+        Path(given.json).write_text(json.dumps(told, indent=1))
+    return 0 if found["refused"] and judged["state"] == "passed" else 1
+
+
+took: dict[str, float] = {}
+
+
+@contextmanager
+def clock(name: str) -> Iterator[None]:
     begun = time.perf_counter()
+    yield
+    took[name] = round(time.perf_counter() - begun, 3)
+    print(f"{name}: {took[name]:.2f} s", flush=True)
+
+
+def prove(task: challenge.Task, device: Any) -> dict[str, Any]:
+    """The challenge as miner and exchange go through it, and a forged answer."""
     prover = Prover(task, device)
-    commitment = prover.commit()
-    elapsed = time.perf_counter() - begun
-
+    with clock("proof"):
+        commitment = prover.commit()
     question = challenge_check.draw(task)
-    begun = time.perf_counter()
-    answer = json.loads(json.dumps(prover.answer(question)))
-    answered = time.perf_counter() - begun
-    begun = time.perf_counter()
-    faults = challenge_check.check(task, commitment, question, answer)
-    checked = time.perf_counter() - begun
+    with clock("answer"):
+        sent = json.dumps(prover.answer(question))
+    print(f"answer: {len(sent) / 1e6:.2f} MB")
+    answer = json.loads(sent)
+    with clock("check"):
+        faults = challenge_check.check(task, commitment, question, answer)
     forged = {**answer, "rows": [answer["rows"][-1], *answer["rows"][1:]]}
     refused = bool(challenge_check.check(task, commitment, question, forged))
+    print(f"faults: {faults}; forged answer refused: {refused}")
+    return {"commitment": commitment, "faults": faults, "refused": refused}
 
+
+def judge(task: challenge.Task, figures: dict, environment: dict, found: dict, model: dict | None) -> dict[str, Any]:
     reference = {name: float(model[column] or 0) or None for name, column in NAMES.items()} if model else {}
-    judged = verdict.judge(
-        task, figures, reference, elapsed=elapsed, faults=faults,
+    return verdict.judge(
+        task, figures, reference, elapsed=took["proof"], faults=found["faults"],
         fp16_accumulate=environment.get("fp16_accumulate", ""),
         consumer=bool(model) and model["consumer_grade"] == "true",
     )  # fmt: skip
-    show(figures, environment, task, commitment, judged)
-    print(f"suite {suite_seconds:.1f} s · proof {elapsed:.2f} s (allowed {judged['allowed_s']:.1f}) · answer {answered:.2f} s"
-          f" of {len(json.dumps(answer)) / 1e6:.2f} MB · check {checked:.3f} s · forged answer refused: {refused}")  # fmt: skip
-    print(f"power: {tuner.state(card['uuid'])}")
-    if given.json:
-        Path(given.json).write_text(json.dumps({"card": card, "figures": figures, "environment": environment,
-            "task": task.to_json(), "seconds": commitment["seconds"], "elapsed": elapsed, "check_s": checked,
-            "verdict": judged}, indent=1))  # fmt: skip
-    return 0 if not faults and refused and judged["state"] == "passed" else 1
 
 
 def task_for(device: Any, memory_mb: int, fp32: float, share: float) -> challenge.Task:
@@ -92,18 +107,20 @@ def catalogue_row(name: str) -> dict[str, str] | None:
     return max(rows, key=lambda row: len(row["model"]), default=None) or (hints[0] if hints else None)
 
 
-def show(figures: dict, environment: dict, task: challenge.Task, commitment: dict, judged: dict) -> None:
+def show_figures(figures: dict, environment: dict) -> None:
     for name, one in figures.items():
-        print(
-            f"{name:20} {one['median']:>10.4g} {one['unit']:7} 95 % [{one['low']:.4g}, {one['high']:.4g}] of {len(one['runs'])}"
-        )
+        span = f"95 % [{one['low']:.4g}, {one['high']:.4g}] of {len(one['runs'])} runs"
+        print(f"{name:20} {one['median']:>10.4g} {one['unit']:7} {span}")
     print("environment:", environment)
-    print(f"task: {task.rounds} products of {task.words}² ({task.flop / 1e12:.1f} TFLOP), {task.bytes / 2**30:.1f} GiB;"
-          f" took {commitment['seconds']}")  # fmt: skip
+
+
+def show_verdict(task: challenge.Task, found: dict, judged: dict) -> None:
+    size = f"{task.flop / 1e12:.1f} TFLOP, {task.bytes / 2**30:.1f} GiB"
+    print(f"task: {task.rounds} products of {task.words}² ({size}); took {found['commitment']['seconds']} s,"
+          f" allowed {judged['allowed_s']:.1f} s")  # fmt: skip
     for term in judged["terms"]:
-        print(
-            f"{term['term']:20} {term['measured']:.4g} / {term['reference']:.4g} = {term['ratio']:.2f}  {'ok' if term['ok'] else 'NO'}"
-        )
+        mark = "ok" if term["ok"] else "NO"
+        print(f"{term['term']:20} {term['measured']:.4g} / {term['reference']:.4g} = {term['ratio']:.2f}  {mark}")
     print("verdict:", judged["state"], judged["reasons"], "score", judged["score"])
 
 

@@ -43,16 +43,8 @@ JANITORS = {
     "marketplace.MarketplaceBid": dict.fromkeys(("pending", "open"), "apps.marketplace.tasks.close_auctions"),
     "marketplace.GPUBooking": dict.fromkeys(
         (
-            "requested",
-            "reserved",
-            "provisioning",
-            "active",
-            "reclaiming",
-            "ended",
-            "no_show",
-            "failed_hardware",
-            "cancelled_renter",
-            "cancelled_provider",
+            "requested", "reserved", "provisioning", "active", "reclaiming", "ended", "no_show", "failed_hardware",
+            "cancelled_renter", "cancelled_provider",
         ),
         "apps.marketplace.tasks.run_bookings",
     ),

@@ -88,7 +88,9 @@ SELECT gen_random_uuid(), nextval('trading_transfer_seq'), debit_id, credit_id, 
 def test_a_hold_resolved_twice_is_reported(paid_job: Callable[[], UUID]) -> None:
     paid_job()
 
-    sabotage("ALTER TABLE trading_transfer DROP CONSTRAINT trading_transfer_pending_id_key", COPY.format("capture"))
+    sabotage(
+        "ALTER TABLE trading_transfer DROP CONSTRAINT trading_transfer_pending_id_key", COPY.format("capture")
+    )
 
     assert any("resolved 2 times" in line for line in reported("I16"))
 

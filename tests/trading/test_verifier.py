@@ -196,7 +196,7 @@ def test_odd_json_is_not_read(text):
 
 
 @pytest.mark.parametrize(
-    "value", [{"b": '€\u0007"\\\n/', "a": [1, None, True]}, {"\U0001f600": 1, "\ufb33": 2}, "\x7f\u2028"]
+    "value", [{"b": "€\u0007\"\\\n/", "a": [1, None, True]}, {"\U0001f600": 1, "\ufb33": 2}, "\x7f\u2028"]
 )
 def test_its_canonical_json_is_that_of_the_library(value):
     assert verify_receipt.canonical(value) == canonical.encode(value)

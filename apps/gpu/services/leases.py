@@ -155,7 +155,10 @@ def release(*, owner_id: UUID, job_ids: Sequence[UUID], since: datetime) -> int:
         sql.execute(RELEASE, {"jobs": list(job_ids), "owner": owner_id, "since": since})
         rows = sql.fetchall()
         emit(
-            *(LeaseReleased(job_id=str(job), attempt=attempt, miner_id=str(miner)) for *_, job, attempt, miner in rows),
+            *(
+                LeaseReleased(job_id=str(job), attempt=attempt, miner_id=str(miner))
+                for *_, job, attempt, miner in rows
+            ),
             by="gpu",
         )
         announce([row[:4] for row in rows])
