@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+# This folder has modules named like the standard library's; only the root is looked into.
+sys.path[0] = str(ROOT)
 
 from apps.gpu import challenge, challenge_check, verdict  # noqa: E402
 from apps.gpu.miner import devices, gpus, suite, tuner  # noqa: E402

@@ -11,6 +11,14 @@ from apps.gpu.challenge import Numpy
 from apps.gpu.miner.engines import has_module
 
 
+# Four words a thread: an H200 moves 2.5 TB/s by single words (cupy's own elementwise kernels), 4.3 by four.
+TRIAD = """extern "C" __global__ void triad(const float4* b, const float4* c, float4* a) {
+  const long long i = blockIdx.x * (long long)blockDim.x + threadIdx.x;
+  const float4 x = b[i], y = c[i];
+  a[i] = make_float4(x.x + 3.0f * y.x, x.y + 3.0f * y.y, x.z + 3.0f * y.z, x.w + 3.0f * y.w);
+}"""
+
+
 class Cpu(Numpy):
     """The processor. Every figure taken here is flagged `device: cpu`."""
 
@@ -189,8 +197,8 @@ class Cupy:
     def triad(self) -> tuple[Callable[[], Any], float]:
         """STREAM's triad a = b + s·c in float32, fused into one kernel, and the bytes that one run moves."""
         b, c, a = (self.cupy.ones(self.triad_words, "float32") for _ in range(3))
-        kernel = self.cupy.ElementwiseKernel("float32 b, float32 c", "float32 a", "a = b + 3.0f * c", "triad")
-        return lambda: kernel(b, c, a), 3 * 4.0 * self.triad_words
+        kernel, quads = self.cupy.RawKernel(TRIAD, "triad"), self.triad_words // 4
+        return lambda: kernel((quads // 256,), (256,), (b, c, a)), 3 * 4.0 * self.triad_words
 
     def product(self, dtype: str) -> tuple[Callable[[], Any], float] | None:
         """A matrix product and its operations."""
