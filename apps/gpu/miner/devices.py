@@ -10,7 +10,6 @@ import numpy
 from apps.gpu.challenge import Numpy
 from apps.gpu.miner.engines import has_module
 
-
 # Four words a thread: an H200 moves 2.5 TB/s by single words (cupy's own elementwise kernels), 4.3 by four.
 TRIAD = """extern "C" __global__ void triad(const float4* b, const float4* c, float4* a) {
   const long long i = blockIdx.x * (long long)blockDim.x + threadIdx.x;
