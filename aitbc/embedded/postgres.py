@@ -64,6 +64,11 @@ class Postgres:
         return f"postgresql://{USER}@{quote(str(self.sockets), safe='')}/aitbc"
 
     def start(self, seconds: float = 60) -> None:
+        self.launch()
+        self.wait(seconds)
+
+    def launch(self) -> None:
+        """Start it without waiting for its answer."""
         for folder in (self.home, self.sockets):
             places.private(folder)
         if self.log.exists() and self.log.stat().st_size > STALE_LOG:
@@ -73,7 +78,6 @@ class Postgres:
         self.clear_the_way()
         self.end_leftovers()
         self.spawn()
-        self.wait(seconds)
 
     def open_log(self) -> IO[bytes]:
         return self.log.open("ab")

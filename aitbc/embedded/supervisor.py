@@ -21,10 +21,13 @@ from django.apps import apps
 from rich.console import Console
 
 from aitbc.embedded.children import ServerFailed, spawn, stop
+from aitbc.embedded.postgres import Postgres
 from aitbc.embedded.programs import Program, commands
 from aitbc.embedded.servers import Servers, run_dir
+from aitbc.embedded.valkey import Valkey
 
 ROOT = Path(__file__).resolve().parents[2]
+SERVER_PAUSE = 1.0
 ROLES = {"web": "web", "worker": "worker", "beat": "worker", "relay": "relay", "miner": "shell"}
 
 
@@ -47,6 +50,7 @@ class Supervisor:
         self.miner = miner
         self.programs: list[Program] = []
         self.stopping = False
+        self.servers_due = 0.0
 
     def take_lock(self) -> IO[str]:
         """One supervisor a folder; the lock dies with the process."""
@@ -160,17 +164,22 @@ class Supervisor:
         raise ServerFailed(f"{self.url}/health did not answer within {seconds:.0f} s")
 
     def look(self) -> None:
-        """Start again what has ended. A server that cannot be started now is tried again at the next look."""
-        for server in self.servers.ended():
-            self.console.print(f"[red]{type(server).__name__} ended; starting it again[/]")
-            try:
-                server.start()
-            except (ServerFailed, OSError) as error:
-                self.console.print(f"[red]{type(server).__name__} does not start: {error}[/]")
-                server.stop()
-                time.sleep(1)
+        """Start again what has ended; nobody waits for anybody."""
+        if time.monotonic() >= self.servers_due:
+            for server in self.servers.ended():
+                self.relaunch(server)
         for program in self.programs:
             program.look()
+
+    def relaunch(self, server: Postgres | Valkey) -> None:
+        """Start a server again; if it ends again, or cannot be started just now, once more a second later."""
+        name = type(server).__name__
+        self.console.print(f"[red]{name} ended; starting it again[/]")
+        self.servers_due = time.monotonic() + SERVER_PAUSE
+        try:
+            server.launch()
+        except (ServerFailed, OSError) as error:
+            self.console.print(f"[red]{name} does not start: {error}[/]")
 
     def watch(self, until: Callable[[], bool]) -> None:
         """Keep everything running until told to stop, or until this holds."""

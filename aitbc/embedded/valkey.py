@@ -38,6 +38,11 @@ class Valkey:
         return f"unix://{self.socket}"
 
     def start(self, seconds: float = 20) -> None:
+        self.launch()
+        self.wait(seconds)
+
+    def launch(self) -> None:
+        """Start it without waiting for its answer."""
         self.home.mkdir(parents=True, exist_ok=True)
         self.socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.socket.parent.chmod(0o700)
@@ -46,9 +51,11 @@ class Valkey:
         self.socket.unlink(missing_ok=True)
         with self.log.open("ab") as log:
             self.process = spawn([binary(), *self.flags()], out=log)
+
+    def wait(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while not self.answers():
-            if time.monotonic() > deadline or self.process.poll() is not None:
+            if time.monotonic() > deadline or self.process is None or self.process.poll() is not None:
                 raise ServerFailed(f"Valkey did not start; see {self.log}")
             time.sleep(0.02)
 

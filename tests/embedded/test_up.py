@@ -80,7 +80,7 @@ def test_what_dies_is_started_again_and_a_killed_supervisor_leaves_nothing(
         os.kill(pid, signal.SIGKILL)
     eventually(lambda: programs(var, "aitbc relay") not in ([], [relay]), 30, "the relay is started again")
     eventually(lambda: programs(var, "bin/postgres -D") not in ([], [postmaster]), 30, "PostgreSQL is started again")
-    assert answers(port)
+    eventually(lambda: answers(port), 30, "it answers")
 
     supervisor.kill()
     eventually(lambda: not of_folder(var), 60, "nothing is left running")

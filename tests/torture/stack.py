@@ -54,7 +54,7 @@ class Stack:
             self.process = subprocess.Popen(
                 command, env=self.environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
-        self.wait(120)
+        self.wait(240)
         self.keys = read_env(self.var / "dev.env")
 
     def wait(self, seconds: float) -> None:
