@@ -65,7 +65,7 @@ class ReadOnlyAdmin(DomainAdmin):
 def in_ait(name: str) -> Callable[[Any], str]:
     """A column of the admin: this amount of a row, in AIT."""
 
-    @admin.display(description=labelled(name), ordering=name)
+    @admin.display(description=labelled(name).replace("_", " "), ordering=name)
     def column(row: Any) -> str:
         micro = getattr(row, name)
         return "" if micro is None else format_amount(micro)
@@ -145,6 +145,9 @@ def _ids(queryset: QuerySet[Any]) -> list[int]:
     return list(queryset.values_list("pk", flat=True))
 
 
-# Django imports this module when all models are known: every domain's outbox has its page, later domains' too.
-for _label in LABELS:
-    admin.site.register(apps.get_model(_label, "Outbox"), OutboxAdmin)
+def show_outboxes() -> None:
+    """Give every domain's outbox its page, later domains' too; called when all admin modules are loaded."""
+    for label in LABELS:
+        outbox = apps.get_model(label, "Outbox")
+        if not admin.site.is_registered(outbox):
+            admin.site.register(outbox, OutboxAdmin)

@@ -107,7 +107,7 @@ def test_the_admin_shows_money_in_ait_and_times_with_their_zone(staff, client_ap
 
     page = staff.get(reverse("admin:ai_aijob_change", args=[job["id"]])).content.decode()
     assert "0.500000" in page and "500000<" not in page.replace("0.500000<", "")
-    assert "payment_amount (AIT)" in page
+    assert "ayment amount (AIT)" in page
     assert " UTC" in page
 
 

@@ -63,7 +63,8 @@ def test_every_door_answers_what_it_is_asked(lives):
             said.append(probe.said(life, answer))
         _, operation = by_route()[probe.method, simplified(route_of(answer))]
         tried[operation["operationId"]] = where
-        assert answer.status_code == 204 or probe.constant or said[0] != said[1], f"{where} answers {said[0]} whatever it is asked"
+        silent = answer.status_code == 204 or probe.constant
+        assert silent or said[0] != said[1], f"{where} answers {said[0]} whatever it is asked"
 
     untried = {one["operationId"] for _, _, one in operations()} - set(tried)
     assert sorted(name for name in untried if not is_constant(name, CONSTANT)) == []
