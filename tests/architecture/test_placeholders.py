@@ -30,7 +30,8 @@ CONSTANT = {
 
 def parts(name: str) -> list[Any]:
     """This attribute of each domain's tests/<label>/probes.py."""
-    modules = [import_module(f"tests.{label}.probes") for label in LABELS if find_spec(f"tests.{label}")]
+    named = [f"tests.{label}.probes" for label in LABELS if find_spec(f"tests.{label}")]
+    modules = [import_module(name) for name in named if find_spec(name)]
     return [getattr(module, name) for module in modules]
 
 
