@@ -6,7 +6,7 @@ export DJANGO_SETTINGS_MODULE ?= aitbc.settings
 # Throw-away PostgreSQL and Valkey, unless DATABASE_URL / REDIS_URL name real ones.
 WITH_SERVERS := $(BIN)/python -m aitbc.embedded exec --
 
-.PHONY: up test check bench torture schema clients lock clean
+.PHONY: up test check bench torture schema examples clients lock clean
 
 up: $(VENV)/installed
 	@$(BIN)/python manage.py up $(ARGS)
@@ -31,6 +31,10 @@ check: $(VENV)/installed
 
 schema: $(VENV)/installed
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/schema.yml
+
+# What the schema shows as examples, taken from the doors themselves; needed when a door or its answer changes.
+examples: $(VENV)/installed
+	$(WITH_SERVERS) $(BIN)/python -m pytest -p tests.architecture.record tests/architecture/test_placeholders.py
 
 # Python with nothing but this environment; TypeScript where npx is at hand. Generated from the schema, never edited.
 clients: $(VENV)/installed

@@ -35,8 +35,10 @@ def routes_of(domain: Domain) -> Routes:
 
 
 domains = served(settings.AITBC_SERVICES)
+# A process that serves one domain is that service: /health says its name, as on the service's own port of old.
+alone: dict[str, Any] = {"label": domains[0].label} if len(domains) == 1 else {}
 urlpatterns: Routes = [
-    path("health", HealthViewSet.as_view({"get": "live"}), name="health"),
+    path("health", HealthViewSet.as_view({"get": "live"}, **alone), name="health"),
     path("services", HealthViewSet.as_view({"get": "services"}), name="services"),
     path("metrics", site.SiteViewSet.as_view({"get": "metrics"}), name="metrics"),
     path(".well-known/aitbc-keys.json", site.SiteViewSet.as_view({"get": "keys"}), name="signing-keys"),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django import forms
+from django.apps import apps
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -13,7 +14,11 @@ from django.template.response import TemplateResponse
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin
 
+from aitbc.core.fields import AmountField
 from aitbc.core.messaging import relay
+from aitbc.core.money import format_amount
+from aitbc.core.tables import AIT, labelled
+from aitbc.domains import LABELS
 
 
 class DomainAdmin(ModelAdmin):
@@ -22,6 +27,26 @@ class DomainAdmin(ModelAdmin):
     list_per_page = 50
     show_full_result_count = False
     actions_on_top = True
+
+    def __init__(self, model: type[Model], admin_site: Any) -> None:
+        """Money is shown in AIT, not as the whole number of micro-AIT that the column holds."""
+        super().__init__(model, admin_site)
+        self.amounts = {field.name for field in model._meta.fields if isinstance(field, AmountField)}
+        self.amounts |= {name for name in AIT if isinstance(getattr(model, name, None), property)}
+        for name in self.amounts:
+            setattr(self, f"{name}_ait", in_ait(name))
+
+    def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
+        return self.with_units(super().get_list_display(request))
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Sequence[Any]:
+        return self.with_units(super().get_fields(request, obj))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Sequence[Any]:
+        return [*super().get_readonly_fields(request, obj), *(f"{name}_ait" for name in sorted(self.amounts))]
+
+    def with_units(self, names: Sequence[Any]) -> list[Any]:
+        return [f"{name}_ait" if name in self.amounts else name for name in names]
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False  # rows end by a service, which knows what depends on them
@@ -35,6 +60,17 @@ class ReadOnlyAdmin(DomainAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+def in_ait(name: str) -> Callable[[Any], str]:
+    """A column of the admin: this amount of a row, in AIT."""
+
+    @admin.display(description=labelled(name).replace("_", " "), ordering=name)
+    def column(row: Any) -> str:
+        micro = getattr(row, name)
+        return "" if micro is None else format_amount(micro)
+
+    return column
 
 
 class ReasonForm(forms.Form):
@@ -107,3 +143,11 @@ class OutboxAdmin(ReadOnlyAdmin):
 
 def _ids(queryset: QuerySet[Any]) -> list[int]:
     return list(queryset.values_list("pk", flat=True))
+
+
+def show_outboxes() -> None:
+    """Give every domain's outbox its page, later domains' too; called when all admin modules are loaded."""
+    for label in LABELS:
+        outbox = apps.get_model(label, "Outbox")
+        if not admin.site.is_registered(outbox):
+            admin.site.register(outbox, OutboxAdmin)

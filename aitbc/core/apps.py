@@ -12,3 +12,6 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         from aitbc.core import checks  # noqa: F401  (registers the system checks)
+        from aitbc.core.admin import show_outboxes
+
+        show_outboxes()  # django.contrib.admin stands before us in INSTALLED_APPS: its pages are all known by now

@@ -1,7 +1,7 @@
 """Examples for the schema: what a request and its answer really look like.
 
-Each domain keeps its own in apps/<label>/examples.json, under "<view set>.<action>"; they were taken from a running
-exchange, and tests/architecture/test_schema.py holds each against the schema it illustrates.
+Each domain keeps its own in apps/<label>/examples.json, under "<view set>.<action>". `make examples` takes them from
+the doors themselves; tests/architecture/test_schema.py holds each against the schema it illustrates.
 """
 
 from __future__ import annotations

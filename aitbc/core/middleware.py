@@ -98,7 +98,7 @@ def dress(request: HttpRequest, response: HttpResponseBase) -> None:
         headers.pop("Content-Type", None)  # there is nothing that could have a type
     headers["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
     headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Referrer-Policy", "no-referrer")
+    headers.setdefault("Referrer-Policy", "same-origin")
     headers.setdefault("X-Frame-Options", "DENY")
     is_page = headers.get("Content-Type", "").startswith("text/html")
     headers.setdefault("Content-Security-Policy", PAGE_POLICY if is_page else JSON_POLICY)

@@ -101,7 +101,8 @@ CSRF_FAILURE_VIEW = "aitbc.core.problems.forbidden"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Strict"
 CSRF_COOKIE_SAMESITE = "Strict"
-SECURE_REFERRER_POLICY = "no-referrer"
+# Not "no-referrer": a browser would then post forms with "Origin: null", and nobody could sign in.
+SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 # Set where a gateway speaks TLS for us: cookies become Secure, HSTS is sent, the proxy's scheme header is believed.
 TLS = env.bool("AITBC_TLS", PUBLIC_URL.startswith("https://"))

@@ -6,17 +6,19 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from unfold.admin import ModelAdmin, TabularInline
+from django.http import HttpRequest, HttpResponse
+from unfold.admin import TabularInline
 
+from aitbc.core.admin import ReadOnlyAdmin, with_reason
 from aitbc.core.errors import DomainError
-from aitbc.core.money import format_amount
 from apps.ai.models import AIJob, AIJobResult, Artifact, DeadLetter, JobEvent, OperatorAct
 from apps.ai.services import admin_ops
 
 
-class ReadOnly:
-    """Rows change through services, never through a form."""
+class OperatorActInline(TabularInline):
+    model = OperatorAct
+    extra = 0
+    fields = ("at", "act", "actor", "reason", "detail")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -28,15 +30,9 @@ class ReadOnly:
         return False
 
 
-class OperatorActInline(ReadOnly, TabularInline):
-    model = OperatorAct
-    extra = 0
-    fields = ("at", "act", "actor", "reason", "detail")
-
-
 @admin.register(AIJob)
-class AIJobAdmin(ReadOnly, ModelAdmin):
-    list_display = ("id", "state", "task_type", "attempt", "priority", "amount", "payment_status", "created_at")
+class AIJobAdmin(ReadOnlyAdmin):
+    list_display = ("id", "state", "task_type", "attempt", "priority", "payment_amount", "payment_status", "created_at")
     list_filter = ("state", "payment_status", "task_type", "outcome")
     search_fields = ("=id", "=owner_id", "=miner_id", "=receipt_id")
     date_hierarchy = None
@@ -46,32 +42,38 @@ class AIJobAdmin(ReadOnly, ModelAdmin):
     actions = ("put_first", "cancel_and_hide")
     exclude = ("payload",)  # the client's own
 
-    @admin.display(description="payment", ordering="payment_amount")
-    def amount(self, job: AIJob) -> str:
-        return format_amount(job.payment_amount)
-
     @admin.action(description="Put first in the queue", permissions=["operate"])
-    def put_first(self, request: HttpRequest, jobs: QuerySet[AIJob]) -> None:
-        self._each(request, jobs, admin_ops.prioritize)
+    def put_first(self, request: HttpRequest, jobs: QuerySet[AIJob]) -> HttpResponse | None:
+        return self._each(request, jobs, "put_first", "Put first in the queue", admin_ops.prioritize)
 
     @admin.action(description="Delete: cancel with full refund, hide from the owner", permissions=["operate"])
-    def cancel_and_hide(self, request: HttpRequest, jobs: QuerySet[AIJob]) -> None:
-        self._each(request, jobs, admin_ops.delete)
+    def cancel_and_hide(self, request: HttpRequest, jobs: QuerySet[AIJob]) -> HttpResponse | None:
+        return self._each(request, jobs, "cancel_and_hide", "Delete jobs", admin_ops.delete)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("ai.change_aijob"))
 
-    def _each(self, request: HttpRequest, jobs: QuerySet[AIJob], service: Any) -> None:
-        actor = f"operator:{request.user.get_username()}"
-        for job in jobs:
-            try:
-                service(job=job, actor=actor, reason="from the admin")
-            except DomainError as error:
-                self.message_user(request, f"{job}: {error.detail}", messages.WARNING)
+    def _each(
+        self, request: HttpRequest, jobs: QuerySet[AIJob], action: str, title: str, service: Any
+    ) -> HttpResponse | None:
+        """Ask why, then do it to each job; what a job refuses is said, and does not stop the others."""
+
+        def act(chosen: QuerySet[AIJob], reason: str) -> int:
+            return sum(self._done(request, job, reason, service) for job in chosen)
+
+        return with_reason(self, request, jobs, action=action, title=title, act=act)
+
+    def _done(self, request: HttpRequest, job: AIJob, reason: str, service: Any) -> bool:
+        try:
+            service(job=job, actor=f"operator:{request.user.get_username()}", reason=reason)
+        except DomainError as error:
+            self.message_user(request, f"{job}: {error.detail}", messages.WARNING)
+            return False
+        return True
 
 
 @admin.register(JobEvent)
-class JobEventAdmin(ReadOnly, ModelAdmin):
+class JobEventAdmin(ReadOnlyAdmin):
     list_display = ("subject_id", "seq", "from_state", "to_state", "actor", "reason", "at")
     list_filter = ("to_state",)
     search_fields = ("=subject_id", "actor")
@@ -80,7 +82,7 @@ class JobEventAdmin(ReadOnly, ModelAdmin):
 
 
 @admin.register(AIJobResult)
-class AIJobResultAdmin(ReadOnly, ModelAdmin):
+class AIJobResultAdmin(ReadOnlyAdmin):
     list_display = ("job_id", "task_type", "attempt", "miner_id", "size", "metered_ms", "created_at")
     list_filter = ("task_type",)
     search_fields = ("=job__id", "=miner_id", "sha256")
@@ -89,13 +91,13 @@ class AIJobResultAdmin(ReadOnly, ModelAdmin):
 
 
 @admin.register(DeadLetter)
-class DeadLetterAdmin(ReadOnly, ModelAdmin):
+class DeadLetterAdmin(ReadOnlyAdmin):
     list_display = ("job_id", "code", "attempts", "reason", "created_at")
     list_filter = ("code",)
     search_fields = ("=job__id", "reason")
 
 
 @admin.register(Artifact)
-class ArtifactAdmin(ReadOnly, ModelAdmin):
+class ArtifactAdmin(ReadOnlyAdmin):
     list_display = ("sha256", "owner_id", "size", "refs", "media_type", "created_at")
     search_fields = ("sha256", "=owner_id")

@@ -11,6 +11,7 @@ from aitbc.accounts.models import ApiKey, AuditEntry, Organisation
 from aitbc.accounts.services import keys, organisations, users
 from aitbc.core.ids import uuid7
 from aitbc.core.messaging.models import ATTEMPTS, NEVER
+from aitbc.domains import LABELS
 from apps.trading.models import Outbox
 
 PASSWORD = "a long enough pass phrase"
@@ -34,6 +35,25 @@ def test_five_failures_lock_the_door(db):
     assert answers[-1].status_code == 429
     assert answers[-1]["Content-Type"] == "application/problem+json"
     assert browser.post("/admin/login/", {"username": "root", "password": PASSWORD}).status_code == 429
+
+
+def test_a_browser_can_sign_in(db):
+    """A page that forbids referrers makes browsers post its forms from the origin `null`, which no site trusts."""
+    users.register(username="root", password=PASSWORD, is_staff=True)
+    browser = Client(enforce_csrf_checks=True)
+    page = browser.get("/admin/login/")
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.content.decode())[1]
+    origin = "null" if page["Referrer-Policy"] == "no-referrer" else "http://testserver"
+
+    form = {"username": "root", "password": PASSWORD, "csrfmiddlewaretoken": token}
+    answer = browser.post("/admin/login/", form, headers={"origin": origin, "referer": "http://testserver/admin/login/"})
+
+    assert answer.status_code == 302
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_every_domain_shows_its_outbox(admin, label):
+    assert admin.get(f"/admin/{label}/outbox/").status_code == 200
 
 
 def test_forms_without_a_token_are_refused(db):

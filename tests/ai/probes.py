@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tests.architecture.probes import Life, Probe
 
-CONSTANT: dict[str, str] = {}
 MAX_PRICES = {1: "0.5", 2: "50"}
 
 

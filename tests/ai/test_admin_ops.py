@@ -93,9 +93,22 @@ def test_the_admin_shows_jobs_and_acts_through_services(staff, client_api, miner
     shown = staff.get(reverse("admin:ai_aijob_change", args=[job["id"]])).content.decode()
     assert "of the client" not in shown
 
-    staff.post(listing, {"action": "cancel_and_hide", "_selected_action": [job["id"]]})
+    chosen = {"action": "cancel_and_hide", "_selected_action": [job["id"]]}
+    assert "Reason" in staff.post(listing, chosen).content.decode()
+    assert row(job).state == "running"
+    staff.post(listing, {**chosen, "apply": "1", "reason": "asked by its owner"})
     assert row(job).state == "cancelled"
-    assert OperatorAct.objects.get().actor == "operator:root"
+    act = OperatorAct.objects.get()
+    assert (act.actor, act.reason) == ("operator:root", "asked by its owner")
+
+
+def test_the_admin_shows_money_in_ait_and_times_with_their_zone(staff, client_api):
+    job = queued(client_api, payment_amount="0.5")
+
+    page = staff.get(reverse("admin:ai_aijob_change", args=[job["id"]])).content.decode()
+    assert "0.500000" in page and "500000<" not in page.replace("0.500000<", "")
+    assert "ayment amount (AIT)" in page
+    assert " UTC" in page
 
 
 @pytest.mark.parametrize("name", ["jobevent", "aijobresult", "deadletter", "artifact"])

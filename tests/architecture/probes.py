@@ -1,7 +1,6 @@
 """How the placeholder detector asks: one probe is one door, tried in two lives that have nothing in common.
 
-A domain lists its probes in tests/<label>/probes.py, with what it adds to a life (`live`) and which of its doors are
-constant, and why (`CONSTANT`).
+A domain lists its probes in tests/<label>/probes.py, with what it adds to a life (`live`).
 """
 
 from __future__ import annotations
@@ -52,6 +51,7 @@ class Probe:
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     before: Callable[[Life], object] | None = None
+    constant: str = ""  # why it answers the same to everybody, if it does
 
     def call(self, life: Life) -> Any:
         if self.before is not None:

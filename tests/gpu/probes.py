@@ -14,7 +14,6 @@ from apps.trading.services import log
 from tests.ai.factory import fund
 from tests.architecture.probes import Life, Probe
 
-CONSTANT: dict[str, str] = {}
 M = "/gpu/v1/miners"
 ME = {"x_miner_id": "{miner}"}
 

@@ -7,7 +7,6 @@ from tests.architecture.probes import Life, Probe
 from tests.trading.sealed import logged
 
 T = "/trading"
-CONSTANT = {"trading_v1_log_publickey_public_key": "the published keys change with a rotation only"}
 DEPOSIT = {"owner_id": "{owner}", "amount": "{number}.5", "reason": "a gift"}
 KEYED = {"idempotency_key": "deposit-{number}"}
 
@@ -56,5 +55,6 @@ PROBES = [
     Probe("anonymous", "POST", f"{T}/v1/log/verify", "{bundle}"),
     Probe("anonymous", "GET", f"{T}/v1/log/checkpoint", before=grow),
     Probe("anonymous", "GET", f"{T}/v1/stats", before=grow),
+    Probe("anonymous", "GET", f"{T}/v1/log/publicKey", constant="the keys change with a rotation only"),
     Probe("operator", "GET", "/metrics"),
 ]  # fmt: skip

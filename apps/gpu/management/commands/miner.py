@@ -174,10 +174,11 @@ class Command(BaseApiCommand):
         self.show(answer, fields(title, answer))
 
     def _one(self, options: dict[str, Any]) -> str:
-        """The miner meant: the one named, else the only one there is."""
+        """The miner meant: the one named, else the only one in service."""
         if named := _named(options):
             return named
-        found = [one["miner_id"] for one in self.call("GET", MINERS)["items"]]
+        mine = self.call("GET", MINERS)["items"]
+        found = [one["miner_id"] for one in mine if one["state"] != "deregistered"]
         if len(found) != 1:
             raise CommandError(f"Say which with --miner-id: {', '.join(found)}" if found else "You have no miner yet.")
         return found[0]

@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
+from tests import contract
 from tests.contract import resolved, simplified
 
 pytestmark = pytest.mark.no_db
@@ -67,3 +68,49 @@ def test_only_public_doors_need_no_key(schema):
     for path, method, operation in operations(schema):
         needs_key = operation["security"] != [{}]
         assert ("401" in operation["responses"]) == needs_key, (path, method)
+
+
+ABSENT = object()
+OPERATIONS = list(contract.operations())
+
+
+def test_every_route_is_in_the_schema_with_every_method_it_takes():
+    shown = {(method, simplified(path)) for path, method, _ in contract.operations()}
+    taken = {
+        (method.upper(), simplified(route))
+        for route, view in views(get_resolver("aitbc.urls").url_patterns)
+        for method in getattr(view, "actions", None) or ()
+        if simplified(route) not in INTERNAL and method != "head"
+    }
+
+    assert taken == shown
+
+
+def views(patterns, prefix: str = ""):
+    """(route, view) of every pattern; the same walk as routes()."""
+    for entry in patterns:
+        here = prefix + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            yield from views(entry.url_patterns, here)
+        elif isinstance(entry, URLPattern):
+            yield here, entry.callback
+
+
+@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS, ids=lambda value: str(value)[:60])
+def test_every_operation_shows_an_example_that_fits_its_schema(path, method, operation):
+    """`make examples` takes them from tests/<label>/probes.py."""
+    bodies = {"request": operation.get("requestBody", {})}
+    bodies["response"] = next(body for status, body in operation["responses"].items() if status < "300")
+    for part, body in bodies.items():
+        media = body.get("content", {}).get("application/json")
+        if media is None or (part == "request" and not body.get("required")):
+            continue
+        shown = [one["value"] for one in media.get("examples", {}).values()] or [media.get("example", ABSENT)]
+        assert shown != [ABSENT], f"{method} {path} shows no {part}"
+        assert [wrong for one in shown if (wrong := contract.complaint(media["schema"], one))] == []
+
+
+def test_every_kind_of_problem_shows_an_example():
+    for name, answer in contract.document()["components"]["responses"].items():
+        media = answer["content"]["application/problem+json"]
+        assert contract.complaint(media["schema"], media["example"]) == "", name
