@@ -26,7 +26,7 @@ from apps.gpu.serializers_tuning import (
     BenchmarkSerializer,
     CommitmentSerializer,
     EarningsQuerySerializer,
-    EarningsSerializer,
+    CardEarningsSerializer,
     GivenUpSerializer,
     OpeningsSerializer,
     OptimizeSerializer,
@@ -174,13 +174,13 @@ class AdviceViewSet(CardTools):
 
         return self.idempotently(IdempotencyRecord, produce) if data["apply"] else produce()
 
-    @extend_schema(parameters=[EarningsQuerySerializer], responses=EarningsSerializer)
+    @extend_schema(parameters=[EarningsQuerySerializer], responses=CardEarningsSerializer)
     def earnings_advice(self, request: Request, gpu: str) -> Response:
         """What a card earns per hour, the price below which it loses, and a price to ask."""
         advice = earning.advise(self.card(gpu), **self.filters(EarningsQuerySerializer))
         net = advice.pop("net")
         signed = f"-{format_amount(-net)}" if net < 0 else format_amount(net)
-        return self.answer({**EarningsSerializer({**advice, "net_per_hour": signed}).data})
+        return self.answer({**CardEarningsSerializer({**advice, "net_per_hour": signed}).data})
 
     def _old(self, data: dict[str, Any]) -> dict[str, Any]:
         """The workload of a client of the predecessor: what it put into request_data, as far as we know the words."""
