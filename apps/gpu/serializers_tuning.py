@@ -38,7 +38,7 @@ class BegunSerializer(serializers.Serializer[Any]):
     """The task, with the nonce."""
 
     id = serializers.UUIDField()
-    task = ObjectField(source="task_told")
+    task = ObjectField()
     begun_at = serializers.DateTimeField()
 
 
@@ -83,6 +83,11 @@ class AppliedSerializer(StrictSerializer):
         if ("settings" in attrs) == ("refused" in attrs):
             raise serializers.ValidationError("Say what is set now, or why it was refused.")
         return attrs
+
+
+class OrderStateSerializer(serializers.Serializer[Any]):
+    order_id = serializers.UUIDField()
+    state = serializers.CharField()
 
 
 class WorkloadSerializer(StrictSerializer):

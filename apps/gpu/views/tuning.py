@@ -24,12 +24,13 @@ from apps.gpu.serializers_tuning import (
     BegunSerializer,
     BenchmarkRequestSerializer,
     BenchmarkSerializer,
+    CardEarningsSerializer,
     CommitmentSerializer,
     EarningsQuerySerializer,
-    CardEarningsSerializer,
     GivenUpSerializer,
     OpeningsSerializer,
     OptimizeSerializer,
+    OrderStateSerializer,
     QuestionSerializer,
     WorkloadSerializer,
 )
@@ -139,7 +140,7 @@ class BenchmarkDoorViewSet(CardTools):
         settings.judge(given_up)
         return self.answer(given_up, serializer=BenchmarkSerializer)
 
-    @extend_schema(request=AppliedSerializer, responses={200: dict})
+    @extend_schema(request=AppliedSerializer, responses=OrderStateSerializer)
     def applied(self, request: Request, order: UUID) -> Response:
         """Answer an order to change settings; a change that was made is measured next."""
         data = self.validated(AppliedSerializer)
