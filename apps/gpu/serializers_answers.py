@@ -38,6 +38,17 @@ class HeldSerializer(serializers.Serializer[Any]):
     lease_until = serializers.DateTimeField()
 
 
+class ToldOrderSerializer(serializers.Serializer[Any]):
+    """What the miner is asked to do beside its jobs."""
+
+    order_id = serializers.UUIDField()
+    kind = serializers.CharField()
+    gpu_id = serializers.UUIDField(allow_null=True)
+    body = ObjectField()
+    signature = ObjectField()
+    due_at = serializers.DateTimeField()
+
+
 class PulseSerializer(PaceSerializer):
     """The answer to a heartbeat: which jobs to stop, which to write a checkpoint of, which are still held."""
 
@@ -46,6 +57,7 @@ class PulseSerializer(PaceSerializer):
     cancel = serializers.ListField(child=serializers.UUIDField())
     checkpoint = serializers.ListField(child=serializers.UUIDField())
     leases = HeldSerializer(many=True)
+    orders = ToldOrderSerializer(many=True)
 
 
 class InputSerializer(serializers.Serializer[Any]):

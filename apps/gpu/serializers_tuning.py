@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_serializer
@@ -37,7 +38,7 @@ class BegunSerializer(serializers.Serializer[Any]):
     """The task, with the nonce."""
 
     id = serializers.UUIDField()
-    task = ObjectField(source="task_told")
+    task = ObjectField()
     begun_at = serializers.DateTimeField()
 
 
@@ -82,6 +83,11 @@ class AppliedSerializer(StrictSerializer):
         if ("settings" in attrs) == ("refused" in attrs):
             raise serializers.ValidationError("Say what is set now, or why it was refused.")
         return attrs
+
+
+class OrderStateSerializer(serializers.Serializer[Any]):
+    order_id = serializers.UUIDField()
+    state = serializers.CharField()
 
 
 class WorkloadSerializer(StrictSerializer):
@@ -203,13 +209,15 @@ class AdviceSerializer(serializers.Serializer[Any]):
 
 class EarningsQuerySerializer(StrictSerializer):
     power_price = AmountField(default=300_000, help_text="AIT per kWh.")
-    utilisation = serializers.DecimalField(max_digits=5, decimal_places=4, min_value=0, max_value=1, default="0.5")
+    utilisation = serializers.DecimalField(
+        max_digits=5, decimal_places=4, min_value=0, max_value=1, default=Decimal("0.5")
+    )
     price = AmountField(required=False, help_text="AIT per hour; without it what the card asks now.")
     idle_w = serializers.DecimalField(required=False, max_digits=8, decimal_places=2, min_value=0, max_value=5000)
     load_w = serializers.DecimalField(required=False, max_digits=8, decimal_places=2, min_value=0, max_value=5000)
 
 
-class EarningsSerializer(serializers.Serializer[Any]):
+class CardEarningsSerializer(serializers.Serializer[Any]):
     """Amounts are AIT per hour."""
 
     gpu_id = serializers.CharField()

@@ -249,6 +249,17 @@ def test_a_host_that_permits_nothing_fails_the_order_with_its_reason(miner_api: 
     assert not GPUBenchmark.objects.open().exists()
 
 
+def test_an_order_of_another_kind_or_of_another_s_is_absent(miner_api: Api, other_miner_api: Api) -> None:
+    gpu = measured_card(miner_api)
+    other = GPUBenchmark.objects.get().order_id
+    told = ask(miner_api, gpu, {**QWEN, "objective": "efficiency", "apply": True})
+
+    assert miner_api.post(f"{M}/orders/{other}/applied", {"settings": {}}).status_code == 404
+    path = f"{M}/orders/{told['order']['order_id']}/applied"
+    assert other_miner_api.post(path, {"settings": {}}).status_code == 404
+    assert miner_api.post(path, {}).status_code == 400
+
+
 def test_only_the_owner_applies_and_never_on_another_s_booking(
     miner_api: Api, other_miner_api: Api, client_api: Api
 ) -> None:

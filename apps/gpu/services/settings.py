@@ -13,7 +13,7 @@ from aitbc.core import signing
 from aitbc.core.db import atomic
 from aitbc.core.errors import DomainError, Forbidden
 from aitbc.core.ids import uuid7
-from apps.gpu.errors import CardBooked, CardUnfit, SettingImpossible
+from apps.gpu.errors import CardBooked, CardUnfit, OrderNotFound, SettingImpossible
 from apps.gpu.models import GPUBenchmark, GPURegistry, MinerOrder
 from apps.gpu.services import benchmarks, learning, orders
 from apps.gpu.states import BOOKED, BenchmarkState, GpuState, OrderState
@@ -40,6 +40,8 @@ def apply(card: GPURegistry, *, owner_id: UUID, actor: str, advice: Mapping[str,
 
 def applied(*, owner_id: UUID, order_id: UUID, settings: Mapping[str, Any], refused: str = "") -> MinerOrder:
     """Take the miner's word that it did (or could not); what it did is measured at once."""
+    if not MinerOrder.objects.filter(pk=order_id, kind=MinerOrder.Kind.APPLY).exists():
+        raise OrderNotFound()
     with atomic(MinerOrder):
         order = orders.answer(owner_id=owner_id, order_id=order_id, said={"settings": dict(settings)}, error=refused)
         if order.gpu is None or refused:

@@ -150,9 +150,7 @@ class MinerDoorViewSet(MinerIdentity):
         responses={200: AssignedSerializer, 204: NO_WORK, **NOT_THERE},
         parameters=IDENTITY,
     )
-    @extend_schema(
-        methods=["GET"], responses={200: WORK_OR_NULL, **NOT_THERE}, parameters=[*IDENTITY, PollSerializer]
-    )
+    @extend_schema(methods=["GET"], responses={200: WORK_OR_NULL, **NOT_THERE}, parameters=[*IDENTITY, PollSerializer])
     def poll(self, request: Request) -> HttpResponseBase:
         """Take work that fits, or wait for some: 204 when there is none (200 and null on GET)."""
         body = self.body()

@@ -24,12 +24,13 @@ from apps.gpu.serializers_tuning import (
     BegunSerializer,
     BenchmarkRequestSerializer,
     BenchmarkSerializer,
+    CardEarningsSerializer,
     CommitmentSerializer,
     EarningsQuerySerializer,
-    EarningsSerializer,
     GivenUpSerializer,
     OpeningsSerializer,
     OptimizeSerializer,
+    OrderStateSerializer,
     QuestionSerializer,
     WorkloadSerializer,
 )
@@ -139,7 +140,7 @@ class BenchmarkDoorViewSet(CardTools):
         settings.judge(given_up)
         return self.answer(given_up, serializer=BenchmarkSerializer)
 
-    @extend_schema(request=AppliedSerializer, responses={200: dict})
+    @extend_schema(request=AppliedSerializer, responses=OrderStateSerializer)
     def applied(self, request: Request, order: UUID) -> Response:
         """Answer an order to change settings; a change that was made is measured next."""
         data = self.validated(AppliedSerializer)
@@ -174,13 +175,13 @@ class AdviceViewSet(CardTools):
 
         return self.idempotently(IdempotencyRecord, produce) if data["apply"] else produce()
 
-    @extend_schema(parameters=[EarningsQuerySerializer], responses=EarningsSerializer)
+    @extend_schema(parameters=[EarningsQuerySerializer], responses=CardEarningsSerializer)
     def earnings_advice(self, request: Request, gpu: str) -> Response:
         """What a card earns per hour, the price below which it loses, and a price to ask."""
         advice = earning.advise(self.card(gpu), **self.filters(EarningsQuerySerializer))
         net = advice.pop("net")
         signed = f"-{format_amount(-net)}" if net < 0 else format_amount(net)
-        return self.answer({**EarningsSerializer({**advice, "net_per_hour": signed}).data})
+        return self.answer({**CardEarningsSerializer({**advice, "net_per_hour": signed}).data})
 
     def _old(self, data: dict[str, Any]) -> dict[str, Any]:
         """The workload of a client of the predecessor: what it put into request_data, as far as we know the words."""
