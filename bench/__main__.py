@@ -15,7 +15,9 @@ def main() -> int:
 
     django.setup()
     from bench.report import show
+    from bench.stack import migrated
 
+    migrated()
     figures = []
     for name in sys.argv[1:] or NAMES:
         print(f"bench: {name} …", file=sys.stderr, flush=True)
