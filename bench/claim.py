@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
@@ -18,6 +19,7 @@ from apps.gpu.models import Lease
 from apps.gpu.services import claim as claims
 from apps.gpu.services.heads import LOWEST
 from apps.gpu.services.work import SWEEP_DONE
+from bench.cost import backend_seconds
 from bench.progress import step
 from bench.queues import CLASSES, OWNER, Queue, miner
 from bench.report import Figure
@@ -58,26 +60,40 @@ def run() -> Iterator[Figure]:
 
 def depth(queues: dict[str, Queue], width: int) -> Iterator[Figure]:
     with step(f"{ROUNDS} turns of {CLAIMS} claims, fits {width} of {CLASSES} classes"):
-        turns = [{name: rate(queue, width) for name, queue in queues.items()} for _ in range(ROUNDS)]
-    base = statistics.median(turn["small"] for turn in turns)
-    yield Figure(f"claim at 10⁴ waiting, fits {width}", base, "claims/s", "", "the service call, one caller")
+        turns = [{name: taking(queue, width) for name, queue in queues.items()} for _ in range(ROUNDS)]
+    small = [turn["small"] for turn in turns]
+    rate = statistics.median(one.rate for one in small)
+    yield Figure(f"claim at 10⁴ waiting, fits {width}", rate, "claims/s", "", "the service call, one caller")
     for name, label in (("large", "10⁶"), ("unfit", "10⁶, 99 % unfit,")):
-        yield compared(f"claim at {label} ÷ at 10⁴, fits {width}", [turn[name] / turn["small"] for turn in turns])
+        yield compared(f"claim at {label} ÷ at 10⁴, fits {width}", [turn[name] for turn in turns], small)
 
 
-def compared(name: str, ratios: list[float]) -> Figure:
+@dataclass(frozen=True)
+class Taking:
+    """How fast one miner was given work, and what a claim cost the database's process."""
+
+    rate: float
+    cpu_ms: float
+
+
+def compared(name: str, these: list[Taking], control: list[Taking], base: float = 1.0) -> Figure:
+    """The median over the turns of this rate ÷ the control's rate just then (÷ what that was before)."""
+    ratios = [one.rate / other.rate / base for one, other in zip(these, control, strict=True)]
     low, _, high = statistics.quantiles(ratios, n=4)
-    return Figure(name, statistics.median(ratios), "ratio", ">= 0.85", f"half of the turns within {low:.2f}–{high:.2f}")
+    ours, theirs = (statistics.median(one.cpu_ms for one in side) for side in (these, control))
+    note = f"half of the turns within {low:.2f}–{high:.2f}; database CPU a claim {ours:.2f} ms against {theirs:.2f}"
+    return Figure(name, statistics.median(ratios), "ratio", ">= 0.85", note)
 
 
-def rate(queue: Queue, width: int) -> float:
-    """Claims per second of a miner that just came; the first few are not counted (statements are prepared then)."""
+def taking(queue: Queue, width: int) -> Taking:
+    """A miner that just came takes work; its first claims are not counted (statements are prepared then)."""
     with queue:
         known = miner(width)
         taken(known, WARM)
-        started = time.perf_counter()
+        cpu, started = backend_seconds(queue.connection), time.perf_counter()
         taken(known, CLAIMS)
-        return CLAIMS / (time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        return Taking(CLAIMS / seconds, 1000 * (backend_seconds(queue.connection) - cpu) / CLAIMS)
 
 
 def taken(known: claims.Known, wanted: int) -> None:
@@ -92,30 +108,36 @@ def empty_poll(queue: Queue) -> Figure:
         hopeless = miner(0)
         claims.claim(hopeless)
         with CaptureQueriesContext(connections["gpu"]) as sent:
-            started = time.perf_counter()
-            for _ in range(EMPTY):
-                claims.claim(hopeless)
-            seconds = time.perf_counter() - started
+            cpu, started = time.process_time(), time.perf_counter()
+            each = [timed(hopeless) for _ in range(EMPTY)]
+            seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     due = 2 * (1 + seconds / 0.050)
     if len(sent) > due:
         raise AssertionError(f"{len(sent)} statements in {EMPTY:,} empty polls, where {due:.0f} read the shared heads")
-    note = f"{EMPTY:,} polls in {seconds:.2f} s sent {len(sent)} statements: the process's look at the heads each 50 ms"
-    return Figure("an empty poll, beyond its request", 1e6 * seconds / EMPTY, "µs", "<= 100", note)
+    note = f"{EMPTY:,} in {seconds:.1f} s sent {len(sent)} statements, the process's look at the heads each 50 ms; "
+    note += f"with those {1e6 * cpu / EMPTY:.0f} µs of CPU a poll"
+    return Figure("an empty poll, beyond its request", 1e6 * statistics.median(each), "µs", "<= 20", note)
+
+
+def timed(hopeless: claims.Known) -> float:
+    started = time.perf_counter()
+    claims.claim(hopeless)
+    return time.perf_counter() - started
 
 
 def history(control: Queue, queue: Queue) -> Figure:
     """A million claims, results and sweeps later, against a queue of the same machine that stayed as it was."""
     before = [turn(control, queue) for _ in range(ROUNDS)]
+    base = statistics.median(ours.rate / others.rate for ours, others in before)
     with step(f"{HISTORY:,} claims, ended and swept"), queue:
         churn(HISTORY)
-    after = [turn(control, queue) for _ in range(ROUNDS)]
-    base = statistics.median(before)
-    return compared("claim after 10⁶ claims ÷ before, fits 20", [ratio / base for ratio in after])
+    ours, others = zip(*(turn(control, queue) for _ in range(ROUNDS)), strict=True)
+    return compared("claim after 10⁶ claims ÷ before, fits 20", list(ours), list(others), base)
 
 
-def turn(control: Queue, queue: Queue) -> float:
-    """The queue's rate as a part of the control's, measured at the same moment."""
-    return rate(queue, 20) / rate(control, 20)
+def turn(control: Queue, queue: Queue) -> tuple[Taking, Taking]:
+    """The queue and its control, one right after the other."""
+    return taking(queue, 20), taking(control, 20)
 
 
 def churn(claimed: int) -> None:

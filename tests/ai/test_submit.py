@@ -166,6 +166,7 @@ def test_an_uploaded_artifact_can_be_the_input(client_api, other_client_api):
 
 
 def test_a_job_reads_the_same_in_the_list_as_alone(client_api):
+    fund(client_api)
     submit(client_api, constraints={"max_price": "1.5"}, ttl_seconds=60)
     submit(client_api, payment_amount="0.25")
 
