@@ -18,7 +18,7 @@ torture: $(VENV)/installed
 	AITBC_SEEDS=10 AITBC_CHAOS_JOBS=300 $(BIN)/python -m pytest -m torture tests/torture $(ARGS)
 
 bench: $(VENV)/installed
-	$(WITH_SERVERS) $(BIN)/python -m bench $(ARGS)
+	$(BIN)/python -m aitbc.embedded exec --durable -- $(BIN)/python -m bench $(ARGS)
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -1,26 +1,59 @@
-"""`make bench`: run the benchmarks and print one table. `python -m bench relay claim` runs just those."""
+"""`make bench`: run the benchmarks and print one table. `python -m bench relay claim` runs just those.
+
+It needs DATABASE_URL and REDIS_URL of servers that may be filled (`make bench` starts its own, which wait for the
+disk), and keeps its files, sockets and keys in a folder of its own.
+"""
 
 from __future__ import annotations
 
 import importlib
 import os
 import sys
+import tempfile
+import traceback
 
-NAMES = ("relay", "serve", "doors", "claim", "life", "herd", "sweeps", "sealing", "optimize")
+from bench.progress import console, step
+from bench.report import Figure, show
+
+NAMES = ("relay", "sealing", "sweeps", "serve", "doors", "rush", "life", "herd", "claim", "optimize")
 
 
-def main() -> int:
+def prepare(var: str) -> None:
+    os.environ |= {"AITBC_VAR_DIR": var, "AITBC_RUN_DIR": f"{var}/run", "AITBC_LOG_LEVEL": "ERROR"}
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aitbc.settings")
     import django
 
     django.setup()
-    from bench.report import show
+    from bench.stack import migrated
 
-    figures = []
-    for name in sys.argv[1:] or NAMES:
-        print(f"bench: {name} …", file=sys.stderr, flush=True)
-        figures += list(importlib.import_module(f"bench.{name}").run())
-    return 0 if show(figures) else 1
+    with step("databases"):
+        migrated()
+
+
+def measure(names: list[str]) -> bool:
+    """Run them one after another; one that breaks is reported and does not stop the others."""
+    figures: list[Figure] = []
+    broken: dict[str, str] = {}
+    for name in names:
+        console.print(f"[bold]{name}[/]")
+        try:
+            for figure in importlib.import_module(f"bench.{name}").run():
+                console.print(f"  [cyan]{figure.name}: {figure.value:,.2f} {figure.unit}[/]")
+                figures.append(figure)
+        except Exception as error:
+            traceback.print_exc()
+            broken[name] = f"{type(error).__name__}: {error}"
+    return show(figures, broken)
+
+
+def main() -> int:
+    names = sys.argv[1:] or list(NAMES)
+    if unknown := [name for name in names if name not in NAMES]:
+        print(f"unknown: {', '.join(unknown)}; there are {', '.join(NAMES)}", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="aitbc-bench-") as var:
+        prepare(var)
+        return 0 if measure(names) else 1
 
 
 if __name__ == "__main__":

@@ -1,70 +1,92 @@
-"""The hot doors over HTTP, eight connections, fsync on: submit, heartbeat, poll with a claim, result, list."""
+"""The hot doors over HTTP, eight connections, fsync on, against what PostgreSQL alone does with their statements.
+
+Submit, heartbeat, poll with a claim, result, list. The load generator shares the cores.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from apps.gpu.models import Work
-from bench.http import Connection, Measured, load, timed
+from bench import raw
+from bench.cost import Cost, metered
+from bench.http import Connection, Measured, Sample, Step, ask, load, timed
+from bench.progress import step
 from bench.report import Figure
-from bench.stack import stack
+from bench.stack import Stack, stack
 
-CALLS = 250
 CONNECTIONS = 8
+CALLS = 250
+LISTS = 60
 TASK = "bench-doors"
+POLL, REGISTER, HEARTBEAT = "/gpu/v1/miners/poll", "/gpu/v1/miners/register", "/gpu/v1/miners/heartbeat"
 
 
-def submit(connection: Connection, worker: int, n: int) -> list[tuple[int, float]]:
-    body = {"task_type": TASK, "payload": {"n": n, "worker": worker}}
-    return [timed(connection, "POST", "/ai/jobs", body)[:2]]
+def me(worker: int) -> dict[str, Any]:
+    return {"miner_id": f"bench-{worker}"}
 
 
-def submit_paid(connection: Connection, worker: int, n: int) -> list[tuple[int, float]]:
+def submit(connection: Connection, worker: int, n: int) -> Sample:
+    return ask(connection, "POST", "/ai/jobs", {"task_type": TASK, "payload": {"n": n, "worker": worker}})
+
+
+def submit_paid(connection: Connection, worker: int, n: int) -> Sample:
     body = {"task_type": "bench-paid", "payload": {"n": n, "worker": worker}, "payment_amount": "0.001"}
-    return [timed(connection, "POST", "/ai/jobs", body)[:2]]
+    return ask(connection, "POST", "/ai/jobs", body)
 
 
-def heartbeat(connection: Connection, worker: int, n: int) -> list[tuple[int, float]]:
-    body = {"miner_id": f"bench-{worker}", "status": "ONLINE", "inflight": 0}
-    return [timed(connection, "POST", "/gpu/v1/miners/heartbeat", body)[:2]]
-
-
-def register(connection: Connection, worker: int, n: int) -> list[tuple[int, float]]:
+def register(connection: Connection, worker: int, n: int) -> Sample:
     capabilities = {"supported_tasks": [TASK], "price": "0.1", "max_concurrent_jobs": 1000}
-    body = {"miner_id": f"bench-{worker}", "capabilities": capabilities, "concurrency": 1000}
-    return [timed(connection, "POST", "/gpu/v1/miners/register", body)[:2]]
+    return ask(connection, "POST", REGISTER, {**me(worker), "capabilities": capabilities, "concurrency": 1000})
 
 
+def heartbeat(connection: Connection, worker: int, n: int) -> Sample:
+    return ask(connection, "POST", HEARTBEAT, {**me(worker), "status": "ONLINE", "inflight": 0})
 
 
-def claim_then_result(connection: Connection, worker: int, n: int) -> list[tuple[int, float]]:
-    """Two requests a step: a poll that claims one job, and its result. Polls are told apart by a status + 1000."""
-    me = {"miner_id": f"bench-{worker}"}
-    status, seconds, job = timed(connection, "POST", "/gpu/v1/miners/poll", {**me, "max_wait_seconds": 0})
-    found = [(status + 1000, seconds)]
-    if job:
-        body = {**me, "attempt": job["attempt"], "result": {"status": "completed", "output": "x" * 200}}
-        found.append(timed(connection, "POST", f"/gpu/v1/miners/{job['job_id']}/result", body)[:2])
-    return found
+def poll(connection: Connection, worker: int, n: int) -> Sample:
+    """Take one job; kept with the miner that took it."""
+    status, seconds, job = timed(connection, "POST", POLL, {**me(worker), "max_wait_seconds": 0})
+    return Sample(status, seconds, (worker, job["job_id"], job["attempt"]) if status == 200 and job else None)
 
 
-def listing(connection: Connection, worker: int, n: int) -> list[tuple[int, float]]:
-    return [timed(connection, "GET", "/ai/jobs?limit=50")[:2]]
+def results_of(taken: list[tuple[int, str, int]]) -> Step:
+    """Each miner delivers what it took, job by job."""
+    by_miner = [[job for worker, *job in taken if worker == n] for n in range(CONNECTIONS)]
+
+    def result(connection: Connection, worker: int, n: int) -> Sample:
+        job_id, attempt = by_miner[worker][n]
+        body = {**me(worker), "attempt": attempt, "result": {"status": "completed", "output": "x" * 200}}
+        return ask(connection, "POST", f"/gpu/v1/miners/{job_id}/result", body)
+
+    return result
 
 
-def rate(measured: Measured, name: str, target: str, status: int) -> Figure:
+def listing(connection: Connection, worker: int, n: int) -> Sample:
+    return ask(connection, "GET", "/ai/jobs?limit=50")
+
+
+def rate(measured: Measured, cost: Cost, name: str, target: str, status: int) -> Figure:
+    """Good answers per second."""
     good = measured.statuses.get(status, 0)
-    note = f"p50 {measured.percentile(0.5):.1f} ms, p99 {measured.percentile(0.99):.1f} ms"
+    note = f"p50 {measured.percentile(0.5):.1f} ms, p99 {measured.percentile(0.99):.1f} ms; {cost.each(measured.count)}"
     if good != measured.count:
         note += f"; answers {measured.statuses}"
     return Figure(name, good / measured.seconds, "requests/s", target, note)
 
 
-def queued(count: int, seconds: float = 120) -> None:
-    """Until the relay has carried so many jobs into the queue."""
+def share(door: Figure, bare: float, name: str, target: str = "") -> Iterator[Figure]:
+    """The door's rate as a part of the bare statement's, measured just before."""
+    yield Figure(f"{name}, bare statement", bare, "statements/s", "", f"{raw.CONNECTIONS} connections, prepared")
+    yield Figure(f"{door.name} ÷ bare statement", 100 * door.value / bare, "%", target)
+
+
+def queued(task: str, count: int, seconds: float = 120) -> None:
+    """Until so many jobs wait in the queue."""
     deadline = time.monotonic() + seconds
-    while Work.objects.filter(body__task_type=TASK).count() < count:
+    while Work.objects.waiting().filter(body__task_type__startswith=task).count() < count:
         if time.monotonic() > deadline:
             raise RuntimeError("the relay did not queue the jobs in time")
         time.sleep(0.1)
@@ -72,16 +94,48 @@ def queued(count: int, seconds: float = 120) -> None:
 
 def run() -> Iterator[Figure]:
     with stack() as exchange:
-        load(exchange.url, exchange.miner, register, connections=CONNECTIONS, calls=1)
-        made = load(exchange.url, exchange.client, submit, connections=CONNECTIONS, calls=CALLS)
-        yield rate(made, "submit over HTTP (unpaid)", ">= 500", 201)
-        paid = load(exchange.url, exchange.client, submit_paid, connections=CONNECTIONS, calls=CALLS)
-        yield rate(paid, "submit over HTTP (paid)", ">= 500", 201)
-        yield rate(load(exchange.url, exchange.miner, heartbeat, calls=CALLS), "heartbeat over HTTP", ">= 900", 200)
-        queued(CONNECTIONS * CALLS)
-        both = load(exchange.url, exchange.miner, claim_then_result, connections=CONNECTIONS, calls=CALLS)
-        yield Figure(
-            "poll + claim, then result, over HTTP", both.statuses.get(1200, 0) / both.seconds, "pairs/s", "",
-            f"p50 {both.percentile(0.5):.1f} ms a request; answers {both.statuses}",
-        )
-        yield rate(load(exchange.url, exchange.client, listing, calls=60), "list of 50 jobs", ">= 500", 200)
+        yield from Doors(exchange).figures()
+
+
+class Doors:
+    """One exchange, its doors measured one after the other."""
+
+    def __init__(self, exchange: Stack) -> None:
+        self.exchange = exchange
+
+    def loaded(self, door: Step, key: str, calls: int = CALLS) -> tuple[Measured, Cost]:
+        with step(door.__name__.replace("_", " ")), metered(self.exchange.processes) as cost:
+            measured = load(self.exchange.url, key, door, connections=CONNECTIONS, calls=calls)
+        return measured, cost
+
+    def bare(self, measure: Callable[[], float]) -> float:
+        with step(f"bare {measure.__name__.replace('_', ' ')}"):
+            return measure()
+
+    def figures(self) -> Iterator[Figure]:
+        client, miner = self.exchange.client, self.exchange.miner
+        load(self.exchange.url, miner, register, connections=CONNECTIONS, calls=1)
+        load(self.exchange.url, client, submit, connections=CONNECTIONS, calls=10)
+        bare = self.bare(raw.submit_rate)
+        submitted = rate(*self.loaded(submit, client), "submit over HTTP", ">= 500", 201)
+        yield submitted
+        yield from share(submitted, bare, "submit")
+        yield rate(*self.loaded(submit_paid, client), "submit over HTTP, paid", "", 201)
+        with step("queued by the relay"):
+            queued(TASK, CONNECTIONS * CALLS)
+        yield from self.of_miners(miner)
+        yield rate(*self.loaded(listing, client, LISTS), "list of 50 jobs", ">= 500", 200)
+
+    def of_miners(self, key: str) -> Iterator[Figure]:
+        bare = self.bare(raw.heartbeat_rate)
+        beat = rate(*self.loaded(heartbeat, key), "heartbeat over HTTP", ">= 900", 200)
+        yield beat
+        yield from share(beat, bare, "heartbeat")
+        bare = self.bare(raw.claim_rate)
+        polled, cost = self.loaded(poll, key)
+        claimed = rate(polled, cost, "poll + claim over HTTP", ">= 600", 200)
+        yield claimed
+        yield from share(claimed, bare, "claim", ">= 10")
+        door = results_of(polled.kept)
+        fewest = min(sum(1 for worker, *_ in polled.kept if worker == n) for n in range(CONNECTIONS))
+        yield rate(*self.loaded(door, key, fewest), "result over HTTP", ">= 400", 200)

@@ -9,14 +9,16 @@ from typing import Any
 
 from aitbc.core.db import cursor
 from apps.gpu.models import Miner
-from bench.http import Connection, timed
+from bench.cost import metered
+from bench.http import Connection, quantile
+from bench.progress import step
 from bench.report import Figure
 from bench.stack import Stack, stack
 
 MINERS = 10_000
 EVERY = 15.0
-SECONDS = 20.0
-CONNECTIONS = 8
+ROUNDS = 2
+LANES = 16
 COPY = """INSERT INTO gpu_miner (id, owner_id, key_id, name, session, state, version, capabilities, offer,
   capability_version, concurrency, region, price, reputation, metrics, last_heartbeat, changed_at, created_at)
 SELECT gen_random_uuid(), owner_id, '', 'herd-' || n, session, state, version, capabilities, offer, capability_version,
@@ -25,19 +27,21 @@ FROM gpu_miner, generate_series(1, %s) n WHERE name = 'herd-0'"""
 
 
 def beat(url: str, key: str, lane: int, out: Any) -> None:
-    """Every EVERYth part of the herd on one connection, each at its own moment."""
+    """Every LANESth miner of the herd on one connection, each at its own moment, two rounds."""
     connection = Connection(url, key)
-    names = range(1 + lane, MINERS + 1, CONNECTIONS)
+    names = range(1 + lane, MINERS + 1, LANES)
     pace = EVERY / len(names)
     start = time.perf_counter()
-    waits, n = [], 0
-    while (due := start + n * pace) < start + SECONDS:
+    waits = []
+    for n in range(ROUNDS * len(names)):
+        due = start + n * pace
         if (pause := due - time.perf_counter()) > 0:
             time.sleep(pause)
+        if time.perf_counter() > start + ROUNDS * EVERY:
+            break  # too slow to keep pace: what is left was not sent
         body = {"miner_id": f"herd-{names[n % len(names)]}", "status": "ONLINE", "inflight": 0}
-        status, _, _ = timed(connection, "POST", "/gpu/v1/miners/heartbeat", body)
-        waits.append((status, time.perf_counter() - due))  # from when it was due: a late start counts too
-        n += 1
+        status, _ = connection.call("POST", "/gpu/v1/miners/heartbeat", body)
+        waits.append((n // len(names), status, time.perf_counter() - due))  # from when due: a late start counts too
     out.put(waits)
 
 
@@ -49,17 +53,23 @@ def herd(exchange: Stack) -> Iterator[Figure]:
         sql.execute(COPY, [MINERS])
     context = multiprocessing.get_context("fork")
     out = context.Queue()
-    lanes = [context.Process(target=beat, args=(exchange.url, exchange.miner, n, out)) for n in range(CONNECTIONS)]
-    for lane in lanes:
-        lane.start()
-    waits = [item for _ in lanes for item in out.get()]
-    for lane in lanes:
-        lane.join()
-    good = sorted(1000 * seconds for status, seconds in waits if status == 200)
-    note = f"{len(good) / SECONDS:.0f} heartbeats/s, {len(waits) - len(good)} refused"
-    yield Figure("heartbeat of 10,000 miners, p99", good[int(0.99 * len(good))], "ms", "<= 200", note)
+    lanes = [context.Process(target=beat, args=(exchange.url, exchange.miner, n, out)) for n in range(LANES)]
+    with step(f"{MINERS} miners for {ROUNDS * EVERY:.0f} s"), metered(exchange.processes) as cost:
+        for lane in lanes:
+            lane.start()
+        waits = [item for _ in lanes for item in out.get()]
+        for lane in lanes:
+            lane.join()
+    late = ROUNDS * MINERS - len(waits)
+    refused = sum(status != 200 for _, status, _ in waits)
+    note = f"{len(waits) / (ROUNDS * EVERY):.0f}/s, {refused} refused, {late} not sent in time; {cost.each(len(waits))}"
+    cold, warm = ([1000 * seconds for n, _, seconds in waits if n == number] for number in range(ROUNDS))
+    yield Figure("heartbeat of 10,000 miners, p99", quantile(warm or cold, 0.99), "ms", "<= 200", note)
+    yield Figure("… in the first round, nothing known yet", quantile(cold, 0.99), "ms")
 
 
 def run() -> Iterator[Figure]:
     with stack() as exchange:
         yield from herd(exchange)
+    with cursor(Miner) as sql:  # leave no miners behind for the other benchmarks
+        sql.execute("DELETE FROM gpu_miner WHERE name LIKE 'herd-%' AND name <> 'herd-0'")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import socket
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -69,41 +72,67 @@ class Connection:
         self.buffer += got
 
 
-@dataclass
-class Measured:
-    """Requests of one run: how many, how fast, how long they took (seconds), and what they answered."""
+@dataclass(frozen=True)
+class Sample:
+    """One request: what it answered, after how many seconds, and what the benchmark wants to remember of it."""
 
-    count: int
+    status: int
     seconds: float
-    latencies: list[float]
-    statuses: dict[int, int]
+    kept: Any = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The requests of one run, and how many seconds they took together."""
+
+    seconds: float
+    samples: list[Sample]
 
     @property
-    def rate(self) -> float:
-        return self.count / self.seconds
+    def count(self) -> int:
+        return len(self.samples)
+
+    @property
+    def statuses(self) -> dict[int, int]:
+        return dict(Counter(sample.status for sample in self.samples))
+
+    @property
+    def kept(self) -> list[Any]:
+        return [sample.kept for sample in self.samples if sample.kept is not None]
 
     def percentile(self, p: float) -> float:
         """Latency in milliseconds below which this share of requests lies."""
-        ordered = sorted(self.latencies)
-        return 1000 * ordered[min(len(ordered) - 1, int(p * len(ordered)))]
+        return 1000 * quantile([sample.seconds for sample in self.samples], p)
 
 
-Step = Callable[[Connection, int, int], Iterable[tuple[int, float]]]
+Step = Callable[[Connection, int, int], Sample]
 
 
-def _work(url: str, key: str, step: Step, worker: int, calls: int, ready: Any, out: Any) -> None:
-    connection = Connection(url, key)
-    ready.wait()
-    found = []
-    for n in range(calls):
-        found.extend(step(connection, worker, n))
-    out.put(found)
+def quantile(values: Iterable[float], p: float) -> float:
+    """The value below which this share of them lies."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(p * len(ordered)))]
 
 
 def timed(connection: Connection, method: str, path: str, body: Any = None) -> tuple[int, float, Any]:
     started = time.perf_counter()
     status, answer = connection.call(method, path, body)
     return status, time.perf_counter() - started, answer
+
+
+def ask(connection: Connection, method: str, path: str, body: Any = None) -> Sample:
+    """One request, of whose answer nothing is kept."""
+    return Sample(*timed(connection, method, path, body)[:2])
+
+
+def _work(url: str, key: str, step: Step, worker: int, calls: int, ready: Any, out: Any) -> None:
+    try:
+        connection = Connection(url, key)
+        ready.wait()
+        out.put([step(connection, worker, n) for n in range(calls)])
+    except Exception as error:  # told to the parent, who waits for one answer a worker
+        ready.abort()
+        out.put(f"{type(error).__name__}: {error}")
 
 
 def load(url: str, key: str, step: Step, *, connections: int = 8, calls: int = 200) -> Measured:
@@ -113,13 +142,13 @@ def load(url: str, key: str, step: Step, *, connections: int = 8, calls: int = 2
     workers = [context.Process(target=_work, args=(url, key, step, i, calls, ready, out)) for i in range(connections)]
     for worker in workers:
         worker.start()
-    ready.wait()
+    with contextlib.suppress(threading.BrokenBarrierError):
+        ready.wait()
     started = time.perf_counter()
-    results = [item for _ in workers for item in out.get()]
+    results = [out.get() for _ in workers]
     seconds = time.perf_counter() - started
     for worker in workers:
         worker.join()
-    statuses: dict[int, int] = {}
-    for status, _ in results:
-        statuses[status] = statuses.get(status, 0) + 1
-    return Measured(len(results), seconds, [latency for _, latency in results], statuses)
+    if failures := [result for result in results if isinstance(result, str)]:
+        raise RuntimeError(f"{len(failures)} of {connections} connections failed: {failures[0]}")
+    return Measured(seconds, [sample for result in results for sample in result])

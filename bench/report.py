@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
-from dataclasses import dataclass
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.table import Table
 
 COMPARE = {">=": operator.ge, "<=": operator.le}
+MARKS = {None: "", True: "[green]met[/]", False: "[red]missed[/]"}
+
+
+def present_load() -> float:
+    """Processes that wanted a core over the last minute, ours included."""
+    return os.getloadavg()[0]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number with its target ('' = reported for comparison only)."""
+    """One measured number with its target ('' = reported for comparison only) and the machine's load just then."""
 
     name: str
     value: float
     unit: str
     target: str = ""
     note: str = ""
+    load: float = field(default_factory=present_load)
 
     @property
     def met(self) -> bool | None:
@@ -30,22 +39,23 @@ class Figure:
         return bool(COMPARE[sign](self.value, float(bound)))
 
 
-def show(figures: Iterable[Figure]) -> bool:
-    """Print the table; returns whether every target was met."""
-    table = Table(title="AITBC benchmark", title_justify="left")
-    for name, justify in (
-        ("what", "left"),
-        ("measured", "right"),
-        ("unit", "left"),
-        ("target", "left"),
-        ("", "left"),
-        ("note", "left"),
-    ):
+def show(figures: Sequence[Figure], broken: Mapping[str, str]) -> bool:
+    """Print the table, benchmarks that broke at its end; returns whether every target was met and nothing broke."""
+    table = Table(title=f"AITBC benchmark: {machine()}", title_justify="left")
+    for name, justify in (("what", "left"), ("measured", "right"), ("unit", "left"), ("target", "left")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    met = True
+    table.add_column("", no_wrap=True)
+    table.add_column("load", justify="right")
+    table.add_column("note", ratio=1)
     for figure in figures:
-        met = met and figure.met is not False
-        mark = {None: "", True: "[green]met[/]", False: "[red]missed[/]"}[figure.met]
-        table.add_row(figure.name, f"{figure.value:,.2f}", figure.unit, figure.target, mark, figure.note)
-    Console(width=150).print(table)
-    return met
+        value = f"{figure.value:,.0f}" if figure.value >= 1000 else f"{figure.value:,.2f}"
+        row = (figure.name, value, figure.unit, figure.target, MARKS[figure.met], f"{figure.load:.1f}", figure.note)
+        table.add_row(*row)
+    for name, reason in broken.items():
+        table.add_row(name, "–", "", "", "[red]broke[/]", "", reason)
+    Console(width=170).print(table)
+    return not broken and all(figure.met is not False for figure in figures)
+
+
+def machine() -> str:
+    return f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}"

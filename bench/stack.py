@@ -31,6 +31,7 @@ class Stack:
     url: str
     client: str
     miner: str
+    processes: dict[str, int]  # role → process id
 
 
 @cache
@@ -59,20 +60,23 @@ def stack(*, relay: bool = True, workers: int = 2) -> Iterator[Stack]:
     commands = {"web": ["serve", "--port", str(port), "--workers", str(workers)]}
     if relay:
         commands["relay"] = ["relay"]
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-m", "aitbc", *command], cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True,
-            env={**os.environ, **limits, "AITBC_ROLE": role, "AITBC_LOG_LEVEL": "ERROR"},
+    running = {
+        role: subprocess.Popen(
+            [sys.executable, "-m", "aitbc", *command],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+            env={**os.environ, **limits, "AITBC_ROLE": role},
         )
         for role, command in commands.items()
-    ]
+    }
     try:
         wait_for(f"http://127.0.0.1:{port}/health")
-        yield Stack(f"http://127.0.0.1:{port}", client, miner)
+        yield Stack(f"http://127.0.0.1:{port}", client, miner, {role: one.pid for role, one in running.items()})
     finally:
-        for process in running:
+        for process in running.values():
             process.terminate()
-        for process in running:
+        for process in running.values():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(30)
             with contextlib.suppress(ProcessLookupError):

@@ -12,12 +12,12 @@ import orjson
 from django.db import models
 from django.http import HttpResponse
 from django.utils import timezone
-from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from aitbc.core.db import atomic, cursor
 from aitbc.core.errors import Conflict, DomainError
 from aitbc.core.ids import uuid7
+from aitbc.core.rendering import FastJSONRenderer
 
 
 class IdempotencyMismatch(DomainError):
@@ -105,7 +105,7 @@ def _locked(record: type[AbstractIdempotencyRecord], name: str) -> bool:
 def _rendered(response: Response) -> str:
     if response.data is None and response.status_code == 204:
         return ""
-    rendered: bytes = JSONRenderer().render(response.data)
+    rendered: bytes = FastJSONRenderer().render(response.data)
     return rendered.decode()
 
 

@@ -116,8 +116,9 @@ def _bound(request: Any, order: tuple[str, ...]) -> str:
     return hashlib.sha256(what).hexdigest()[:16]
 
 
-def _sealed(row: Model, order: tuple[str, ...], bound: str) -> str:
-    values = [getattr(row, name.lstrip("-")) for name in order]
+def _sealed(row: Any, order: tuple[str, ...], bound: str) -> str:
+    names = [name.lstrip("-") for name in order]
+    values = [row[name] if isinstance(row, dict) else getattr(row, name) for name in names]
     body = base64.urlsafe_b64encode(orjson.dumps([bound, *values], default=str)).decode().rstrip("=")
     return Signer(salt="aitbc.paging").sign(body)
 

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import orjson
 from django.apps import apps
 from django.db import models
 from django.db.models import F
 from django.db.models.functions import Now
 
-from aitbc.core.db import atomic
+from aitbc.core.db import cursor, joined
 from aitbc.core.errors import StateConflict
+from aitbc.core.inserts import insert
 
 Transitions = Mapping[str, set[str]]
+# One statement for any number of moves, hence prepared once; bulk_create's text grows with the batch.
+RECORD = """INSERT INTO {table} (subject_id, seq, from_state, to_state, actor, reason, detail)
+SELECT subject_id, seq, from_state, to_state, actor, reason, detail::jsonb
+FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+  AS m(subject_id, seq, from_state, to_state, actor, reason, detail)"""
 
 
 def sources_of(table: Transitions, to: str) -> list[str]:
@@ -24,6 +32,19 @@ def sources_of(table: Transitions, to: str) -> list[str]:
 def finals_of(table: Transitions) -> list[str]:
     """The states that are never left."""
     return [state for state, targets in table.items() if not targets]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A move as its history keeps it."""
+
+    subject_id: Any
+    seq: int
+    before: str
+    to: str
+    actor: str
+    reason: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
 
 
 class AbstractTransition(models.Model):
@@ -46,6 +67,16 @@ class AbstractTransition(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject_id} #{self.seq}: {self.from_state or '∅'} → {self.to_state}"
+
+    @classmethod
+    def record(cls, *moves: Recorded) -> None:
+        """Append these moves, inside the transaction that makes them."""
+        rows = [
+            (m.subject_id, m.seq, str(m.before), str(m.to), m.actor, m.reason[:300], orjson.dumps(m.detail).decode())
+            for m in moves
+        ]
+        with cursor(cls) as sql:
+            sql.execute(RECORD.format(table=cls._meta.db_table), [list(column) for column in zip(*rows, strict=True)])
 
 
 class StatefulModel(models.Model):
@@ -85,7 +116,7 @@ class StatefulModel(models.Model):
         cls, before = type(self), self.state
         if to not in self.TRANSITIONS[before]:
             raise self.conflict(to)
-        with atomic(cls):
+        with joined(cls):
             moved = cls._base_manager.filter(pk=self.pk, state=before, version=self.version, **(where or {})).update(
                 state=to, version=F("version") + 1, **fields
             )
@@ -95,15 +126,7 @@ class StatefulModel(models.Model):
             self.state, self.version = to, self.version + 1
             for name, value in fields.items():
                 setattr(self, name, value)
-            cls.history_model()._base_manager.create(
-                subject_id=self.pk,
-                seq=self.version,
-                from_state=before,
-                to_state=to,
-                actor=actor,
-                reason=reason[:300],
-                detail=dict(detail or {}),
-            )
+            cls.history_model().record(Recorded(self.pk, self.version, before, to, actor, reason, dict(detail or {})))
 
     def conflict(self, to: str) -> StateConflict:
         allowed = sorted(self.TRANSITIONS[self.state])
@@ -116,14 +139,10 @@ def begin(*objects: StatefulModel, actor: str, reason: str = "", detail: Mapping
     if not objects:
         return
     cls = type(objects[0])
-    history = cls.history_model()
-    with atomic(cls):
-        cls._base_manager.bulk_create(objects)
-        history._base_manager.bulk_create(
-            history(
-                subject_id=o.pk, seq=0, to_state=o.state, actor=actor, reason=reason[:300], detail=dict(detail or {})
-            )
-            for o in objects
+    with joined(cls):
+        insert(objects)
+        cls.history_model().record(
+            *(Recorded(o.pk, 0, "", o.state, actor, reason, dict(detail or {})) for o in objects)
         )
 
 
@@ -144,8 +163,7 @@ def advance_many(
     Rows are locked in primary-key order, so that two such calls cannot deadlock.
     """
     allowed = list(sources) if sources is not None else sources_of(model.TRANSITIONS, to)
-    history = model.history_model()
-    with atomic(model):
+    with joined(model):
         rows = list(
             model._base_manager.filter(pk__in=list(ids), state__in=allowed, **(where or {}))
             .order_by("pk")
@@ -156,16 +174,7 @@ def advance_many(
             return []
         moved = [pk for pk, _, _ in rows]
         model._base_manager.filter(pk__in=moved).update(state=to, version=F("version") + 1, **fields)
-        history._base_manager.bulk_create(
-            history(
-                subject_id=pk,
-                seq=version + 1,
-                from_state=before,
-                to_state=to,
-                actor=actor,
-                reason=reason[:300],
-                detail=dict(detail or {}),
-            )
-            for pk, before, version in rows
+        model.history_model().record(
+            *(Recorded(pk, version + 1, before, to, actor, reason, dict(detail or {})) for pk, before, version in rows)
         )
     return moved

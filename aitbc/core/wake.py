@@ -37,13 +37,16 @@ def _listeners() -> list[str]:
 
 
 def send(*topics: str) -> None:
-    """Tell every listening process on this machine that something happened to these topics."""
+    """Tell every process on this machine that listens for them; what is the relay's is told to relays only."""
     global _sender
     if _sender is None:
         _sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         _sender.setblocking(False)
     message = "\n".join(topics).encode()[:LARGEST]
+    ours = all(topic.startswith(RELAY) for topic in topics)
     for path in list(_listeners()):
+        if Path(path).name.startswith(RELAY) is not ours:
+            continue
         try:
             _sender.sendto(message, path)
         except (BlockingIOError, FileNotFoundError):

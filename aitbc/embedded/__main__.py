@@ -1,4 +1,7 @@
-"""`python -m aitbc.embedded exec -- COMMAND…`: run a command with throw-away PostgreSQL and Valkey servers."""
+"""`python -m aitbc.embedded exec [--durable] -- COMMAND…`: run a command with throw-away PostgreSQL and Valkey servers.
+
+They do not wait for the disk, unless --durable says that what they do is to be measured.
+"""
 
 from __future__ import annotations
 
@@ -53,10 +56,10 @@ def attended(process: subprocess.Popen[bytes]) -> int:
     return status if status >= 0 else 128 - status
 
 
-def run(command: list[str]) -> int:
+def run(command: list[str], *, durable: bool = False) -> int:
     """Run the command, its environment naming the servers; its status, or 128 + the signal that ended it."""
     with throwaway_folder() as var:
-        servers = Servers(var, run_dir(var), throwaway=True)
+        servers = Servers(var, run_dir(var), throwaway=not durable)
         try:
             servers.start()
             return attended(spawn(command, env={**os.environ, **servers.environment()}, own_group=False))
@@ -68,11 +71,13 @@ def run(command: list[str]) -> int:
 
 
 def main() -> int:
-    if len(sys.argv) < 4 or sys.argv[1:3] != ["exec", "--"]:
+    durable = sys.argv[2:3] == ["--durable"]
+    verb, command = sys.argv[1:2], sys.argv[3 if durable else 2 :]
+    if verb != ["exec"] or command[:1] != ["--"] or not command[1:]:
         print(__doc__, file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, leave)
-    return run(sys.argv[3:])
+    return run(command[1:], durable=durable)
 
 
 if __name__ == "__main__":

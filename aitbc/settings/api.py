@@ -23,7 +23,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["aitbc.accounts.authentication.KeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["aitbc.accounts.permissions.HasScope"],
     "DEFAULT_PARSER_CLASSES": ["aitbc.core.parsing.StrictJSONParser"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["aitbc.core.rendering.FastJSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "aitbc.core.negotiation.OnlyJSON",
     "DEFAULT_PAGINATION_CLASS": "aitbc.core.paging.KeysetPagination",
     "DEFAULT_THROTTLE_CLASSES": ["aitbc.core.throttles.ActorThrottle"],

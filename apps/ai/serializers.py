@@ -7,8 +7,16 @@ from typing import Any
 
 from rest_framework import serializers
 
+from aitbc.core.rows import RowWriter
 from aitbc.core.serializers import AmountField, LenientSerializer, ObjectField, ResourceSerializer
 from apps.ai.models import AIJob, Artifact, JobEvent, OperatorAct
+
+
+class TextOrNull(serializers.CharField):
+    """A text column; an empty one is null."""
+
+    def to_representation(self, value: Any) -> str | None:
+        return super().to_representation(value) or None
 
 
 class JobSerializer(ResourceSerializer):
@@ -19,8 +27,8 @@ class JobSerializer(ResourceSerializer):
     status = serializers.CharField(source="state", read_only=True)
     requested_at = serializers.DateTimeField(source="created_at", read_only=True)
     assigned_miner_id = serializers.UUIDField(source="miner_id", read_only=True, allow_null=True)
-    error = serializers.SerializerMethodField()
-    outcome = serializers.SerializerMethodField(help_text="Why it ended without a result; a code.")
+    error = TextOrNull(read_only=True, allow_null=True)
+    outcome = TextOrNull(read_only=True, allow_null=True, help_text="Why it ended without a result; a code.")
 
     class Meta:
         model = AIJob
@@ -33,12 +41,6 @@ class JobSerializer(ResourceSerializer):
         ]  # fmt: skip
         read_only_fields = fields
 
-    def get_error(self, job: AIJob) -> str | None:
-        return job.error or None
-
-    def get_outcome(self, job: AIJob) -> str | None:
-        return job.outcome or None
-
 
 @cache
 def _writer() -> JobSerializer:
@@ -48,6 +50,12 @@ def _writer() -> JobSerializer:
 def written(job: AIJob) -> dict[str, Any]:
     """The job as JobSerializer writes it; one writer per process, as building its fields costs more than using them."""
     return dict(_writer().to_representation(job))
+
+
+@cache
+def row_writer() -> RowWriter:
+    """Writes a job in a list."""
+    return RowWriter(JobSerializer)
 
 
 class JobDetailSerializer(JobSerializer):

@@ -35,6 +35,7 @@ from apps.ai.serializers import (
     JobReceiptSerializer,
     JobResultSerializer,
     JobSerializer,
+    row_writer,
     written,
 )
 from apps.ai.services import artifacts, jobs
@@ -62,7 +63,7 @@ class JobPagination(KeysetPagination):
         return envelope
 
 
-class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DomainViewSet):
+class JobViewSet(mixins.RetrieveModelMixin, DomainViewSet):
     """Jobs of the caller."""
 
     queryset = AIJob.objects.all()
@@ -93,6 +94,12 @@ class JobViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DomainViewSet
         terms = read_terms(self.request.data)
         job = jobs.submit(owner_id=self.actor.pk, actor=f"client:{self.actor.pk}", **terms)
         return self.answer(written(job), status=201)
+
+    def list(self, request: Request) -> Response:
+        """Jobs of the caller, newest first."""
+        write = row_writer()
+        rows = self.paginate_queryset(self.filter_queryset(self.get_queryset()).values(*write.columns))
+        return self.get_paginated_response([write(row) for row in rows or ()])
 
     @extend_schema(responses=JobDetailSerializer)
     def retrieve(self, request: Request, pk: str) -> Response:

@@ -165,6 +165,18 @@ def test_an_uploaded_artifact_can_be_the_input(client_api, other_client_api):
     assert foreign.status_code == 400
 
 
+def test_a_job_reads_the_same_in_the_list_as_alone(client_api):
+    fund(client_api)
+    submit(client_api, constraints={"max_price": "1.5"}, ttl_seconds=60)
+    submit(client_api, payment_amount="0.25")
+
+    for listed in client_api.json("GET", "/ai/jobs", status=200)["jobs"]:
+        alone = client_api.json("GET", f"/ai/jobs/{listed['id']}", status=200)
+        del alone["payload"]
+        assert listed == alone
+        assert list(listed) == list(alone)
+
+
 def test_the_list_narrows_and_pages(client_api, other_client_api):
     ids = [submit(client_api, task_type=kind)["id"] for kind in ("a", "b", "a")]
     submit(other_client_api)

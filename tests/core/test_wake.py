@@ -30,3 +30,18 @@ def test_a_dead_listener_does_no_harm():
         assert not gone.path.exists()
     finally:
         here.close()
+
+
+def test_what_is_the_relays_is_told_to_relays_only():
+    relay, web = wake.Listener(wake.RELAY), wake.Listener("web")
+    wake._known = (0.0, [])
+    try:
+        wake.send(f"{wake.RELAY}:ai")
+        wake.send("work:1")
+
+        assert relay.wait(2) == [f"{wake.RELAY}:ai"]
+        assert web.wait(2) == ["work:1"]
+        assert relay.topics() == web.topics() == []
+    finally:
+        relay.close()
+        web.close()

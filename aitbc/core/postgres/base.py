@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 from django.db.backends.postgresql import base
-from psycopg import Error, OperationalError
+from psycopg import Error, OperationalError, adapters
+from psycopg.postgres import types
+from psycopg.pq import Format
 from psycopg_pool import PoolTimeout
 
 from aitbc.core.postgres.breaker import Breaker, BreakerOpen, breaker
+
+# The driver's own loader of moments, in C. Django's is in Python, to move each moment into a time zone of its own; here
+# the server's is UTC and so is Django's.
+MOMENTS = adapters.get_loader(types["timestamptz"].oid, Format.TEXT)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -34,7 +41,17 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if gate.is_open:
             self._verify(connection, gate)
             gate.close()
+        if self.timezone is UTC:
+            connection.adapters.register_loader("timestamptz", MOMENTS)
         return connection
+
+    def create_cursor(self, name: str | None = None) -> Any:
+        """As Django's with server-side binding, less its look at the loader's time zone."""
+        if self.timezone is not UTC:
+            return super().create_cursor(name)
+        if name is None:
+            return self.connection.cursor()
+        return self.connection.cursor(name, scrollable=False, withhold=self.connection.autocommit)
 
     def _verify(self, connection: Any, gate: Breaker) -> None:
         """A pooled connection may be as dead as those that tripped the breaker: hear its server before all go in."""

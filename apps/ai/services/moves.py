@@ -11,7 +11,8 @@ from django.db import connections
 from django.db.models import Field
 
 from aitbc.core import wake
-from aitbc.core.db import alias_of, atomic, on_commit
+from aitbc.core.db import alias_of, on_commit
+from aitbc.core.states import Recorded
 from apps.ai.models import AIJob, JobEvent
 
 BATCH_OF_TOPICS = 80  # topics that fit one wake-up datagram
@@ -40,8 +41,7 @@ def carry_out(moves: Sequence[Move]) -> None:
             raise move.job.conflict(move.to)
     for group in _alike(moves):
         _update(group)
-    with atomic(AIJob):
-        JobEvent._base_manager.bulk_create(_event(move) for move in moves)
+    JobEvent.record(*(_event(move) for move in moves))
     for move in moves:
         _take_over(move)
     announce(move.job.pk for move in moves)
@@ -83,11 +83,9 @@ WHERE j.id = v.id AND j.state = v.was AND j.version = v.version"""
             raise group[0].job.conflict(group[0].to)
 
 
-def _event(move: Move) -> JobEvent:
-    return JobEvent(
-        subject_id=move.job.pk, seq=move.job.version + 1, from_state=move.job.state, to_state=move.to,
-        actor=move.actor, reason=move.reason[:300], detail=dict(move.detail),
-    )  # fmt: skip
+def _event(move: Move) -> Recorded:
+    seq = move.job.version + 1
+    return Recorded(move.job.pk, seq, move.job.state, move.to, move.actor, move.reason, dict(move.detail))
 
 
 def _take_over(move: Move) -> None:

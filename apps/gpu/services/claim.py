@@ -109,7 +109,7 @@ def _fitting(miner: Known) -> list[Head]:
     if miner.state not in (MinerState.ONLINE, MinerState.SUSPECT, MinerState.OFFLINE):
         return []
     CATALOGUE.learn(HEADS_HERE.by_class)
-    return HEADS_HERE.best(lambda class_id: CATALOGUE.fits(class_id, miner.candidate, miner.version))
+    return HEADS_HERE.best(CATALOGUE.fitting(miner.candidate, miner.version))
 
 
 def _grant(miner: Known, best: Sequence[Head], n: int) -> Claim:

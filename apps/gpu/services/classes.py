@@ -6,7 +6,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -28,6 +28,16 @@ RETIRE = """DELETE FROM gpu_requirementclass c WHERE used_at < clock_timestamp()
 AND NOT EXISTS (SELECT FROM gpu_work w WHERE w.class_id = c.id AND w.state <> 'done')"""
 
 
+class Judged(NamedTuple):
+    """What a miner fits of the classes that were known when it was judged."""
+
+    classes: dict[int, dict[str, Any]]
+    fitting: frozenset[int]
+
+
+UNJUDGED = Judged({}, frozenset())
+
+
 class Catalogue:
     """The classes as this process knows them, and which miner fits which. Rows never change their meaning."""
 
@@ -35,25 +45,24 @@ class Catalogue:
         self.requirements: dict[int, dict[str, Any]] = {}
         self.read_at = float("-inf")
         self.lock = threading.Lock()
-        self.fitting: dict[tuple[str, int, int], dict[int, bool]] = {}
+        self.judged: dict[tuple[str, int, int], Judged] = {}
 
-    def fits(self, class_id: int, miner: Candidate, version: int) -> bool:
-        """Judged once per class and version of the miner's capabilities."""
-        known = self.fitting.get((miner.id, version, miner.rate))
-        if known is None:
-            if len(self.fitting) > 20_000:
-                self.fitting.clear()
-            known = self.fitting[(miner.id, version, miner.rate)] = {}
-        if class_id not in known:
-            requirement = self.requirements.get(class_id)
-            if requirement is None:
-                return False
-            known[class_id] = fits(requirement, miner)
-        return known[class_id]
+    def fitting(self, miner: Candidate, version: int) -> frozenset[int]:
+        """The classes a miner fits, each judged once per version of its capabilities: a poll only looks them up."""
+        known = self.judged.get((miner.id, version, miner.rate), UNJUDGED)
+        classes = self.requirements
+        if known.classes is classes:
+            return known.fitting
+        kept = known.fitting & classes.keys()
+        fresh = (class_id for class_id in classes.keys() - known.classes.keys() if fits(classes[class_id], miner))
+        if len(self.judged) > 20_000:
+            self.judged.clear()
+        self.judged[(miner.id, version, miner.rate)] = found = Judged(classes, kept.union(fresh))
+        return found.fitting
 
     def topics(self, miner: Candidate, version: int) -> list[str]:
         """What a waiting miner listens to: the classes it fits."""
-        return [f"work:{class_id}" for class_id in list(self.requirements) if self.fits(class_id, miner, version)]
+        return [f"work:{class_id}" for class_id in self.fitting(miner, version)]
 
     def learn(self, seen: Iterable[int]) -> None:
         """Read the table again when a class is unknown here or the copy has grown old."""
@@ -61,12 +70,14 @@ class Catalogue:
         if not unknown and time.monotonic() - self.read_at < REREAD_SECONDS:
             return
         with self.lock:
-            self.requirements = dict(RequirementClass.objects.values_list("id", "requirement"))
+            found = dict(RequirementClass.objects.values_list("id", "requirement"))
+            if found.keys() != self.requirements.keys():  # else what was judged by the old one stays good
+                self.requirements = found
             self.read_at = time.monotonic()
 
     def forget(self) -> None:
         """Start empty, as a new process does."""
-        self.requirements, self.fitting, self.read_at = {}, {}, float("-inf")
+        self.requirements, self.judged, self.read_at = {}, {}, float("-inf")
 
 
 CATALOGUE = Catalogue()

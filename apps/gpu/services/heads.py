@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from aitbc.core.db import cursor
@@ -97,11 +97,14 @@ class Heads:
                 self.noted[class_id] = (time.monotonic() + NOTED_SECONDS, head)
                 self._put(class_id, head)
 
-    def best(self, fits: Callable[[int], bool]) -> list[Head]:
+    def best(self, fits: frozenset[int]) -> list[Head]:
         """At most 16 heads of fitting classes, best first."""
+        if len(fits) <= NARROW:
+            heads = self.by_class
+            return sorted(heads[class_id] for class_id in fits if class_id in heads)[:WIDE]
         found: list[Head] = []
         for head in self.order:
-            if fits(head.class_id):
+            if head.class_id in fits:
                 found.append(head)
                 if len(found) == WIDE:
                     break

@@ -97,6 +97,12 @@ def get(caller: Caller) -> Miner:
     return miner
 
 
+def id_of(caller: Caller) -> UUID:
+    """The id of the miner the caller means, from this process's roster when it can; MinerNotFound when it has none."""
+    known = ROSTER.find((caller.owner_id, caller.key_id, caller.named))
+    return get(caller).pk if known is None else known.pk
+
+
 def register(caller: Caller, *, capabilities: Any = None, concurrency: int | None = None, region: str = "") -> Miner:
     """Register a miner, or the same one again with what it offers now. Its leases, if it has any, stay its own."""
     offer = read_offer(capabilities, region=region)

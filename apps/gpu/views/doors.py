@@ -241,7 +241,7 @@ class MinerDoorViewSet(MinerIdentity):
     def _holder(self, body: Mapping[str, Any], attempt: int | None, path: str | None = None) -> leases.Holder:
         """Without an id the owner's lease on the job decides which miner is meant."""
         caller = self.caller(body, path=path)
-        miner_id = None if caller.named is None else miners.get(caller).pk
+        miner_id = None if caller.named is None else miners.id_of(caller)
         return leases.Holder(caller.owner_id, miner_id, attempt)
 
     def _handed(self, grants: list[claim.Grant], *, many: bool) -> HttpResponseBase:

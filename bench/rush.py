@@ -1,0 +1,93 @@
+"""Full load: eight miners take work from four web processes as fast as they can while urgent jobs come in.
+
+Two promises are checked: an urgent job does not stand behind the queue, and no job is handed out twice.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from aitbc.core.db import cursor
+from apps.gpu.models import Lease
+from bench.cost import metered
+from bench.doors import POLL, REGISTER, queued
+from bench.http import Connection, Sample, ask, load, quantile, timed
+from bench.progress import step
+from bench.report import Figure
+from bench.stack import Stack, stack
+
+MINERS, PROCESSES = 8, 4
+KINDS = 20  # requirement classes; every miner fits them all
+JOBS, POLLS = 300, 240  # per connection: the queue never runs dry
+EVERY = 0.08  # seconds between urgent jobs
+TASK = f"rush-{os.getpid()}-"
+WAITS = """SELECT extract(epoch FROM l.granted_at - w.created_at)::float8
+FROM gpu_lease l JOIN gpu_work w ON w.id = l.work_id WHERE l.job_id = ANY (%s::uuid[])"""
+
+
+def job(n: int, priority: int) -> dict[str, Any]:
+    return {"task_type": f"{TASK}{n % KINDS}", "payload": {"n": n}, "priority": priority}
+
+
+def submit(connection: Connection, worker: int, n: int) -> Sample:
+    return ask(connection, "POST", "/ai/jobs", job(n, 0))
+
+
+def register(connection: Connection, worker: int, n: int) -> Sample:
+    offer = {"supported_tasks": [f"{TASK}{n}" for n in range(KINDS)]}
+    body = {"miner_id": f"rush-{worker}", "capabilities": offer, "concurrency": 1000}
+    return ask(connection, "POST", REGISTER, body)
+
+
+def poll(connection: Connection, worker: int, n: int) -> Sample:
+    body = {"miner_id": f"rush-{worker}", "max_wait_seconds": 0}
+    status, seconds, given = timed(connection, "POST", POLL, body)
+    return Sample(status, seconds, given["job_id"] if status == 200 and given else None)
+
+
+@contextmanager
+def urgent_jobs(exchange: Stack) -> Iterator[list[str]]:
+    """Submit an urgent job every now and then; the list holds their ids once the block is over."""
+    context = multiprocessing.get_context("fork")
+    stop, out = context.Event(), context.Queue()
+    program = context.Process(target=_submit_urgent, args=(exchange.url, exchange.client, stop, out))
+    program.start()
+    ids: list[str] = []
+    try:
+        yield ids
+    finally:
+        stop.set()
+        ids += out.get(timeout=30)
+        program.join()
+
+
+def _submit_urgent(url: str, key: str, stop: Any, out: Any) -> None:
+    connection, ids = Connection(url, key), []
+    while not stop.wait(EVERY):
+        ids.append(connection.call("POST", "/ai/jobs", job(len(ids), 10))[1]["id"])
+    out.put(ids)
+
+
+def run() -> Iterator[Figure]:
+    with stack(workers=PROCESSES) as exchange:
+        load(exchange.url, exchange.miner, register, connections=MINERS, calls=1)
+        with step(f"{MINERS * JOBS} jobs queued"):
+            load(exchange.url, exchange.client, submit, connections=MINERS, calls=JOBS)
+            queued(TASK, MINERS * POLLS + 100)
+        with step("the rush"), urgent_jobs(exchange) as ids, metered(exchange.processes) as cost:
+            polled = load(exchange.url, exchange.miner, poll, connections=MINERS, calls=POLLS)
+        with cursor(Lease) as sql:
+            sql.execute(WAITS, [ids])
+            waits = [1000 * seconds for (seconds,) in sql.fetchall()]
+    told = polled.kept
+    note = f"{len(told)} jobs to {MINERS} miners by {PROCESSES} web processes; answers {polled.statuses}"
+    yield Figure("jobs handed out twice", len(told) - len(set(told)), "jobs", "<= 0", note)
+    yield Figure("claims under full load", len(told) / polled.seconds, "requests/s", "", cost.each(polled.count))
+    if not waits:
+        raise RuntimeError("no urgent job was granted while the rush went on")
+    note = f"p50 {quantile(waits, 0.5):.0f} ms, longest {max(waits):.0f} ms; {len(waits)} of {len(ids)} granted"
+    yield Figure("an urgent job waits, p95", quantile(waits, 0.95), "ms", "<= 150", note)
