@@ -23,6 +23,7 @@ class BookingRequested(Event):
     amount: int
     bond: int  # 0: none
     fee_bp: int
+    bond_from: str = ""  # the bid whose bond this booking's takes the place of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +76,7 @@ class BookingMetered(Event):
     booking_id: str
     seq: int  # 1, 2, 3 …: each is paid once
     amount: int
+    owed: int  # this slice and all before it: a lost slice is made good by the next
     until: str
 
 

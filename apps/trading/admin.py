@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from aitbc.core.admin import ReadOnlyAdmin
-from apps.trading import admin_log  # noqa: F401  Django looks for a domain's pages in this module
+from apps.trading import admin_escrows, admin_log  # noqa: F401  Django looks for a domain's pages in this module
 from apps.trading.models import BalanceSnapshot, LedgerAccount, Payment, Transfer
 
 

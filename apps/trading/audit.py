@@ -9,7 +9,7 @@ from typing import Any
 from aitbc.core.audit import invariant
 from aitbc.core.db import cursor
 from apps.ai.interface import JobView, job_views
-from apps.trading import audit_log  # noqa: F401  receipts and the log, I24-I27
+from apps.trading import audit_escrows, audit_log  # noqa: F401  bookings and bonds, M5 and T9; receipts and the log, I24-I27
 from apps.trading.models import Payment, Transfer
 from apps.trading.models.payments import PaymentQuerySet
 from apps.trading.services import log
@@ -18,7 +18,10 @@ from apps.trading.states import PaymentState
 
 LIMIT = 100
 COUNTERS = ("posted_debits", "posted_credits", "pending_debits", "pending_credits")
-MONEY_TABLES = ("trading_ledgeraccount", "trading_transfer", "trading_balancesnapshot", "trading_payment")
+MONEY_TABLES = (
+    "trading_ledgeraccount", "trading_transfer", "trading_balancesnapshot", "trading_payment", "trading_escrow",
+    "trading_topup", "trading_bond",
+)  # fmt: skip
 GUARDS = {
     "trading_transfer": {"trading_transfer_apply", "trading_transfer_no_change", "trading_transfer_no_truncate"},
     "trading_ledgeraccount": {
@@ -27,6 +30,11 @@ GUARDS = {
     "trading_balancesnapshot": {"trading_balancesnapshot_no_change", "trading_balancesnapshot_no_truncate"},
     "trading_paymentevent": {"trading_paymentevent_no_change", "trading_paymentevent_no_truncate"},
     "trading_payment": {"trading_payment_guard", "trading_payment_no_delete", "trading_payment_no_truncate"},
+    "trading_escrow": {"trading_escrow_no_delete", "trading_escrow_no_truncate"},
+    "trading_escrowevent": {"trading_escrowevent_no_change", "trading_escrowevent_no_truncate"},
+    "trading_topup": {"trading_topup_no_change", "trading_topup_no_truncate"},
+    "trading_bond": {"trading_bond_no_delete", "trading_bond_no_truncate"},
+    "trading_bondevent": {"trading_bondevent_no_change", "trading_bondevent_no_truncate"},
 }
 
 
@@ -126,9 +134,11 @@ def holds_resolve_once() -> Iterable[str]:
         yield f"hold {pk} belongs to no payment"
 
 
+# A booking pays a fee with every slice: its fees are judged by T9.
 PAID_TWICE = """
-SELECT ref, code, count(*) FROM trading_transfer
+SELECT ref, code, count(*) FROM trading_transfer t
 WHERE code IN ('payout', 'fee', 'capture', 'release') AND ref IS NOT NULL
+  AND NOT EXISTS (SELECT FROM trading_escrow e WHERE e.booking_id = t.ref)
 GROUP BY 1, 2 HAVING count(*) > 1
 """
 PARTS = """
@@ -144,7 +154,8 @@ WHERE p.state IN ('settled', 'refunded') AND (
 """
 PAID_FOR_NOTHING = """
 SELECT t.ref, t.code FROM trading_transfer t LEFT JOIN trading_payment p ON p.job_id = t.ref
-WHERE t.code IN ('payout', 'fee', 'capture', 'release') AND p.id IS NULL
+LEFT JOIN trading_escrow e ON e.booking_id = t.ref AND t.code = 'fee'
+WHERE t.code IN ('payout', 'fee', 'capture', 'release') AND p.id IS NULL AND e.id IS NULL
 """
 
 
@@ -202,7 +213,7 @@ WHERE table_schema = current_schema() AND table_name = ANY(%s)
 @invariant("I19", db="trading")
 def amounts_are_integers() -> Iterable[str]:
     """Money is counted in whole micro-AIT: no column of a money table can hold a fraction."""
-    amounts = [*COUNTERS, "amount", "paid", "fee", "refunded"]
+    amounts = [*COUNTERS, "amount", "paid", "fee", "refunded", "forfeited"]
     for table, column, kind in rows(NOT_INTEGER, list(MONEY_TABLES), amounts):
         yield f"{table}.{column} is {kind}"
 

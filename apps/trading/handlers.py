@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 from aitbc.core.messaging import subscribe
 from apps.ai.events import JobCompleted, JobEnded, JobSubmitted
-from apps.trading.services import payments
+from apps.marketplace.events import (
+    BondAsked,
+    BondReleased,
+    BookingClosed,
+    BookingExtensionRequested,
+    BookingMetered,
+    BookingRequested,
+)
+from apps.trading.services import bonds, escrow_closing, escrows, payments
 
 
 @subscribe(JobSubmitted, by="trading")
@@ -22,3 +30,33 @@ def on_jobs_completed(events: Sequence[JobCompleted]) -> None:
 @subscribe(JobEnded, by="trading")
 def on_jobs_ended(events: Sequence[JobEnded]) -> None:
     payments.refund(events)
+
+
+@subscribe(BookingRequested, by="trading")
+def on_bookings_requested(events: Sequence[BookingRequested]) -> None:
+    escrows.fund(events)
+
+
+@subscribe(BookingExtensionRequested, by="trading")
+def on_extensions_requested(events: Sequence[BookingExtensionRequested]) -> None:
+    escrows.extend(events)
+
+
+@subscribe(BookingMetered, by="trading")
+def on_bookings_metered(events: Sequence[BookingMetered]) -> None:
+    escrows.accrue(events)
+
+
+@subscribe(BookingClosed, by="trading")
+def on_bookings_closed(events: Sequence[BookingClosed]) -> None:
+    escrow_closing.close(events)
+
+
+@subscribe(BondAsked, by="trading")
+def on_bonds_asked(events: Sequence[BondAsked]) -> None:
+    bonds.hold(events)
+
+
+@subscribe(BondReleased, by="trading")
+def on_bonds_released(events: Sequence[BondReleased]) -> None:
+    bonds.release(events)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ from uuid import UUID
 
 from django.db.models import Count, Sum
 
+from apps.trading.models import Escrow as EscrowRow
 from apps.trading.models import LedgerAccount, Receipt
 from apps.trading.models import Payment as PaymentRow
 from apps.trading.services import old_receipts
@@ -55,6 +57,19 @@ class ReceiptView:
     tx_hash: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class EscrowView:
+    """The money of one booking, in micro-AIT: amount = paid + fee + refunded + what is still set aside."""
+
+    booking_id: UUID
+    state: str
+    amount: int
+    paid: int
+    fee: int
+    refunded: int
+    slices: int
+
+
 def available(owner_id: UUID) -> int:
     """What an owner may spend now, in micro-AIT."""
     account = LedgerAccount.objects.owned_by(owner_id).of_kind(AccountKind.AVAILABLE).first()
@@ -66,6 +81,13 @@ def payment_of(job_id: UUID) -> Payment | None:
     if row is None:
         return None
     return Payment(**{name: getattr(row, name) for name in Payment.__dataclass_fields__})
+
+
+def escrows_of(booking_ids: Iterable[UUID]) -> dict[UUID, EscrowView]:
+    """The escrows of these bookings, by booking; one whose money was never asked for has none."""
+    rows = EscrowRow.objects.of_bookings(booking_ids)
+    names = EscrowView.__dataclass_fields__
+    return {row.booking_id: EscrowView(**{name: getattr(row, name) for name in names}) for row in rows}
 
 
 def open_holds(*, before: datetime, limit: int = 1000) -> list[UUID]:

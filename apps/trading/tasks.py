@@ -9,11 +9,11 @@ from django.utils import timezone
 
 from aitbc.core import idempotency
 from apps.trading.models import IdempotencyRecord
-from apps.trading.services import ledger, payments
+from apps.trading.services import escrow_reconciliation, ledger, payments
 from apps.trading.tasks_log import seal_log
 
 # Celery looks for a domain's tasks in this module.
-__all__ = ["forget_answers", "release_overdue_holds", "seal_log", "take_snapshot"]
+__all__ = ["forget_answers", "reconcile_escrows", "release_overdue_holds", "seal_log", "take_snapshot"]
 
 ANSWERS_KEPT = timedelta(hours=48)
 
@@ -28,6 +28,12 @@ def take_snapshot() -> int:
 def release_overdue_holds() -> int:
     """Give back money that was held longer than any job lives."""
     return payments.release_overdue()
+
+
+@shared_task
+def reconcile_escrows() -> int:
+    """Close the escrows and bonds of bookings and bids that are over, should the fact have been lost."""
+    return escrow_reconciliation.reconcile()
 
 
 @shared_task

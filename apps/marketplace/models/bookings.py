@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 from uuid import UUID
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import ExpressionWrapper, F, Q
 from django.utils import timezone
 
 from aitbc.core.fields import AmountField
@@ -17,7 +17,7 @@ from aitbc.core.ids import uuid7
 from aitbc.core.states import AbstractTransition, StatefulModel
 from apps.marketplace.models.auctions import MarketplaceDemand
 from apps.marketplace.models.offers import MarketplaceOffer, Quote
-from apps.marketplace.states import BOOKING_TRANSITIONS, LIVE, RUNNING, BookingState
+from apps.marketplace.states import BOOKING_TRANSITIONS, BROKEN, LIVE, RUNNING, BookingState
 
 
 class BookingQuerySet(models.QuerySet["GPUBooking"]):
@@ -44,6 +44,21 @@ class BookingQuerySet(models.QuerySet["GPUBooking"]):
 
     def over(self, now: datetime) -> Self:
         return self.running().filter(ends_at__lte=now)
+
+    def to_meter(self, before: datetime) -> Self:
+        """Running ones whose use is accounted for up to an earlier moment than this."""
+        accounted = ExpressionWrapper(
+            F("activated_at") + F("metered_ms") * timedelta(milliseconds=1), output_field=models.DateTimeField()
+        )
+        return self.running().alias(accounted_until=accounted).filter(accounted_until__lt=before)
+
+    def unanswered(self, before: datetime) -> Self:
+        """Those trading owes an answer: is the money there, how was it divided."""
+        return self.filter(Q(state=BookingState.REQUESTED, created_at__lt=before) | self.over_unsettled(before))
+
+    @staticmethod
+    def over_unsettled(before: datetime) -> Q:
+        return Q(state__in=[BookingState.ENDED, *BROKEN], ended_at__lt=before)
 
     def locked(self) -> Self:
         return self.order_by("pk").select_for_update(no_key=True)
@@ -75,10 +90,11 @@ class GPUBooking(StatefulModel):
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField(help_text="Planned; an extension or a reclaim moves it.")
     provision_by = models.DateTimeField(null=True)
+    ready_at = models.DateTimeField(null=True, help_text="The provider said so, perhaps before its time.")
     activated_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True, help_text="When the meter stopped.")
     reclaim_at = models.DateTimeField(null=True, help_text="The provider gave notice for this moment.")
-    escrow = AmountField(default=0, help_text="Set aside by the renter so far.")
+    escrow = AmountField(default=0, help_text="Set aside by the renter; asked for, while requested.")
     bond = AmountField(default=0, help_text="Pledged by the provider.")
     metered_ms = models.BigIntegerField(default=0, help_text="Milliseconds accounted for so far.")
     carry = models.BigIntegerField(default=0, help_text="Remainder of rate × ms, modulo 3,600,000.")
@@ -144,6 +160,14 @@ class BookingSlice(models.Model):
         return f"{self.slot} {self.period}"
 
 
+class ExtensionQuerySet(models.QuerySet["BookingExtension"]):
+    def asked(self) -> Self:
+        return self.filter(state=BookingExtension.State.ASKED)
+
+    def held(self) -> Self:
+        return self.filter(state=BookingExtension.State.HELD)
+
+
 class BookingExtension(models.Model):
     """More time asked for, and whether the money for it could be set aside."""
 
@@ -155,9 +179,13 @@ class BookingExtension(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     booking = models.ForeignKey(GPUBooking, on_delete=models.PROTECT, related_name="extensions")
     seconds = models.PositiveIntegerField()
+    rate = AmountField(help_text="micro-AIT per hour in all, from from_at on.")
+    from_at = models.DateTimeField(help_text="The end it had before.")
     amount = AmountField()
     state = models.CharField(max_length=8, choices=State, default=State.ASKED)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = ExtensionQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]

@@ -39,6 +39,7 @@ class GPUReview(models.Model):
     reply = models.CharField(max_length=2000, blank=True)
     replied_at = models.DateTimeField(null=True)
     hidden_reason = models.CharField(max_length=300, blank=True)
+    reciprocal = models.BooleanField(default=False, help_text="The two rent from each other: shown, not counted.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     edited_at = models.DateTimeField(null=True)
 

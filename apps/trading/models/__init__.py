@@ -1,4 +1,4 @@
-from apps.trading.models.escrows import Bond, BondEvent, Escrow, EscrowEvent
+from apps.trading.models.escrows import Bond, BondEvent, Escrow, EscrowEvent, Topup
 from apps.trading.models.ledger import HOUSE, BalanceSnapshot, LedgerAccount, Transfer
 from apps.trading.models.log import Block, LogEntry, LogTile
 from apps.trading.models.messages import IdempotencyRecord, Inbox, Outbox
@@ -22,5 +22,6 @@ __all__ = [
     "Payment",
     "PaymentEvent",
     "Receipt",
+    "Topup",
     "Transfer",
 ]

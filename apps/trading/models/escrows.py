@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Self
 from uuid import UUID
 
@@ -19,8 +20,8 @@ class EscrowQuerySet(models.QuerySet["Escrow"]):
     def held(self) -> Self:
         return self.filter(state=EscrowState.HELD)
 
-    def of_bookings(self, booking_ids: list[UUID]) -> Self:
-        return self.filter(booking_id__in=booking_ids)
+    def of_bookings(self, booking_ids: Iterable[UUID]) -> Self:
+        return self.filter(booking_id__in=list(booking_ids))
 
     def locked(self) -> Self:
         return self.order_by("pk").select_for_update(no_key=True)
@@ -43,6 +44,7 @@ class Escrow(StatefulModel):
     fee = AmountField(default=0)
     refunded = AmountField(default=0)
     slices = models.PositiveIntegerField(default=0, help_text="Slices of use paid so far.")
+    refused_party = models.CharField(max_length=8, blank=True, help_text="Who could not pay: renter or provider.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     ended_at = models.DateTimeField(null=True)
 
@@ -67,6 +69,22 @@ class Escrow(StatefulModel):
 
 class EscrowEvent(AbstractTransition):
     """One step in the life of an escrow; append-only."""
+
+
+class Topup(models.Model):
+    """More money asked for a booking's extension (its id is the extension's): held or refused, once; append-only."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    escrow = models.ForeignKey(Escrow, on_delete=models.PROTECT, related_name="topups")
+    amount = AmountField()
+    held = models.BooleanField()
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"top-up {self.pk}"
 
 
 class BondQuerySet(models.QuerySet["Bond"]):

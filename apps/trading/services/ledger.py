@@ -54,7 +54,12 @@ def available_of(owner_id: UUID) -> Account:
 
 
 def escrow_of(owner_id: UUID) -> Account:
+    """What a client's jobs pass through; for a booking's own escrow the owner is the booking."""
     return Account(owner_id, AccountKind.ESCROW)
+
+
+def bond_of(owner_id: UUID) -> Account:
+    return Account(owner_id, AccountKind.BOND)
 
 
 def fees_for(ref: UUID) -> Account:

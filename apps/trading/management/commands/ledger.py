@@ -18,7 +18,7 @@ from aitbc.core.shell import HouseCommand
 from aitbc.core.tables import console
 from apps.trading.models import LedgerAccount, Transfer
 from apps.trading.services import deposits
-from apps.trading.states import CURRENCY, AccountKind, Phase
+from apps.trading.states import CURRENCY, AccountKind, Code, Phase
 
 EXAMPLES = """\
   manage.py ledger mint dev 100 --reason "play money for the demo"
@@ -78,7 +78,7 @@ def balance(*, owner: str | None, **_: Any) -> tuple[str, list[dict[str, Any]]]:
     names = dict(Organisation.objects.filter(pk__in={a.owner_id for a in accounts}).values_list("pk", "name"))
     rows = [
         {
-            "owner": names.get(a.owner_id, "the exchange" if a.owner_id.int == 0 else str(a.owner_id)),
+            "owner": names.get(a.owner_id, known_otherwise(a)),
             "kind": a.kind,
             "available": format_amount(a.available),
             "held": format_amount(a.held),
@@ -87,6 +87,13 @@ def balance(*, owner: str | None, **_: Any) -> tuple[str, list[dict[str, Any]]]:
         for a in accounts
     ]
     return f"Balances, {CURRENCY}", rows
+
+
+def known_otherwise(account: LedgerAccount) -> str:
+    """Who owns an account that no organisation owns: the exchange, or a booking its escrow."""
+    if account.owner_id.int == 0:
+        return "the exchange"
+    return f"booking {account.owner_id}" if account.kind == AccountKind.ESCROW else str(account.owner_id)
 
 
 def statement(*, owner: str, limit: int, **_: Any) -> tuple[str, list[dict[str, Any]]]:
@@ -106,6 +113,7 @@ def line(transfer: Transfer, account_id: UUID) -> dict[str, Any]:
     return {
         "at": written(transfer.at),
         "code": transfer.code,
+        "what": Code(transfer.code).label,
         "phase": transfer.phase,
         "amount": format_amount(-transfer.amount if out else transfer.amount),
         "for": str(transfer.ref) if transfer.ref else None,

@@ -1,0 +1,37 @@
+"""Escrows and bonds in the admin: to be looked at, never edited."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from aitbc.core.admin import ReadOnlyAdmin
+from apps.trading.models import Bond, BondEvent, Escrow, EscrowEvent, Topup
+
+
+@admin.register(Escrow)
+class EscrowAdmin(ReadOnlyAdmin):
+    list_display = (
+        "booking_id", "state", "amount", "paid", "fee", "refunded", "slices", "renter_id", "provider_id", "created_at",
+    )  # fmt: skip
+    list_filter = ("state", "refused_party")
+    search_fields = ("=booking_id", "=renter_id", "=provider_id")
+
+
+@admin.register(Topup)
+class TopupAdmin(ReadOnlyAdmin):
+    list_display = ("id", "escrow", "amount", "held", "created_at")
+    list_filter = ("held",)
+    search_fields = ("=id", "=escrow__booking_id")
+
+
+@admin.register(Bond)
+class BondAdmin(ReadOnlyAdmin):
+    list_display = ("id", "state", "amount", "forfeited", "owner_id", "beneficiary_id", "created_at", "ended_at")
+    list_filter = ("state",)
+    search_fields = ("=id", "=owner_id", "=beneficiary_id")
+
+
+@admin.register(EscrowEvent, BondEvent)
+class MoveAdmin(ReadOnlyAdmin):
+    list_display = ("subject_id", "seq", "from_state", "to_state", "actor", "reason", "at")
+    search_fields = ("=subject_id",)
