@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 
 SCALE = 6
@@ -47,6 +48,14 @@ def format_amount(micro: int) -> str:
 def metered(rate_per_hour: int, milliseconds: int) -> int:
     """What a number of milliseconds costs at a rate in micro-AIT per hour, rounded down."""
     return rate_per_hour * milliseconds // MS_PER_HOUR
+
+
+def metered_parts(parts: Iterable[tuple[int, int]], carry: int = 0) -> tuple[int, int]:
+    """What spans of (micro-AIT per hour, milliseconds) cost together, and the remainder to hand to the next call.
+
+    The remainder is in units of rate × ms, below MS_PER_HOUR: however time is cut, the slices add up to the whole.
+    """
+    return divmod(carry + sum(rate * milliseconds for rate, milliseconds in parts), MS_PER_HOUR)
 
 
 def fee_of(amount: int, basis_points: int) -> int:

@@ -5,10 +5,46 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aitbc.core.messaging import subscribe
-from apps.gpu.events import MinerHourJudged
-from apps.marketplace.services import reliability
+from apps.gpu.events import BookingBroken, BookingProvisioned, MinerHourJudged
+from apps.marketplace.services import extensions, provisioning, reliability, settling
+from apps.trading.events import EscrowClosed, EscrowExtended, EscrowExtensionRefused, EscrowHeld, EscrowRefused
 
 
 @subscribe(MinerHourJudged, by="marketplace")
 def on_hours_judged(events: Sequence[MinerHourJudged]) -> None:
     reliability.note_hours(events)
+
+
+@subscribe(EscrowHeld, by="marketplace")
+def on_escrows_held(events: Sequence[EscrowHeld]) -> None:
+    settling.reserve(events)
+
+
+@subscribe(EscrowRefused, by="marketplace")
+def on_escrows_refused(events: Sequence[EscrowRefused]) -> None:
+    settling.refuse(events)
+
+
+@subscribe(EscrowClosed, by="marketplace")
+def on_escrows_closed(events: Sequence[EscrowClosed]) -> None:
+    settling.settle(events)
+
+
+@subscribe(EscrowExtended, by="marketplace")
+def on_escrows_extended(events: Sequence[EscrowExtended]) -> None:
+    extensions.grant(events)
+
+
+@subscribe(EscrowExtensionRefused, by="marketplace")
+def on_extensions_refused(events: Sequence[EscrowExtensionRefused]) -> None:
+    extensions.refuse(events)
+
+
+@subscribe(BookingProvisioned, by="marketplace")
+def on_bookings_provisioned(events: Sequence[BookingProvisioned]) -> None:
+    provisioning.note_provisioned(events)
+
+
+@subscribe(BookingBroken, by="marketplace")
+def on_bookings_broken(events: Sequence[BookingBroken]) -> None:
+    provisioning.note_broken(events)

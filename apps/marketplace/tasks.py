@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from celery import shared_task
 from django.utils import timezone
 
-from apps.marketplace.services import dynamic, prices, reliability
+from aitbc.core import idempotency
+from apps.marketplace.models import IdempotencyRecord
+from apps.marketplace.services import dynamic, prices, quotes, reliability, timers
+
+ANSWERS_KEPT = timedelta(hours=48)
 
 
 @shared_task
@@ -22,3 +28,17 @@ def weigh_reliability() -> int:
 @shared_task
 def move_prices() -> int:
     return dynamic.move_prices()
+
+
+@shared_task
+def run_bookings() -> int:
+    """Start, meter and end bookings by the clock, and ask trading again where an answer is missing."""
+    return timers.run()
+
+
+@shared_task
+def forget_answers() -> int:
+    """Forget stored answers older than any client's retry, and quotes nobody used."""
+    now = timezone.now()
+    quotes.forget(before=now - quotes.KEPT)
+    return idempotency.purge(IdempotencyRecord, before=now - ANSWERS_KEPT)

@@ -50,7 +50,8 @@ WHERE t.code IN ('fund', 'accrue', 'return') AND e.id IS NULL
 def escrows_add_up() -> Iterable[str]:
     """A booking's escrow holds exactly what was set aside, less what was paid, taken as fee and given back."""
     for booking_id, state, *figures in rows(PARTS):
-        yield f"escrow of booking {booking_id} is {state} and says {figures[:4]}, its transfers {figures[4:8]}, its account {figures[8]}"
+        said, moved, lying = figures[:4], figures[4:8], figures[8]
+        yield f"escrow of booking {booking_id} is {state} and says {said}, its transfers {moved}, its account {lying}"
     for pk, code in rows(STRAY):
         yield f"{code} {pk} belongs to no escrow"
 

@@ -63,6 +63,14 @@ class BookingQuerySet(models.QuerySet["GPUBooking"]):
     def locked(self) -> Self:
         return self.order_by("pk").select_for_update(no_key=True)
 
+    def locked_alone(self) -> Self:
+        """The row itself, not what was joined to it."""
+        return self.order_by("pk").select_for_update(no_key=True, of=("self",))
+
+    def locked_free(self) -> Self:
+        """Those nobody else has in hand: two sweeps at once share the work."""
+        return self.order_by("pk").select_for_update(no_key=True, skip_locked=True)
+
 
 class GPUBooking(StatefulModel):
     """Some GPUs of one offer for one renter for a span of time, at a price frozen when it was made."""

@@ -29,7 +29,7 @@ ACTOR = "system:escrows"
 
 
 def paid_slices(due: Iterable[tuple[Escrow, int, int]]) -> list[TransferRequest]:
-    """The transfers that bring each (escrow, slice number, owed so far) up to date; the escrows are changed to match."""
+    """The transfers that bring each (escrow, slice number, owed so far) up to date; the escrows change to match."""
     transfers: list[TransferRequest] = []
     for escrow, seq, owed in due:
         fee = fee_of(owed, escrow.fee_bp)
@@ -57,7 +57,7 @@ def save_payments(escrows: Sequence[Escrow]) -> None:
 
 
 def close(events: Sequence[BookingClosed], *, actor: str = ACTOR) -> None:
-    """End the escrows of bookings that are over: what is still owed is paid, the rest and the bond go where they belong.
+    """End the escrows of bookings that are over: what is owed is paid, the rest and the bond go where they belong.
 
     A booking that was over before its money was asked for is remembered as closed with nothing.
     """

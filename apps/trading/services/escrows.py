@@ -1,4 +1,4 @@
-"""A booking's money: set aside when it is made, topped up when it is extended, paid slice by slice, the rest given back.
+"""A booking's money: set aside when it is made, topped up when it is extended, paid slice by slice.
 
 Every function takes a batch of facts, at most one per booking, and answers a fact it has seen before by saying again
 what came of it. Each booking has an escrow account of its own. Locks: escrows first, bonds second, accounts third.

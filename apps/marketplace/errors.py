@@ -1,0 +1,85 @@
+"""What can go wrong in the marketplace; the docstring is the title of the problem."""
+
+from __future__ import annotations
+
+from aitbc.core.errors import Conflict, Forbidden, Gone, Invalid, NotFound
+
+
+class BookingInvalid(Invalid):
+    """The booking does not make sense."""
+
+    def __init__(self, **wrong: str) -> None:
+        errors = [{"field": field, "message": message} for field, message in wrong.items()]
+        super().__init__(" ".join(f"{field}: {message}" for field, message in wrong.items()), errors=errors)
+
+
+class SelfBooking(Forbidden):
+    """Nobody rents from themselves."""
+
+
+class RenterRefused(Forbidden):
+    """The provider's constraints do not admit this booking."""
+
+
+class OfferNotFound(NotFound):
+    """There is no such offer."""
+
+
+class OfferNotOpen(Conflict):
+    """The offer takes no bookings now."""
+
+
+class MinerSilent(Conflict):
+    """The cards of this offer cannot be reached now."""
+
+
+class SlotTaken(Conflict):
+    """Somebody else has these GPUs at that time."""
+
+
+class BondMissing(Conflict):
+    """The provider cannot cover the bond that this booking needs."""
+
+
+class QuoteExpired(Gone):
+    """The quote has expired; ask for another."""
+
+
+class QuoteUsed(Conflict):
+    """The quote was used already."""
+
+
+class ExtensionPending(Conflict):
+    """An extension of this booking is being paid for; ask again in a moment."""
+
+
+class PriceMoved(Conflict):
+    """The price is higher than you allowed."""
+
+
+class NoticeTooShort(Invalid):
+    """The notice is shorter than the offer promises."""
+
+
+class NotTheRenter(Forbidden):
+    """Only the renter may do this."""
+
+
+class NotTheProvider(Forbidden):
+    """Only the provider may do this."""
+
+
+class NotSettledYet(Conflict):
+    """A booking is reviewed once it is settled."""
+
+
+class ReviewTooLate(Gone):
+    """The time for this review is over."""
+
+
+class ReviewedAlready(Conflict):
+    """You reviewed this booking already."""
+
+
+class AnsweredAlready(Conflict):
+    """You answered this review already."""

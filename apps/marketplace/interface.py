@@ -1,0 +1,72 @@
+"""What other domains may ask the marketplace: answers are frozen, nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from apps.marketplace.events import BookingClosed
+from apps.marketplace.models import GPUBooking, MarketplaceBid
+from apps.marketplace.services import facts
+from apps.marketplace.states import BID_TRANSITIONS, BROKEN, LIVE, RUNNING, BookingState
+
+#: Over, as far as money is concerned: the meter has stopped for good.
+OVER = (BookingState.ENDED, *BROKEN, BookingState.SETTLED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BookingView:
+    """One booking as others may know it; `gpu_ids` are cards of the registry, empty when the offer has none."""
+
+    id: UUID
+    renter_id: UUID
+    provider_id: UUID
+    miner_id: UUID | None
+    offer_id: UUID
+    state: str
+    gpu_ids: tuple[UUID, ...]
+    starts_at: datetime
+    ends_at: datetime
+    live: bool  # its slots are taken
+    running: bool  # the renter has the cards, the meter runs
+
+
+def booking_of(booking_id: UUID | str) -> BookingView | None:
+    """The booking of this id, whoever's it is: the caller judges whether it is the asker's."""
+    return bookings_of([UUID(str(booking_id))]).get(UUID(str(booking_id)))
+
+
+def bookings_of(booking_ids: Iterable[UUID]) -> dict[UUID, BookingView]:
+    rows = GPUBooking.objects.filter(pk__in=list(booking_ids)).prefetch_related("slot_slices")
+    return {row.pk: _view(row) for row in rows}
+
+
+def live_of_miner(miner_id: UUID) -> list[BookingView]:
+    """A miner's bookings that are not over, soonest first: what its cards are kept for."""
+    rows = GPUBooking.objects.live().filter(miner_id=miner_id).order_by("starts_at").prefetch_related("slot_slices")
+    return [_view(row) for row in rows]
+
+
+def over(booking_ids: Iterable[UUID], *, before: datetime | None = None) -> list[BookingClosed]:
+    """How those of these bookings ended that are over (since before a moment), as the fact that was told of it."""
+    rows = GPUBooking.objects.filter(pk__in=list(booking_ids), state__in=OVER)
+    if before is not None:
+        rows = rows.filter(ended_at__lt=before)
+    return [facts.closed(row) for row in rows]
+
+
+def bids_over(bid_ids: Iterable[UUID]) -> list[UUID]:
+    """Those of these bids that need no bond any more; a won one's booking has a bond of its own."""
+    final = [state for state, following in BID_TRANSITIONS.items() if not following]
+    return list(MarketplaceBid.objects.filter(pk__in=list(bid_ids), state__in=final).values_list("pk", flat=True))
+
+
+def _view(row: GPUBooking) -> BookingView:
+    cards = sorted(piece.slot for piece in row.slot_slices.all()) if row.miner_id else []
+    return BookingView(
+        id=row.pk, renter_id=row.renter_id, provider_id=row.provider_id, miner_id=row.miner_id, offer_id=row.offer_id,
+        state=row.state, gpu_ids=tuple(cards), starts_at=row.starts_at, ends_at=row.ends_at,
+        live=row.state in LIVE, running=row.state in RUNNING,
+    )  # fmt: skip

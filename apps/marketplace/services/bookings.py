@@ -1,0 +1,159 @@
+"""Bookings as their parties make and end them: book, cancel, reclaim, end.
+
+Each verb locks the booking's row first; money moves in trading, by the facts told here. Locks: bookings, then offers.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from aitbc.core import params
+from aitbc.core.db import atomic
+from aitbc.core.errors import InsufficientFunds
+from aitbc.core.ids import uuid7
+from aitbc.core.messaging import emit
+from aitbc.core.money import format_amount
+from aitbc.core.states import begin
+from apps.marketplace import clock
+from apps.marketplace.errors import BondMissing, NoticeTooShort
+from apps.marketplace.models import GPUBooking, MarketplaceDemand, MarketplaceOffer, Quote
+from apps.marketplace.services import facts, quotes, slots, terms
+from apps.marketplace.services.endings import Ending, finish
+from apps.marketplace.services.terms import Terms
+from apps.marketplace.states import LIVE, RUNNING, BookingState, OfferState
+from apps.trading.interface import available
+
+
+def book(
+    *, offer: MarketplaceOffer, renter_id: UUID, actor: str, gpu_count: int | None = None, duration_s: int = 3600,
+    starts_at: datetime | None = None, storage_gb: int = 0, quote: Quote | None = None,
+    demand: MarketplaceDemand | None = None, rate: int | None = None, bid_id: UUID | None = None,
+    now: datetime | None = None,
+) -> GPUBooking:  # fmt: skip
+    """Take the slots for a renter and ask trading for the money.
+
+    Without `starts_at` it begins as soon as the money is there. With a quote, its terms count; a used or expired one is
+    refused. `rate` (micro-AIT per hour for all GPUs) and `bid_id` (whose bond goes over) come with an auction's award.
+    Raises SelfBooking, OfferNotOpen, BookingInvalid, RenterRefused, SlotTaken, InsufficientFunds, BondMissing.
+    """
+    now = now or clock.now()
+    with atomic(GPUBooking):
+        if quote is not None:
+            agreed = terms.quoted(quotes.use(quote, now=now), now=now)
+        else:
+            agreed = terms.proposed(
+                offer=offer, renter_id=renter_id, now=now, gpu_count=gpu_count, duration_s=duration_s,
+                starts_at=starts_at, storage_gb=storage_gb, rate=rate,
+            )  # fmt: skip
+        require_money(agreed, bid_id=bid_id)
+        booking = booking_of(agreed, quote=quote, demand=demand)
+        slots.take(booking.pk, agreed.offer, agreed.gpu_count, booking.starts_at, booking.ends_at)
+        begin(booking, actor=actor)
+        emit(facts.requested(booking, bond_from=str(bid_id or "")), by="marketplace")
+    return booking
+
+
+def require_money(agreed: Terms, *, bid_id: UUID | None) -> None:
+    """Say at once who cannot pay; trading decides for good. A bid's bond, already set aside, goes over."""
+    left = available(agreed.renter_id)
+    if left < agreed.escrow:
+        raise InsufficientFunds(
+            f"The booking needs {format_amount(agreed.escrow)} AIT; you have {format_amount(left)}.",
+            needed=format_amount(agreed.escrow), available=format_amount(left),
+        )  # fmt: skip
+    if agreed.bond and bid_id is None and available(agreed.offer.provider_id) < agreed.bond:
+        raise BondMissing("Its provider cannot cover the bond of this booking now; book a smaller one, or elsewhere.")
+
+
+def booking_of(agreed: Terms, *, quote: Quote | None, demand: MarketplaceDemand | None) -> GPUBooking:
+    offer = agreed.offer
+    return GPUBooking(
+        id=uuid7(), offer=offer, demand=demand, quote=quote, renter_id=agreed.renter_id, provider_id=offer.provider_id,
+        miner_id=offer.miner_id if offer.backed else None, gpu_count=agreed.gpu_count,
+        gpu_model=offer.gpu_model or offer.gpu_name, region=offer.region, kind=offer.kind, rate=agreed.rate,
+        price_gpu_hour=agreed.price_gpu_hour, storage_gb=agreed.storage_gb, fee_bp=params.get("market.fee_bp"),
+        min_charge_s=params.get("market.min_charge_s"), starts_at=agreed.starts_at, ends_at=agreed.ends_at,
+        escrow=agreed.escrow, bond=agreed.bond,
+    )  # fmt: skip
+
+
+def cancel(
+    *, booking: GPUBooking, party_id: UUID, actor: str, reason: str = "", now: datetime | None = None
+) -> GPUBooking:
+    """End a booking on the word of one of its parties, at any time before it is over.
+
+    A renter pays what was used, once active at least the minimum charge; a provider's bond pays the renter up to an
+    hour's price. What is not used goes back. Raises StateConflict when it is over already.
+    """
+    by_provider = party_id == booking.provider_id
+    to = BookingState.CANCELLED_PROVIDER if by_provider else BookingState.CANCELLED_RENTER
+    return _end(booking, to, actor=actor, reason=reason, least=not by_provider, now=now)
+
+
+def end(*, booking: GPUBooking, actor: str, now: datetime | None = None) -> GPUBooking:
+    """The renter has what it wanted before the time is over: pay what was used, at least the minimum charge."""
+    return _end(booking, BookingState.ENDED, actor=actor, reason="ended by its renter", least=True, now=now)
+
+
+def _end(
+    booking: GPUBooking, to: BookingState, *, actor: str, reason: str, least: bool, now: datetime | None
+) -> GPUBooking:
+    now = now or clock.now()
+    with atomic(GPUBooking):
+        row = GPUBooking.objects.locked().get(pk=booking.pk)
+        if to not in row.TRANSITIONS[row.state]:
+            raise row.conflict(to)
+        least_ms = row.min_charge_s * 1000 if least and row.state in RUNNING else 0
+        at = min(now, row.ends_at) if row.state in RUNNING else now
+        finish([Ending(booking=row, at=at, least_ms=least_ms)], to, actor=actor, reason=reason)
+    return GPUBooking.objects.get(pk=booking.pk)
+
+
+def reclaim(
+    *, booking: GPUBooking, actor: str, at: datetime | None = None, reason: str = "", now: datetime | None = None
+) -> GPUBooking:
+    """The provider wants its GPUs back: the booking runs until the deadline, new ones on this offer are off.
+
+    The deadline is at least the offer's notice away, and market.reclaim_min_s. Raises NoticeTooShort, and StateConflict
+    when it is not active or ends by itself before then.
+    """
+    now = now or clock.now()
+    with atomic(GPUBooking):
+        row = GPUBooking.objects.select_related("offer").locked_alone().get(pk=booking.pk)
+        if BookingState.RECLAIMING not in row.TRANSITIONS[row.state]:
+            raise row.conflict(BookingState.RECLAIMING)
+        deadline = deadline_of(row, at, now)
+        slots.move_end(row, deadline)
+        row.advance(BookingState.RECLAIMING, actor=actor, reason=reason, reclaim_at=deadline, ends_at=deadline)
+        pause(row.offer_id, actor=actor)
+    return row
+
+
+def deadline_of(booking: GPUBooking, at: datetime | None, now: datetime) -> datetime:
+    notice = max(booking.offer.reclaim_notice_s, params.get("market.reclaim_min_s"))
+    soonest = now + timedelta(seconds=notice)
+    deadline = soonest if at is None else clock.whole_ms(at)
+    if deadline < soonest:
+        raise NoticeTooShort(
+            f"This offer promises {notice} seconds of notice: {soonest.isoformat()} or later.",
+            errors=[{"field": "at", "message": f"At least {notice} seconds from now."}],
+        )
+    if deadline >= booking.ends_at:
+        raise NoticeTooShort(
+            f"The booking ends at {booking.ends_at.isoformat()} by itself, before that.",
+            errors=[{"field": "at", "message": "The booking ends before."}],
+        )
+    return deadline
+
+
+def pause(offer_id: UUID, *, actor: str) -> None:
+    """Take an offer off the market until its provider resumes it."""
+    offer = MarketplaceOffer.objects.select_for_update(no_key=True).get(pk=offer_id)
+    if OfferState.PAUSED in offer.TRANSITIONS[offer.state]:
+        offer.advance(OfferState.PAUSED, actor=actor, reason="a booking is being reclaimed")
+
+
+def live_over(offer: MarketplaceOffer) -> list[GPUBooking]:
+    """The bookings of this offer that are not over, soonest first."""
+    return list(offer.bookings.filter(state__in=LIVE).order_by("starts_at"))

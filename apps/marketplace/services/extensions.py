@@ -1,0 +1,115 @@
+"""More time for a booking: the slots are kept at once, the end moves when the money is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from aitbc.core.db import atomic
+from aitbc.core.errors import InsufficientFunds
+from aitbc.core.messaging import emit
+from aitbc.core.money import format_amount
+from apps.marketplace import clock
+from apps.marketplace.errors import BookingInvalid, ExtensionPending, OfferNotOpen, PriceMoved
+from apps.marketplace.models import BookingExtension, GPUBooking
+from apps.marketplace.models.offers import LISTED
+from apps.marketplace.services import facts, slots, terms
+from apps.marketplace.states import BookingState
+from apps.trading.interface import available
+
+if TYPE_CHECKING:
+    from apps.trading.events import EscrowExtended, EscrowExtensionRefused
+
+State = BookingExtension.State
+EXTENSIBLE = (BookingState.RESERVED, BookingState.PROVISIONING, BookingState.ACTIVE)
+
+
+def extend(
+    *, booking: GPUBooking, seconds: int, actor: str, max_rate: int | None = None, now: datetime | None = None
+) -> BookingExtension:
+    """Ask for `seconds` more, at the booking's own price where the offer says so, else at the offer's present one.
+
+    Raises StateConflict, ExtensionPending, BookingInvalid, SlotTaken (a later booking decides), PriceMoved when the
+    price is above `max_rate` (micro-AIT per hour), InsufficientFunds; then nothing has changed.
+    """
+    now = now or clock.now()
+    with atomic(GPUBooking):
+        row = GPUBooking.objects.select_related("offer").locked_alone().get(pk=booking.pk)
+        check(row, seconds, now)
+        rate = rate_of(row, max_rate)
+        amount = terms.extension_cost(rate, seconds * 1000)
+        require_money(row, amount)
+        extension = BookingExtension(booking=row, seconds=seconds, rate=rate, from_at=row.ends_at, amount=amount)
+        slots.move_end(row, row.ends_at + timedelta(seconds=seconds))
+        extension.save(force_insert=True)
+        emit(facts.extension_requested(extension), by="marketplace")
+    return extension
+
+
+def check(booking: GPUBooking, seconds: int, now: datetime) -> None:
+    offer = booking.offer
+    if booking.state not in EXTENSIBLE or booking.ends_at <= now:
+        raise booking.conflict("extended")
+    if booking.extensions.asked().exists():
+        raise ExtensionPending()
+    if not offer.extend_at_same_price and offer.state not in LISTED:
+        raise OfferNotOpen(f"The offer is {offer.state}, so there is no price for more time.", state=offer.state)
+    length = (booking.ends_at - booking.starts_at) // timedelta(seconds=1) + seconds
+    if length > offer.max_duration_s:
+        raise BookingInvalid(seconds=f"This offer is let for at most {offer.max_duration_s} seconds in all.")
+    if offer.available_until and booking.ends_at + timedelta(seconds=seconds) > offer.available_until:
+        raise BookingInvalid(seconds=f"The offer is available until {offer.available_until.isoformat()}.")
+
+
+def rate_of(booking: GPUBooking, max_rate: int | None) -> int:
+    """What more time costs per hour."""
+    offer, rate = booking.offer, booking.rate
+    if not offer.extend_at_same_price:
+        storage = terms.storage_rate(booking.storage_gb, offer.price_storage_gb_month)
+        rate = booking.gpu_count * offer.price_gpu_hour + storage
+    if max_rate is not None and rate > max_rate:
+        raise PriceMoved(f"More time costs {format_amount(rate)} AIT per hour now.", rate=format_amount(rate))
+    return rate
+
+
+def require_money(booking: GPUBooking, amount: int) -> None:
+    left = available(booking.renter_id)
+    if left < amount:
+        raise InsufficientFunds(
+            f"The extension needs {format_amount(amount)} AIT; you have {format_amount(left)}.",
+            needed=format_amount(amount), available=format_amount(left),
+        )  # fmt: skip
+
+
+def grant(events: Sequence[EscrowExtended]) -> None:
+    """The money is there: the booking lasts longer. One that is over by now gets the money back when it is closed."""
+    with atomic(GPUBooking):
+        for extension in asked_among(UUID(event.extension_id) for event in events):
+            booking = extension.booking
+            extension.state = State.HELD
+            extension.save(update_fields=["state"])
+            booking.escrow += extension.amount
+            if booking.state in EXTENSIBLE:
+                booking.ends_at = extension.from_at + timedelta(seconds=extension.seconds)
+            booking.save(update_fields=["ends_at", "escrow"])
+
+
+def refuse(events: Sequence[EscrowExtensionRefused]) -> None:
+    """The money is not there: the slots are others' again from the old end on."""
+    with atomic(GPUBooking):
+        for extension in asked_among(UUID(event.extension_id) for event in events):
+            extension.state = State.REFUSED
+            extension.save(update_fields=["state"])
+            if extension.booking.state in EXTENSIBLE:
+                slots.move_end(extension.booking, extension.booking.ends_at)
+
+
+def asked_among(ids: object) -> list[BookingExtension]:
+    """Extensions that wait for an answer, with their bookings locked."""
+    extensions = list(BookingExtension.objects.asked().filter(pk__in=list(ids)).order_by("pk"))  # type: ignore[call-overload]
+    bookings = {b.pk: b for b in GPUBooking.objects.filter(pk__in=[e.booking_id for e in extensions]).locked()}
+    for extension in extensions:
+        extension.booking = bookings[extension.booking_id]
+    return extensions

@@ -1,0 +1,82 @@
+"""Use, measured in milliseconds and written down in slices that add up to the whole.
+
+owed = ⌊Σ rate × ms / 3,600,000⌋ over the spans of one rate each; the remainder goes on to the next slice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from aitbc.core.db import atomic
+from aitbc.core.messaging import emit
+from aitbc.core.money import metered_parts
+from apps.marketplace.clock import MILLISECOND, ms_between
+from apps.marketplace.events import BookingMetered
+from apps.marketplace.models import BookingExtension, GPUBooking
+from apps.marketplace.services import facts
+
+#: A running booking is metered at least this often, and at its end.
+EVERY = timedelta(seconds=60)
+FIELDS = ("metered_ms", "carry", "owed", "slices")
+
+
+def run(*, now: datetime, limit: int = 500) -> int:
+    """Write down the use of running bookings that was last written down a minute ago; returns how many."""
+    with atomic(GPUBooking):
+        due = list(GPUBooking.objects.to_meter(now - EVERY).locked_free()[:limit])
+        spoken = meter(due, {booking.pk: min(now, booking.ends_at) for booking in due})
+        GPUBooking.objects.bulk_update(due, FIELDS)
+        emit(*spoken, by="marketplace")
+    return len(due)
+
+
+def meter(bookings: Sequence[GPUBooking], until: dict[object, datetime]) -> list[BookingMetered]:
+    """Bring the meters of these bookings (locked, running or just ended) up to a moment each; what is to be told of it.
+
+    The rows are changed in memory: the caller saves FIELDS, and emits what is returned, in this order.
+    """
+    spans = rate_spans(bookings)
+    return [fact for b in bookings if (fact := _metered(b, spans[b.pk], until[b.pk])) is not None]
+
+
+def _metered(booking: GPUBooking, spans: Sequence[tuple[int, int]], until: datetime) -> BookingMetered | None:
+    if booking.activated_at is None:
+        return None
+    total = ms_between(booking.activated_at, until)
+    if total <= booking.metered_ms:
+        return None
+    parts = between(spans, booking.metered_ms, total)
+    amount, booking.carry = metered_parts(parts, booking.carry)
+    booking.metered_ms = total
+    if not amount:
+        return None
+    booking.owed += amount
+    booking.slices += 1
+    return facts.metered(booking, amount=amount, until=until.isoformat())
+
+
+def between(spans: Sequence[tuple[int, int]], start: int, end: int) -> Iterable[tuple[int, int]]:
+    """(rate, milliseconds) for each rate that holds in [start, end); spans are (from, rate), rising, first from 0."""
+    for (since, rate), upper in zip(spans, [since for since, _ in spans[1:]] + [end], strict=True):
+        low, high = max(start, since), min(end, max(upper, since))
+        if high > low:
+            yield rate, high - low
+
+
+def rate_spans(bookings: Sequence[GPUBooking]) -> dict[object, list[tuple[int, int]]]:
+    """What rate holds from which millisecond of activity on, by booking: its own, then those of its extensions."""
+    spans: dict[object, list[tuple[int, int]]] = {b.pk: [(0, b.rate)] for b in bookings}
+    activated = {b.pk: b.activated_at for b in bookings}
+    extensions = BookingExtension.objects.held().filter(booking__in=[b.pk for b in bookings])
+    for extension in extensions.order_by("from_at"):
+        start = activated[extension.booking_id]
+        if start is not None:
+            spans[extension.booking_id].append((ms_between(start, extension.from_at), extension.rate))
+    return spans
+
+
+def moment_of(booking: GPUBooking, milliseconds: int) -> datetime:
+    """The moment at which a booking has been active for so long."""
+    assert booking.activated_at is not None
+    return booking.activated_at + milliseconds * MILLISECOND

@@ -1,0 +1,117 @@
+"""From paid to running: a booking's time comes, the provider makes it ready, the meter starts; or nobody shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.db.models import DateTimeField, F, Value
+from django.db.models.functions import Least
+
+from aitbc.core import params
+from aitbc.core.db import atomic
+from aitbc.core.messaging import emit
+from aitbc.core.states import advance_many
+from apps.marketplace import clock
+from apps.marketplace.models import GPUBooking
+from apps.marketplace.services import facts, metering, prices, slots
+from apps.marketplace.services.endings import Ending, finish
+from apps.marketplace.states import RUNNING, BookingState
+
+if TYPE_CHECKING:
+    from apps.gpu.events import BookingBroken, BookingProvisioned
+
+ACTOR = "system:bookings"
+#: A miner that is only silent may come back before a booking starts; if not, nobody shows.
+SILENT = "offline"
+
+
+def start(bookings: Sequence[GPUBooking], *, now: datetime, actor: str = ACTOR) -> None:
+    """The time of these reserved bookings (locked) has come: provisioning, or active where the provider said ready."""
+    ready = [booking for booking in bookings if booking.ready_at is not None]
+    waiting = [booking for booking in bookings if booking.ready_at is None]
+    patience = Value(now + timedelta(seconds=params.get("market.t_prov_s")), output_field=DateTimeField())
+    advance_many(
+        GPUBooking, [booking.pk for booking in waiting], BookingState.PROVISIONING, actor=actor,
+        reason="its time has come", provision_by=Least(F("ends_at"), patience),
+    )  # fmt: skip
+    activate(ready, now=now, actor=actor)
+    slots.show_occupancy({booking.offer_id for booking in bookings}, now=now, actor=actor)
+
+
+def activate(bookings: Sequence[GPUBooking], *, now: datetime, actor: str) -> None:
+    """The renters have their cards: the meters of these (locked) bookings start, their prices are written down."""
+    if not bookings:
+        return
+    ids = [booking.pk for booking in bookings]
+    advance_many(GPUBooking, ids, BookingState.ACTIVE, actor=actor, reason="ready", activated_at=now)
+    for booking in bookings:
+        booking.state, booking.version, booking.activated_at = BookingState.ACTIVE, booking.version + 1, now
+    prices.record_trades(bookings)
+    emit(*(facts.started(booking) for booking in bookings), by="marketplace")
+
+
+def ready(*, booking: GPUBooking, actor: str, now: datetime | None = None) -> GPUBooking:
+    """The provider says that the GPUs are ready; before its time that is remembered. Saying it again changes nothing."""
+    now = now or clock.now()
+    with atomic(GPUBooking):
+        row = GPUBooking.objects.locked().get(pk=booking.pk)
+        if row.state in RUNNING or (row.state == BookingState.RESERVED and row.ready_at):
+            return row
+        if BookingState.ACTIVE not in row.TRANSITIONS[row.state]:
+            raise row.conflict(BookingState.ACTIVE)
+        note_ready([row], now=now, actor=actor)
+    return row
+
+
+def note_ready(bookings: Sequence[GPUBooking], *, now: datetime, actor: str) -> None:
+    """Activate those (locked) whose time has come; remember it for the others, which are reserved."""
+    for booking in bookings:
+        booking.ready_at = booking.ready_at or now
+    GPUBooking.objects.bulk_update(bookings, ["ready_at"])
+    due = [booking for booking in bookings if booking.starts_at <= now < booking.ends_at]
+    activate(due, now=now, actor=actor)
+    slots.show_occupancy({booking.offer_id for booking in due}, now=now, actor=actor)
+
+
+def note_provisioned(events: Sequence[BookingProvisioned]) -> None:
+    """Miners say that booked cards are ready; to a booking that does not wait for that it means nothing."""
+    miners = {UUID(event.booking_id): UUID(event.miner_id) for event in events}
+    now = clock.now()
+    with atomic(GPUBooking):
+        rows = [b for b in waiting_for_cards(miners) if b.miner_id == miners[b.pk]]
+        note_ready(rows, now=now, actor="system:gpu")
+
+
+def waiting_for_cards(ids: Iterable[UUID]) -> list[GPUBooking]:
+    states = [BookingState.RESERVED, BookingState.PROVISIONING]
+    rows = GPUBooking.objects.filter(pk__in=list(ids)).locked()
+    return [booking for booking in rows if booking.state in states]
+
+
+def note_broken(events: Sequence[BookingBroken]) -> None:
+    """Booked cards are gone: running bookings end there; a booking that waits loses its cards only for good."""
+    told = {UUID(event.booking_id): event for event in events}
+    now = clock.now()
+    with atomic(GPUBooking):
+        rows = list(GPUBooking.objects.filter(pk__in=list(told)).locked())
+        endings = [
+            Ending(booking=row, at=moment_of_break(row, told[row.pk], now)) for row in rows if breaks(row, told[row.pk])
+        ]
+        finish(endings, BookingState.FAILED_HARDWARE, actor="system:gpu", reason="a booked card is gone")
+
+
+def breaks(booking: GPUBooking, event: BookingBroken) -> bool:
+    if BookingState.FAILED_HARDWARE not in booking.TRANSITIONS[booking.state]:
+        return False
+    return booking.state in RUNNING or event.reason != SILENT
+
+
+def moment_of_break(booking: GPUBooking, event: BookingBroken, now: datetime) -> datetime:
+    """When the card went, as gpu says, but not before what is metered already, and not after now."""
+    moment = min(clock.whole_ms(datetime.fromisoformat(event.at)), now)
+    if booking.activated_at is None:
+        return moment
+    return min(max(moment, metering.moment_of(booking, booking.metered_ms)), booking.ends_at)

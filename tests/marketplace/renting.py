@@ -1,0 +1,112 @@
+"""Offers, parties with money, and bookings at every stage of their life, for tests of the market's money."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from aitbc.core import audit
+from aitbc.core.db import atomic, cursor
+from aitbc.core.messaging.relay import drain
+from aitbc.core.states import begin
+from apps.gpu.events import BookingBroken, BookingProvisioned
+from apps.marketplace import clock, handlers
+from apps.marketplace.models import GPUBooking, MarketplaceOffer
+from apps.marketplace.services import bookings, timers
+from apps.marketplace.states import OfferState
+from apps.trading.services import deposits
+
+AIT = 1_000_000
+HOUR = timedelta(hours=1)
+
+
+def funded(amount: int = 100 * AIT, owner: UUID | None = None) -> UUID:
+    """An owner with this much money."""
+    owner = owner or uuid4()
+    deposits.deposit(owner_id=owner, amount=amount, reason="test", actor="operator:test")
+    return owner
+
+
+def rentable(*, provider: UUID | None = None, gpus: int = 1, price: int = AIT, **fields: Any) -> MarketplaceOffer:
+    """An open offer over registered cards of its own, at 1 AIT per GPU and hour."""
+    given = {
+        "provider_id": provider or uuid4(), "slots": [uuid4() for _ in range(gpus)], "backed": True, "gpu_count": gpus,
+        "price_gpu_hour": price, "base_price": price, "state": OfferState.OPEN, "gpu_model": "GeForce RTX 4090",
+        "gpu_name": "GeForce RTX 4090", "memory_mb": 24_576, "region": "de", "rentable": True, "miner_id": uuid4(),
+        "available_from": clock.now() - HOUR,
+    }  # fmt: skip
+    offer = MarketplaceOffer(**given | fields)
+    with atomic(MarketplaceOffer):
+        begin(offer, actor="test")
+    return offer
+
+
+def booked(offer: MarketplaceOffer, renter: UUID, **terms: Any) -> GPUBooking:
+    """A booking of an hour, asked for; the money is on the way."""
+    return bookings.book(offer=offer, renter_id=renter, actor="test", **{"duration_s": 3600, **terms})
+
+
+def reserved(offer: MarketplaceOffer, renter: UUID, **terms: Any) -> GPUBooking:
+    booking = booked(offer, renter, **terms)
+    drain()
+    return again(booking)
+
+
+def running(offer: MarketplaceOffer, renter: UUID, **terms: Any) -> GPUBooking:
+    """A booking whose cards the miner has made ready."""
+    booking = reserved(offer, renter, **terms)
+    provisioned(booking)
+    drain()
+    return again(booking)
+
+
+def provisioned(*made: GPUBooking) -> None:
+    """The miner's word, as gpu tells it."""
+    at = clock.now().isoformat()
+    handlers.on_bookings_provisioned(
+        [BookingProvisioned(booking_id=str(b.pk), miner_id=str(b.miner_id), at=at) for b in made]
+    )
+
+
+def broken(booking: GPUBooking, reason: str = "offline", at: datetime | None = None) -> None:
+    card = str(booking.slot_slices.first().slot)
+    moment = (at or clock.now()).isoformat()
+    handlers.on_bookings_broken([BookingBroken(booking_id=str(booking.pk), gpu_id=card, reason=reason, at=moment)])
+
+
+def again(booking: GPUBooking) -> GPUBooking:
+    return GPUBooking.objects.get(pk=booking.pk)
+
+
+def at(moment: datetime) -> None:
+    """Let the sweep run as if it were this late, and everybody hear of it."""
+    timers.run(now=clock.whole_ms(moment))
+    drain()
+
+
+def after(booking: GPUBooking, **span: float) -> datetime:
+    """A moment so long after the booking became active."""
+    assert booking.activated_at is not None
+    return booking.activated_at + timedelta(**span)
+
+
+def sound() -> None:
+    """No invariant is broken, those at rest included."""
+    drain()
+    violations = {one.name: lines for one, lines in audit.run().items() if lines}
+    assert violations == {}
+
+
+def sabotage(domain: type[Any], *statements: str) -> None:
+    """Do what no program of ours can: triggers and constraints do not look."""
+    with cursor(domain) as sql:
+        sql.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        sql.execute("SET LOCAL session_replication_role = replica")
+        for statement in statements:
+            sql.execute(statement)
+        sql.execute("SET LOCAL session_replication_role = origin")
+
+
+def reported(name: str) -> list[str]:
+    return [line for lines in audit.run([name]).values() for line in lines]
