@@ -54,7 +54,7 @@ def activate(bookings: Sequence[GPUBooking], *, now: datetime, actor: str) -> No
 
 
 def ready(*, booking: GPUBooking, actor: str, now: datetime | None = None) -> GPUBooking:
-    """The provider says that the GPUs are ready; before its time that is remembered. Saying it again changes nothing."""
+    """The provider says that the GPUs are ready; before its time that is remembered. Twice is once."""
     now = now or clock.now()
     with atomic(GPUBooking):
         row = GPUBooking.objects.locked().get(pk=booking.pk)
