@@ -52,6 +52,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "JobStateEnum": "apps.ai.states.JobState",
         "MinerStateEnum": "apps.gpu.states.MinerState",
         "LeaseStateEnum": "apps.gpu.states.LeaseState",
+        "BookingStateEnum": "apps.marketplace.states.BookingState",
+        "ExtensionStateEnum": "apps.marketplace.models.bookings.BookingExtension.State",
         "AccountKindEnum": "apps.trading.states.AccountKind",
         "OkEnum": ["ok"],
         "TransferCodeEnum": "apps.trading.states.Code",

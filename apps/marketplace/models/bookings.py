@@ -205,3 +205,8 @@ class BookingExtension(models.Model):
 
     def __str__(self) -> str:
         return f"{self.seconds} s more for {self.booking_id}"
+
+    @property
+    def until(self) -> datetime:
+        """The end it leads to."""
+        return self.from_at + timedelta(seconds=self.seconds)

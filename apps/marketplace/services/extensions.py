@@ -92,7 +92,7 @@ def grant(events: Sequence[EscrowExtended]) -> None:
             extension.save(update_fields=["state"])
             booking.escrow += extension.amount
             if booking.state in EXTENSIBLE:
-                booking.ends_at = extension.from_at + timedelta(seconds=extension.seconds)
+                booking.ends_at = extension.until
             booking.save(update_fields=["ends_at", "escrow"])
 
 

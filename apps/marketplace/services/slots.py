@@ -16,7 +16,6 @@ from apps.marketplace.models import BookingSlice, GPUBooking, MarketplaceOffer
 from apps.marketplace.states import OfferState
 
 OVERLAP = "23P01"
-TRIES = 3
 # Where two take one slot at once, the second waits for the first to commit and then inserts nothing; sorted slots and
 # the speculative insertion of ON CONFLICT keep two such statements from waiting for each other.
 TAKE = """
@@ -48,13 +47,15 @@ class Lost(Exception):
 
 def take(booking_id: UUID, offer: MarketplaceOffer, count: int, start: datetime, end: datetime) -> list[UUID]:
     """Take `count` free slots of an offer for a span; raises SlotTaken with the next free moment when it is known."""
-    for _ in range(TRIES):
-        busy = busy_spans(offer.slots, since=start)
-        free = calendars.free_slots(busy, start, end)
+    # Who loses a slot has seen one less free: so many tries, and it has one or there is none.
+    for _ in range(len(offer.slots) + 1):
+        free = calendars.free_slots(busy_spans(offer.slots, since=start), start, end)
         if len(free) < count:
             break
+        # Everybody begins with other slots, so that few meet.
+        chosen = sorted(free, key=lambda slot: hash((slot, booking_id)))[:count]
         try:
-            return insert(booking_id, sorted(free[:count]), start, end)
+            return insert(booking_id, sorted(chosen), start, end)
         except Lost:
             continue
     raise taken(offer, count, start, end)

@@ -1,0 +1,86 @@
+"""Reviews as they are written and read."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from rest_framework import serializers
+
+from aitbc.core.serializers import ResourceSerializer, StrictSerializer
+from apps.marketplace.models import GPUReview
+
+STARS = {"min_value": 1, "max_value": 5}
+
+
+class DimensionsSerializer(StrictSerializer):
+    """1 to 5 for each that one has an opinion of."""
+
+    accuracy = serializers.IntegerField(required=False, help_text="Was it what the offer said?", **STARS)
+    uptime = serializers.IntegerField(required=False, **STARS)
+    speed = serializers.IntegerField(required=False, **STARS)
+    comms = serializers.IntegerField(required=False, **STARS)
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample("a review", {"rating": 5, "text": "As promised.", "dimensions": {"speed": 5}}, request_only=True)
+    ]
+)
+class ReviewWriteSerializer(StrictSerializer):
+    """One party's word on the other."""
+
+    rating = serializers.IntegerField(**STARS)
+    text = serializers.CharField(max_length=2000, required=False, allow_blank=True)
+    dimensions = DimensionsSerializer(required=False)
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        if "rating" in given:
+            given["stars"] = given.pop("rating")
+        return given
+
+
+class ReviewEditSerializer(ReviewWriteSerializer):
+    """What is to be changed of it."""
+
+    rating = serializers.IntegerField(required=False, **STARS)
+
+
+class ReplySerializer(StrictSerializer):
+    """The answer of who was reviewed."""
+
+    text = serializers.CharField(max_length=2000)
+
+
+class ReviewSerializer(ResourceSerializer):
+    """A review; `reciprocal` ones are between parties that rent from each other and move no rating."""
+
+    review_id = serializers.UUIDField(source="id", read_only=True)
+    dimensions = DimensionsSerializer(read_only=True)
+    offer_id = serializers.UUIDField(source="booking.offer_id", read_only=True)
+    hidden = serializers.SerializerMethodField()
+
+    class Meta:
+        model = GPUReview
+        fields: ClassVar = [
+            "id", "review_id", "booking_id", "offer_id", "subject", "subject_id", "rater_id", "rating", "dimensions",
+            "text", "reply", "replied_at", "reciprocal", "hidden", "created_at", "edited_at",
+        ]  # fmt: skip
+
+    def get_hidden(self, review: GPUReview) -> bool:
+        return bool(review.hidden_reason)
+
+
+class BookingReviewsSerializer(serializers.Serializer[Any]):
+    """Both words on one booking, as far as they are written and shown."""
+
+    items = ReviewSerializer(many=True)
+
+
+class ReviewFilterSerializer(StrictSerializer):
+    """Whose reviews: of a provider or renter, or of one offer."""
+
+    subject_id = serializers.UUIDField(required=False)
+    subject = serializers.ChoiceField(choices=GPUReview.Subject.choices, required=False)
+    offer_id = serializers.UUIDField(required=False)
+    rating = serializers.IntegerField(required=False, **STARS)
