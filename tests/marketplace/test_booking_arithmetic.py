@@ -1,4 +1,4 @@
-"""Meters, calendars and ratings against brute force: time cut into slices adds up, the next free moment is the first."""
+"""Meters, calendars and ratings against brute force: slices of time add up, the next free moment is the first."""
 
 from __future__ import annotations
 

@@ -247,7 +247,9 @@ def one_of_each():
 ESCROWS, BONDS, TRANSFERS = (f"UPDATE trading_{table} SET" for table in ("escrow", "bond", "transfer"))
 BREAKS = {
     "an escrow that paid more than it moved": ("T9", f"{ESCROWS} paid = paid + 1 WHERE state = 'held'"),
-    "a closed escrow divided otherwise": ("T9", f"{ESCROWS} refunded = refunded - 1, fee = fee + 1 WHERE state = 'closed'"),
+    "a closed escrow divided otherwise": (
+        "T9", f"{ESCROWS} refunded = refunded - 1, fee = fee + 1 WHERE state = 'closed'",
+    ),
     "an escrow larger than what went in": ("T9", f"{ESCROWS} amount = amount + 1 WHERE state = 'held'"),
     "a slice is gone": ("T9", "DELETE FROM trading_transfer WHERE code = 'accrue'"),
     "a fee is gone": ("T9", "DELETE FROM trading_transfer WHERE code = 'fee'"),

@@ -1,0 +1,158 @@
+"""Bookings in any order of words and time: nothing is sold twice, nothing runs unpaid, no money is lost."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from aitbc.core import audit
+from aitbc.core.errors import DomainError
+from aitbc.core.messaging.relay import drain
+from apps.marketplace import clock
+from apps.marketplace.models import BookingExtension, GPUBooking, Outbox
+from apps.marketplace.services import bookings, endings, extensions, provisioning, timers
+from apps.marketplace.states import BOOKING_TRANSITIONS
+from apps.trading.models import LedgerAccount
+from apps.trading.services import escrow_reconciliation
+from tests.marketplace.renting import AIT, broken, funded, rentable, sound
+
+ALWAYS = ["M1", "M2", "M3", "M5", "M9", "T9", "I12", "I13", "I14", "I15", "I16", "I17"]
+picked = st.integers(0, 99)
+
+
+class BookingMachine(RuleBasedStateMachine):
+    """Two providers (one bonded, one poor), three renters (one nearly broke), offers that share cards."""
+
+    @initialize()
+    def start(self) -> None:
+        self.now = clock.now()
+        rich, poor = funded(20 * AIT), funded(AIT)
+        first = rentable(provider=rich, gpus=2, bonded=True, price=AIT, price_storage_gb_month=730)
+        self.offers = [
+            first,
+            rentable(provider=rich, slots=first.slots, gpus=2, price=2_345_677, extend_at_same_price=False),
+            rentable(provider=poor, bonded=True, price=1_111_111),
+        ]
+        self.renters = [funded(50 * AIT), funded(8 * AIT), funded(AIT // 2)]
+        self.begun = self.money()
+
+    def money(self) -> int:
+        return sum(a.balance for a in LedgerAccount.objects.exclude(kind="external"))
+
+    def booking(self, which: int) -> GPUBooking | None:
+        found = list(GPUBooking.objects.order_by("created_at", "pk"))
+        return found[which % len(found)] if found else None
+
+    def attempt(self, act, which: int, **more) -> None:
+        """Do it to one of the bookings; a refusal must leave everything as it was, which the invariants see."""
+        booking = self.booking(which)
+        if booking is not None:
+            try:
+                act(booking=booking, actor="test", now=self.now, **more)
+            except DomainError as error:
+                assert 400 <= error.status < 500
+
+    @rule(
+        which=st.integers(0, 2), who=st.integers(0, 2), count=st.integers(1, 2), hours=st.integers(1, 5),
+        later=st.none() | st.integers(0, 8), gb=st.integers(0, 300),
+    )  # fmt: skip
+    def book(self, which, who, count, hours, later, gb) -> None:
+        try:
+            bookings.book(
+                offer=self.offers[which], renter_id=self.renters[who], actor="test", gpu_count=count, now=self.now,
+                duration_s=hours * 1801, storage_gb=gb if which == 0 else 0,
+                starts_at=None if later is None else self.now + timedelta(minutes=later * 37),
+            )  # fmt: skip
+        except DomainError as error:
+            assert 400 <= error.status < 500
+
+    @rule(which=picked)
+    def ready(self, which) -> None:
+        self.attempt(provisioning.ready, which)
+
+    @rule(which=picked, hours=st.integers(1, 3))
+    def extend(self, which, hours) -> None:
+        self.attempt(extensions.extend, which, seconds=hours * 1777)
+
+    @rule(which=picked)
+    def end(self, which) -> None:
+        self.attempt(bookings.end, which)
+
+    @rule(which=picked, by_provider=st.booleans())
+    def cancel(self, which, by_provider) -> None:
+        booking = self.booking(which)
+        if booking is not None:
+            party = booking.provider_id if by_provider else booking.renter_id
+            self.attempt(bookings.cancel, which, party_id=party)
+
+    @rule(which=picked)
+    def reclaim(self, which) -> None:
+        self.attempt(bookings.reclaim, which)
+
+    @rule(which=picked, reason=st.sampled_from(["offline", "quarantined"]))
+    def lose_a_card(self, which, reason) -> None:
+        booking = self.booking(which)
+        if booking is not None:
+            broken(booking, reason, at=self.now)
+
+    @rule(minutes=st.integers(1, 200))
+    def let_time_pass(self, minutes) -> None:
+        self.now += timedelta(minutes=minutes, milliseconds=137)
+        timers.run(now=self.now)
+
+    @rule()
+    def relay(self) -> None:
+        drain()
+
+    @precondition(lambda self: Outbox.objects.filter(consumer="trading").exists())
+    @rule()
+    def lose_every_closing(self) -> None:
+        """A restored backup, say: what was told of endings never arrives; reconciliation finds it."""
+        Outbox.objects.filter(consumer="trading", name="marketplace.booking.closed.v1").delete()
+
+    @rule()
+    def reconcile(self) -> None:
+        escrow_reconciliation.reconcile(patience=timedelta(days=-30))
+
+    @invariant()
+    def nothing_is_broken(self) -> None:
+        assert {one.name: lines for one, lines in audit.run(ALWAYS, online=True).items() if lines} == {}
+
+    def teardown(self) -> None:
+        if not hasattr(self, "begun"):
+            return
+        drain()
+        timers.run(now=self.now + timedelta(days=30))
+        drain()
+        escrow_reconciliation.reconcile(patience=timedelta(days=-60))
+        sound()
+        assert self.money() == self.begun
+        for booking in GPUBooking.objects.all():
+            assert not BOOKING_TRANSITIONS[booking.state], f"{booking} is still {booking.state}"
+            if booking.state == "settled":
+                check_money(booking)
+
+
+def check_money(booking: GPUBooking) -> None:
+    funds = booking.paid + booking.fee + booking.refunded
+    assert funds in (0, booking.escrow)
+    assert booking.owed == booking.paid + booking.fee
+    assert not booking.compensation or booking.outcome in endings.FAULTS
+    assert booking.compensation <= min(booking.bond, booking.rate)
+    assert booking.activated_at or not booking.owed
+    assert not BookingExtension.objects.asked().filter(booking=booking).exists()
+
+
+def test_any_life_of_bookings_is_sound(db: None) -> None:
+    relaxed = settings(max_examples=12, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(BookingMachine, settings=relaxed)
