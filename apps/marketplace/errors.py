@@ -37,6 +37,10 @@ class SlotTaken(Conflict):
     """Somebody else has these GPUs at that time."""
 
 
+class OfferBooked(Conflict):
+    """The offer cannot be cancelled while it is booked."""
+
+
 class BondMissing(Conflict):
     """The provider cannot cover the bond that this booking needs."""
 
