@@ -37,7 +37,8 @@ class Vote:
     def weight(self) -> float:
         if self.reciprocal:
             return 0.0
-        return 0.5 ** (max(0.0, self.age_days) / HALF_LIFE_DAYS) * min(1.0, self.spent / FULL_WEIGHT)
+        faded: float = 0.5 ** (max(0.0, self.age_days) / HALF_LIFE_DAYS)
+        return faded * min(1.0, self.spent / FULL_WEIGHT)
 
 
 def shown(votes: Sequence[Vote], mean: float) -> float:

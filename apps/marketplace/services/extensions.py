@@ -65,7 +65,7 @@ def check(booking: GPUBooking, seconds: int, now: datetime) -> None:
 
 def rate_of(booking: GPUBooking, max_rate: int | None) -> int:
     """What more time costs per hour."""
-    offer, rate = booking.offer, booking.rate
+    offer, rate = booking.offer, int(booking.rate)
     if not offer.extend_at_same_price:
         storage = terms.storage_rate(booking.storage_gb, offer.price_storage_gb_month)
         rate = booking.gpu_count * offer.price_gpu_hour + storage
