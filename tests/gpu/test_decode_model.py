@@ -11,9 +11,11 @@ from apps.gpu import llm, roofline
 from apps.gpu.interface import decode_model
 from apps.gpu.models import GPURegistry
 
-IN_SQL = """SELECT CASE WHEN %(usable_share)s::float8 * %(memory)s::float8 >= %(need_mb)s::float8 THEN
-  %(batch)s::float8 / (greatest(%(bytes_per_step)s::float8 / (%(efficiency_bandwidth)s::float8 * %(bandwidth)s::float8 * 1e9),
-  %(flops_per_step)s::float8 / (%(efficiency_compute)s::float8 * %(compute)s::float8 * 1e12)) + %(overhead_s)s::float8) END"""
+IN_SQL = """WITH t AS (SELECT %(usable_share)s::float8 AS usable, %(need_mb)s::float8 AS need, %(batch)s::float8 AS batch,
+  %(bytes_per_step)s::float8 / (%(efficiency_bandwidth)s::float8 * %(bandwidth)s::float8 * 1e9) AS memory_s,
+  %(flops_per_step)s::float8 / (%(efficiency_compute)s::float8 * %(compute)s::float8 * 1e12) AS compute_s)
+SELECT CASE WHEN usable * %(memory)s::float8 >= need
+  THEN batch / (greatest(memory_s, compute_s) + %(overhead_s)s::float8) END FROM t"""
 CARD = {"memory": 24576.0, "bandwidth": 936.0, "compute": 142.0}
 
 
