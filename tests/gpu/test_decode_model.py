@@ -11,7 +11,8 @@ from apps.gpu import llm, roofline
 from apps.gpu.interface import decode_model
 from apps.gpu.models import GPURegistry
 
-IN_SQL = """WITH t AS (SELECT %(usable_share)s::float8 AS usable, %(need_mb)s::float8 AS need, %(batch)s::float8 AS batch,
+IN_SQL = """WITH t AS (
+  SELECT %(usable_share)s::float8 AS usable, %(need_mb)s::float8 AS need, %(batch)s::float8 AS batch,
   %(bytes_per_step)s::float8 / (%(efficiency_bandwidth)s::float8 * %(bandwidth)s::float8 * 1e9) AS memory_s,
   %(flops_per_step)s::float8 / (%(efficiency_compute)s::float8 * %(compute)s::float8 * 1e12) AS compute_s)
 SELECT CASE WHEN usable * %(memory)s::float8 >= need
