@@ -106,5 +106,5 @@ def _earnings(parser: Any) -> None:
     parser.add_argument("--power-price", help="AIT per kWh (0.30)")
     parser.add_argument("--utilisation", help="share of the time it is rented, 0 to 1 (0.5)")
     parser.add_argument("--price", help="AIT per hour; else what the card asks now")
-    parser.add_argument("--idle-w", help="watts when idle; else 8 % of full load")
+    parser.add_argument("--idle-w", help="watts when idle; else 8 %% of full load")
     parser.add_argument("--load-w", help="watts at work; else its power limit")
