@@ -14,6 +14,8 @@ from aitbc.core.health import HealthViewSet
 from aitbc.domains import Domain, served
 
 Routes = list[URLPattern | URLResolver]
+#: Old routes under one domain's prefix whose rows are another's: the view is the owner's, and writes its database only.
+GUESTS = {"gpu": "apps.marketplace.urls_gpu"}
 
 
 def own(domain: Domain) -> Routes:
@@ -22,16 +24,18 @@ def own(domain: Domain) -> Routes:
     return [
         path("health", HealthViewSet.as_view({"get": "live"}, **shown), name=f"{domain.label}-health"),
         path("ready", HealthViewSet.as_view({"get": "ready"}, **shown), name=f"{domain.label}-ready"),
-        path("schema", SpectacularAPIView.as_view(patterns=[mounted(domain)]), name=f"{domain.label}-schema"),
+        path("schema", SpectacularAPIView.as_view(patterns=mounted(domain)), name=f"{domain.label}-schema"),
     ]
 
 
-def mounted(domain: Domain) -> URLResolver:
-    return path(f"{domain.prefix}/", include(f"apps.{domain.label}.urls"))
+def mounted(domain: Domain, prefix: str | None = None) -> list[URLResolver]:
+    """A domain's routes, and its guests', under its prefix (or another)."""
+    modules = [f"apps.{domain.label}.urls", *([GUESTS[domain.label]] if domain.label in GUESTS else [])]
+    return [path(f"{domain.prefix}/" if prefix is None else prefix, include(module)) for module in modules]
 
 
 def routes_of(domain: Domain) -> Routes:
-    return [path(f"{domain.prefix}/", include(own(domain))), mounted(domain)]
+    return [path(f"{domain.prefix}/", include(own(domain))), *mounted(domain)]
 
 
 domains = served(settings.AITBC_SERVICES)
@@ -47,7 +51,7 @@ urlpatterns: Routes = [
 ]
 if len(domains) == 1:
     # A process that serves one domain also answers on that domain's own port without the prefix.
-    urlpatterns += [path("", include(own(domains[0]))), path("", include(f"apps.{domains[0].label}.urls"))]
+    urlpatterns += [path("", include(own(domains[0]))), *mounted(domains[0], "")]
 
 handler400 = "aitbc.core.problems.bad_request"
 handler403 = "aitbc.core.problems.forbidden"

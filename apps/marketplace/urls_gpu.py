@@ -1,0 +1,12 @@
+"""Routes under gpu's prefix whose rows are the marketplace's (mounted by aitbc/urls.py)."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from apps.marketplace.legacy_orders import GPU
+from apps.marketplace.views.transactions import TransactionViewSet
+
+urlpatterns = [
+    path("v1/transactions", TransactionViewSet.as_view({"get": "list", "post": "create"}, label="gpu", kind=GPU)),
+]
