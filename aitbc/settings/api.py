@@ -52,6 +52,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "JobStateEnum": "apps.ai.states.JobState",
         "MinerStateEnum": "apps.gpu.states.MinerState",
         "LeaseStateEnum": "apps.gpu.states.LeaseState",
+        "DemandStateEnum": "apps.marketplace.states.DemandState",
+        "BidStateEnum": "apps.marketplace.states.BidState",
         "AccountKindEnum": "apps.trading.states.AccountKind",
         "OkEnum": ["ok"],
         "TransferCodeEnum": "apps.trading.states.Code",

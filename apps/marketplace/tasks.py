@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from apps.marketplace.services import dynamic, prices, reliability
+from apps.marketplace.services import clearing, dynamic, prices, reliability
 
 
 @shared_task
@@ -22,3 +22,9 @@ def weigh_reliability() -> int:
 @shared_task
 def move_prices() -> int:
     return dynamic.move_prices()
+
+
+@shared_task
+def close_auctions() -> int:
+    """Clear auctions whose time is over, end bids and demands whose own is, follow awards to their end."""
+    return clearing.run()

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from aitbc.core.messaging import subscribe
 from apps.ai.events import JobCompleted, JobEnded, JobSubmitted
-from apps.trading.services import payments
+from apps.marketplace.events import DemandAwarded
+from apps.trading.services import awards, payments
 
 
 @subscribe(JobSubmitted, by="trading")
@@ -22,3 +23,8 @@ def on_jobs_completed(events: Sequence[JobCompleted]) -> None:
 @subscribe(JobEnded, by="trading")
 def on_jobs_ended(events: Sequence[JobEnded]) -> None:
     payments.refund(events)
+
+
+@subscribe(DemandAwarded, by="trading")
+def on_demands_awarded(events: Sequence[DemandAwarded]) -> None:
+    awards.note(events)
