@@ -13,8 +13,9 @@ from apps.marketplace.events import (
     BookingExtensionRequested,
     BookingMetered,
     BookingRequested,
+    DemandAwarded,
 )
-from apps.trading.services import bonds, escrow_closing, escrows, payments
+from apps.trading.services import awards, bonds, escrow_closing, escrows, payments
 
 
 @subscribe(JobSubmitted, by="trading")
@@ -60,3 +61,8 @@ def on_bonds_asked(events: Sequence[BondAsked]) -> None:
 @subscribe(BondReleased, by="trading")
 def on_bonds_released(events: Sequence[BondReleased]) -> None:
     bonds.release(events)
+
+
+@subscribe(DemandAwarded, by="trading")
+def on_demands_awarded(events: Sequence[DemandAwarded]) -> None:
+    awards.note(events)
