@@ -6,9 +6,14 @@ from collections.abc import Sequence
 
 from aitbc.core.messaging import subscribe
 from apps.gpu.events import MinerHourJudged
-from apps.marketplace.services import reliability
+from apps.marketplace.services import devices, reliability
 
 
 @subscribe(MinerHourJudged, by="marketplace")
 def on_hours_judged(events: Sequence[MinerHourJudged]) -> None:
     reliability.note_hours(events)
+
+
+@subscribe(GpuChanged, by="marketplace")
+def on_gpus_changed(events: Sequence[GpuChanged]) -> None:
+    devices.take(events)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from apps.marketplace.services import dynamic, prices, reliability
+from apps.marketplace.services import availability, dynamic, listing, prices, reliability
 
 
 @shared_task
@@ -22,3 +22,18 @@ def weigh_reliability() -> int:
 @shared_task
 def move_prices() -> int:
     return dynamic.move_prices()
+
+
+@shared_task
+def sweep_offers() -> int:
+    """End offers whose time is over, and move offers in and out of booked out."""
+    total = 0
+    while ended := availability.expire(now=timezone.now()):
+        total += ended
+    return total + availability.settle()
+
+
+@shared_task
+def refresh_offers() -> int:
+    """Bring what offers say up to date: scores age, and a fact may have been lost."""
+    return listing.refresh_all()

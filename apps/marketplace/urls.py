@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from apps.marketplace import urls_analytics
+from apps.marketplace import urls_analytics, urls_offers
 
-urlpatterns = [*urls_analytics.urlpatterns]
+urlpatterns = [*urls_analytics.urlpatterns, *urls_offers.urlpatterns]
