@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F
 
+from apps.gpu import llm, roofline
 from apps.gpu.matching import CHECKS, Candidate
 from apps.gpu.models import Lease, Miner, RequirementClass, Work
 from apps.gpu.services import roster
@@ -113,3 +114,48 @@ def _estimate(work: Work | None, ahead: int | None, slots: int) -> int | None:
     if not known["count"]:
         return None
     return int((ahead + 1) * known["mean"].total_seconds() / slots)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeModel:
+    """A named model at one setting, as terms of an SQL expression over cards:
+
+    tokens/s of all users = batch / (greatest(bytes_per_step / (efficiency_bandwidth · bandwidth_gbps · 1e9),
+    flops_per_step / (efficiency_compute · fp16_tflops · 1e12)) + overhead_s); it fits where 0.92 · memory ≥ need_mb
+    (`usable_share`). A card without an fp16 figure computes at its fp32 rate.
+    """
+
+    model: str
+    quantisation: str
+    ctx: int
+    batch: int
+    bytes_per_step: float
+    flops_per_step: float
+    overhead_s: float
+    need_mb: float  # MiB, as memory_mb is
+    usable_share: float
+    efficiency_bandwidth: float
+    efficiency_compute: float
+
+    def tokens_per_second(self, *, memory_mb: float, bandwidth_gbps: float, fp16_tflops: float) -> float | None:
+        """The same expression in Python; None when the model does not fit."""
+        if self.usable_share * memory_mb < self.need_mb:
+            return None
+        memory = self.bytes_per_step / (self.efficiency_bandwidth * bandwidth_gbps * 1e9)
+        compute = self.flops_per_step / (self.efficiency_compute * fp16_tflops * 1e12)
+        return self.batch / (max(memory, compute) + self.overhead_s)
+
+
+def decode_model(name: str, *, quantisation: str = "q4_k_m", ctx: int = 4096, batch: int = 1) -> DecodeModel:
+    """The terms of decoding with this model; ValueError (llm.UnknownModel with `nearest`) when there is none."""
+    load = roofline.Load(llm.find(name), llm.quant_of(quantisation), ctx=ctx, batch=batch)
+    model, eff = load.model, roofline.DEFAULT
+    cache = batch * model.kv_bytes(load.kv_bytes) * ctx
+    return DecodeModel(
+        model=model.name, quantisation=load.quant.name, ctx=ctx, batch=batch,
+        bytes_per_step=model.touched_params(batch) * load.quant.bits / 8 + cache,
+        flops_per_step=2 * model.active_params * batch,
+        overhead_s=roofline.LAUNCH_SECONDS * model.layers / 32,
+        need_mb=roofline.need(load) / 2**20, usable_share=roofline.USABLE_SHARE,
+        efficiency_bandwidth=eff.decode, efficiency_compute=eff.compute,
+    )  # fmt: skip
