@@ -43,8 +43,9 @@ def _model_key() -> Replace:
 
 def _words() -> Lower:
     """All of an offer's texts, for searching by words."""
-    space, attributes = Value(" "), Cast("attributes", models.TextField())
-    return Lower(Concat("gpu_model", space, "gpu_name", space, "title", space, "description", space, attributes))
+    texts = ("gpu_model", "gpu_name", "title", "description", Cast("attributes", models.TextField()))
+    spaced = [part for text in texts for part in (text, Value(" "))]
+    return Lower(Concat(*spaced, output_field=models.TextField()))
 
 
 class Device(models.Model):

@@ -96,7 +96,7 @@ class OfferTermsSerializer(StrictSerializer):
     description = serializers.CharField(max_length=2000, allow_blank=True, required=False)
     price_gpu_hour = AmountField(min_value=1, max_value=LARGEST_PRICE, required=False)
     price_storage_gb_month = AmountField(max_value=LARGEST_PRICE, required=False)
-    pricing = serializers.ChoiceField(MarketplaceOffer.Pricing, required=False)
+    pricing = serializers.ChoiceField(MarketplaceOffer.Pricing.choices, required=False)
     floor = AmountField(min_value=1, allow_null=True, required=False)
     ceiling = AmountField(min_value=1, allow_null=True, required=False)
     bonded = serializers.BooleanField(required=False)
@@ -223,7 +223,20 @@ class CancelledSerializer(serializers.Serializer[Any]):
         return int(timezone.now().timestamp())
 
 
+class StatesField(serializers.CharField):
+    """States with commas between."""
+
+    default_error_messages = {"unknown": "No such state: {word}; known are {known}."}
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        words = [word.strip() for word in super().to_internal_value(data).lower().split(",")]
+        for word in words:
+            if word not in OfferState.values:
+                self.fail("unknown", word=word[:40], known=", ".join(OfferState.values))
+        return words
+
+
 class OwnListSerializer(StrictSerializer):
     """Which of one's offers."""
 
-    state = serializers.MultipleChoiceField(OfferState, required=False)
+    state = StatesField(required=False, help_text="One or several, with commas between.")

@@ -183,7 +183,7 @@ class FieldSerializer(serializers.Serializer[Any]):
     """A field that a search may name."""
 
     name = serializers.CharField()
-    kind = serializers.ChoiceField([kind.name.lower() for kind in fields.Kind])
+    kind = serializers.CharField(help_text="number, amount, text or flag")
     unit = serializers.CharField()
     about = serializers.CharField()
     aliases = serializers.ListField(child=serializers.CharField())

@@ -27,7 +27,7 @@ class OverviewSerializer(serializers.Serializer[Any]):
     timestamp = serializers.DateTimeField()
 
 
-class StatsSerializer(serializers.Serializer[Any]):
+class MarketStatsSerializer(serializers.Serializer[Any]):
     """Four figures for a front page."""
 
     totalOffers = serializers.IntegerField()
@@ -55,10 +55,10 @@ class OverviewViewSet(DomainViewSet):
         """How many offers, at what price, where."""
         return self.answer(glance.overview(), serializer=OverviewSerializer)
 
-    @extend_schema(responses=StatsSerializer)
+    @extend_schema(responses=MarketStatsSerializer)
     def stats(self, request: Request) -> Response:
         """Four figures for a front page."""
-        return self.answer(glance.stats(), serializer=StatsSerializer)
+        return self.answer(glance.stats(), serializer=MarketStatsSerializer)
 
     @extend_schema(responses=StatusSerializer)
     def status(self, request: Request) -> Response:
