@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 
-NAMES = ("relay", "serve", "doors", "claim", "life", "herd", "sweeps", "sealing")
+NAMES = ("relay", "serve", "doors", "claim", "life", "herd", "sweeps", "sealing", "search")
 
 
 def main() -> int:
