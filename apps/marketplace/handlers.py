@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aitbc.core.messaging import subscribe
-from apps.gpu.events import MinerHourJudged
+from apps.gpu.events import GpuChanged, MinerHourJudged
 from apps.marketplace.services import devices, reliability
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from aitbc.core.shell import VerbCommand
-from apps.marketplace.management.market_verbs import prices
+from apps.marketplace.management.market_verbs import offers, prices
 
 
 class Command(VerbCommand):
     help = "Search, price, book and review GPU time."
-    groups = (prices,)
+    groups = (offers, prices)
