@@ -17,6 +17,7 @@ from bench.report import Figure, show
 
 NAMES = (
     "relay", "sealing", "sweeps", "serve", "doors", "rush", "life", "herd", "claim", "booking", "optimize", "auction",
+    "search",
 )  # fmt: skip
 
 

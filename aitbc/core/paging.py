@@ -116,21 +116,34 @@ def _bound(request: Any, order: tuple[str, ...]) -> str:
     return hashlib.sha256(what).hexdigest()[:16]
 
 
-def _sealed(row: Any, order: tuple[str, ...], bound: str) -> str:
-    names = [name.lstrip("-") for name in order]
-    values = [row[name] if isinstance(row, dict) else getattr(row, name) for name in names]
+def sealed(values: list[Any], bound: str) -> str:
+    """A signed cursor that says where a page ended, in the list that `bound` names."""
     body = base64.urlsafe_b64encode(orjson.dumps([bound, *values], default=str)).decode().rstrip("=")
     return Signer(salt="aitbc.paging").sign(body)
 
 
-def _opened(cursor: str, bound: str, order: tuple[str, ...], model: type[Model]) -> list[Any]:
+def unsealed(cursor: str, bound: str, count: int) -> list[Any]:
+    """The values in a cursor of this very list; CursorInvalid otherwise."""
     try:
         body = Signer(salt="aitbc.paging").unsign(cursor)
         mark, *values = orjson.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-        if mark != bound:
-            raise CursorInvalid("It was made for another filter, order or caller.")
+    except (BadSignature, binascii.Error, ValueError) as error:
+        raise CursorInvalid() from error
+    if mark != bound or len(values) != count:
+        raise CursorInvalid("It was made for another filter, order or caller.")
+    return list(values)
+
+
+def _sealed(row: Any, order: tuple[str, ...], bound: str) -> str:
+    names = [name.lstrip("-") for name in order]
+    return sealed([row[name] if isinstance(row, dict) else getattr(row, name) for name in names], bound)
+
+
+def _opened(cursor: str, bound: str, order: tuple[str, ...], model: type[Model]) -> list[Any]:
+    values = unsealed(cursor, bound, len(order))
+    try:
         return [_typed(model, name.lstrip("-"), value) for name, value in zip(order, values, strict=True)]
-    except (BadSignature, binascii.Error, ValueError, ValidationError) as error:
+    except (ValueError, ValidationError) as error:
         raise CursorInvalid() from error
 
 

@@ -60,6 +60,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "OkEnum": ["ok"],
         "TransferCodeEnum": "apps.trading.states.Code",
         "BackendKindEnum": "apps.gpu.models.miners.Backend.Kind",
+        "OfferStateEnum": "apps.marketplace.states.OfferState",
+        "OfferKindEnum": "apps.marketplace.models.offers.MarketplaceOffer.Kind",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aitbc.core.messaging import subscribe
-from apps.gpu.events import BookingBroken, BookingProvisioned, MinerHourJudged
-from apps.marketplace.services import bids, extensions, provisioning, reliability, settling
+from apps.gpu.events import BookingBroken, BookingProvisioned, GpuChanged, MinerHourJudged
+from apps.marketplace.services import bids, devices, extensions, provisioning, reliability, settling
 from apps.trading.events import (
     BondHeld,
     BondRefused,
@@ -66,3 +66,8 @@ def on_bonds_held(events: Sequence[BondHeld]) -> None:
 @subscribe(BondRefused, by="marketplace")
 def on_bonds_refused(events: Sequence[BondRefused]) -> None:
     bids.refuse(events)
+
+
+@subscribe(GpuChanged, by="marketplace")
+def on_gpus_changed(events: Sequence[GpuChanged]) -> None:
+    devices.take(events)

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from aitbc.core import idempotency
 from apps.marketplace.models import IdempotencyRecord
-from apps.marketplace.services import clearing, dynamic, prices, quotes, reliability, timers
+from apps.marketplace.services import availability, clearing, dynamic, listing, prices, quotes, reliability, timers
 
 ANSWERS_KEPT = timedelta(hours=48)
 
@@ -48,3 +48,18 @@ def forget_answers() -> int:
 def close_auctions() -> int:
     """Clear auctions whose time is over, end bids and demands whose own is, follow awards to their end."""
     return clearing.run()
+
+
+@shared_task
+def sweep_offers() -> int:
+    """End offers whose time is over, and move offers in and out of booked out."""
+    total = 0
+    while ended := availability.expire(now=timezone.now()):
+        total += ended
+    return total + availability.settle()
+
+
+@shared_task
+def refresh_offers() -> int:
+    """Bring what offers say up to date: scores age, and a fact may have been lost."""
+    return listing.refresh_all()

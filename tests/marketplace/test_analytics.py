@@ -192,9 +192,7 @@ def test_liquidity_of_two_providers_is_suppressed(anonymous_api):
 
 def test_the_summary_speaks_both_generations_words(anonymous_api):
     now = timezone.now()
-    made = [
-        a_booking(an_offer(price=n * AIT), since=now - hours(2), until=now - hours(1)) for n in (1, 3)
-    ]
+    made = [a_booking(an_offer(price=n * AIT), since=now - hours(2), until=now - hours(1)) for n in (1, 3)]
     a_booking(made[0].offer, since=now - hours(1), until=now, outcome="no_show")
 
     found = anonymous_api.json("GET", PATH, status=200)

@@ -8,10 +8,10 @@ from typing import Self
 from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models import F, Q, Value
+from django.db.models.functions import Cast, Concat, Lower, Now, Replace
 from django.utils import timezone
 
 from aitbc.core.fields import AmountField
@@ -20,6 +20,32 @@ from aitbc.core.states import AbstractTransition, StatefulModel
 from apps.marketplace.states import OFFER_TRANSITIONS, OfferState
 
 LISTED = (OfferState.OPEN, OfferState.BOOKED_OUT)
+#: May still be booked, now or later.
+LIVE = (OfferState.DRAFT, OfferState.OPEN, OfferState.PAUSED, OfferState.BOOKED_OUT)
+#: Words in front of a model that people leave out.
+MAKERS = ("nvidia ", "amd ", "geforce ", "radeon ")
+#: What a search looks at: all of it lies in one index, so that no search reads the table but for what it shows.
+SEARCHED = (
+    "state", "rentable", "price_gpu_hour", "price_storage_gb_month", "gpu_count", "memory_mb", "bandwidth_gbps",
+    "fp32_tflops", "fp16_tflops", "tdp_w", "compute_capability", "cuda", "up_mbps", "down_mbps", "verified",
+    "benchmark", "reliability", "rating", "reviews", "model_key", "vendor", "architecture", "region", "device",
+    "bonded", "backed", "min_duration_s", "max_duration_s", "available_from", "available_until",
+)  # fmt: skip
+
+
+def _model_key() -> Replace:
+    """The model in one form: lower case, `_` for a space, without its maker."""
+    key = Replace(Lower("gpu_model"), Value("_"), Value(" "))
+    for maker in MAKERS:
+        key = Replace(key, Value(maker), Value(""))
+    return key
+
+
+def _words() -> Lower:
+    """All of an offer's texts, for searching by words."""
+    texts = ("gpu_model", "gpu_name", "title", "description", Cast("attributes", models.TextField()))
+    spaced = [part for text in texts for part in (text, Value(" "))]
+    return Lower(Concat(*spaced, output_field=models.TextField()))
 
 
 class Device(models.Model):
@@ -55,8 +81,7 @@ class OfferQuerySet(models.QuerySet["MarketplaceOffer"]):
         return self.filter(slots__overlap=list(slots))
 
     def expiring(self, now: datetime) -> Self:
-        alive = [OfferState.DRAFT, OfferState.OPEN, OfferState.PAUSED, OfferState.BOOKED_OUT]
-        return self.filter(state__in=alive, available_until__lt=now)
+        return self.filter(state__in=LIVE, available_until__lt=now)
 
     def locked(self) -> Self:
         return self.order_by("pk").select_for_update(no_key=True)
@@ -131,6 +156,8 @@ class MarketplaceOffer(StatefulModel):
     rating = models.FloatField(null=True)
     reviews = models.PositiveIntegerField(default=0)
     score = models.FloatField(default=0.0, help_text="What a search without `order` sorts by.")
+    model_key = models.GeneratedField(expression=_model_key(), output_field=models.TextField(), db_persist=True)
+    words = models.GeneratedField(expression=_words(), output_field=models.TextField(), db_persist=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now)
 
@@ -157,8 +184,13 @@ class MarketplaceOffer(StatefulModel):
         ]
         indexes = [
             models.Index(name="marketplace_offer_provider", fields=["provider_id", "-created_at"]),
-            models.Index(name="marketplace_offer_score", fields=["-score", "id"], condition=Q(state="open")),
-            models.Index(name="marketplace_offer_by_price", fields=["price_gpu_hour", "id"], condition=Q(state="open")),
+            models.Index(
+                name="marketplace_offer_search",
+                fields=["-score", "id"],
+                include=SEARCHED,
+                condition=Q(state__in=LISTED),
+            ),
+            GinIndex(OpClass(F("words"), name="gin_trgm_ops"), name="marketplace_offer_words"),
             models.Index(name="marketplace_offer_model", fields=["gpu_model", "region"], condition=Q(state="open")),
             models.Index(name="marketplace_offer_until", fields=["available_until"]),
             GinIndex(name="marketplace_offer_on_slots", fields=["slots"]),

@@ -1,0 +1,57 @@
+"""The market at a glance: counts and averages of what is listed now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Avg, Count, Q, Sum
+from django.utils import timezone
+
+from aitbc.core.money import UNIT
+from apps.marketplace.models import MarketplaceDemand, MarketplaceOffer
+from apps.marketplace.states import OfferState
+
+ACTIVE = Q(state=OfferState.OPEN, rentable=True)
+
+
+def figures() -> dict[str, Any]:
+    return MarketplaceOffer.objects.listed().aggregate(
+        total=Count("pk"),
+        active=Count("pk", filter=ACTIVE),
+        capacity=Sum("gpu_count", filter=ACTIVE, default=0),
+        price=Avg("price_gpu_hour", filter=ACTIVE),
+    )
+
+
+def overview() -> dict[str, Any]:
+    now = figures()
+    regions = MarketplaceOffer.objects.listed().exclude(region="").order_by("region")
+    kinds = MarketplaceOffer.objects.listed().order_by("kind")
+    return {
+        "status": "operational",
+        "total_offers": now["total"],
+        "active_offers": now["active"],
+        "average_price_per_hour": None if now["price"] is None else round(float(now["price"]) / UNIT, 6),
+        "regions": list(regions.values_list("region", flat=True).distinct()),
+        "service_types": list(kinds.values_list("kind", flat=True).distinct()),
+        "timestamp": timezone.now(),
+    }
+
+
+def stats() -> dict[str, Any]:
+    now = figures()
+    return {
+        "totalOffers": now["total"],
+        "openCapacity": now["capacity"],
+        "averagePrice": round(float(now["price"] or 0) / UNIT, 4),
+        "activeBids": MarketplaceDemand.objects.open().count(),
+    }
+
+
+def status() -> dict[str, str]:
+    active = figures()["active"]
+    return {
+        "status": "operational",
+        "service": "marketplace-service",
+        "message": f"{active} offer{'' if active == 1 else 's'} can be booked now.",
+    }

@@ -1,0 +1,156 @@
+"""Running a search: one page of offers, and why there are not more."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard
+
+from aitbc.core.db import cursor
+from aitbc.core.paging import sealed, unsealed
+from apps.marketplace.models import MarketplaceOffer
+from apps.marketplace.search.fields import Kind
+from apps.marketplace.search.statements import OFFERS, SCOPE, Clause, Search, Statement
+from apps.marketplace.search.terms import Term
+
+#: What the window's conditions read of an offer.
+WINDOW_COLUMNS = ("slots", "gpu_count", "min_duration_s", "max_duration_s", "available_from", "available_until")
+
+
+@dataclass(frozen=True)
+class Page:
+    offers: list[MarketplaceOffer]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One condition: how many offers it removes at all, and how many only it removes."""
+
+    term: str
+    removes: int
+    removes_alone: int
+    relaxed: str | None = None  # the least change of this one term that gives a result
+    distance: float | None = None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    offers: int  # listed
+    matches: int
+    terms: list[Judgement] = field(default_factory=list)
+    cheapest: Judgement | None = None
+    fewest_in_the_way: int | None = None  # terms that the nearest offer fails
+
+
+def find(search: Search, *, limit: int, cursor_given: str | None = None) -> Page:
+    """One page, in the order asked for. Two statements whatever its size."""
+    bound = _bound(search)
+    after = unsealed(cursor_given, bound, len(search.order) + 1) if cursor_given else None
+    statement = Statement(search)
+    text = statement.page(limit + 1, after)
+    with cursor(MarketplaceOffer) as sql:
+        sql.execute(text, statement.params)
+        rows = sql.fetchall()
+    known = MarketplaceOffer.objects.in_bulk([row[0] for row in rows[:limit]])
+    # An offer that went between the two statements is simply not shown.
+    offers = [known[row[0]] for row in rows[:limit] if row[0] in known]
+    if len(rows) <= limit:
+        return Page(offers, None)
+    last, *keys = rows[limit - 1]
+    return Page(offers, sealed([*keys, str(last)], bound))
+
+
+def explain(search: Search) -> Explanation:
+    """Judge every listed offer by every condition, in one pass over the search index.
+
+    The window's look at bookings is left to offers that fail at most one other condition: nobody else matters.
+    """
+    statement = Statement(search)
+    clauses, window = statement.clauses(), statement.window_clauses()
+    text = _explaining(clauses, window)
+    with cursor(MarketplaceOffer) as sql:
+        sql.execute(text, statement.params)
+        offers, matches, fewest, *figures = sql.fetchone()
+    judged = [_judged(clause, *figures[3 * at : 3 * at + 3]) for at, clause in enumerate([*clauses, *window])]
+    possible = [one for one in judged if one.removes_alone]
+    cheapest = min(possible, key=lambda one: (one.distance or 0, -one.removes_alone), default=None)
+    return Explanation(offers, matches, judged, None if matches else cheapest, fewest)
+
+
+def _explaining(clauses: list[Clause], window: list[Clause]) -> str:
+    """Innermost: each condition's verdict. Then how many fail, then the window's verdicts, then the counts."""
+    columns = list(WINDOW_COLUMNS) if window else []
+    for at, clause in enumerate(clauses):
+        columns.append(f"({clause.sql}) IS TRUE AS t{at}")
+        if _is_widened(clause.term):
+            columns.append(f"{clause.term.field.sql} AS v{at}")
+    judged = f"SELECT {', '.join(columns)} FROM {OFFERS} WHERE {SCOPE}"
+    missed = " + ".join(["0", *(f"(NOT t{at})::int" for at in range(len(clauses)))])
+    late = [f"t{at}" for at in range(len(clauses), len(clauses) + len(window))]
+    looks = [
+        f", CASE WHEN missed <= 1 THEN ({one.sql}) IS TRUE END AS {name}"
+        for one, name in zip(window, late, strict=True)
+    ]
+    # The subquery is called like the table, because the window's conditions name it.
+    looked = f"SELECT *{''.join(looks)} FROM (SELECT *, {missed} AS missed FROM ({judged}) judged) {OFFERS}"
+    fails = " + ".join(["missed", *(f"coalesce((NOT {name})::int, 0)" for name in late)])
+    figures = [_figures(clause, at) for at, clause in enumerate([*clauses, *window])]
+    counts = ", ".join(["count(*)", "count(*) FILTER (WHERE fails = 0)", "min(fails)", *figures])
+    return f"SELECT {counts} FROM (SELECT *, {fails} AS fails FROM ({looked}) looked) counted"
+
+
+def _figures(clause: Clause, at: int) -> str:
+    alone = f"fails = 1 AND t{at} IS FALSE"
+    return (
+        f"count(*) FILTER (WHERE t{at} IS FALSE), count(*) FILTER (WHERE {alone}), {_nearest(clause.term, at, alone)}"
+    )
+
+
+def _is_widened(term: Term | None) -> TypeGuard[Term]:
+    """Whether another value of the same term may help; the rest can only be left out."""
+    return term is not None and term.op not in ("!=", "notin") and term.field.kind is not Kind.FLAG
+
+
+def _nearest(term: Term | None, at: int, alone: str) -> str:
+    """The value nearest to what the term asks for, of the offers that only it keeps out; text, for one type."""
+    if not _is_widened(term):
+        return "NULL::text"
+    only = f"FILTER (WHERE {alone})"
+    if term.field.ordered and term.op in ("<", "<="):
+        return f"(min(v{at}) {only})::text"
+    if term.field.ordered and term.op in (">", ">="):
+        return f"(max(v{at}) {only})::text"
+    if term.field.ordered and term.op == "==":
+        aim = f"({term.value!r}::float8)"
+        return f"((array_agg(v{at} ORDER BY abs(v{at} - {aim})) {only})[1])::text"
+    return f"(mode() WITHIN GROUP (ORDER BY v{at}) {only})::text"
+
+
+def _judged(clause: Clause, removes: int, alone: int, nearest: str | None) -> Judgement:
+    term = clause.term
+    if not alone:
+        return Judgement(clause.label, removes, alone)
+    if term is None or nearest is None:
+        return Judgement(clause.label, removes, alone, f"leave out {clause.label}", 1.0)
+    value: Any = {Kind.NUMBER: float, Kind.AMOUNT: int, Kind.TEXT: str}[term.field.kind](nearest)  # type: ignore[index]
+    relaxed, distance = _relaxed(term, value)
+    return Judgement(clause.label, removes, alone, str(relaxed), distance)
+
+
+def _relaxed(term: Term, value: Any) -> tuple[Term, float]:
+    """The term widened to let this value in, and how far that is from what was asked (1: another kind of thing)."""
+    if term.op == "in":
+        return Term(term.field, "in", (*term.value, value)), 1.0
+    if term.op == "==" and not term.field.ordered:
+        return Term(term.field, "in", (term.value, value)), 1.0
+    op = {"<": "<=", ">": ">="}.get(term.op, term.op)
+    return Term(term.field, op, value), abs(value - term.value) / max(abs(term.value), abs(value), 1e-9)
+
+
+def _bound(search: Search) -> str:
+    """What a cursor belongs to: the same question."""
+    window = search.window and (search.window.gpus, search.window.seconds)
+    parts: Iterable[Any] = (*search.terms, "|", *search.order, "|", *search.words, "|", window, search.wanted)
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:16]

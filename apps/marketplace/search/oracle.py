@@ -1,0 +1,43 @@
+"""The meaning of a search, in plain Python over offers in memory: what the SQL is held against (M7)."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from apps.marketplace.search.fields import Kind, Wanted, folding
+from apps.marketplace.search.terms import Key, Term
+
+COMPARE = {
+    "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+    "in": lambda value, among: value in among, "notin": lambda value, among: value not in among,
+}  # fmt: skip
+
+
+def value_of(offer: Any, key: Term | Key, wanted: Wanted) -> Any:
+    """The field's value in the form in which it is compared; None when it is not known."""
+    value = key.field.read(offer, wanted)
+    return folding(key.field)(value) if key.field.kind is Kind.TEXT else value
+
+
+def holds(term: Term, offer: Any, wanted: Wanted) -> bool:
+    value = value_of(offer, term, wanted)
+    return value is not None and bool(COMPARE[term.op](value, term.value))
+
+
+def matches(terms: Iterable[Term], offer: Any, wanted: Wanted | None = None, words: Sequence[str] = ()) -> bool:
+    """Whether an offer satisfies every term, and its text holds every word."""
+    scope = wanted or Wanted()
+    return all(word in offer.words for word in words) and all(holds(term, offer, scope) for term in terms)
+
+
+def arranged(offers: Iterable[Any], keys: Sequence[Key], wanted: Wanted) -> list[Any]:
+    """The offers in order: by each key, what is not known last, and by id in the end."""
+    rows = sorted(offers, key=lambda offer: offer.id)
+    for key in reversed(keys):
+        known = [offer for offer in rows if value_of(offer, key, wanted) is not None]
+        rest = [offer for offer in rows if value_of(offer, key, wanted) is None]
+        # A stable sort that is reversed keeps equals in their order.
+        rows = sorted(known, key=lambda offer, key=key: value_of(offer, key, wanted), reverse=key.descending) + rest
+    return rows

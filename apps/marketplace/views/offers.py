@@ -1,0 +1,196 @@
+"""The doors of offers. One route serves two dialects: a POST that names `price_gpu_hour` is ours, others the
+predecessor's; `GET …/offers` is the predecessor's bare list, ours are `…/offers/search` and `…/offers/mine`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.http import Http404
+from django.http.response import HttpResponseBase
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from aitbc.core.api import PUBLIC, DomainViewSet, Scopes
+from aitbc.core.paging import KeysetPagination
+from apps.marketplace.errors import IfMatchInvalid
+from apps.marketplace.models import IdempotencyRecord, MarketplaceOffer
+from apps.marketplace.serializers.legacy_offers import LegacyListSerializer, LegacyOfferSerializer
+from apps.marketplace.serializers.offers import (
+    CancelledSerializer,
+    OfferCreateSerializer,
+    OfferEditSerializer,
+    OfferHistorySerializer,
+    OfferSerializer,
+    OwnListSerializer,
+    OwnOfferSerializer,
+    ReasonSerializer,
+)
+from apps.marketplace.services import offers
+
+PROVIDERS = ("miner", "client")
+ETAG = re.compile(r'"?(\d{1,9})"?')
+IF_MATCH = OpenApiParameter("If-Match", str, "header", required=True, description='The ETag you read, e.g. "3", or *.')
+KEY = OpenApiParameter("Idempotency-Key", str, "header", description="The same key makes one offer only.")
+CREATE = PolymorphicProxySerializer(
+    component_name="OfferCreateRequest", serializers=[OfferCreateSerializer, LegacyOfferSerializer],
+    resource_type_field_name=None,
+)  # fmt: skip
+
+
+class OfferViewSet(DomainViewSet):
+    """Offers: the public sees listed ones, a provider all of its own."""
+
+    queryset = MarketplaceOffer.objects.all()
+    serializer_class = OfferSerializer
+    pagination_class = KeysetPagination
+    required_scopes: ClassVar[Mapping[str, Scopes]] = {
+        "list": PUBLIC, "retrieve": PUBLIC, "history": PUBLIC, "mine": (*PROVIDERS, "read"),
+        **dict.fromkeys(("create", "partial_update", "destroy", "pause", "resume"), PROVIDERS),
+        **dict.fromkeys(("withdraw", "cancel", "clone"), PROVIDERS),
+    }  # fmt: skip
+
+    def get_queryset(self) -> QuerySet[MarketplaceOffer]:
+        own = MarketplaceOffer.objects.owned_by(self.actor.pk) if self.actor.is_authenticated else None
+        if self.action in ("list", "retrieve", "history"):
+            listed = MarketplaceOffer.objects.listed()
+            return listed if own is None else listed | own
+        return own if own is not None else MarketplaceOffer.objects.none()
+
+    def get_object(self) -> MarketplaceOffer:
+        """By its id, or by the id its provider gave it (its own first; of others only if it is unique)."""
+        named, rows = self.kwargs["pk"], self.get_queryset()
+        try:
+            found = list(rows.filter(pk=UUID(named))[:1])
+        except ValueError:
+            same = rows.filter(external_id=named).exclude(external_id="")
+            found = list(same.filter(provider_id=self.actor.pk)[:1]) or list(same[:2])
+        if len(found) != 1:
+            raise Http404
+        return found[0]
+
+    @extend_schema(parameters=[LegacyListSerializer], responses=OfferSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """Listed offers as a bare list, best first, for the predecessor's clients; of others only what is listed."""
+        asked = self.validated(LegacyListSerializer, request.query_params.dict())
+        rows = self.get_queryset().filter(_narrowed(asked)).order_by("-score", "id")
+        found = rows[asked["offset"] : asked["offset"] + asked["limit"]]
+        return self.answer(found, serializer=OfferSerializer)
+
+    @extend_schema(parameters=[OwnListSerializer], responses=OfferSerializer(many=True))
+    @action(detail=False)
+    def mine(self, request: Request) -> Response:
+        """The caller's offers in every state, newest first."""
+        asked = self.filters(OwnListSerializer)
+        rows = self.get_queryset().order_by("-created_at")
+        page = self.paginate_queryset(rows.filter(state__in=asked["state"]) if asked.get("state") else rows)
+        return self.get_paginated_response(OfferSerializer(page, many=True).data)
+
+    @extend_schema(responses=OfferSerializer)
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """One offer; its ETag is the revision that an edit names."""
+        return self._tagged(self.get_object())
+
+    @extend_schema(parameters=[KEY], request=CREATE, responses={201: OwnOfferSerializer, 200: OwnOfferSerializer})
+    def create(self, request: Request) -> HttpResponseBase:
+        """Offer GPUs. With `price_gpu_hour`: gpu_ids or specs, strictly read, 201. Else in the predecessor's words:
+        unknown fields are ignored, and it is answered 201 where `provider_id` is named, 200 otherwise."""
+        return self.idempotently(IdempotencyRecord, self._create)
+
+    def _create(self) -> Response:
+        body = self.request.data
+        ours = isinstance(body, Mapping) and "price_gpu_hour" in body
+        terms = self.validated(OfferCreateSerializer if ours else LegacyOfferSerializer)
+        offer = offers.create(provider_id=self.actor.pk, actor=self._who(), **terms)
+        return self._tagged(offer, 201 if ours or "provider_id" in body else 200, OwnOfferSerializer)
+
+    @extend_schema(parameters=[IF_MATCH], request=OfferEditSerializer, responses=OwnOfferSerializer)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Change terms of the revision that If-Match names: 412 if it was changed since, 400 without the header."""
+        offer, revision = self.get_object(), self._revision()
+        terms = self.validated(OfferEditSerializer)
+        return self._tagged(
+            offers.edit(offer=offer, revision=revision, actor=self._who(), **terms), 200, OwnOfferSerializer
+        )
+
+    @extend_schema(request=ReasonSerializer, responses=OfferSerializer)
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Withdraw it, as the predecessor's clients do; answers the offer."""
+        return self._tagged(offers.withdraw(offer=self.get_object(), actor=self._who(), if_unbooked=True))
+
+    @extend_schema(request=ReasonSerializer, responses=OfferSerializer)
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: str) -> Response:
+        """Take no bookings for now."""
+        return self._tagged(offers.pause(offer=self.get_object(), actor=self._who(), **self._why()))
+
+    @extend_schema(request=ReasonSerializer, responses=OfferSerializer)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        """Open a paused offer or a draft."""
+        return self._tagged(offers.resume(offer=self.get_object(), actor=self._who(), **self._why()))
+
+    @extend_schema(request=ReasonSerializer, responses=OfferSerializer)
+    @action(detail=True, methods=["post"])
+    def withdraw(self, request: Request, pk: str) -> Response:
+        """End it for good; bookings made of it go on."""
+        return self._tagged(offers.withdraw(offer=self.get_object(), actor=self._who(), **self._why()))
+
+    @extend_schema(
+        parameters=[OpenApiParameter("reason", str, "query")], request=ReasonSerializer, responses=CancelledSerializer
+    )
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Withdraw it unless it is booked, in the predecessor's words."""
+        given = self.request.query_params.get("reason")
+        reason = self._why(None if given is None else {"reason": given})["reason"] or "user_requested"
+        offer = offers.withdraw(offer=self.get_object(), actor=self._who(), reason=reason, if_unbooked=True)
+        return self.answer({"offer": offer, "reason": reason}, serializer=CancelledSerializer)
+
+    @extend_schema(parameters=[KEY], request=None, responses={201: OwnOfferSerializer})
+    @action(detail=True, methods=["post"])
+    def clone(self, request: Request, pk: str) -> HttpResponseBase:
+        """A draft with the same terms, to be edited and resumed."""
+        return self.idempotently(IdempotencyRecord, self._clone)
+
+    def _clone(self) -> Response:
+        return self._tagged(offers.clone(offer=self.get_object(), actor=self._who()), 201, OwnOfferSerializer)
+
+    @extend_schema(responses=OfferHistorySerializer)
+    @action(detail=True, pagination_class=None)
+    def history(self, request: Request, pk: str) -> Response:
+        """Its prices and revisions, and what it has earned."""
+        return self.answer(offers.history(self.get_object()), serializer=OfferHistorySerializer)
+
+    def _who(self) -> str:
+        return f"provider:{self.actor.pk}"
+
+    def _why(self, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        return self.validated(ReasonSerializer, given)
+
+    def _tagged(self, offer: MarketplaceOffer, status: int = 200, serializer: Any = OfferSerializer) -> Response:
+        return self.answer(offer, status, serializer, headers={"ETag": f'"{offer.revision}"'})
+
+    def _revision(self) -> int | None:
+        """The revision that If-Match names; None for *."""
+        given = self.request.headers.get("If-Match", "").strip()
+        if given == "*":
+            return None
+        found = ETAG.fullmatch(given)
+        if found is None:
+            raise IfMatchInvalid('Send If-Match with the ETag you read, e.g. "3"; * edits whatever is there.')
+        return int(found[1])
+
+
+def _narrowed(asked: Mapping[str, Any]) -> Q:
+    """The predecessor's filters as a condition; without a status, what is listed."""
+    names = {"region": "region__iexact", "price_max": "price_gpu_hour__lte", "provider_id": "provider_id"}
+    found = Q(**{lookup: asked[name] for name, lookup in names.items() if name in asked})
+    if "gpu_model" in asked:
+        found &= Q(gpu_model__icontains=asked["gpu_model"])
+    return found & Q(state__in=asked.get("status", ("open", "booked_out")))
