@@ -100,7 +100,7 @@ class AcceptedSerializer(serializers.Serializer[Any]):
     error = serializers.ChoiceField(["recorded"], required=False, help_text="Only with a failure.")
 
 
-class GivenUpSerializer(serializers.Serializer[Any]):
+class JobGivenUpSerializer(serializers.Serializer[Any]):
     """The job is taken back from the miner."""
 
     status = serializers.ChoiceField(["ok"])
@@ -129,7 +129,7 @@ class MinerJobsSerializer(serializers.Serializer[Any]):
     jobs = MinerJobSerializer(many=True)
 
 
-class EarnedSerializer(serializers.Serializer[Any]):
+class MinerEarnedSerializer(serializers.Serializer[Any]):
     """What one job brought."""
 
     job_id = serializers.UUIDField()
@@ -138,7 +138,7 @@ class EarnedSerializer(serializers.Serializer[Any]):
     payment_status = serializers.CharField()
 
 
-class EarningsSerializer(serializers.Serializer[Any]):
+class MinerEarningsSerializer(serializers.Serializer[Any]):
     """What a miner was paid, after fees, and what it delivered that is not settled yet."""
 
     miner_id = serializers.CharField()
@@ -150,7 +150,7 @@ class EarningsSerializer(serializers.Serializer[Any]):
     completed_jobs = serializers.IntegerField()
     from_time = serializers.DateTimeField(allow_null=True)
     to_time = serializers.DateTimeField(allow_null=True)
-    earnings_history = EarnedSerializer(many=True)
+    earnings_history = MinerEarnedSerializer(many=True)
 
 
 class OfferedSerializer(serializers.Serializer[Any]):

@@ -35,7 +35,7 @@ from apps.gpu.serializers import (
 from apps.gpu.serializers_answers import (
     AcceptedSerializer,
     AssignedSerializer,
-    GivenUpSerializer,
+    JobGivenUpSerializer,
     PulseSerializer,
     RegisteredSerializer,
 )
@@ -208,7 +208,7 @@ class MinerDoorViewSet(MinerIdentity):
         leases.complete(job_id=job_id, holder=holder, result=data["result"], metrics=metrics)
         return self.answer({"status": "ok", "job_id": str(job_id), "result": "accepted"})
 
-    @extend_schema(request=FailSerializer, responses={200: GivenUpSerializer}, parameters=IDENTITY)
+    @extend_schema(request=FailSerializer, responses={200: JobGivenUpSerializer}, parameters=IDENTITY)
     def fail(self, request: Request, job_id: UUID, miner: str | None = None) -> Response:
         """Give a job up, with the reason."""
         body = self.body()

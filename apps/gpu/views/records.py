@@ -29,8 +29,8 @@ from apps.gpu.serializers import (
     RegisterSerializer,
 )
 from apps.gpu.serializers_answers import (
-    EarningsSerializer,
     LeftSerializer,
+    MinerEarningsSerializer,
     MinerJobsSerializer,
     OfferedSerializer,
 )
@@ -77,7 +77,7 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
         """What the miner did, newest first."""
         return self.answer(answers.jobs_of(self._miner(miner), self._asked(HistorySerializer)))
 
-    @extend_schema(request=None, responses={200: EarningsSerializer}, parameters=[PeriodSerializer], filters=False)
+    @extend_schema(request=None, responses={200: MinerEarningsSerializer}, parameters=[PeriodSerializer], filters=False)
     def earnings(self, request: Request, miner: str) -> Response:
         """What the miner was paid, and what it delivered that is not settled yet."""
         return self.answer(answers.earnings_of(self._miner(miner), self._asked(PeriodSerializer)))
