@@ -21,7 +21,7 @@ from apps.gpu.services.heads import LOWEST
 from apps.gpu.services.work import SWEEP_DONE
 from bench.cost import backend_seconds
 from bench.progress import step
-from bench.queues import CLASSES, OWNER, Queue, miner
+from bench.queues import CLASSES, JOB_ID, OWNER, Queue, miner
 from bench.report import Figure
 
 SMALL, LARGE = 10_000, 1_000_000
@@ -36,9 +36,9 @@ FINISH = """WITH ended AS (
   UPDATE gpu_lease SET state = 'completed', ended_at = clock_timestamp()
   WHERE miner_id = %s AND state = 'leased' RETURNING work_id)
 UPDATE gpu_work SET state = 'done' WHERE id = ANY (ARRAY(SELECT work_id FROM ended))"""
-REFILL = """INSERT INTO gpu_work (job_id, attempt, class_id, priority, fair_tag, owner_id, state, start_seconds,
+REFILL = f"""INSERT INTO gpu_work (job_id, attempt, class_id, priority, fair_tag, owner_id, state, start_seconds,
   heartbeat_seconds, execution_seconds, body)
-SELECT gen_random_uuid(), 1, c.class_id, c.priority, %s + n, %s, 'waiting', 60, 60, 3600, '{}'
+SELECT {JOB_ID}, 1, c.class_id, c.priority, %s + n, %s, 'waiting', 60, 60, 3600, '{{}}'
 FROM unnest(%s::int[], %s::smallint[]) WITH ORDINALITY AS c(class_id, priority, n)"""
 
 
@@ -131,6 +131,7 @@ def history(control: Queue, queue: Queue) -> Figure:
     base = statistics.median(ours.rate / others.rate for ours, others in before)
     with step(f"{HISTORY:,} claims, ended and swept"), queue:
         churn(HISTORY)
+        settle()
     ours, others = zip(*(turn(control, queue) for _ in range(ROUNDS)), strict=True)
     return compared("claim after 10⁶ claims ÷ before, fits 20", list(ours), list(others), base)
 
@@ -138,6 +139,17 @@ def history(control: Queue, queue: Queue) -> Figure:
 def turn(control: Queue, queue: Queue) -> tuple[Taking, Taking]:
     """The queue and its control, one right after the other."""
     return taking(queue, 20), taking(control, 20)
+
+
+def settle(seconds: float = 60) -> None:
+    """Until autovacuum has caught up, as it does between the claims of real miners."""
+    deadline = time.monotonic() + seconds
+    with cursor(Lease) as sql:
+        while time.monotonic() < deadline:
+            time.sleep(6)  # longer than its naptime
+            sql.execute("SELECT count(*) FROM pg_stat_progress_vacuum WHERE datname = current_database()")
+            if not sql.fetchone()[0]:
+                return
 
 
 def churn(claimed: int) -> None:

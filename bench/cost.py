@@ -26,6 +26,10 @@ class Cost:
 
     seconds: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def total(self) -> float:
+        return sum(self.seconds.values())
+
     def each(self, count: int) -> str:
         """`CPU ms: web 2.10, database 0.80`: what one operation cost."""
         parts = [f"{who} {1000 * spent / max(count, 1):.2f}" for who, spent in self.seconds.items()]

@@ -6,8 +6,10 @@ Submit, heartbeat, poll with a claim, result, list. The load generator shares th
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 from apps.gpu.models import Work
 from bench import raw
@@ -77,10 +79,25 @@ def rate(measured: Measured, cost: Cost, name: str, target: str, status: int) ->
     return Figure(name, good / measured.seconds, "requests/s", target, note)
 
 
-def share(door: Figure, bare: float, name: str, target: str = "") -> Iterator[Figure]:
-    """The door's rate as a part of the bare statement's, measured just before."""
-    yield Figure(f"{name}, bare statement", bare, "statements/s", "", f"{raw.CONNECTIONS} connections, prepared")
-    yield Figure(f"{door.name} ÷ bare statement", 100 * door.value / bare, "%", target)
+@dataclass(frozen=True)
+class Bare:
+    """What the statement at the heart of a door does without the door."""
+
+    rate: float
+    cpu: float  # seconds each, client and database
+
+    @classmethod
+    def measured(cls, measure: Callable[[], float]) -> Self:
+        with step(f"bare {measure.__name__.replace('_', ' ')}"), metered({}) as cost:
+            rate = measure()
+        return cls(rate, cost.total / (raw.CONNECTIONS * raw.CALLS))
+
+    def beside(self, door: Figure, cpu: float, name: str, target: str = "") -> Iterator[Figure]:
+        """The door's rate as a part of the bare statement's; by CPU too, which others on the machine change less."""
+        note = f"{raw.CONNECTIONS} connections, prepared; CPU ms: {1000 * self.cpu:.2f}"
+        yield Figure(f"{name}, bare statement", self.rate, "statements/s", "", note)
+        note = f"by CPU {100 * self.cpu / cpu:.1f} %" if cpu else ""
+        yield Figure(f"{door.name} ÷ bare statement", 100 * door.value / self.rate, "%", target, note)
 
 
 def queued(task: str, count: int, seconds: float = 120) -> None:
@@ -102,40 +119,37 @@ class Doors:
 
     def __init__(self, exchange: Stack) -> None:
         self.exchange = exchange
+        self.kept: list[tuple[int, str, int]] = []  # what the door just measured gave: miner, job, attempt
 
     def loaded(self, door: Step, key: str, calls: int = CALLS) -> tuple[Measured, Cost]:
         with step(door.__name__.replace("_", " ")), metered(self.exchange.processes) as cost:
             measured = load(self.exchange.url, key, door, connections=CONNECTIONS, calls=calls)
         return measured, cost
 
-    def bare(self, measure: Callable[[], float]) -> float:
-        with step(f"bare {measure.__name__.replace('_', ' ')}"):
-            return measure()
-
     def figures(self) -> Iterator[Figure]:
         client, miner = self.exchange.client, self.exchange.miner
         load(self.exchange.url, miner, register, connections=CONNECTIONS, calls=1)
         load(self.exchange.url, client, submit, connections=CONNECTIONS, calls=10)
-        bare = self.bare(raw.submit_rate)
-        submitted = rate(*self.loaded(submit, client), "submit over HTTP", ">= 500", 201)
-        yield submitted
-        yield from share(submitted, bare, "submit")
+        yield from self.compared(submit, client, raw.submit_rate, ("submit over HTTP", ">= 500", 201))
         yield rate(*self.loaded(submit_paid, client), "submit over HTTP, paid", "", 201)
         with step("queued by the relay"):
             queued(TASK, CONNECTIONS * CALLS)
-        yield from self.of_miners(miner)
+        yield from self.compared(heartbeat, miner, raw.heartbeat_rate, ("heartbeat over HTTP", ">= 900", 200))
+        yield from self.compared(poll, miner, raw.claim_rate, ("poll + claim over HTTP", ">= 600", 200), ">= 10")
+        yield rate(*self.loaded(results_of(self.kept), miner, self.fewest()), "result over HTTP", ">= 400", 200)
         yield rate(*self.loaded(listing, client, LISTS), "list of 50 jobs", ">= 500", 200)
 
-    def of_miners(self, key: str) -> Iterator[Figure]:
-        bare = self.bare(raw.heartbeat_rate)
-        beat = rate(*self.loaded(heartbeat, key), "heartbeat over HTTP", ">= 900", 200)
-        yield beat
-        yield from share(beat, bare, "heartbeat")
-        bare = self.bare(raw.claim_rate)
-        polled, cost = self.loaded(poll, key)
-        claimed = rate(polled, cost, "poll + claim over HTTP", ">= 600", 200)
-        yield claimed
-        yield from share(claimed, bare, "claim", ">= 10")
-        door = results_of(polled.kept)
-        fewest = min(sum(1 for worker, *_ in polled.kept if worker == n) for n in range(CONNECTIONS))
-        yield rate(*self.loaded(door, key, fewest), "result over HTTP", ">= 400", 200)
+    def compared(
+        self, door: Step, key: str, bare: Callable[[], float], named: tuple[str, str, int], part: str = ""
+    ) -> Iterator[Figure]:
+        """The bare statement first, the door right after it."""
+        alone = Bare.measured(bare)
+        measured, cost = self.loaded(door, key)
+        self.kept = measured.kept
+        figure = rate(measured, cost, *named)
+        yield figure
+        yield from alone.beside(figure, cost.total / measured.count, door.__name__, part)
+
+    def fewest(self) -> int:
+        """How many jobs every miner took, at least."""
+        return min(Counter({n: 0 for n in range(CONNECTIONS)} | Counter(w for w, *_ in self.kept)).values())

@@ -22,10 +22,13 @@ from apps.gpu.services.roster import Known
 
 CLASSES = 200
 OWNER = uuid7()
-FILL = """INSERT INTO gpu_work (job_id, attempt, class_id, priority, fair_tag, owner_id, state, start_seconds,
+# Keys that grow with time, as the exchange's own do (uuid7, which PostgreSQL makes itself only from 18 on).
+JOB_ID = """(lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0')
+  || substr(md5(random()::text), 1, 20))::uuid"""
+FILL = f"""INSERT INTO gpu_work (job_id, attempt, class_id, priority, fair_tag, owner_id, state, start_seconds,
   heartbeat_seconds, execution_seconds, body)
-SELECT gen_random_uuid(), 1, (%s::int[])[floor(power(%s::int + 1, random()))::int],
-  CASE WHEN random() < 0.1 THEN floor(random() * 5)::int ELSE 0 END, n, %s, 'waiting', 60, 60, 3600, '{}'
+SELECT {JOB_ID}, 1, (%s::int[])[floor(power(%s::int + 1, random()))::int],
+  CASE WHEN random() < 0.1 THEN floor(random() * 5)::int ELSE 0 END, n, %s, 'waiting', 60, 60, 3600, '{{}}'
 FROM generate_series(1, %s) n"""
 GENERIC = "-c plan_cache_mode=force_generic_plan"  # as web processes have it (settings/databases.py)
 
