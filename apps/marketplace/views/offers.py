@@ -17,7 +17,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aitbc.core.api import PUBLIC, DomainViewSet, Scopes
-from aitbc.core.paging import KeysetPagination
 from apps.marketplace.errors import IfMatchInvalid
 from apps.marketplace.models import IdempotencyRecord, MarketplaceOffer
 from apps.marketplace.serializers.legacy_offers import LegacyListSerializer, LegacyOfferSerializer
@@ -48,7 +47,7 @@ class OfferViewSet(DomainViewSet):
 
     queryset = MarketplaceOffer.objects.all()
     serializer_class = OfferSerializer
-    pagination_class = KeysetPagination
+    pagination_class = None  # the predecessor's list is bare; `mine` has pages
     required_scopes: ClassVar[Mapping[str, Scopes]] = {
         "list": PUBLIC, "retrieve": PUBLIC, "history": PUBLIC, "mine": (*PROVIDERS, "read"),
         **dict.fromkeys(("create", "partial_update", "destroy", "pause", "resume"), PROVIDERS),
@@ -162,7 +161,7 @@ class OfferViewSet(DomainViewSet):
         return self._tagged(offers.clone(offer=self.get_object(), actor=self._who()), 201, OwnOfferSerializer)
 
     @extend_schema(responses=OfferHistorySerializer)
-    @action(detail=True, pagination_class=None)
+    @action(detail=True)
     def history(self, request: Request, pk: str) -> Response:
         """Its prices and revisions, and what it has earned."""
         return self.answer(offers.history(self.get_object()), serializer=OfferHistorySerializer)
