@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
+from aitbc.core.paging import KeysetPagination
 from apps.marketplace.views.offers import OfferViewSet
 from apps.marketplace.views.overview import OverviewViewSet
 from apps.marketplace.views.search import SearchViewSet
@@ -16,7 +17,11 @@ urlpatterns: list[URLPattern] = [
     path(f"{BASE}/stats", OverviewViewSet.as_view({"get": "stats"}), name="market-stats"),
     path(f"{BASE}/status", OverviewViewSet.as_view({"get": "status"}), name="market-status-v1"),
     path(f"{BASE}/offers", OfferViewSet.as_view({"get": "list", "post": "create"}), name="offer-list"),
-    path(f"{BASE}/offers/mine", OfferViewSet.as_view({"get": "mine"}), name="offer-mine"),
+    path(
+        f"{BASE}/offers/mine",
+        OfferViewSet.as_view({"get": "mine"}, pagination_class=KeysetPagination),
+        name="offer-mine",
+    ),
     path(f"{BASE}/offers/search", SearchViewSet.as_view({"get": "search", "post": "query"}), name="offer-search"),
     path(f"{BASE}/offers/fields", SearchViewSet.as_view({"get": "fields"}), name="offer-fields"),
     path(

@@ -15,6 +15,10 @@ TRADING = ("apps.trading.models", "apps.trading.services", "apps.trading.settlem
 # Modules that use money and floats for different things, and where the float is.
 EXCEPTIONS = {
     "apps.gpu.capabilities": "a card's memory; a price that comes as a JSON number is read from its text",
+    "apps.marketplace.glance": "averages for a front page; the predecessor's clients read JSON numbers",
+    "apps.marketplace.search.fields": "figures that rank offers, per credit; nobody pays by them, prices stay whole",
+    "apps.marketplace.search.terms": "numbers of the grammar that are not amounts; amounts are read as such",
+    "apps.marketplace.serializers.offers": "the predecessor's price fields are JSON numbers; facts of cards are floats",
     "apps.trading.services.old_receipts": "the predecessor's receipts have JSON numbers, made last",
     "aitbc.core.serializers": "recognises floats in order to read their text",
 }

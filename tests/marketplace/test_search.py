@@ -38,8 +38,21 @@ def find(anonymous_api):
 @pytest.fixture
 def market(offered):
     """Three offers: a cheap 12 GB, a dear 24 GB, a middling 80 GB that is not verified."""
-    weak = {"model": "GeForce RTX 3060", "memory_mb": 12288, "fp16_tflops": 51.0, "bandwidth_gbps": 360.0}
-    large = {"model": "A100 80GB", "memory_mb": 81920, "bandwidth_gbps": 2039.0, "verified": False, "region": "us"}
+    weak = {
+        "name": "RTX 3060",
+        "model": "GeForce RTX 3060",
+        "memory_mb": 12288,
+        "fp16_tflops": 51.0,
+        "bandwidth_gbps": 360.0,
+    }
+    large = {
+        "name": "A100",
+        "model": "A100 80GB",
+        "memory_mb": 81920,
+        "bandwidth_gbps": 2039.0,
+        "verified": False,
+        "region": "us",
+    }
     return {
         "weak": offered(price_gpu_hour="0.1", gpu=weak)["id"],
         "strong": offered(price_gpu_hour="1.5", title="Quiet room", attributes={"rack": "B7"})["id"],
@@ -104,7 +117,7 @@ def test_terms_may_come_as_json(anonymous_api, market):
         ({"filter": "gpu_ram in 8"}, "At character 9"),
         ({"filter": "gpu_ram>=8 dph"}, "expected a comparison"),
         ({"filter": "gpu_ram in []"}, "takes a list of values"),
-        ({"filter": "gpu_ram>=1e999"}, "cannot be read"),
+        ({"filter": "gpu_ram>=1e999"}, "write a number"),
         ({"filter": "dph<1 " * 41}, "41 terms; at most 40"),
         ({"filter": f"gpu_ram in [{','.join(map(str, range(201)))}]"}, "201 values"),
         ({"filter": "tokens_s>1"}, "needs a language model"),
@@ -168,9 +181,7 @@ def test_storage_counts_in_the_whole_price(find, offered):
     made = offered(price_gpu_hour="0.5", price_storage_gb_month="0.073")
 
     assert find("total_hour<0.51")["items"][0]["total_hour"] == "0.500000"
-    assert find("total_hour>=0.51", storage_gb=100)["items"][0] | {} and (
-        find(storage_gb=100)["items"][0]["total_hour"] == "0.510000"
-    )
+    assert find(storage_gb=100)["items"][0]["total_hour"] == "0.510000"
     assert ids(find("total_hour==0.51", storage_gb=100)) == [made["id"]]
 
 

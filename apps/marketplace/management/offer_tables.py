@@ -17,8 +17,7 @@ SHOWN = (
     "id", "external_id", "state", "revision", "title", "gpu_count", "gpu_model", "device", "memory_mb",
     "price_gpu_hour", "price_storage_gb_month", "pricing", "floor", "ceiling", "bonded", "min_duration_s",
     "max_duration_s", "available_from", "available_until", "reclaim_notice_s", "constraints", "attributes", "region",
-    "backed",
-    "verified", "rentable", "benchmark", "reliability", "rating", "score",
+    "backed", "verified", "rentable", "benchmark", "reliability", "rating", "score",
 )  # fmt: skip
 UNITS = {
     "memory_mb": "MB", "price_gpu_hour": "AIT per GPU and hour", "price_storage_gb_month": "AIT per GB and month",

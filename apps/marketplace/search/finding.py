@@ -14,9 +14,6 @@ from apps.marketplace.search.fields import Kind
 from apps.marketplace.search.statements import OFFERS, SCOPE, Clause, Search, Statement
 from apps.marketplace.search.terms import Term
 
-#: What the window's conditions read of an offer.
-WINDOW_COLUMNS = ("slots", "gpu_count", "min_duration_s", "max_duration_s", "available_from", "available_until")
-
 
 @dataclass(frozen=True)
 class Page:
@@ -63,49 +60,42 @@ def find(search: Search, *, limit: int, cursor_given: str | None = None) -> Page
 
 
 def explain(search: Search) -> Explanation:
-    """Judge every listed offer by every condition, in one pass over the search index.
-
-    The window's look at bookings is left to offers that fail at most one other condition: nobody else matters.
-    """
+    """Judge every listed offer by every condition, in one pass over the search index."""
     statement = Statement(search)
-    clauses, window = statement.clauses(), statement.window_clauses()
-    text = _explaining(clauses, window)
+    clauses, window = [*statement.clauses(), *statement.offered_then()], search.window
+    full = "" if window is None else statement.full_then(window)
+    judged_by = clauses if window is None else [*clauses, Clause("", str(window))]
     with cursor(MarketplaceOffer) as sql:
-        sql.execute(text, statement.params)
+        sql.execute(_explaining(clauses, full), statement.params)
         offers, matches, fewest, *figures = sql.fetchone()
-    judged = [_judged(clause, *figures[3 * at : 3 * at + 3]) for at, clause in enumerate([*clauses, *window])]
+    judged = [_judged(clause, *figures[3 * at : 3 * at + 3]) for at, clause in enumerate(judged_by)]
     possible = [one for one in judged if one.removes_alone]
     cheapest = min(possible, key=lambda one: (one.distance or 0, -one.removes_alone), default=None)
     return Explanation(offers, matches, judged, None if matches else cheapest, fewest)
 
 
-def _explaining(clauses: list[Clause], window: list[Clause]) -> str:
-    """Innermost: each condition's verdict. Then how many fail, then the window's verdicts, then the counts."""
-    columns = list(WINDOW_COLUMNS) if window else []
+def _explaining(clauses: list[Clause], full: str) -> str:
+    """Innermost: each condition's verdict. Then how many fail, then the counts; `full` are the ids of full offers."""
+    columns = []
     for at, clause in enumerate(clauses):
         columns.append(f"({clause.sql}) IS TRUE AS t{at}")
         if _is_widened(clause.term):
             columns.append(f"{clause.term.field.sql} AS v{at}")
-    judged = f"SELECT {', '.join(columns)} FROM {OFFERS} WHERE {SCOPE}"
-    missed = " + ".join(["0", *(f"(NOT t{at})::int" for at in range(len(clauses)))])
-    late = [f"t{at}" for at in range(len(clauses), len(clauses) + len(window))]
-    looks = [
-        f", CASE WHEN missed <= 1 THEN ({one.sql}) IS TRUE END AS {name}"
-        for one, name in zip(window, late, strict=True)
-    ]
-    # The subquery is called like the table, because the window's conditions name it.
-    looked = f"SELECT *{''.join(looks)} FROM (SELECT *, {missed} AS missed FROM ({judged}) judged) {OFFERS}"
-    fails = " + ".join(["missed", *(f"coalesce((NOT {name})::int, 0)" for name in late)])
-    figures = [_figures(clause, at) for at, clause in enumerate([*clauses, *window])]
+    judged = f"SELECT {', '.join(['id', *columns])} FROM {OFFERS} WHERE {SCOPE}"
+    terms: list[Clause | None] = list(clauses)
+    if full:
+        free = f"full_then.id IS NULL AS t{len(terms)}"
+        judged = f"SELECT judged.*, {free} FROM ({judged}) judged LEFT JOIN ({full}) full_then USING (id)"
+        terms.append(None)
+    fails = " + ".join(["0", *(f"(NOT t{at})::int" for at in range(len(terms)))])
+    figures = [_figures(clause.term if clause else None, at) for at, clause in enumerate(terms)]
     counts = ", ".join(["count(*)", "count(*) FILTER (WHERE fails = 0)", "min(fails)", *figures])
-    return f"SELECT {counts} FROM (SELECT *, {fails} AS fails FROM ({looked}) looked) counted"
+    return f"SELECT {counts} FROM (SELECT *, {fails} AS fails FROM ({judged}) looked) counted"
 
 
-def _figures(clause: Clause, at: int) -> str:
+def _figures(term: Term | None, at: int) -> str:
     alone = f"fails = 1 AND t{at} IS FALSE"
-    return (
-        f"count(*) FILTER (WHERE t{at} IS FALSE), count(*) FILTER (WHERE {alone}), {_nearest(clause.term, at, alone)}"
-    )
+    return f"count(*) FILTER (WHERE t{at} IS FALSE), count(*) FILTER (WHERE {alone}), {_nearest(term, at, alone)}"
 
 
 def _is_widened(term: Term | None) -> TypeGuard[Term]:

@@ -18,9 +18,9 @@ LONGEST = 16_000
 GRAMMAR = r"""
 start: (term (_AND? term)*)?
 term: NAME OP value -> compared
-    | NAME _IN list -> within
-    | NAME _NOT_IN list -> without
-list: "[" (value ("," value)* ","?)? "]"
+    | NAME _IN values -> within
+    | NAME _NOT_IN values -> without
+values: "[" (value ("," value)* ","?)? "]"
 value: STRING -> quoted
      | NUMBER -> number
      | (NAME | WORD) -> word
@@ -59,7 +59,7 @@ class _Terms(Transformer[Token, list[Raw]]):
     def without(self, parts: list[Any]) -> Raw:
         return str(parts[0]), "notin", parts[1]
 
-    def list(self, values: list[Any]) -> list[Any]:
+    def values(self, values: list[Any]) -> list[Any]:
         return values
 
     def quoted(self, parts: list[Token]) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from apps.marketplace.search.fields import Kind, Wanted, folding
 from apps.marketplace.search.terms import Key, Term
 
-COMPARE = {
+COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
     "in": lambda value, among: value in among, "notin": lambda value, among: value not in among,
 }  # fmt: skip
@@ -36,8 +36,9 @@ def arranged(offers: Iterable[Any], keys: Sequence[Key], wanted: Wanted) -> list
     """The offers in order: by each key, what is not known last, and by id in the end."""
     rows = sorted(offers, key=lambda offer: offer.id)
     for key in reversed(keys):
-        known = [offer for offer in rows if value_of(offer, key, wanted) is not None]
-        rest = [offer for offer in rows if value_of(offer, key, wanted) is None]
+        values = {offer.id: value_of(offer, key, wanted) for offer in rows}
+        known = [offer for offer in rows if values[offer.id] is not None]
+        rest = [offer for offer in rows if values[offer.id] is None]
         # A stable sort that is reversed keeps equals in their order.
-        rows = sorted(known, key=lambda offer, key=key: value_of(offer, key, wanted), reverse=key.descending) + rest
+        rows = sorted(known, key=lambda offer: values[offer.id], reverse=key.descending) + rest
     return rows

@@ -90,8 +90,8 @@ class Statement:
             return sql if term.value is (term.op == "==") else f"NOT {sql}"
         return f"{sql} {SIGNS.get(term.op, term.op)} {self.param(term.value, cast)}"
 
-    def window_clauses(self) -> list[Clause]:
-        """Whether the offer may be booked for the time wanted: by its own rules, and by what is booked already."""
+    def offered_then(self) -> list[Clause]:
+        """Whether the offer may be booked for the time wanted, by its own rules."""
         window = self.search.window
         if window is None:
             return []
@@ -101,27 +101,55 @@ class Statement:
             f"(gpu_count >= {gpus} AND {seconds} BETWEEN min_duration_s AND max_duration_s"
             f" AND available_from <= {start} AND (available_until IS NULL OR available_until >= {end}))"
         )
-        free = f"""(SELECT count(*) FROM unnest({OFFERS}.slots) AS one(slot) WHERE NOT EXISTS (
-            SELECT 1 FROM {SLICES} taken WHERE taken.live AND taken.slot = one.slot
-            AND taken.period && tstzrange({start}, {end}))) >= {gpus}"""
-        return [Clause(rules, f"offered for {window.seconds} s then"), Clause(free, str(window))]
+        return [Clause(rules, f"offered for {window.seconds} s then, {window.gpus} or more GPUs")]
+
+    def free_then(self, window: Window) -> str:
+        """Whether enough slots of the offer `ranked.id` are free: one look into the bookings' index per slot.
+
+        The innermost query is a scalar one with a limit, so that no plan turns it into a join over all bookings.
+        """
+        span = self._span(window)
+        return (
+            f"(SELECT count(*) FROM {OFFERS} o CROSS JOIN unnest(o.slots) AS one(slot) WHERE o.id = ranked.id AND"
+            f" (SELECT true FROM {SLICES} taken WHERE taken.live AND taken.slot = one.slot AND taken.period && {span}"
+            f" LIMIT 1) IS NULL) >= {self.param(window.gpus, 'int')}"
+        )
+
+    def full_then(self, window: Window) -> str:
+        """The ids of all offers that have not enough slots free: one pass, for explanations."""
+        taken = f"SELECT DISTINCT slot FROM {SLICES} WHERE live AND period && {self._span(window)}"
+        return (
+            f"WITH busy AS MATERIALIZED ({taken}) SELECT o.id FROM {OFFERS} o CROSS JOIN unnest(o.slots) AS one(slot)"
+            f" JOIN busy USING (slot) WHERE {SCOPE} GROUP BY o.id, o.gpu_count"
+            f" HAVING o.gpu_count - count(*) < {self.param(window.gpus, 'int')}"
+        )
+
+    def _span(self, window: Window) -> str:
+        return f"tstzrange({self.param(window.starts_at, 'timestamptz')}, {self.param(window.ends_at, 'timestamptz')})"
 
     def keys(self) -> list[str]:
         """What rows are sorted by: never null, so that pages can go on from any row."""
         return [_key(key) for key in self.search.order]
 
     def page(self, limit: int, after: Sequence[Any] | None) -> str:
-        """Ids and sort keys of one page, from behind the row whose keys and id are given."""
-        keys = self.keys()
-        conditions = [clause.sql for clause in (*self.clauses(), *self.window_clauses())]
+        """Ids and sort keys of one page, from behind the row whose keys and id are given.
+
+        Bookings are looked at last, in the order of the answer, until the page is full.
+        """
+        keys, window = self.keys(), self.search.window
+        conditions = [clause.sql for clause in (*self.clauses(), *self.offered_then())]
         if after is not None:
             conditions.append(self._behind(keys, after))
         directions = ["DESC" if key.descending else "ASC" for key in self.search.order]
-        order = [f"{key} {way}" for key, way in zip(keys, directions, strict=True)]
-        return (
-            f"SELECT {', '.join(['id', *keys])} FROM {OFFERS} WHERE {' AND '.join([SCOPE, *conditions])}"
-            f" ORDER BY {', '.join([*order, 'id'])} LIMIT {self.param(limit, 'bigint')}"
+        named = [f"{key} AS k{at}" for at, key in enumerate(keys)]
+        order = ", ".join([*(f"k{at} {way}" for at, way in enumerate(directions)), "id"])
+        text = (
+            f"SELECT {', '.join(['id', *named])} FROM {OFFERS} WHERE {' AND '.join([SCOPE, *conditions])}"
+            f" ORDER BY {order}"
         )
+        if window is not None:
+            text = f"SELECT * FROM ({text} OFFSET 0) ranked WHERE {self.free_then(window)} ORDER BY {order}"
+        return f"{text} LIMIT {self.param(limit, 'bigint')}"
 
     def _behind(self, keys: list[str], after: Sequence[Any]) -> str:
         """(a < x) or (a = x and b > y) …, and a plain bound on the first key for the index."""

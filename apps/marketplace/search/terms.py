@@ -83,11 +83,11 @@ def with_implied(terms: Iterable[Term]) -> list[Term]:
 
 
 def read_order(text: str, wanted: Wanted) -> list[Key]:
-    """`-score,dph`: fields with commas between, `-` for descending; FilterInvalid otherwise."""
+    """`-score,dph`: fields with commas between, `-` before or behind for descending; FilterInvalid otherwise."""
     words = [word.strip() for word in text.split(",") if word.strip()] or [DEFAULT_ORDER]
     if len(words) > MOST_KEYS:
         raise FilterInvalid(f"{len(words)} fields to sort by; at most {MOST_KEYS} are taken.")
-    keys = [Key(field_named(word.lstrip("+-"), wanted), word.startswith("-")) for word in words]
+    keys = [Key(field_named(word.strip("+-"), wanted), "-" in (word[0], word[-1])) for word in words]
     return list({key.field.name: key for key in reversed(keys)}.values())[::-1]
 
 

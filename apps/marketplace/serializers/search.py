@@ -30,7 +30,9 @@ class SearchQuerySerializer(StrictSerializer):
         max_length=16_000, allow_blank=True, default="", help_text="Terms: `gpu_ram>=8 dph<1`; see /fields."
     )
     q = serializers.CharField(max_length=200, allow_blank=True, default="", help_text="Words of model, title, text.")
-    order = serializers.CharField(max_length=200, allow_blank=True, default="", help_text="`-score,dph`; - descends.")
+    order = serializers.CharField(
+        max_length=200, allow_blank=True, default="", help_text="`-score,dph`; - before or behind descends."
+    )
     model = serializers.CharField(
         max_length=120, allow_blank=True, default="", help_text="Language model that tokens_s and so on are of."
     )

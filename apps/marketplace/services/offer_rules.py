@@ -94,7 +94,7 @@ def _check_bond(offer: MarketplaceOffer) -> None:
 
 def bond_of(offer: MarketplaceOffer) -> int:
     """What the provider of a bonded offer pledges for a booking of all its GPUs: an hour of its price, or the least."""
-    return max(params.get("market.bid_bond_min"), offer.price_gpu_hour * offer.gpu_count)
+    return max(params.get("market.bid_bond_min"), int(offer.price_gpu_hour * offer.gpu_count))
 
 
 def cards_of(provider_id: UUID, gpu_ids: list[UUID]) -> list[Device]:
@@ -127,7 +127,9 @@ def _check_retired(cards: list[Device]) -> None:
 
 def others_over(slots: list[UUID], but: UUID | None = None) -> dict[UUID, int]:
     """In how many other live offers each of these slots is."""
-    others = MarketplaceOffer.objects.filter(state__in=LIVE).over_any(slots).exclude(pk=but)
+    others = MarketplaceOffer.objects.filter(state__in=LIVE).over_any(slots)
+    if but is not None:
+        others = others.exclude(pk=but)
     counts = dict.fromkeys(slots, 0)
     for listed in others.values_list("slots", flat=True):
         for slot in counts.keys() & set(listed):

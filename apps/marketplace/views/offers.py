@@ -11,13 +11,13 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.http import Http404
 from django.http.response import HttpResponseBase
-from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, PolymorphicProxySerializer, extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aitbc.core.api import PUBLIC, DomainViewSet, Scopes
-from aitbc.core.paging import KeysetPagination
+from aitbc.core.schema import IDEMPOTENCY_KEY, MONEY
 from apps.marketplace.errors import IfMatchInvalid
 from apps.marketplace.models import IdempotencyRecord, MarketplaceOffer
 from apps.marketplace.serializers.legacy_offers import LegacyListSerializer, LegacyOfferSerializer
@@ -36,7 +36,7 @@ from apps.marketplace.services import offers
 PROVIDERS = ("miner", "client")
 ETAG = re.compile(r'"?(\d{1,9})"?')
 IF_MATCH = OpenApiParameter("If-Match", str, "header", required=True, description='The ETag you read, e.g. "3", or *.')
-KEY = OpenApiParameter("Idempotency-Key", str, "header", description="The same key makes one offer only.")
+STALE = {412: OpenApiResponse(description="It was changed since; read it again.")}
 CREATE = PolymorphicProxySerializer(
     component_name="OfferCreateRequest", serializers=[OfferCreateSerializer, LegacyOfferSerializer],
     resource_type_field_name=None,
@@ -48,7 +48,7 @@ class OfferViewSet(DomainViewSet):
 
     queryset = MarketplaceOffer.objects.all()
     serializer_class = OfferSerializer
-    pagination_class = KeysetPagination
+    pagination_class = None  # the predecessor's list is bare; `mine` has pages
     required_scopes: ClassVar[Mapping[str, Scopes]] = {
         "list": PUBLIC, "retrieve": PUBLIC, "history": PUBLIC, "mine": (*PROVIDERS, "read"),
         **dict.fromkeys(("create", "partial_update", "destroy", "pause", "resume"), PROVIDERS),
@@ -96,7 +96,11 @@ class OfferViewSet(DomainViewSet):
         """One offer; its ETag is the revision that an edit names."""
         return self._tagged(self.get_object())
 
-    @extend_schema(parameters=[KEY], request=CREATE, responses={201: OwnOfferSerializer, 200: OwnOfferSerializer})
+    @extend_schema(
+        parameters=[IDEMPOTENCY_KEY],
+        request=CREATE,
+        responses={201: OwnOfferSerializer, 200: OwnOfferSerializer, **MONEY},
+    )
     def create(self, request: Request) -> HttpResponseBase:
         """Offer GPUs. With `price_gpu_hour`: gpu_ids or specs, strictly read, 201. Else in the predecessor's words:
         unknown fields are ignored, and it is answered 201 where `provider_id` is named, 200 otherwise."""
@@ -109,7 +113,9 @@ class OfferViewSet(DomainViewSet):
         offer = offers.create(provider_id=self.actor.pk, actor=self._who(), **terms)
         return self._tagged(offer, 201 if ours or "provider_id" in body else 200, OwnOfferSerializer)
 
-    @extend_schema(parameters=[IF_MATCH], request=OfferEditSerializer, responses=OwnOfferSerializer)
+    @extend_schema(
+        parameters=[IF_MATCH], request=OfferEditSerializer, responses={200: OwnOfferSerializer, **MONEY, **STALE}
+    )
     def partial_update(self, request: Request, pk: str) -> Response:
         """Change terms of the revision that If-Match names: 412 if it was changed since, 400 without the header."""
         offer, revision = self.get_object(), self._revision()
@@ -118,7 +124,7 @@ class OfferViewSet(DomainViewSet):
             offers.edit(offer=offer, revision=revision, actor=self._who(), **terms), 200, OwnOfferSerializer
         )
 
-    @extend_schema(request=ReasonSerializer, responses=OfferSerializer)
+    @extend_schema(request=None, responses={200: OfferSerializer})
     def destroy(self, request: Request, pk: str) -> Response:
         """Withdraw it, as the predecessor's clients do; answers the offer."""
         return self._tagged(offers.withdraw(offer=self.get_object(), actor=self._who(), if_unbooked=True))
@@ -129,7 +135,7 @@ class OfferViewSet(DomainViewSet):
         """Take no bookings for now."""
         return self._tagged(offers.pause(offer=self.get_object(), actor=self._who(), **self._why()))
 
-    @extend_schema(request=ReasonSerializer, responses=OfferSerializer)
+    @extend_schema(request=ReasonSerializer, responses={200: OfferSerializer, **MONEY})
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
         """Open a paused offer or a draft."""
@@ -152,7 +158,7 @@ class OfferViewSet(DomainViewSet):
         offer = offers.withdraw(offer=self.get_object(), actor=self._who(), reason=reason, if_unbooked=True)
         return self.answer({"offer": offer, "reason": reason}, serializer=CancelledSerializer)
 
-    @extend_schema(parameters=[KEY], request=None, responses={201: OwnOfferSerializer})
+    @extend_schema(parameters=[IDEMPOTENCY_KEY], request=None, responses={201: OwnOfferSerializer, **MONEY})
     @action(detail=True, methods=["post"])
     def clone(self, request: Request, pk: str) -> HttpResponseBase:
         """A draft with the same terms, to be edited and resumed."""
@@ -162,7 +168,7 @@ class OfferViewSet(DomainViewSet):
         return self._tagged(offers.clone(offer=self.get_object(), actor=self._who()), 201, OwnOfferSerializer)
 
     @extend_schema(responses=OfferHistorySerializer)
-    @action(detail=True, pagination_class=None)
+    @action(detail=True)
     def history(self, request: Request, pk: str) -> Response:
         """Its prices and revisions, and what it has earned."""
         return self.answer(offers.history(self.get_object()), serializer=OfferHistorySerializer)

@@ -16,7 +16,7 @@ OFFERS = "/marketplace/v1/marketplace/offers"
 SEARCH_EXAMPLES = """\
   manage.py market search "gpu_ram>=8 dph<1"
   manage.py market search "gpu_model in [RTX_4090, RTX_3090] verified=true" --order dph
-  manage.py market search "gpu_ram>=24" --model Llama-3.1-8B --order -tokens_per_credit
+  manage.py market search "gpu_ram>=24" --model Llama-3.1-8B --order tokens_per_credit-
   manage.py market search "gpu_ram>=200 dph<0.1" --explain      why is nothing found?
   manage.py market search --for 7200 --gpus 2                   two GPUs, free for the next two hours
   manage.py market search --fields                              what can be searched for"""
@@ -59,7 +59,7 @@ def add(command: VerbCommand, verbs: Any) -> None:
 def _search_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("filter", nargs="?", default="", help='terms, e.g. "gpu_ram>=8 dph<1"')
     parser.add_argument("--q", help="words of model, title, text")
-    parser.add_argument("--order", help="fields with commas between; - descends (-score)")
+    parser.add_argument("--order", help="fields with commas between; - behind descends (score-)")
     parser.add_argument("--model", help="language model that tokens_s and tokens_per_credit are of")
     parser.add_argument("--for", dest="duration_s", type=int, help="seconds that the GPUs must be free")
     parser.add_argument("--from", dest="starts_at", help="RFC 3339; with --for; else at once")

@@ -1,0 +1,15 @@
+"""marketplace's doors for the placeholder detector; each part has its own page."""
+
+from __future__ import annotations
+
+from tests.architecture.probes import Life, Probe
+from tests.marketplace import probes_offers
+
+PARTS = (probes_offers,)
+CONSTANT: dict[str, str] = {name: why for part in PARTS for name, why in part.CONSTANT.items()}
+PROBES: list[Probe] = [probe for part in PARTS for probe in part.PROBES]
+
+
+def live(life: Life) -> None:
+    for part in PARTS:
+        part.live(life)
