@@ -23,8 +23,8 @@ from apps.marketplace.auction import Bid, Outcome, Terms, Weights, clear
 TAG = "aitbc.award.v1"
 LEAF = "market.award"
 VERSION = 1
-#: How the winner was found: by the auction's rules; by the renter's choice; by a provider that took a standing demand as
-#: it was; or by two standing orders that met.
+#: How the winner was found: by the auction's rules, by the renter's choice, by a provider that took a standing demand
+#: as it was, or by two standing orders that met.
 AUCTION, CHOICE, ACCEPT, MATCH = "auction", "choice", "accept", "match"
 MODES = (AUCTION, CHOICE, ACCEPT, MATCH)
 
