@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from apps.marketplace.urls_legacy_gpu import routes
+from django.urls import path
 
-urlpatterns = [*routes(label="gpu")]
+from apps.marketplace.legacy_orders import GPU
+from apps.marketplace.urls_legacy_gpu import routes
+from apps.marketplace.views.transactions import TransactionViewSet
+
+urlpatterns = [
+    path("v1/transactions", TransactionViewSet.as_view({"get": "list", "post": "create"}, label="gpu", kind=GPU)),
+    *routes(label="gpu"),
+]

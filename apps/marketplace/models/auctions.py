@@ -31,6 +31,13 @@ class DemandQuerySet(models.QuerySet["MarketplaceDemand"]):
     def open(self) -> Self:
         return self.filter(state=DemandState.OPEN)
 
+    def published(self) -> Self:
+        return self.exclude(state=DemandState.DRAFT)
+
+    def taking_bids(self, now: datetime) -> Self:
+        """Open, and their auction (if they have one) is not over."""
+        return self.open().filter(Q(closes_at=None) | Q(closes_at__gt=now))
+
     def to_close(self, now: datetime) -> Self:
         return self.filter(state__in=[DemandState.OPEN, DemandState.CLOSING], closes_at__lte=now)
 

@@ -1,0 +1,222 @@
+"""Bids: a provider's price for a demand, with a bond behind it. Locks: the demand, then its bids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import IntegrityError
+
+from aitbc.core import params
+from aitbc.core.db import atomic
+from aitbc.core.errors import InsufficientFunds
+from aitbc.core.messaging import emit
+from aitbc.core.money import format_amount
+from aitbc.core.signing import stamp
+from aitbc.core.states import advance_many, begin
+from apps.marketplace import auction, clock
+from apps.marketplace.auction import Bid, Terms, Weights
+from apps.marketplace.errors_auctions import (
+    BidInvalid,
+    BidOverBudget,
+    BidStands,
+    BidUnfit,
+    BookFull,
+    DemandNotOpen,
+    SelfBid,
+)
+from apps.marketplace.events import BondAsked
+from apps.marketplace.models import MarketplaceBid, MarketplaceDemand, MarketplaceOffer
+from apps.marketplace.services import demands, eligibility
+from apps.marketplace.states import AuctionFormat, BidState, DemandState
+from apps.trading.interface import available
+
+if TYPE_CHECKING:
+    from apps.trading.events import BondHeld, BondRefused
+
+JANITOR = "system:janitor"
+
+
+def place(
+    *, demand_id: UUID, offer: MarketplaceOffer, bidder_id: UUID, price_hour: int, actor: str, external_id: str = "",
+    note: str = "", expires_at: datetime | None = None,
+) -> MarketplaceBid:  # fmt: skip
+    """Bid with one of the bidder's offers; it counts once trading has set the bond aside.
+
+    Raises SelfBid, DemandNotOpen, BidInvalid, BidOverBudget, BidUnfit, InsufficientFunds, BookFull, BidStands.
+    """
+    now = clock.now()
+    with atomic(MarketplaceDemand):
+        demand = demands.locked(demand_id)
+        require_biddable(demand, bidder_id, price_hour, now)
+        if expires_at is not None and expires_at <= now:
+            raise BidInvalid("expires_at: It must be in the future.")
+        bid = new_bid(demand, offer, bidder_id, price_hour)
+        bid.bond, bid.note, bid.external_id, bid.expires_at = bond_for(price_hour), note, external_id, expires_at
+        require_fit(demand, offer, now)
+        require_bond(bid)
+        make_room(demand, bid, actor=actor)
+        insert(bid, actor=actor)
+        emit(BondAsked(bond_id=str(bid.pk), owner_id=str(bidder_id), amount=bid.bond), by="marketplace")
+    return bid
+
+
+def require_biddable(demand: MarketplaceDemand, bidder_id: UUID, price_hour: int, now: datetime) -> None:
+    if bidder_id == demand.renter_id:
+        raise SelfBid("This demand is your own.")
+    require_open(demand, now)
+    if price_hour < 1:
+        raise BidInvalid("price_hour: It must be more than 0.")
+    if price_hour > demand.budget_hour:
+        raise BidOverBudget(format_amount(price_hour), format_amount(demand.budget_hour))
+
+
+def require_open(demand: MarketplaceDemand, now: datetime) -> None:
+    over = demand.closes_at is not None and demand.closes_at <= now
+    if demand.state != DemandState.OPEN or over:
+        raise DemandNotOpen(f"It is {'closing' if over else demand.state}.", state=demand.state, allowed=[])
+
+
+def require_fit(demand: MarketplaceDemand, offer: MarketplaceOffer, now: datetime) -> None:
+    reasons = eligibility.refusals(demand, offer, now)
+    if reasons:
+        raise BidUnfit(reasons)
+
+
+def require_bond(bid: MarketplaceBid) -> None:
+    """Say at once who cannot pledge; trading decides for good."""
+    left = available(bid.bidder_id)
+    if left < bid.bond:
+        raise InsufficientFunds(
+            f"The bid's bond is {format_amount(bid.bond)} AIT; you have {format_amount(left)}.",
+            needed=format_amount(bid.bond), available=format_amount(left),
+        )  # fmt: skip
+
+
+def bond_for(price_hour: int) -> int:
+    """What stands behind a bid: an hour of its price, or the least bond."""
+    return max(params.get("market.bid_bond_min"), price_hour)
+
+
+def new_bid(
+    demand: MarketplaceDemand, offer: MarketplaceOffer, bidder_id: UUID, price_hour: int, **fields: Any
+) -> MarketplaceBid:
+    return MarketplaceBid(
+        demand=demand, offer=offer, bidder_id=bidder_id, price_hour=price_hour, gpu_snapshot=snapshot(offer),
+        created_at=clock.now(), **fields,
+    )  # fmt: skip
+
+
+def insert(bid: MarketplaceBid, *, actor: str) -> None:
+    try:
+        with atomic(MarketplaceBid):
+            begin(bid, actor=actor)
+    except IntegrityError as error:
+        if not {"marketplace_bid_one_standing", "marketplace_bid_external"} & set(str(error).split('"')):
+            raise
+        raise BidStands("Withdraw it first, or bid with another offer or under another name.") from None
+
+
+def snapshot(offer: MarketplaceOffer) -> dict[str, Any]:
+    """The cards as they are now, and what the auction makes of them: quality and reliability in millionths."""
+    return {
+        "name": offer.gpu_name, "model": offer.gpu_model, "count": offer.gpu_count, "memory_mb": offer.memory_mb,
+        "vendor": offer.vendor, "architecture": offer.architecture, "device": offer.device, "region": offer.region,
+        "benchmark": f"{offer.benchmark:.3f}" if offer.benchmark is not None else None,
+        "verified": offer.verified,
+        "verified_at": stamp(offer.verified_at) if offer.verified_at else None,
+        "offer_revision": offer.revision,
+        "quality": auction.quality_of(offer.benchmark, verified=offer.verified),
+        "reliability": auction.millionths(offer.reliability),
+    }  # fmt: skip
+
+
+def counted(bid: MarketplaceBid) -> Bid:
+    """A bid as the auction's arithmetic takes it: as it was when it was made."""
+    return Bid(
+        id=str(bid.pk), at=moment(bid.created_at), price=bid.price_hour, quality=bid.gpu_snapshot["quality"],
+        reliability=bid.gpu_snapshot["reliability"],
+    )  # fmt: skip
+
+
+def moment(at: datetime) -> str:
+    """Sortable as text, to the microsecond."""
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def terms_of(demand: MarketplaceDemand) -> Terms:
+    return Terms(
+        budget=demand.budget_hour, weights=Weights(**demand.weights), reserve=demand.reserve_hour,
+        second_score=demand.auction == AuctionFormat.SECOND_SCORE,
+    )  # fmt: skip
+
+
+def make_room(demand: MarketplaceDemand, bid: MarketplaceBid, *, actor: str) -> None:
+    """Where the book is full, the new bid pushes out the worst, if it beats it by a hundredth; else BookFull."""
+    standing = list(demand.bids.standing().order_by("pk"))
+    if len(standing) < params.get("market.order_max_bids"):
+        return
+    terms = terms_of(demand)
+    worst = auction.clear(map(counted, standing), terms).ranking[-1].bid
+    if not auction.beats(counted(bid), worst, terms):
+        raise BookFull(f"It takes {len(standing)} bids; a new one beats the worst of them by 1 % of its score.")
+    ids = [other.pk for other in standing if str(other.pk) == worst.id]
+    advance_many(MarketplaceBid, ids, BidState.REJECTED, actor=actor, reason="pushed out by a better bid")
+    demands.release_bonds(ids)
+
+
+def withdraw(*, bid: MarketplaceBid, actor: str) -> MarketplaceBid:
+    """Take a bid back before the auction closes; the bond goes back."""
+    with atomic(MarketplaceDemand):
+        demand = demands.locked(bid.demand_id)
+        row = MarketplaceBid.objects.locked().get(pk=bid.pk)
+        if not row.is_final:
+            require_open(demand, clock.now())
+        row.advance(BidState.WITHDRAWN, actor=actor, reason="withdrawn")
+        demands.release_bonds([row.pk])
+    return MarketplaceBid.objects.get(pk=bid.pk)
+
+
+def confirm(events: Sequence[BondHeld]) -> None:
+    """Bids whose bond is set aside count from now on; those that ended meanwhile have their bond released already."""
+    ids = [UUID(event.bond_id) for event in events]
+    advance_many(
+        MarketplaceBid, ids, BidState.OPEN, actor="system:bonds", reason="bond held", sources=[BidState.PENDING]
+    )
+
+
+def refuse(events: Sequence[BondRefused]) -> None:
+    """Bids without a bond are none."""
+    ids = [UUID(event.bond_id) for event in events]
+    with atomic(MarketplaceBid):
+        advance_many(
+            MarketplaceBid, ids, BidState.REJECTED, actor="system:bonds", reason="its bond could not be set aside",
+            sources=[BidState.PENDING],
+        )  # fmt: skip
+        MarketplaceBid.objects.filter(pk__in=ids).update(bond_ended=True)
+
+
+def expire(now: datetime, *, limit: int = 500) -> int:
+    """End bids whose own time is over, and give their bonds back."""
+    with atomic(MarketplaceBid):
+        late = MarketplaceBid.objects.standing().filter(expires_at__lte=now).order_by("pk")
+        ids = advance_many(
+            MarketplaceBid, late.values_list("pk", flat=True)[:limit], BidState.EXPIRED, actor=JANITOR,
+            reason="it had expired",
+        )  # fmt: skip
+        demands.release_bonds(ids)
+    return len(ids)
+
+
+def ask_again(before: datetime, *, limit: int = 500) -> int:
+    """Ask trading once more for bonds it has not answered about; the same id never holds twice."""
+    with atomic(MarketplaceBid):
+        waiting = MarketplaceBid.objects.filter(state=BidState.PENDING, bond_ended=False, created_at__lt=before)
+        found = list(waiting.order_by("pk")[:limit])
+        emit(
+            *(BondAsked(bond_id=str(b.pk), owner_id=str(b.bidder_id), amount=b.bond) for b in found),
+            by="marketplace",
+        )  # fmt: skip
+    return len(found)

@@ -1,0 +1,173 @@
+"""Demands: what renters want, for at most how much; drafted, published, cancelled, and followed to their end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError
+from django.db.models import Q
+
+from aitbc.core.db import atomic
+from aitbc.core.errors import DomainError
+from aitbc.core.messaging import emit
+from aitbc.core.states import advance_many, begin
+from apps.marketplace import clock
+from apps.marketplace.auction import Weights
+from apps.marketplace.errors_auctions import DemandInvalid, DemandNotOpen, DemandTaken
+from apps.marketplace.events import BondReleased
+from apps.marketplace.models import MarketplaceBid, MarketplaceDemand
+from apps.marketplace.models.bookings import GPUBooking
+from apps.marketplace.services import eligibility
+from apps.marketplace.states import LIVE, BidState, BookingState, DemandState
+
+JANITOR = "system:janitor"
+#: What counts how much where a renter does not say, in basis points.
+WEIGHTS = {"price": 7000, "quality": 1500, "reliability": 1500}
+LONGEST_AUCTION = timedelta(days=30)
+SHORTEST_AUCTION = timedelta(seconds=10)
+LONGEST_BOOKING = timedelta(days=365)
+#: A draft nobody publishes, and a standing demand nobody meets, are over after so long.
+DRAFT_KEPT, STANDING_KEPT = timedelta(days=30), timedelta(days=90)
+TERMS = (
+    "title", "gpu_models", "gpu_count", "min_memory_mb", "region", "filter", "constraints", "budget_hour",
+    "reserve_hour", "duration_s", "start_by", "auction", "weights", "closes_at",
+)  # fmt: skip
+#: What a booking came to, for its demand: paid for as planned or not.
+KEPT = (BookingState.ENDED, BookingState.CANCELLED_RENTER)
+
+
+def create(*, renter_id: UUID, actor: str, publish: bool = True, **terms: Any) -> MarketplaceDemand:
+    """Make a demand, open to bids at once or a draft.
+
+    Raises DemandInvalid, FilterInvalid, ConstraintInvalid, DemandTaken (external_id).
+    """
+    terms["weights"] = terms.get("weights") or WEIGHTS
+    demand = MarketplaceDemand(renter_id=renter_id, **terms)
+    check(demand, clock.now())
+    try:
+        with atomic(MarketplaceDemand):
+            begin(demand, actor=actor)
+            if publish:
+                demand.advance(DemandState.OPEN, actor=actor, reason="published")
+    except IntegrityError as error:
+        if "marketplace_demand_external" not in str(error):
+            raise
+        raise DemandTaken(f"{demand.external_id} is taken; give the new one another name.") from None
+    return demand
+
+
+def check(demand: MarketplaceDemand, now: datetime) -> None:
+    wrong = dict(_wrong(demand, now))
+    if wrong:
+        raise DemandInvalid(**wrong)
+    eligibility.check_wishes(demand.filter, demand.constraints)
+
+
+def _wrong(demand: MarketplaceDemand, now: datetime) -> Iterator[tuple[str, str]]:
+    yield from _wrong_weights(demand.weights)
+    yield from _wrong_times(demand, now)
+    if demand.budget_hour < 1:
+        yield "budget_hour", "It must be more than 0."
+    if not 1 <= demand.gpu_count <= 1000:
+        yield "gpu_count", "It must be from 1 to 1000."
+    if demand.reserve_hour is not None and not 0 < demand.reserve_hour <= demand.budget_hour:
+        yield "reserve_hour", "It must be more than 0 and at most the budget."
+
+
+def _wrong_weights(weights: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    try:
+        Weights(**weights)
+    except (TypeError, ValueError):
+        yield "weights", "price, quality and reliability are basis points that sum to 10000, with some on the price."
+
+
+def _wrong_times(demand: MarketplaceDemand, now: datetime) -> Iterator[tuple[str, str]]:
+    longest = int(LONGEST_BOOKING.total_seconds())
+    if not 1 <= demand.duration_s <= longest:
+        yield "duration_s", f"It must be from 1 to {longest} seconds."
+    if demand.closes_at is not None and not now + SHORTEST_AUCTION <= demand.closes_at <= now + LONGEST_AUCTION:
+        yield "closes_at", f"It must be {SHORTEST_AUCTION.seconds} seconds to {LONGEST_AUCTION.days} days from now."
+    if demand.start_by is not None and demand.start_by < (demand.closes_at or now):
+        yield "start_by", "It must not be before the auction closes."
+
+
+def publish(*, demand: MarketplaceDemand, actor: str) -> MarketplaceDemand:
+    """Open a draft to bids; from here on its terms and weights are frozen."""
+    if demand.state == DemandState.DRAFT:
+        check(demand, clock.now())
+    demand.advance(DemandState.OPEN, actor=actor, reason="published")
+    return demand
+
+
+def cancel(*, demand: MarketplaceDemand, actor: str, reason: str = "") -> MarketplaceDemand:
+    """Take a demand back before its auction is over; all bonds go back."""
+    with atomic(MarketplaceDemand):
+        row = locked(demand.pk)
+        if row.state == DemandState.OPEN and row.closes_at is not None and row.closes_at <= clock.now():
+            raise DemandNotOpen("Its auction is over; it is being cleared.", state=row.state, allowed=[])
+        row.advance(DemandState.CANCELLED, actor=actor, reason=reason or "cancelled")
+        lose_bids(row, actor=actor, reason="the demand was cancelled")
+    return row
+
+
+def locked(demand_id: UUID) -> MarketplaceDemand:
+    """The demand, its row locked: who bids, clears or cancels comes one after the other."""
+    return MarketplaceDemand.objects.locked().get(pk=demand_id)
+
+
+def lose_bids(demand: MarketplaceDemand, *, actor: str, reason: str, but: UUID | None = None) -> None:
+    """End the bids still standing, all but the winner, and give their bonds back."""
+    ids = list(demand.bids.standing().exclude(pk=but).order_by("pk").values_list("pk", flat=True))
+    advance_many(MarketplaceBid, ids, BidState.LOST, actor=actor, reason=reason)
+    release_bonds(ids)
+
+
+def release_bonds(bid_ids: list[UUID]) -> None:
+    """Tell trading to give these bids' bonds back, once."""
+    standing = list(MarketplaceBid.objects.filter(pk__in=bid_ids).bonded().values_list("pk", flat=True))
+    MarketplaceBid.objects.filter(pk__in=standing).update(bond_ended=True)
+    emit(*(BondReleased(bond_id=str(pk)) for pk in standing), by="marketplace")
+
+
+def sweep(now: datetime, *, limit: int = 200) -> int:
+    """Follow awarded demands to the end of their bookings, and end those that nobody will meet any more."""
+    return follow_bookings(limit=limit) + expire(now, limit=limit)
+
+
+def follow_bookings(*, limit: int = 200) -> int:
+    """An awarded demand is fulfilled when its booking was paid for, and expired when it came to nothing."""
+    over = GPUBooking.objects.filter(demand__state=DemandState.AWARDED).exclude(state__in=LIVE)
+    done = 0
+    for booking in over.select_related("demand").order_by("pk")[:limit]:
+        if booking.state in (BookingState.SETTLED, BookingState.INSUFFICIENT_FUNDS):
+            kept = booking.state == BookingState.SETTLED and booking.outcome in KEPT
+            to = DemandState.FULFILLED if kept else DemandState.EXPIRED
+            reason = f"its booking: {booking.outcome or booking.state}"
+            done += len(advance_many(MarketplaceDemand, [booking.demand_id], to, actor=JANITOR, reason=reason))
+    return done
+
+
+def expire(now: datetime, *, limit: int = 200) -> int:
+    """End drafts and standing demands whose time is over; auctions end when they are cleared."""
+    forgotten = Q(state=DemandState.DRAFT, created_at__lt=now - DRAFT_KEPT)
+    late = Q(state__in=[DemandState.DRAFT, DemandState.OPEN], closes_at=None, start_by__lt=now)
+    standing = Q(state=DemandState.OPEN, closes_at=None, created_at__lt=now - STANDING_KEPT)
+    found = MarketplaceDemand.objects.filter(forgotten | late | standing).order_by("pk")
+    done = 0
+    for pk in list(found.values_list("pk", flat=True)[:limit]):
+        done += expire_one(pk, reason="its time is over")
+    return done
+
+
+def expire_one(demand_id: UUID, *, reason: str) -> int:
+    with atomic(MarketplaceDemand):
+        demand = locked(demand_id)
+        try:
+            demand.advance(DemandState.EXPIRED, actor=JANITOR, reason=reason)
+        except DomainError:
+            return 0  # somebody was faster
+        lose_bids(demand, actor=JANITOR, reason=reason)
+    return 1

@@ -1,0 +1,130 @@
+"""Whether an offer can serve a demand: what it is, when and to whom it is let, and what both sides' constraints say.
+
+Every reason against it is given in words: they are part of an award's proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from uuid import UUID
+
+from aitbc.core.money import format_amount
+from apps.marketplace import constraints
+from apps.marketplace.models import MarketplaceBid, MarketplaceDemand, MarketplaceOffer
+from apps.marketplace.search.oracle import matches
+from apps.marketplace.search.terms import Term, read
+from apps.marketplace.services import parties
+from apps.marketplace.states import BidState, OfferState
+
+#: Words before a model that people leave out.
+MAKERS = frozenset({"nvidia", "amd", "intel", "geforce", "radeon", "tesla"})
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What does not change from offer to offer: the demand, its renter, the moment."""
+
+    demand: MarketplaceDemand
+    renter: parties.Facts
+    at: datetime
+
+    @classmethod
+    def of(cls, demand: MarketplaceDemand, at: datetime) -> Circumstances:
+        return cls(demand, parties.renter(demand.renter_id), at)
+
+
+def check_wishes(filter_text: str, constraint: str) -> None:
+    """Raise what the search grammar or the constraint language has against a demand's own words."""
+    read(filter_text)
+    constraints.check(constraint, constraints.DEMAND_SIDE)
+
+
+def refusals(demand: MarketplaceDemand, offer: MarketplaceOffer, at: datetime) -> list[str]:
+    """Why this offer cannot serve this demand at that moment; nothing when it can."""
+    provider = parties.providers([offer.provider_id])[offer.provider_id]
+    return list(_against(Circumstances.of(demand, at), offer, provider))
+
+
+def verdicts(demand: MarketplaceDemand, bids: Iterable[MarketplaceBid], at: datetime) -> dict[UUID, str]:
+    """For each bid why it does not count, or ""; bids come with their offers."""
+    found = list(bids)
+    scene = Circumstances.of(demand, at)
+    providers = parties.providers({bid.bidder_id for bid in found})
+    return {bid.pk: "; ".join(_bid_against(scene, bid, providers[bid.bidder_id]))[:500] for bid in found}
+
+
+def _bid_against(scene: Circumstances, bid: MarketplaceBid, provider: parties.Facts) -> Iterator[str]:
+    if bid.state == BidState.PENDING:
+        yield "its bond was not set aside in time"
+    if bid.expires_at is not None and bid.expires_at <= scene.at:
+        yield "it had expired"
+    if not 0 < bid.price_hour <= scene.demand.budget_hour:
+        yield f"its price is not within the budget of {format_amount(scene.demand.budget_hour)} AIT per hour"
+    yield from _against(scene, bid.offer, provider)
+
+
+def _against(scene: Circumstances, offer: MarketplaceOffer, provider: parties.Facts) -> Iterator[str]:
+    yield from _cards_against(scene.demand, offer)
+    yield from _time_against(scene, offer)
+    yield from _words_against(scene, offer, provider)
+
+
+def _cards_against(demand: MarketplaceDemand, offer: MarketplaceOffer) -> Iterator[str]:
+    if offer.gpu_count < demand.gpu_count:
+        yield f"it has {offer.gpu_count} GPUs and {demand.gpu_count} are wanted"
+    if demand.gpu_models and not any(same_model(model, offer) for model in demand.gpu_models):
+        yield f"its {offer.gpu_model or 'unknown GPU'} is none of {', '.join(demand.gpu_models)}"
+    if offer.memory_mb < demand.min_memory_mb:
+        yield f"it has {offer.memory_mb} MB of memory and {demand.min_memory_mb} are wanted"
+    if demand.region and not in_region(offer.region, demand.region):
+        yield f"it is in {offer.region or 'no named region'} and {demand.region} is wanted"
+
+
+def _time_against(scene: Circumstances, offer: MarketplaceOffer) -> Iterator[str]:
+    seconds, ends = scene.demand.duration_s, scene.at + timedelta(seconds=scene.demand.duration_s)
+    if offer.state != OfferState.OPEN:
+        yield f"it is {offer.get_state_display().lower()}"
+    if offer.backed and not offer.rentable:
+        yield "its cards cannot be reached"
+    if not offer.min_duration_s <= seconds <= offer.max_duration_s:
+        yield f"it is let for {offer.min_duration_s} to {offer.max_duration_s} seconds and {seconds} are wanted"
+    if offer.available_until is not None and ends > offer.available_until:
+        yield "its time is over before the demand's"
+    if offer.available_from > scene.at:
+        yield "its time has not come"
+
+
+def _words_against(scene: Circumstances, offer: MarketplaceOffer, provider: parties.Facts) -> Iterator[str]:
+    demand = scene.demand
+    if demand.filter and not matches(wishes(demand.filter), offer):
+        yield "it is not what the demand's filter asks for"
+    theirs = constraints.verdict(demand.constraints, {"offer": parties.offer(offer), "provider": provider})
+    if not theirs.admits:
+        yield f"the demand: {theirs.reason}"
+    ours = constraints.verdict(offer.constraints, {"renter": scene.renter, "demand": parties.demand(demand)})
+    if not ours.admits:
+        yield f"the offer: {ours.reason}"
+
+
+@lru_cache(maxsize=256)
+def wishes(filter_text: str) -> tuple[Term, ...]:
+    """A demand's filter, read once for all its bids."""
+    return tuple(read(filter_text))
+
+
+def same_model(wanted: str, offer: MarketplaceOffer) -> bool:
+    """Whether an offer's card goes by this name: makers' names, case and underscores do not matter."""
+    return bool(wanted) and folded(wanted) in (folded(offer.gpu_model), folded(offer.gpu_name))
+
+
+def folded(model: str) -> str:
+    return " ".join(word for word in model.lower().replace("_", " ").split() if word not in MAKERS)
+
+
+def in_region(place: str, wanted: str) -> bool:
+    """eu-de lies in eu-de and in eu (ISO 3166-2 and the regions clients make up alike)."""
+    here, there = place.casefold(), wanted.casefold()
+    return here == there or here.startswith(f"{there}-")

@@ -1,0 +1,162 @@
+"""The predecessor's orders: offers and bids for GPUs that clients match themselves, over our offers and demands.
+
+Ids that clients make up are kept as external ids; an order is found by ours or by theirs. A match is the award of a
+standing demand, so it happens once; asking for the same match again is answered with the same match.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db.models import Case, Model, Q, QuerySet, Value, When
+
+from aitbc.core.errors import Conflict
+from apps.marketplace.award_proof import ACCEPT, MATCH
+from apps.marketplace.errors_auctions import BidUnfit, NotAParty, OrderInvalid, OrderMatched, OrderNotFound
+from apps.marketplace.models import Award, MarketplaceDemand, MarketplaceOffer
+from apps.marketplace.services import clearing, demands, offers
+from apps.marketplace.states import OfferState
+
+Order = MarketplaceOffer | MarketplaceDemand
+M = TypeVar("M", bound=Model)
+#: Orders of the predecessor name a price and nothing else that would decide.
+PRICE_ONLY = {"price": 10_000, "quality": 0, "reliability": 0}
+HOUR = 3600
+
+
+def offer(
+    *, owner_id: UUID, actor: str, external_id: str, name: str, count: int, price: int, seconds: int,
+    specs: Mapping[str, Any], description: str = "", island: str = "",
+) -> MarketplaceOffer:  # fmt: skip
+    """Offer described GPUs at a price per GPU and hour, for bookings of up to so long."""
+    return offers.create(
+        provider_id=owner_id, actor=actor, external_id=external_id, provider_name=name, price_gpu_hour=price,
+        max_duration_s=seconds, min_duration_s=min(60, seconds), description=description,
+        attributes=attributes_of(specs, island), specs={**described(specs), "gpu_count": count},
+    )  # fmt: skip
+
+
+def bid(
+    *, owner_id: UUID, actor: str, external_id: str, name: str, count: int, price: int, seconds: int,
+    specs: Mapping[str, Any], description: str = "", island: str = "",
+) -> MarketplaceDemand:  # fmt: skip
+    """Ask for GPUs at no more than a price per GPU and hour; stands until it is matched or cancelled."""
+    wanted = described(specs)
+    return demands.create(
+        renter_id=owner_id, actor=actor, external_id=external_id, renter_name=name, title=description[:200],
+        gpu_count=count, budget_hour=price * count, duration_s=seconds, weights=PRICE_ONLY,
+        gpu_models=[wanted["gpu_model"]] if wanted.get("gpu_model") else [], region=wanted.get("region", ""),
+        min_memory_mb=wanted.get("memory_mb", 0), specs=attributes_of(specs, island),
+    )  # fmt: skip
+
+
+def described(specs: Mapping[str, Any]) -> dict[str, Any]:
+    """What a client's free description says in words we know; what is not of the right kind is left aside."""
+    model = next((specs[name] for name in ("gpu_model", "model", "name") if isinstance(specs.get(name), str)), "")
+    memory = next((specs[name] for name in ("memory_gb", "gpu_memory_gb", "vram_gb") if is_size(specs.get(name))), 0)
+    region = specs.get("region")
+    found = {
+        "gpu_model": model[:120], "memory_mb": int(float(memory) * 1024),
+        "region": region[:64] if isinstance(region, str) else "",
+    }  # fmt: skip
+    return {name: value for name, value in found.items() if value}
+
+
+def is_size(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 100_000
+
+
+def attributes_of(specs: Mapping[str, Any], island: str) -> dict[str, Any]:
+    return {**dict(specs), **({"island_id": island} if island else {})}
+
+
+def cancel(*, owner_id: UUID, actor: str, ref: str) -> Order:
+    """Withdraw one's offer or bid; raises OrderNotFound, StateConflict when it is over already."""
+    found: Order | None = named(MarketplaceOffer.objects.filter(provider_id=owner_id), ref)
+    if isinstance(found, MarketplaceOffer):
+        return offers.withdraw(offer=found, actor=actor, reason="cancelled")
+    found = named(MarketplaceDemand.objects.filter(renter_id=owner_id), ref)
+    if found is None:
+        raise OrderNotFound(f"You have no order {ref[:100]}.")
+    return demands.cancel(demand=found, actor=actor)
+
+
+def accept(*, owner_id: UUID, actor: str, bid_ref: str, offer_ref: str = "") -> Award:
+    """A provider takes a bid at the price it names, with the offer named or else its cheapest that fits."""
+    wanted = found(prefer(MarketplaceDemand.objects.published(), "renter_id", owner_id), bid_ref, "bid")
+    done = past_award(wanted, lambda award: award.bid.bidder_id == owner_id)
+    if done is not None:
+        return done
+    own = MarketplaceOffer.objects.owned_by(owner_id)
+    if offer_ref:
+        return met(wanted, found(own, offer_ref, "offer"), wanted.budget_hour, ACCEPT, actor)
+    reasons: list[str] = []
+    for one in own.open().filter(gpu_count__gte=wanted.gpu_count).order_by("price_gpu_hour", "pk")[:20]:
+        if one.price_gpu_hour * wanted.gpu_count > wanted.budget_hour:
+            break
+        try:
+            return met(wanted, one, wanted.budget_hour, ACCEPT, actor)
+        except BidUnfit as error:
+            reasons.append(f"{one.external_id or one.pk}: {error.detail}")
+    raise BidUnfit(reasons or ["you have no open offer that is as large and not dearer; post one first"])
+
+
+def match(*, owner_id: UUID, operator: bool, actor: str, bid_ref: str, offer_ref: str) -> Award:
+    """Let a bid and an offer meet at the offer's price, on the word of one of their owners or of an operator."""
+    wanted = found(prefer(MarketplaceDemand.objects.published(), "renter_id", owner_id), bid_ref, "bid")
+    one = found(prefer(MarketplaceOffer.objects.all(), "provider_id", owner_id), offer_ref, "offer")
+    if not operator and owner_id not in (wanted.renter_id, one.provider_id):
+        raise NotAParty("Neither the bid nor the offer is yours.")
+    done = past_award(wanted, lambda award: award.bid.offer_id == one.pk)
+    return done or met(wanted, one, one.price_gpu_hour * wanted.gpu_count, MATCH, actor)
+
+
+def met(wanted: MarketplaceDemand, one: MarketplaceOffer, price_hour: int, mode: str, actor: str) -> Award:
+    """The award; when another request was faster with the very same match, its award."""
+    if one.state == OfferState.BOOKED_OUT:
+        raise OrderMatched(f"The offer {one.external_id or one.pk} is matched already.", state=one.state, allowed=[])
+    try:
+        return clearing.meet(demand=wanted, offer=one, price_hour=price_hour, actor=actor, mode=mode)
+    except Conflict:
+        wanted.refresh_from_db()
+        done = past_award(wanted, lambda award: award.bid.offer_id == one.pk)
+        if done is None:
+            raise
+        return done
+
+
+def past_award(wanted: MarketplaceDemand, same: Any) -> Award | None:
+    """The award of a demand that has one, if it is the same match; raises OrderMatched if it is another."""
+    award = Award.objects.select_related("bid__offer", "demand").filter(demand=wanted).first()
+    if award is not None and not same(award):
+        raise OrderMatched(
+            f"The bid {wanted.external_id or wanted.pk} is matched with another offer.", state=wanted.state, allowed=[]
+        )
+    return award
+
+
+def prefer(orders: QuerySet[M], column: str, owner_id: UUID) -> QuerySet[M]:
+    """One's own first, where several owners use one name."""
+    mine = Case(When(**{column: owner_id}, then=Value(1)), default=Value(0))
+    return orders.annotate(mine=mine).order_by("-mine", "pk")
+
+
+def found(orders: QuerySet[M], ref: str, what: str) -> M:
+    one = named(orders, ref)
+    if one is None:
+        raise OrderNotFound(f"There is no {what} {ref[:100]}.")
+    return one
+
+
+def named(orders: QuerySet[M], ref: str) -> M | None:
+    """The order of our id or the client's; raises OrderInvalid when a client's id could mean several."""
+    wanted = Q(external_id=ref)
+    with suppress(ValueError):
+        wanted |= Q(pk=UUID(ref))
+    rows = list(orders.filter(wanted)[:2]) if ref else []
+    if len(rows) == 2 and not getattr(rows[0], "mine", False):
+        raise OrderInvalid(f"Several orders are called {ref[:100]}; name it by the exchange's id.")
+    return rows[0] if rows else None

@@ -1,0 +1,24 @@
+"""Awards of auctions in the transparency log: each proof is a leaf, so that nobody can change it afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from apps.trading.services import log
+
+if TYPE_CHECKING:
+    from apps.marketplace.events import DemandAwarded
+
+KIND = "market.award"
+
+
+def note(events: Sequence[DemandAwarded]) -> list[str]:
+    """Append the proofs as `market.award` leaves; returns their hashes. A demand is awarded once, so each is new."""
+    return log.append(
+        KIND,
+        [
+            {"award": event.award_id, "demand": event.demand_id, "digest": event.digest, "proof": event.proof}
+            for event in events
+        ],
+    )
