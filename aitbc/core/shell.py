@@ -143,17 +143,19 @@ class VerbCommand(BaseApiCommand):
     def verb(  # type: ignore[override]
         self, verbs: Any, name: str, about: str, *, run: Callable[..., None], scope: str = "client", examples: str = ""
     ) -> argparse.ArgumentParser:
-        """Add a verb; `scope` says whose key it is called with."""
+        """Add a verb; `scope` says whose key it is called with, "" that it asks nobody."""
         parser: argparse.ArgumentParser = verbs.add_parser(
             name, help=about, description=about, epilog=f"examples:\n{examples}" if examples else None,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )  # fmt: skip
         parser.set_defaults(run=run, verb_scope=scope)
-        self.add_connection(parser)
+        if scope:
+            self.add_connection(parser)
         return parser
 
     def handle(self, *args: Any, run: Callable[..., None], verb_scope: str, **options: Any) -> None:
-        self.api(verb_scope)
+        if verb_scope:
+            self.api(verb_scope)
         run(self, **options)
 
 

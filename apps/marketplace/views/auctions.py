@@ -28,8 +28,8 @@ from apps.marketplace.serializers.auctions import (
     DemandDetailSerializer,
     DemandFilterSerializer,
     DemandInputSerializer,
-    DemandSerializer,
     DemandReasonSerializer,
+    DemandSerializer,
 )
 from apps.marketplace.services import bids, clearing, demands
 from apps.marketplace.states import DemandState
