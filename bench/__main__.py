@@ -15,7 +15,7 @@ import traceback
 from bench.progress import console, step
 from bench.report import Figure, show
 
-NAMES = ("booking", "relay", "sealing", "sweeps", "serve", "doors", "rush", "life", "herd", "claim", "optimize")
+NAMES = ("booking", "relay", "sealing", "sweeps", "serve", "doors", "rush", "life", "herd", "claim", "optimize", "auction")
 
 
 def prepare(var: str) -> None:

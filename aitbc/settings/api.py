@@ -54,6 +54,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "LeaseStateEnum": "apps.gpu.states.LeaseState",
         "BookingStateEnum": "apps.marketplace.states.BookingState",
         "ExtensionStateEnum": "apps.marketplace.models.bookings.BookingExtension.State",
+        "DemandStateEnum": "apps.marketplace.states.DemandState",
+        "BidStateEnum": "apps.marketplace.states.BidState",
         "AccountKindEnum": "apps.trading.states.AccountKind",
         "OkEnum": ["ok"],
         "TransferCodeEnum": "apps.trading.states.Code",

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from apps.marketplace import audit_bookings, audit_prices  # noqa: F401
+from apps.marketplace import audit_auctions, audit_bookings, audit_prices  # noqa: F401

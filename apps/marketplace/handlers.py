@@ -6,8 +6,16 @@ from collections.abc import Sequence
 
 from aitbc.core.messaging import subscribe
 from apps.gpu.events import BookingBroken, BookingProvisioned, MinerHourJudged
-from apps.marketplace.services import extensions, provisioning, reliability, settling
-from apps.trading.events import EscrowClosed, EscrowExtended, EscrowExtensionRefused, EscrowHeld, EscrowRefused
+from apps.marketplace.services import bids, extensions, provisioning, reliability, settling
+from apps.trading.events import (
+    BondHeld,
+    BondRefused,
+    EscrowClosed,
+    EscrowExtended,
+    EscrowExtensionRefused,
+    EscrowHeld,
+    EscrowRefused,
+)
 
 
 @subscribe(MinerHourJudged, by="marketplace")
@@ -48,3 +56,13 @@ def on_bookings_provisioned(events: Sequence[BookingProvisioned]) -> None:
 @subscribe(BookingBroken, by="marketplace")
 def on_bookings_broken(events: Sequence[BookingBroken]) -> None:
     provisioning.note_broken(events)
+
+
+@subscribe(BondHeld, by="marketplace")
+def on_bonds_held(events: Sequence[BondHeld]) -> None:
+    bids.confirm(events)
+
+
+@subscribe(BondRefused, by="marketplace")
+def on_bonds_refused(events: Sequence[BondRefused]) -> None:
+    bids.refuse(events)

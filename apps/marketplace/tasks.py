@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from aitbc.core import idempotency
 from apps.marketplace.models import IdempotencyRecord
-from apps.marketplace.services import dynamic, prices, quotes, reliability, timers
+from apps.marketplace.services import clearing, dynamic, prices, quotes, reliability, timers
 
 ANSWERS_KEPT = timedelta(hours=48)
 
@@ -42,3 +42,9 @@ def forget_answers() -> int:
     now = timezone.now()
     quotes.forget(before=now - quotes.KEPT)
     return idempotency.purge(IdempotencyRecord, before=now - ANSWERS_KEPT)
+
+
+@shared_task
+def close_auctions() -> int:
+    """Clear auctions whose time is over, end bids and demands whose own is, follow awards to their end."""
+    return clearing.run()

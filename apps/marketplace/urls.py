@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from apps.marketplace import urls_analytics, urls_bookings, urls_legacy_gpu
+from apps.marketplace import urls_analytics, urls_auctions, urls_bookings, urls_legacy_gpu
 
-urlpatterns = [*urls_analytics.urlpatterns, *urls_bookings.urlpatterns, *urls_legacy_gpu.urlpatterns]
+urlpatterns = [*urls_analytics.urlpatterns, *urls_bookings.urlpatterns, *urls_legacy_gpu.urlpatterns, *urls_auctions.urlpatterns]
+

@@ -6,15 +6,17 @@ from collections.abc import Sequence
 
 from aitbc.core.messaging import subscribe
 from apps.ai.events import JobCompleted, JobEnded, JobSubmitted
-from apps.marketplace.events import (
+from apps.marketplace.events import (, DemandAwarded
     BondAsked,
     BondReleased,
     BookingClosed,
     BookingExtensionRequested,
     BookingMetered,
     BookingRequested,
+    DemandAwarded,
 )
-from apps.trading.services import bonds, escrow_closing, escrows, payments
+from apps.trading.services import awards, bonds, escrow_closing, escrows, payments
+from apps.trading.services import awards, bonds, escrow_closing, escrows, payments
 
 
 @subscribe(JobSubmitted, by="trading")
@@ -60,3 +62,8 @@ def on_bonds_asked(events: Sequence[BondAsked]) -> None:
 @subscribe(BondReleased, by="trading")
 def on_bonds_released(events: Sequence[BondReleased]) -> None:
     bonds.release(events)
+
+
+@subscribe(DemandAwarded, by="trading")
+def on_demands_awarded(events: Sequence[DemandAwarded]) -> None:
+    awards.note(events)

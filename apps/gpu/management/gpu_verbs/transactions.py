@@ -186,7 +186,7 @@ def table_of(rows: list[dict[str, Any]], caption: str | None = None) -> Table:
         table.add_column(name, overflow="fold", no_wrap=name == "status")
     for row in rows:
         table.add_row(
-            row["action"], row["transaction_id"], row["status"], str(row["gpu_count"]), row.get("model", ""), row["price_per_gpu"],
-            f"{row['duration_hours']:g}", row["total_price"], row["created_at"][:19],
+            row["action"], row["transaction_id"], row["status"], str(row["gpu_count"]), row.get("model", ""),
+            row["price_per_gpu"], f"{row['duration_hours']:g}", row["total_price"], row["created_at"][:19],
         )  # fmt: skip
     return table

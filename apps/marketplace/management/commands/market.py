@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from aitbc.core.shell import VerbCommand
-from apps.marketplace.management.market_verbs import bookings, prices, reviews
+from apps.marketplace.management.market_verbs import auctions, bookings, prices, reviews
 
 
 class Command(VerbCommand):
     help = "Search, price, book and review GPU time."
-    groups = (prices, bookings, reviews)
+    groups = (prices, bookings, reviews, auctions)
