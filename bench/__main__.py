@@ -15,7 +15,9 @@ import traceback
 from bench.progress import console, step
 from bench.report import Figure, show
 
-NAMES = ("booking", "relay", "sealing", "sweeps", "serve", "doors", "rush", "life", "herd", "claim", "optimize", "auction")
+NAMES = (
+    "booking", "auction", "relay", "sealing", "sweeps", "serve", "doors", "rush", "life", "herd", "claim", "optimize",
+)  # fmt: skip
 
 
 def prepare(var: str) -> None:

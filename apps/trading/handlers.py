@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from aitbc.core.messaging import subscribe
 from apps.ai.events import JobCompleted, JobEnded, JobSubmitted
-from apps.marketplace.events import (, DemandAwarded
+from apps.marketplace.events import (
     BondAsked,
     BondReleased,
     BookingClosed,
@@ -15,7 +15,6 @@ from apps.marketplace.events import (, DemandAwarded
     BookingRequested,
     DemandAwarded,
 )
-from apps.trading.services import awards, bonds, escrow_closing, escrows, payments
 from apps.trading.services import awards, bonds, escrow_closing, escrows, payments
 
 
