@@ -117,7 +117,7 @@ def environment() -> celpy.Environment:
 
 
 @lru_cache(maxsize=2048)
-def judged(expression: str, names: tuple[str, ...]) -> celpy.InterpretedRunner:
+def judged(expression: str, names: tuple[str, ...]) -> celpy.Runner:
     """The expression as a program over these variables, or ConstraintInvalid."""
     scan(expression)
     try:

@@ -37,7 +37,7 @@ class Judge:
         self.bound: frozenset[str] = frozenset()
 
     def judge(self, tree: Tree[Token]) -> None:
-        for node in tree.iter_subtrees_topdown():
+        for node in tree.iter_subtrees_topdown():  # type: ignore[no-untyped-call]
             rule = str(node.data)
             if rule in REFUSED:
                 raise self.refuse(node, f"{REFUSED[rule]} cannot be used here")

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from aitbc.core import signing
 from aitbc.core.db import atomic
-from aitbc.core.errors import Conflict, DomainError, Forbidden, InsufficientFunds, Invalid
+from aitbc.core.errors import Conflict, Forbidden, InsufficientFunds, Invalid
 from aitbc.core.ids import uuid7
 from aitbc.core.locks import advisory_lock
 from aitbc.core.messaging import emit
@@ -87,11 +87,13 @@ def decide(demand: MarketplaceDemand, found: list[MarketplaceBid], now: datetime
         proof = award_proof.proof_of(inputs)
         winner = next((bid for bid in found if str(bid.pk) == proof["outcome"]["winner"]), None)
         if winner is None:
-            return fail(demand, DemandState.FAILED_NO_BIDS, "no bid was eligible" if found else "there were no bids")
+            fail(demand, DemandState.FAILED_NO_BIDS, "no bid was eligible" if found else "there were no bids")
+            return None
         try:
             booking = book(demand, winner, price_in(proof))
         except InsufficientFunds:
-            return fail(demand, DemandState.EXPIRED, "its renter could not pay for it")
+            fail(demand, DemandState.EXPIRED, "its renter could not pay for it")
+            return None
         except (Conflict, Forbidden, Invalid) as error:
             refused[winner.pk] = f"it could not be booked: {error.detail}"[:500]
         else:
@@ -214,12 +216,9 @@ def take(
 
 def current(demand: MarketplaceDemand) -> MarketplaceDemand:
     """The demand as it is now: an auction whose time is over is cleared first, whoever looks at it."""
-    due = demand.state in (DemandState.OPEN, DemandState.CLOSING) and demand.closes_at is not None
-    if due and demand.closes_at <= clock.now():
-        try:
-            clear(demand.pk)
-        except DomainError:
-            return demand  # the sweep will say so
+    running = demand.state in (DemandState.OPEN, DemandState.CLOSING)
+    if running and demand.closes_at is not None and demand.closes_at <= clock.now():
+        clear(demand.pk)
         demand.refresh_from_db()
     return demand
 

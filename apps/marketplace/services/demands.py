@@ -118,9 +118,9 @@ def locked(demand_id: UUID) -> MarketplaceDemand:
     return MarketplaceDemand.objects.locked().get(pk=demand_id)
 
 
-def lose_bids(demand: MarketplaceDemand, *, actor: str, reason: str, but: UUID | None = None) -> None:
-    """End the bids still standing, all but the winner, and give their bonds back."""
-    ids = list(demand.bids.standing().exclude(pk=but).order_by("pk").values_list("pk", flat=True))
+def lose_bids(demand: MarketplaceDemand, *, actor: str, reason: str) -> None:
+    """End the bids still standing (a winner does not) and give their bonds back."""
+    ids = list(demand.bids.standing().order_by("pk").values_list("pk", flat=True))
     advance_many(MarketplaceBid, ids, BidState.LOST, actor=actor, reason=reason)
     release_bonds(ids)
 

@@ -138,7 +138,7 @@ def past_award(wanted: MarketplaceDemand, same: Any) -> Award | None:
     return award
 
 
-def prefer(orders: QuerySet[M], column: str, owner_id: UUID) -> QuerySet[M]:
+def prefer(orders: QuerySet[M], column: str, owner_id: UUID) -> Any:
     """One's own first, where several owners use one name."""
     mine = Case(When(**{column: owner_id}, then=Value(1)), default=Value(0))
     return orders.annotate(mine=mine).order_by("-mine", "pk")
