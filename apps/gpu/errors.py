@@ -31,3 +31,23 @@ class UnusableResult(Invalid):
 
 class BackendRefused(Invalid):
     """The back-end's address may not be called."""
+
+
+class GpuNotFound(NotFound):
+    """There is no such card, or it is not yours."""
+
+
+class OrderNotFound(NotFound):
+    """There is no such order, or it is not for your miner."""
+
+
+class CardBooked(Conflict):
+    """A booking has the card."""
+
+
+class CardDisputed(Conflict):
+    """Two miners claim the card."""
+
+
+class MinerAway(Conflict):
+    """The miner cannot be asked at the moment."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from apps.gpu.services import backends, classes, sweeps, work
+from apps.gpu.services import backends, classes, hours, orders, registry, reservations, sweeps, work
 
 
 @shared_task
@@ -21,6 +21,31 @@ def sweep_miners() -> None:
     sweeps.watch_miners()
     sweeps.judge_reputation()
     classes.judge_served()
+
+
+@shared_task
+def sweep_gpus() -> None:
+    """Set cards aside for bookings whose time has come; note what the marketplace closed unheard."""
+    reservations.hold_due()
+    reservations.close_forgotten()
+
+
+@shared_task
+def sweep_orders() -> None:
+    orders.expire_overdue()
+
+
+@shared_task
+def judge_hours() -> None:
+    """Every few minutes, so that an hour is judged soon after it is over, and a missed run costs nothing."""
+    hours.judge()
+
+
+@shared_task
+def forget_figures() -> None:
+    """Once a day: figures of cards and evidence of hours have a limited life."""
+    registry.forget_figures()
+    hours.forget()
 
 
 @shared_task

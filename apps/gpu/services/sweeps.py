@@ -7,7 +7,9 @@ extended by that time before anything is judged.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
@@ -17,7 +19,8 @@ from aitbc.core.db import atomic, cursor, on_commit
 from aitbc.core.messaging import emit
 from aitbc.core.states import advance_many
 from apps.gpu.events import LeaseExpired
-from apps.gpu.models import Clock, Lease, Miner
+from apps.gpu.models import Clock, Lease, Miner, Reservation
+from apps.gpu.services import presence
 from apps.gpu.services.work import wake_up
 from apps.gpu.states import MinerState
 
@@ -28,6 +31,10 @@ MOST_BATCHES = 40
 TICK = """WITH before AS (SELECT seen_at FROM gpu_clock WHERE id = 1 FOR UPDATE)
 UPDATE gpu_clock SET seen_at = clock_timestamp() FROM before WHERE id = 1
 RETURNING extract(epoch FROM clock_timestamp() - before.seen_at)"""
+WATCHING = """INSERT INTO gpu_watchedhour AS w (hour, minutes)
+SELECT date_trunc('hour', t), 1::bigint << extract(minute FROM t)::int FROM (SELECT clock_timestamp() AS t) now
+ON CONFLICT (hour) DO UPDATE SET minutes = w.minutes | excluded.minutes
+WHERE w.minutes | excluded.minutes <> w.minutes"""
 EXTEND = """UPDATE gpu_lease SET lease_until = lease_until + %(gap)s::float8 * interval '1 second',
   execute_by = execute_by + %(gap)s::float8 * interval '1 second' WHERE state = 'leased'"""
 FORGIVE = """UPDATE gpu_miner SET last_heartbeat = last_heartbeat + %(gap)s::float8 * interval '1 second'
@@ -73,6 +80,7 @@ FROM judged j WHERE m.id = j.miner_id AND m.reputation <> j.reputation"""
 def tick(*, away_seconds: int = AWAY_SECONDS) -> float:
     """Note that the exchange is here; returns by how many seconds leases were extended because it was not."""
     with atomic(Clock), cursor(Clock) as sql:
+        sql.execute(WATCHING)
         sql.execute(TICK)
         row = sql.fetchone()
         if row is None:  # a restore or a flush took the row away
@@ -131,22 +139,28 @@ def watch_miners() -> dict[str, int]:
     now, beat = timezone.now(), timedelta(seconds=params.get("miner.heartbeat_s"))
     lost_after = params.get("miner.offline_misses") * beat
     live = Lease.objects.live().filter(miner_id=OuterRef("pk"))
-    drained = Miner.objects.filter(~Exists(live), state=MinerState.DRAINING)
+    booked = Reservation.objects.held().filter(miner_id=OuterRef("pk"))
+    drained = Miner.objects.filter(~Exists(live), ~Exists(booked), state=MinerState.DRAINING)
     return {
         "offline": _silent(MinerState.SUSPECT, MinerState.OFFLINE, now - lost_after),
         "suspect": _silent(MinerState.ONLINE, MinerState.SUSPECT, now - min(2 * beat, lost_after)),
-        "deregistered": len(
-            advance_many(
-                Miner,
-                list(drained.values_list("pk", flat=True)[:BATCH]),
-                MinerState.DEREGISTERED,
-                actor="sweep",
-                reason="drained",
-                sources=[MinerState.DRAINING],
-                changed_at=now,
-            )
-        ),
+        "deregistered": _drained(drained.values_list("pk", flat=True)[:BATCH]),
     }
+
+
+def _drained(miner_ids: Iterable[UUID]) -> int:
+    with atomic(Miner):
+        left = advance_many(
+            Miner,
+            list(miner_ids),
+            MinerState.DEREGISTERED,
+            actor="sweep",
+            reason="drained",
+            sources=[MinerState.DRAINING],
+            changed_at=timezone.now(),
+        )
+        presence.follow(left, actor="sweep")
+    return len(left)
 
 
 def judge_reputation(*, since_seconds: int = 300) -> int:
@@ -159,14 +173,17 @@ def judge_reputation(*, since_seconds: int = 300) -> int:
 def _silent(state: MinerState, to: MinerState, since: datetime) -> int:
     """Move miners not heard since; a heartbeat that arrives meanwhile keeps its miner where it is."""
     silent = Miner.objects.filter(state=state, last_heartbeat__lt=since, backend=None).values_list("pk", flat=True)
-    moved = advance_many(
-        Miner,
-        list(silent[:BATCH]),
-        to,
-        actor="sweep",
-        reason=f"not heard since {since:%H:%M:%S}",
-        sources=[state],
-        where={"last_heartbeat__lt": since},
-        changed_at=timezone.now(),
-    )
+    with atomic(Miner):
+        moved = advance_many(
+            Miner,
+            list(silent[:BATCH]),
+            to,
+            actor="sweep",
+            reason=f"not heard since {since:%H:%M:%S}",
+            sources=[state],
+            where={"last_heartbeat__lt": since},
+            changed_at=timezone.now(),
+        )
+        if to == MinerState.OFFLINE:
+            presence.follow(moved, actor="sweep")
     return len(moved)

@@ -112,13 +112,15 @@ class MinerDoorViewSet(MinerIdentity):
     def heartbeat(self, request: Request) -> Response:
         """Say that the miner lives and what it works on; hear what to stop."""
         body = self.body()
-        jobs = self.validated(HeartbeatSerializer, {"jobs": body.get("jobs")} if "jobs" in body else {}).get("jobs")
+        read = self.validated(HeartbeatSerializer, {k: body[k] for k in ("jobs", "bookings_ready") if k in body})
+        jobs = read.get("jobs")
         told = [job for job in jobs or [] if job.get("progress") is not None]
         pulse = miners.heartbeat(
             self.caller(body),
             metrics=dialects.metrics_of(plain(body)),
             running=None if jobs is None else [job["job_id"] for job in jobs],
             reports=[leases.Report(job["job_id"], job["progress"], job.get("note") or "") for job in told],
+            bookings_ready=read.get("bookings_ready"),
         )
         return self.answer(
             {
@@ -128,6 +130,9 @@ class MinerDoorViewSet(MinerIdentity):
                 "cancel": pulse.cancel,
                 "checkpoint": pulse.checkpoint,
                 "leases": pulse.leases,
+                "bookings": pulse.bookings,
+                "orders": pulse.orders,
+                "attention": pulse.attention,
             }
         )
 
@@ -138,7 +143,7 @@ class MinerDoorViewSet(MinerIdentity):
         asked = {
             name: value
             for name, value in {**request.query_params.dict(), **body}.items()
-            if name in ("max_wait_seconds", "max_jobs")
+            if name in ("max_wait_seconds", "max_jobs", "attention")
         }
         data = self.validated(PollSerializer, asked)
         woken = time.monotonic() if is_replay(request) else None
@@ -150,6 +155,8 @@ class MinerDoorViewSet(MinerIdentity):
             found = claim.claim(known, n=n, newer_than=woken)
         if found.grants:
             return self._handed(found.grants, many=n > 1)
+        if miners.is_asked_for(known, heard=data.get("attention"), woken=woken is not None):
+            return self.answer({"job_id": None, "jobs": [], "beat_now": True})
         empty = (
             HttpResponse(b"null", content_type="application/json")
             if request.method == "GET"
