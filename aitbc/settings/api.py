@@ -53,6 +53,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "MinerStateEnum": "apps.gpu.states.MinerState",
         "LeaseStateEnum": "apps.gpu.states.LeaseState",
         "AccountKindEnum": "apps.trading.states.AccountKind",
+        "GpuStateEnum": "apps.gpu.states.GpuState",
+        "OrderStateEnum": "apps.gpu.states.OrderState",
         "BackendKindEnum": "apps.gpu.models.miners.Backend.Kind",
     },
     "POSTPROCESSING_HOOKS": [

@@ -49,5 +49,9 @@ class CardDisputed(Conflict):
     """Two miners claim the card."""
 
 
+class ScanFailed(Conflict):
+    """The miner did not look at its cards."""
+
+
 class MinerAway(Conflict):
     """The miner cannot be asked at the moment."""

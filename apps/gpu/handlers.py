@@ -1,4 +1,7 @@
-"""What gpu does when a job is queued, withdrawn or moved, and when its cards are booked. Handlers take batches, at most one event per key."""
+"""What gpu does when a job is queued, withdrawn or moved, and when its cards are booked.
+
+Handlers take batches, at most one event per key.
+"""
 
 from __future__ import annotations
 

@@ -19,9 +19,9 @@ MEMORY_TOLERANCE = 0.10
 GIB_MB = 1024
 # Words that say nothing about which card it is.
 NOISE = {
-    "nvidia", "amd", "ati", "intel", "apple", "corporation", "inc", "geforce", "radeon", "instinct", "tesla", "graphics",
-    "gpu", "card", "r", "tm", "series", "generation", "edition", "with", "hbm2", "hbm2e", "hbm3", "hbm3e", "oem", "cuda",
-    "dgx", "spark", "founders", "workstation", "server", "core", "40",
+    "nvidia", "amd", "ati", "intel", "apple", "corporation", "inc", "geforce", "radeon", "instinct", "tesla",
+    "graphics", "gpu", "card", "r", "tm", "series", "generation", "edition", "with", "hbm2", "hbm2e", "hbm3", "hbm3e",
+    "oem", "cuda", "dgx", "spark", "founders", "workstation", "server", "core", "40",
 }  # fmt: skip
 # Words that make another card of the same number.
 TELLING = {

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from apps.marketplace.models import GPUBooking
+from django.db.models import Avg, Count
+
+from apps.marketplace.models import GPUBooking, GPUReview
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,3 +40,18 @@ def booking_of(booking_id: UUID | str) -> BookingView | None:
         starts_at=booking.starts_at,
         ends_at=booking.ends_at,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rating:
+    """What renters said of a provider's card, after paid use."""
+
+    average: float | None
+    count: int
+
+
+def rating_of(gpu_id: UUID) -> Rating:
+    """Mean and number of the shown reviews of bookings that had this card."""
+    reviews = GPUReview.objects.shown().filter(subject=GPUReview.Subject.PROVIDER, booking__slot_slices__slot=gpu_id)
+    found = reviews.aggregate(average=Avg("rating"), count=Count("pk"))
+    return Rating(average=None if found["average"] is None else round(found["average"], 2), count=found["count"])

@@ -9,9 +9,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from aitbc.core.ids import uuid7
+from aitbc.core.messaging import HANDLERS, Event
 from apps.ai.events import JobQueued
 from apps.gpu.models import Work
 from apps.gpu.services import work
+from tests.gpu.cards import EAR
 
 ANYTHING: dict[str, Any] = {
     "task_type": "inference",
@@ -30,7 +32,8 @@ ANYTHING: dict[str, Any] = {
 
 def queued(*, owner_id: UUID | None = None, attempt: int = 0, job_id: str | None = None, **changes: Any) -> JobQueued:
     """A job as ai announces it; keyword arguments that are requirements go there, the rest are fields of the fact."""
-    wanted = {**ANYTHING, **{name: changes.pop(name) for name in list(changes) if name in ANYTHING}}
+    terms = {*ANYTHING, "booking_id"}
+    wanted = {**ANYTHING, **{name: changes.pop(name) for name in list(changes) if name in terms}}
     fields: dict[str, Any] = {
         "task_type": wanted["task_type"],
         "requirement": wanted,
@@ -48,6 +51,17 @@ def queued(*, owner_id: UUID | None = None, attempt: int = 0, job_id: str | None
         **changes,
     }
     return JobQueued(job_id=job_id or str(uuid7()), owner_id=str(owner_id or uuid4()), attempt=attempt, **fields)
+
+
+@pytest.fixture
+def listen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Have facts written to the outbox even where nobody subscribes to them yet."""
+
+    def hear(*facts: type[Event]) -> None:
+        for fact in facts:
+            monkeypatch.setitem(HANDLERS, (fact.NAME, EAR), lambda events: None)
+
+    return hear
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def move(
     sources: Collection[str] | None = None,
     **fields: Any,
 ) -> list[UUID]:
-    """Move the cards that may move, and write the reason on them; returns which did. Inside the caller's transaction."""
+    """Move the cards that may move and write the reason on them; returns which. Inside the caller's transaction."""
     with atomic(GPURegistry):
         moved: list[UUID] = advance_many(GPURegistry, ids, to, actor=actor, reason=reason, sources=sources, **fields)
         told = reason if to in (GpuState.OFFLINE, GpuState.QUARANTINED, GpuState.RETIRED) else ""

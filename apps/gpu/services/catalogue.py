@@ -20,7 +20,7 @@ UNIFIED = "Apple"  # the catalogue gives the largest memory these are sold with
 
 def rows() -> Iterator[dict[str, Any]]:
     """The file's rows as columns of a profile; figures are the vendor's, GB/s, TFLOPS (dense) and watts."""
-    with (files("apps.gpu") / "data" / FILE).open(encoding="utf-8", newline="") as lines:
+    with (files("apps.gpu") / "data" / FILE).open(encoding="utf-8") as lines:
         for row in csv.DictReader(lines):
             watts = _figure(row["tdp_w"])
             yield {

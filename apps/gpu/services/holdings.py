@@ -42,6 +42,7 @@ def tell_miners(miner_ids: Iterable[UUID]) -> None:
 def summon(miner_id: UUID) -> None:
     """Have a miner beat at once, to hear what it is asked for; inside the caller's transaction."""
     Miner.objects.filter(pk=miner_id).update(**_called())
+    ROSTER.drop({miner_id})
     on_commit(Miner, lambda: _woken(miner_id))
 
 

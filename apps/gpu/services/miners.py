@@ -41,7 +41,8 @@ BEAT = """WITH old AS MATERIALIZED (
   UPDATE gpu_miner m SET last_heartbeat = clock_timestamp(), metrics = coalesce(%(metrics)s::jsonb, metrics),
     noted_at = old.minute
   FROM old WHERE m.id = old.id
-  RETURNING m.id, m.state, m.region, m.attention, m.booked, old.minute, old.noted_at IS DISTINCT FROM old.minute AS fresh
+  RETURNING m.id, m.state, m.region, m.attention, m.booked, old.minute,
+    old.noted_at IS DISTINCT FROM old.minute AS fresh
 ), marked AS (
   INSERT INTO gpu_minerhour AS h (miner_id, hour, minutes)
   SELECT id, date_trunc('hour', minute), 1::bigint << extract(minute FROM minute)::int FROM beat WHERE fresh
@@ -147,7 +148,7 @@ def register(caller: Caller, *, capabilities: Any = None, concurrency: int | Non
             raise MinerNotFound()
     with atomic(Miner):
         if miner.state != MinerState.ONLINE:
-            fresh = {"judged_until": next_hour()} if miner.state == MinerState.DEREGISTERED else {}
+            fresh: dict[str, Any] = {"judged_until": next_hour()} if miner.state == MinerState.DEREGISTERED else {}
             miner.advance(MinerState.ONLINE, actor=f"key:{caller.key_prefix}", reason="registered again", **fresh)
             presence.follow([miner.pk], actor=f"miner:{miner.pk}")
         Miner.objects.filter(pk=miner.pk).update(

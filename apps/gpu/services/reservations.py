@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
@@ -141,7 +142,7 @@ def _hold(waiting: Iterable[Reservation]) -> int:
 
 def _set_aside(one: Reservation, cards: list[GPURegistry]) -> None:
     Reservation.objects.filter(pk=one.pk).update(held_at=timezone.now())
-    mine = {"booking_id": one.pk, "renter_id": one.renter_id}
+    mine: dict[str, Any] = {"booking_id": one.pk, "renter_id": one.renter_id}
     free = [card.pk for card in cards if card.state in ON_OFFER]
     announce(move(free, GpuState.RESERVED, reason=f"booking {one.pk}", actor=ACTOR, **mine))
     lost = [card for card in cards if card.pk not in free]
@@ -168,7 +169,7 @@ def _free(cards: Iterable[GPURegistry], miner: Miner, booking_id: UUID) -> None:
     """Cards go to where they belong; one that is away forgets the booking and stays away."""
     freed = []
     for card in cards:
-        nobody = {"booking_id": None, "renter_id": None}
+        nobody: dict[str, Any] = {"booking_id": None, "renter_id": None}
         if card.state in BOOKED:
             freed += send_home([card], miner, actor=ACTOR, reason=f"booking {booking_id} is over", **nobody)
         else:

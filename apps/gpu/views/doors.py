@@ -154,7 +154,7 @@ class MinerDoorViewSet(MinerIdentity):
             known = miners.recognise(caller)
             found = claim.claim(known, n=n, newer_than=woken)
         if found.grants:
-            return self._handed(found.grants, many=n > 1)
+            return self._handed(known, found.grants, many=n > 1)
         if miners.is_asked_for(known, heard=data.get("attention"), woken=woken is not None):
             return self.answer({"job_id": None, "jobs": [], "beat_now": True})
         empty = (
@@ -232,8 +232,8 @@ class MinerDoorViewSet(MinerIdentity):
         miner_id = None if caller.named is None else miners.get(caller).pk
         return leases.Holder(caller.owner_id, miner_id, attempt)
 
-    def _handed(self, grants: list[claim.Grant], *, many: bool) -> HttpResponseBase:
-        jobs = [self._job(grant) for grant in grants]
+    def _handed(self, known: Known, grants: list[claim.Grant], *, many: bool) -> HttpResponseBase:
+        jobs = [{**self._job(grant), **_cards_for(known, grant)} for grant in grants]
         answer = self.answer({**jobs[0], "jobs": jobs} if many else jobs[0])
         since = min(grant.granted_at for grant in grants).isoformat().replace("+00:00", "Z")
         door = self.request.path.rsplit("/", 1)[0]
@@ -262,6 +262,16 @@ class MinerDoorViewSet(MinerIdentity):
                 "url": f"{door}/{job_id}/input",
             }
         return told
+
+
+def _cards_for(known: Known, grant: claim.Grant) -> dict[str, Any]:
+    """Which cards a job may use: its booking's; or, on a miner with booked cards, those that are not."""
+    booking_id = classes.CATALOGUE.booking_of(grant.class_id)
+    candidate = known.candidate
+    if not booking_id and not candidate.holding.hidden:
+        return {}
+    uuids = [card.uuid for card in candidate.cards_for(booking_id) if card.uuid]
+    return {"gpu_uuids": uuids, **({"booking_id": booking_id} if booking_id else {})}
 
 
 def pace() -> dict[str, int]:
