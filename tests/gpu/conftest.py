@@ -13,7 +13,7 @@ from aitbc.core.messaging import HANDLERS, Event
 from apps.ai.events import JobQueued
 from apps.gpu.models import Work
 from apps.gpu.services import work
-from tests.gpu.cards import EAR
+from tests.gpu.rigs import EAR
 
 ANYTHING: dict[str, Any] = {
     "task_type": "inference",

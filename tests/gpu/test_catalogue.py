@@ -10,7 +10,7 @@ from apps.gpu.models import ConsumerGPUProfile
 from apps.gpu.recognition import Model, best_match, normalise
 from apps.gpu.services import catalogue
 from tests.clients import Api
-from tests.gpu.cards import EDGE
+from tests.gpu.rigs import EDGE
 
 ROWS = list(catalogue.rows())
 MODELS = [Model(row["model"], row["memory_gb"], row["model"], row["vendor"] == "Apple") for row in ROWS]

@@ -14,7 +14,7 @@ from apps.gpu.events import MinerHourJudged
 from apps.gpu.models import Miner, MinerHour, WatchedHour
 from apps.gpu.services import hours, sweeps
 from tests.clients import Api
-from tests.gpu.cards import beat, register, told
+from tests.gpu.rigs import beat, register, told
 
 ALL = (1 << 60) - 1
 

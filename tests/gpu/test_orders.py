@@ -12,7 +12,7 @@ from aitbc.core.streams import HOLD, REPLAY
 from apps.gpu.models import GPURegistry, Miner, MinerOrder
 from apps.gpu.services import orders
 from tests.clients import Api
-from tests.gpu.cards import CARD, EDGE, M, beat, poll, register
+from tests.gpu.rigs import CARD, EDGE, M, beat, poll, register
 
 FOUND = {**CARD, "uuid": "GPU-9", "name": "Tesla T4", "memory_mb": 15360}
 

@@ -14,7 +14,7 @@ from apps.gpu.events import GpuChanged
 from apps.gpu.models import GPURegistry, GPUTransition, Miner
 from apps.gpu.services import claims, registry, sweeps
 from tests.clients import Api
-from tests.gpu.cards import CARD, EDGE, PROCESSOR, G, M, beat, register, the_card, told
+from tests.gpu.rigs import CARD, EDGE, PROCESSOR, G, M, beat, register, the_card, told
 
 SECOND = {**CARD, "uuid": "GPU-2"}
 

@@ -13,7 +13,7 @@ from apps.gpu.events import BookingBroken, BookingProvisioned, GpuChanged
 from apps.gpu.models import GPURegistry, Lease, Miner, Reservation
 from apps.gpu.services import claims, reservations, sweeps
 from tests.clients import Api
-from tests.gpu.cards import (
+from tests.gpu.rigs import (
     CARD,
     PROCESSOR,
     G,

@@ -31,7 +31,7 @@ from apps.gpu.serializers import (
     RegisterSerializer,
     ResultSerializer,
 )
-from apps.gpu.services import claim, classes, leases, miners
+from apps.gpu.services import claim, classes, heartbeats, leases, miners
 from apps.gpu.services.roster import Known
 
 MINER = "miner"
@@ -115,7 +115,7 @@ class MinerDoorViewSet(MinerIdentity):
         read = self.validated(HeartbeatSerializer, {k: body[k] for k in ("jobs", "bookings_ready") if k in body})
         jobs = read.get("jobs")
         told = [job for job in jobs or [] if job.get("progress") is not None]
-        pulse = miners.heartbeat(
+        pulse = heartbeats.take(
             self.caller(body),
             metrics=dialects.metrics_of(plain(body)),
             running=None if jobs is None else [job["job_id"] for job in jobs],
@@ -155,7 +155,7 @@ class MinerDoorViewSet(MinerIdentity):
             found = claim.claim(known, n=n, newer_than=woken)
         if found.grants:
             return self._handed(known, found.grants, many=n > 1)
-        if miners.is_asked_for(known, heard=data.get("attention"), woken=woken is not None):
+        if heartbeats.is_asked_for(known, heard=data.get("attention"), woken=woken is not None):
             return self.answer({"job_id": None, "jobs": [], "beat_now": True})
         empty = (
             HttpResponse(b"null", content_type="application/json")
