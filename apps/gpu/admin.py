@@ -7,7 +7,10 @@ from typing import ClassVar
 from django.contrib import admin
 
 from aitbc.core.admin import ReadOnlyAdmin
+from apps.gpu import admin_registry
 from apps.gpu.models import Backend, LateResult, Lease, Miner, MinerTransition, RequirementClass, Work
+
+__all__ = ["admin_registry"]
 
 
 @admin.register(Miner)

@@ -27,6 +27,11 @@ class Exchange:
         self.cancel: list[str] = []
         self.checkpoint: list[str] = []
         self.leases: list[dict] | None = None
+        self.attention = 0
+        self.bookings: list[dict] = []
+        self.orders: list[dict] = []
+        self.errands: list[tuple[str, dict]] = []  # (path, body) of what was answered beside jobs
+        self.heartbeat_seconds = 0.1
         self.inputs: dict[str, bytes] = {}
         self.known = True
         self.answer_status: Callable[[str, str], tuple[int, dict]] = lambda job_id, verb: (200, {})
@@ -84,19 +89,37 @@ class Exchange:
         self.heartbeats.append(body)
         answer = {
             "status": "ok",
-            "heartbeat_seconds": 0.1,
+            "heartbeat_seconds": self.heartbeat_seconds,
             "poll_seconds": 0.05,
             "cancel": self.cancel,
             "checkpoint": self.checkpoint,
+            "attention": self.attention,
+            "bookings": self.bookings,
+            "orders": self.orders,
         }
         return 200, answer | ({} if self.leases is None else {"leases": self.leases})
 
     def on_poll(self, body: dict, gone: Callable[[], bool]) -> tuple[int, dict | None]:
         self.polls.append(body)
-        self.changed.wait_for(lambda: self.queue or self.closing, body["max_wait_seconds"])
+        heard = body.get("attention", self.attention)
+        called = lambda: self.attention > heard  # noqa: E731
+        self.changed.wait_for(lambda: self.queue or self.closing or called(), body["max_wait_seconds"])
+        if called() and not self.queue and not self.closing:
+            return 200, {"job_id": None, "jobs": [], "beat_now": True}
         if not self.queue or self.closing or gone():
             return 204, None
         return 200, self.queue.popleft()
+
+    def on_errand(self, path: str, body: dict) -> tuple[int, dict]:
+        self.errands.append((path, body))
+        self.orders = []
+        return 200, {"status": "ok"}
+
+    def call(self) -> None:
+        """Have the miner beat at once."""
+        with self.changed:
+            self.attention += 1
+            self.changed.notify_all()
 
     def on_answer(self, job_id: str, verb: str, body: dict) -> tuple[int, dict]:
         status, answer = self.answer_status(job_id, verb)
@@ -131,6 +154,8 @@ def _handler(exchange: Exchange) -> type[BaseHTTPRequestHandler]:
                 return 401, {"error": "who are you?"}
             if answer := re.fullmatch(r"/([^/]+)/(result|fail)", path):
                 return exchange.on_answer(answer[1], answer[2], body)
+            if path.startswith("/orders/"):
+                return exchange.on_errand(path, body)
             if path == "/poll":
                 return exchange.on_poll(body, self._gone)
             return {"/register": exchange.on_register, "/heartbeat": exchange.on_heartbeat}[path](body)

@@ -33,9 +33,11 @@ class ConsumerGPUProfile(models.Model):
     memory_gb = models.FloatField()
     memory_type = models.CharField(max_length=20, blank=True)
     bandwidth_gbps = models.FloatField(help_text="Memory bandwidth, GB/s.")
-    fp32_tflops = models.FloatField(null=True, help_text="Empty where the vendor does not say.")
-    fp16_tflops = models.FloatField(null=True, help_text="Dense tensor or matrix peak; empty where there is none.")
-    tdp_w = models.FloatField(null=True, help_text="Empty where the vendor does not say.")
+    fp32_tflops = models.FloatField(null=True, blank=True, help_text="Empty where the vendor does not say.")
+    fp16_tflops = models.FloatField(
+        null=True, blank=True, help_text="Dense tensor or matrix peak; empty where there is none."
+    )
+    tdp_w = models.FloatField(null=True, blank=True, help_text="Empty where the vendor does not say.")
     compute_capability = models.CharField(max_length=10, blank=True)
     consumer_grade = models.BooleanField()
     edge_optimized = models.BooleanField(help_text="Draws little enough to stand at the edge.")

@@ -60,6 +60,15 @@ def ensure() -> None:
         load()
 
 
+def keep(profile: ConsumerGPUProfile) -> ConsumerGPUProfile:
+    """Save an operator's own row: from now on the file does not touch it."""
+    profile.source, profile.updated_at = ConsumerGPUProfile.Source.LOCAL, timezone.now()
+    profile.architecture = spelled(profile.architecture)
+    with atomic(ConsumerGPUProfile):
+        profile.save()
+    return profile
+
+
 def recognise(name: str, memory_mb: int) -> Match[ConsumerGPUProfile] | None:
     """The profile of a card by its reported name and memory; None: an unverified model."""
     ensure()

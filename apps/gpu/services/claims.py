@@ -51,6 +51,18 @@ def quarantine(gpu_ids: Iterable[UUID], *, reason: str, actor: str) -> list[UUID
     return moved
 
 
+def confine(card: GPURegistry, *, reason: str, actor: str) -> GPURegistry:
+    """Quarantine one card by an operator's order; StateConflict where it is already, or retired."""
+    with atomic(GPURegistry):
+        (miner,) = lock_miners([card.miner_id])
+        card.refresh_from_db()
+        if not quarantine([card.pk], reason=reason, actor=actor):
+            raise card.conflict(GpuState.QUARANTINED)
+        tell_miners([miner.pk])
+    card.refresh_from_db()
+    return card
+
+
 def release(card: GPURegistry, *, reason: str, actor: str) -> GPURegistry:
     """Believe this claim: an operator looked, or the card passed a benchmark.
 
