@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from apps.gpu.services import backends, classes, hours, orders, registry, reservations, sweeps, work
+from apps.gpu.services import backends, classes, hours, orders, presence, registry, reservations, sweeps, work
 
 
 @shared_task
@@ -25,9 +25,10 @@ def sweep_miners() -> None:
 
 @shared_task
 def sweep_gpus() -> None:
-    """Set cards aside for bookings whose time has come; note what the marketplace closed unheard."""
+    """Set cards aside for bookings whose time has come; note what closed unheard; bring astray cards home."""
     reservations.hold_due()
     reservations.close_forgotten()
+    presence.repair()
 
 
 @shared_task

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -85,8 +84,3 @@ def _if_new(card: GPURegistry) -> GpuChanged | None:
         return None
     GPURegistry.objects.filter(pk=card.pk).update(announced=digest, seq=F("seq") + 1)
     return GpuChanged(**facts, seq=card.seq + 1)
-
-
-def as_told(card: GPURegistry) -> dict[str, Any]:
-    """The last fact of a card, for reconciliation: what the market should know of it."""
-    return asdict(GpuChanged(**facts_of(card), seq=card.seq))

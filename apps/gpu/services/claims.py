@@ -38,27 +38,29 @@ def dispute(uuid: str, miner: Miner, *, actor: str) -> bool:
             continue
         doubtful = True
         quarantine([other.pk], reason=TWO_CLAIMS, actor=actor)
-        tell_miners([other.miner_id])
     return doubtful
 
 
 def quarantine(gpu_ids: Iterable[UUID], *, reason: str, actor: str) -> list[UUID]:
-    """Take cards off the market until an operator or a benchmark clears them; their bookings are broken."""
+    """Take cards off the market until an operator or a benchmark clears them; their bookings are broken.
+
+    Returns which were moved. The caller holds their miners' locks, or moves cards of one miner only.
+    """
     with atomic(GPURegistry):
         moved = move(gpu_ids, GpuState.QUARANTINED, reason=reason, actor=actor)
         break_bookings(moved, "quarantined")
         announce(moved)
+        tell_miners(GPURegistry.objects.named(moved).values_list("miner_id", flat=True))
     return moved
 
 
 def confine(card: GPURegistry, *, reason: str, actor: str) -> GPURegistry:
     """Quarantine one card by an operator's order; StateConflict where it is already, or retired."""
     with atomic(GPURegistry):
-        (miner,) = lock_miners([card.miner_id])
+        lock_miners([card.miner_id])
         card.refresh_from_db()
         if not quarantine([card.pk], reason=reason, actor=actor):
             raise card.conflict(GpuState.QUARANTINED)
-        tell_miners([miner.pk])
     card.refresh_from_db()
     return card
 

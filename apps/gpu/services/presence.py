@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
+from django.db.models import Q
+
 from aitbc.core.db import atomic
 from apps.gpu.models import GPURegistry, Miner, Reservation
 from apps.gpu.services.announcements import announce
-from apps.gpu.services.cards import LEFT, ON_OFFER, PRESENT, SILENT, UNNAMED, move, send_home
+from apps.gpu.services.cards import LEFT, ON_OFFER, PRESENT, SILENT, move, send_home
 from apps.gpu.services.holdings import break_bookings, lock_miners, tell_miners
-from apps.gpu.states import GpuState, MinerState
+from apps.gpu.states import BOOKED, GpuState, MinerState
 
 CAUSES = {LEFT: "deregistered"}
 
@@ -47,7 +49,26 @@ def take_back(cards: Iterable[GPURegistry], miner: Miner, *, actor: str, reason:
         else:
             to = GpuState.BUSY if held.started_at else GpuState.RESERVED
             moved += move([card.pk], to, reason=f"{reason}; booked", actor=actor, sources=[GpuState.OFFLINE])
+            _mend(held)
     return moved
+
+
+def _mend(held: Reservation) -> None:
+    """A booking whose cards are all here again is whole: should one go once more, that is said once more."""
+    if not GPURegistry.objects.named(held.gpu_ids).exclude(state__in=BOOKED).exists():
+        Reservation.objects.filter(pk=held.pk).update(broken_at=None)
+
+
+def repair(*, limit: int = 1000) -> int:
+    """Bring cards back into step whose miner moved without them; returns how many miners that concerned."""
+    cards = GPURegistry.objects.filter(
+        Q(miner__state__in=[MinerState.OFFLINE, MinerState.DEREGISTERED], state__in=PRESENT)
+        | Q(miner__state=MinerState.ONLINE, state=GpuState.OFFLINE, reason=SILENT)
+    )
+    astray = set(cards.values_list("miner_id", flat=True)[:limit])
+    if astray:
+        follow(astray, actor="sweep")
+    return len(astray)
 
 
 def _regain(miner: Miner, *, actor: str) -> None:
@@ -57,6 +78,3 @@ def _regain(miner: Miner, *, actor: str) -> None:
 
 def _ids(miner: Miner, states: Iterable[str]) -> list[UUID]:
     return list(miner.gpus.filter(state__in=list(states)).values_list("pk", flat=True))
-
-
-__all__ = ["UNNAMED", "follow", "lose", "take_back"]

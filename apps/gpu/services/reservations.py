@@ -132,10 +132,9 @@ def _hold(waiting: Iterable[Reservation]) -> int:
     lock_miners(one.miner_id for one in asked)
     held = 0
     for one in Reservation.objects.filter(pk__in=[one.pk for one in asked], held_at=None, closed_at=None).locked():
-        cards = list(GPURegistry.objects.named(one.gpu_ids).of_miner(one.miner_id).locked())
-        if any(card.state in BOOKED and card.booking_id != one.pk for card in cards):
+        if Reservation.objects.held().filter(gpu_ids__overlap=one.gpu_ids).exists():
             continue  # the booking before it has not closed yet
-        _set_aside(one, cards)
+        _set_aside(one, list(GPURegistry.objects.named(one.gpu_ids).of_miner(one.miner_id).locked()))
         held += 1
     return held
 

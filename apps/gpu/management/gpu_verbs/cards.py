@@ -11,7 +11,7 @@ from aitbc.core.shell import VerbCommand
 from apps.gpu.management.miner_tables import fields, rows
 
 GPUS, EDGE = "/gpu/v1/gpu", "/gpu/v1/marketplace/edge-gpu"
-LISTED = ("gpu_id", "model", "memory_gb", "miner_id", "state", "verified", "score", "price_per_hour", "region", "reason")
+LISTED = ("gpu_id", "model", "memory_gb", "miner_id", "state", "verified", "score", "price_per_hour", "reason")
 FIGURES = ("timestamp", "gpu_utilization_percent", "memory_used_mb", "power_draw_w", "temperature_celsius")
 MODELS = (
     "model", "vendor", "architecture", "year", "memory_gb", "bandwidth_gbps", "fp32_tflops", "fp16_tflops", "tdp_w",
