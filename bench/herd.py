@@ -1,4 +1,4 @@
-"""10,000 registered miners, each sending a heartbeat every 15 seconds: 667 heartbeats a second, evenly spread."""
+"""10,000 registered miners with a card each, sending a heartbeat with its figures every 15 seconds: 667 a second."""
 
 from __future__ import annotations
 
@@ -19,11 +19,16 @@ MINERS = 10_000
 EVERY = 15.0
 ROUNDS = 2
 LANES = 16
+CARD = {"name": "NVIDIA GeForce RTX 4090", "memory_mb": 24564, "uuid": "GPU-herd-0"}
 COPY = """INSERT INTO gpu_miner (id, owner_id, key_id, name, session, state, version, capabilities, offer,
-  capability_version, concurrency, region, price, reputation, metrics, last_heartbeat, changed_at, created_at)
+  capability_version, concurrency, region, price, reputation, booked, attention, metrics, last_heartbeat, changed_at,
+  created_at)
 SELECT gen_random_uuid(), owner_id, '', 'herd-' || n, session, state, version, capabilities, offer, capability_version,
-  concurrency, region, price, reputation, metrics, last_heartbeat, changed_at, created_at
+  concurrency, region, price, reputation, booked, attention, metrics, last_heartbeat, changed_at, created_at
 FROM gpu_miner, generate_series(1, %s) n WHERE name = 'herd-0'"""
+COPY_CARD = """INSERT INTO gpu_gpuregistry SELECT (jsonb_populate_record(g, jsonb_build_object(
+  'id', gen_random_uuid(), 'miner_id', m.id, 'uuid', 'GPU-' || m.name))).*
+FROM gpu_gpuregistry g, gpu_miner m WHERE g.uuid = 'GPU-herd-0' AND m.name LIKE 'herd-%%' AND m.name <> 'herd-0'"""
 
 
 def beat(url: str, key: str, lane: int, out: Any) -> None:
@@ -39,7 +44,9 @@ def beat(url: str, key: str, lane: int, out: Any) -> None:
             time.sleep(pause)
         if time.perf_counter() > start + ROUNDS * EVERY:
             break  # too slow to keep pace: what is left was not sent
-        body = {"miner_id": f"herd-{names[n % len(names)]}", "status": "ONLINE", "inflight": 0}
+        name = f"herd-{names[n % len(names)]}"
+        card = {"uuid": f"GPU-{name}", "utilization": n % 100, "memory_used_mb": 9000, "power_w": 300.5}
+        body = {"miner_id": name, "status": "ONLINE", "inflight": 0, "metrics": {"gpus": [card]}}
         status, _ = connection.call("POST", "/gpu/v1/miners/heartbeat", body)
         waits.append((n // len(names), status, time.perf_counter() - due))  # from when due: a late start counts too
     out.put(waits)
@@ -47,10 +54,11 @@ def beat(url: str, key: str, lane: int, out: Any) -> None:
 
 def herd(exchange: Stack) -> Iterator[Figure]:
     first = Connection(exchange.url, exchange.miner)
-    body = {"miner_id": "herd-0", "capabilities": {"supported_tasks": ["herd"]}, "concurrency": 1}
+    body = {"miner_id": "herd-0", "capabilities": {"supported_tasks": ["herd"], "gpus": [CARD]}, "concurrency": 1}
     first.call("POST", "/gpu/v1/miners/register", body)
     with cursor(Miner) as sql:
         sql.execute(COPY, [MINERS])
+        sql.execute(COPY_CARD)
     context = multiprocessing.get_context("fork")
     out = context.Queue()
     lanes = [context.Process(target=beat, args=(exchange.url, exchange.miner, n, out)) for n in range(LANES)]

@@ -59,6 +59,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "AccountKindEnum": "apps.trading.states.AccountKind",
         "OkEnum": ["ok"],
         "TransferCodeEnum": "apps.trading.states.Code",
+        "GpuStateEnum": "apps.gpu.states.GpuState",
+        "OrderStateEnum": "apps.gpu.states.OrderState",
         "BackendKindEnum": "apps.gpu.models.miners.Backend.Kind",
         "OfferStateEnum": "apps.marketplace.states.OfferState",
         "OfferKindEnum": "apps.marketplace.models.offers.MarketplaceOffer.Kind",

@@ -31,5 +31,9 @@ class PayloadTooLarge(TooLarge):
     """The payload is larger than 1 MiB."""
 
 
+class BookingUnusable(Invalid):
+    """The job cannot be done in this booking."""
+
+
 class InputUnusable(Invalid):
     """The input does not go with this job."""

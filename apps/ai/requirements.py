@@ -15,7 +15,7 @@ REPUTATION_GRID = 10  # per mille
 
 
 def requirement_of(task_type: str, constraints: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the canonical requirement; every key is always present.
+    """Return the canonical requirement; every key but booking_id is always present.
 
     max_price is micro-AIT per hour, min_vram_gb a number of GiB, min_reputation a share 0..1.
     """
@@ -31,7 +31,13 @@ def requirement_of(task_type: str, constraints: Mapping[str, Any]) -> dict[str, 
         "min_reputation": reputation(constraints.get("min_reputation")),
         "data_class": constraints.get("data_class") or None,
         "miner_id": constraints.get("miner_id") or None,
+        **_booking(constraints),
     }
+
+
+def _booking(constraints: Mapping[str, Any]) -> dict[str, str]:
+    """Only where a booking is named: other jobs' requirements stay what they were."""
+    return {"booking_id": str(constraints["booking_id"])} if constraints.get("booking_id") else {}
 
 
 def cards(constraints: Mapping[str, Any]) -> int:

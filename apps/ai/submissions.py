@@ -43,8 +43,14 @@ class ConstraintsSerializer(LenientSerializer):
     )
     data_class = serializers.CharField(max_length=32, required=False, allow_null=True, allow_blank=True)
     miner_id = serializers.UUIDField(required=False, allow_null=True)
+    booking_id = serializers.UUIDField(
+        required=False, allow_null=True, help_text="An active booking of yours: only its miner gets the job."
+    )
 
     def validate_miner_id(self, value: Any) -> str | None:
+        return str(value) if value else None
+
+    def validate_booking_id(self, value: Any) -> str | None:
         return str(value) if value else None
 
 

@@ -7,10 +7,11 @@ from typing import ClassVar
 from django.contrib import admin
 
 from aitbc.core.admin import ReadOnlyAdmin
+from apps.gpu import admin_registry
 from apps.gpu.admin_tuning import BenchmarkTransitionAdmin, GPUBenchmarkAdmin
 from apps.gpu.models import Backend, LateResult, Lease, Miner, MinerTransition, RequirementClass, Work
 
-__all__ = ["BenchmarkTransitionAdmin", "GPUBenchmarkAdmin"]
+__all__ = ["BenchmarkTransitionAdmin", "GPUBenchmarkAdmin", "admin_registry"]
 
 
 @admin.register(Miner)

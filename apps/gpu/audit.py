@@ -1,4 +1,4 @@
-"""What must always be true of leases and waiting work; each query names what breaks it."""
+"""What must always be true of leases, waiting work and cards; each query names what breaks it."""
 
 from __future__ import annotations
 
@@ -28,6 +28,25 @@ UNION ALL SELECT l.job_id, l.attempt FROM gpu_lease l WHERE l.state = 'leased'
 AND NOT EXISTS (SELECT FROM gpu_work w WHERE w.id = l.work_id AND w.state = 'leased')"""
 CLASSLESS = """SELECT w.job_id, w.class_id FROM gpu_work w WHERE w.state IN ('waiting', 'delayed')
 AND NOT EXISTS (SELECT FROM gpu_requirementclass c WHERE c.id = w.class_id)"""
+
+# U5: a card is set aside or lent exactly when one held booking has it.
+UNHELD = """SELECT g.id, g.state FROM gpu_gpuregistry g WHERE g.state IN ('reserved', 'busy') AND NOT EXISTS (
+  SELECT FROM gpu_reservation r WHERE r.booking_id = g.booking_id AND r.held_at IS NOT NULL AND r.closed_at IS NULL
+    AND g.id = ANY (r.gpu_ids))"""
+HELD_TWICE = """SELECT card, count(*) FROM gpu_reservation r, unnest(r.gpu_ids) card
+WHERE r.held_at IS NOT NULL AND r.closed_at IS NULL GROUP BY card HAVING count(*) > 1"""
+IDLE = """SELECT r.booking_id, g.id, g.state FROM gpu_reservation r JOIN gpu_gpuregistry g ON g.id = ANY (r.gpu_ids)
+WHERE r.held_at IS NOT NULL AND r.closed_at IS NULL AND r.broken_at IS NULL
+  AND g.state <> CASE WHEN r.started_at IS NULL THEN 'reserved' ELSE 'busy' END"""
+# Granted since the miner last changed (as for I8): bookings change it.
+OTHERS = """SELECT l.job_id, m.name FROM gpu_lease l JOIN gpu_miner m ON m.id = l.miner_id
+JOIN gpu_requirementclass c ON c.id = l.class_id
+WHERE l.state = 'leased' AND l.granted_at > m.changed_at AND l.cancel_at IS NULL AND CASE
+  WHEN c.requirement->>'booking_id' IS NULL THEN coalesce((m.booked->>'taken')::bool, false)
+  ELSE NOT coalesce(m.booked->'bookings', '[]') @> jsonb_build_array(
+    jsonb_build_object('booking_id', c.requirement->>'booking_id')) END"""
+DISPUTED = """SELECT uuid, count(*) FROM gpu_gpuregistry WHERE uuid <> '' AND state NOT IN ('quarantined', 'retired')
+GROUP BY uuid HAVING count(*) > 1"""
 
 
 def _rows(query: str) -> list[tuple[object, ...]]:
@@ -104,3 +123,25 @@ def _leases_without_their_job() -> Iterator[str]:
                 yield f"attempt {attempt} of job {job_id} is {state}, the job is unknown"
             elif job is not None and job.state in ("submitted", "queued"):
                 yield f"attempt {attempt} of job {job_id} is {state}, the job is {job.state}"
+
+
+@invariant("U5", db="gpu")
+def a_card_has_one_booking() -> Iterable[str]:
+    """A card is reserved or busy exactly when one running booking has it."""
+    return [
+        *(f"card {card} is {state} without a booking that holds it" for card, state in _rows(UNHELD)),
+        *(f"card {card} is in {count} bookings at once" for card, count in _rows(HELD_TWICE)),
+        *(f"booking {booking} holds card {card}, which is {state}" for booking, card, state in _rows(IDLE)),
+    ]
+
+
+@invariant("I8b", db="gpu")
+def booked_miners_work_for_their_renters() -> Iterable[str]:
+    """A miner without a free card is given no ordinary job, and a booking's job is with its miner."""
+    return [f"job {job} is with miner {name}, whose cards are somebody else's" for job, name in _rows(OTHERS)]
+
+
+@invariant("U7", db="gpu")
+def one_card_one_claim() -> Iterable[str]:
+    """Outside of quarantine nobody else names the same UUID."""
+    return [f"card {uuid} is claimed {count} times" for uuid, count in _rows(DISPUTED)]

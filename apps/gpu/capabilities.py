@@ -7,7 +7,7 @@ under the name memory_gb); everything after this module sees an Offer.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -20,9 +20,23 @@ LARGEST_MB = 2**31 - 1
 MEGABYTES_FROM = 1024  # no card has a terabyte: a "memory_gb" this large was meant in megabytes
 
 
+KINDS = ("gpu", "cpu")
+# What a card tells about itself beside its name: one level of named figures, no more than these.
+DETAILS = {
+    "index": (), "compute_capability": (), "consumer_grade": (), "display_attached": (), "serial": (), "vbios": (),
+    "pci": ("bus_id", "generation", "max_generation", "lanes", "max_lanes"),
+    "power": ("min_w", "max_w", "default_w", "limit_w"),
+    "clocks": ("graphics_max_mhz", "memory_max_mhz", "sm_max_mhz"),
+    "mig": ("enabled", "capable", "instances"),
+    "network": ("up_mbps", "down_mbps"),
+    "nvlink": ("links", "peers"),
+    "processor": ("cores", "platform"),
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Gpu:
-    """One graphics card."""
+    """One device: a graphics card, or the processor of a machine that has none."""
 
     name: str
     memory_mb: int = 0
@@ -30,6 +44,11 @@ class Gpu:
     driver: str = ""
     cuda: str = ""
     architecture: str = ""
+    kind: str = "gpu"
+    details: dict[str, Any] = field(default_factory=dict, hash=False)
+
+
+MATCHED = ("name", "memory_mb", "uuid", "driver", "cuda", "architecture")
 
 
 @dataclass(frozen=True)
@@ -40,15 +59,22 @@ class Offer:
     models: frozenset[str] = frozenset()
     data_classes: frozenset[str] = frozenset()
     gpus: tuple[Gpu, ...] = field(default_factory=tuple)
+    processor: Gpu | None = None  # offered as a device; no job that asks for a card is matched with it
     cuda: str = ""
     region: str = ""
     price: int | None = None  # micro-AIT per hour
 
+    @property
+    def devices(self) -> tuple[Gpu, ...]:
+        """What the registry lists: the cards, or the processor where there is none."""
+        return self.gpus or ((self.processor,) if self.processor else ())
+
     def to_json(self) -> dict[str, Any]:
+        """What matching needs of it; details of cards are the registry's."""
         lists = {name: sorted(getattr(self, name)) for name in ("tasks", "models", "data_classes")}
         return {
             **lists,
-            "gpus": [asdict(gpu) for gpu in self.gpus],
+            "gpus": [{name: getattr(gpu, name) for name in MATCHED} for gpu in self.gpus],
             "cuda": self.cuda,
             "region": self.region,
             "price": self.price,
@@ -82,6 +108,7 @@ def normalise(sent: Any, *, region: str = "") -> Offer:
         models=_names(sent.get("models")),
         data_classes=_names(sent.get("data_classes")) | _names([sent.get("data_class")]),
         gpus=gpus,
+        processor=_processor(sent.get("cpu")),
         cuda=cuda,
         region=_text(region) or _text(sent.get("region")),
         price=_price(sent),
@@ -119,7 +146,39 @@ def _gpu(card: Mapping[str, Any] | str) -> Gpu:
         driver=(_text(card.get("driver")) or _text(card.get("driver_version")))[:40],
         cuda=(_text(card.get("cuda")) or _text(card.get("cuda_version")))[:40],
         architecture=_text(card.get("architecture"))[:40],
+        details=_details(card),
     )
+
+
+def _processor(told: Any) -> Gpu | None:
+    """The processor as a device: only when the miner gives it a UUID and says how much memory a renter gets."""
+    if not isinstance(told, Mapping) or not _text(told.get("uuid")) or not _memory_mb(told):
+        return None
+    card = _gpu(told)
+    return replace(card, name=card.name or "CPU", kind="cpu", details=_details(told) | _details({"processor": told}))
+
+
+def _details(card: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of a card that we know the meaning of; whatever else it sends is left out."""
+    found: dict[str, Any] = {}
+    for name, inner in DETAILS.items():
+        value = card.get(name)
+        if not inner:
+            found[name] = _plain(value)
+        elif isinstance(value, Mapping):
+            found[name] = {key: plain for key in inner if (plain := _plain(value.get(key))) is not None}
+    return {name: value for name, value in found.items() if value not in (None, {})}
+
+
+def _plain(value: Any) -> Any:
+    """A figure, a flag, a short text, or a short list of texts."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, (int, float, Decimal)):
+        return int(value) if isinstance(value, int) else float(value)
+    if isinstance(value, str):
+        return value[:80]
+    return [str(item)[:80] for item in value[:32]] if isinstance(value, (list, tuple)) else None
 
 
 def _memory_mb(card: Mapping[str, Any]) -> int:

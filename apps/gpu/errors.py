@@ -67,3 +67,11 @@ class ModelUnknown(Invalid):
 
 class SettingImpossible(Conflict):
     """The setting cannot be changed on this card."""
+
+
+class CardDisputed(Conflict):
+    """Two miners claim the card."""
+
+
+class ScanFailed(Conflict):
+    """The miner did not look at its cards."""

@@ -1,4 +1,7 @@
-"""What gpu does when a job is queued, withdrawn or moved. Handlers take batches, at most one event per key."""
+"""What gpu does when a job is queued, withdrawn or moved, and when its cards are booked.
+
+Handlers take batches, at most one event per key.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from collections.abc import Sequence
 
 from aitbc.core.messaging import subscribe
 from apps.ai.events import JobPrioritized, JobQueued, JobWithdrawn
-from apps.gpu.services import keeping, work
+from apps.gpu.services import keeping, reservations, work
+from apps.marketplace.events import BookingClosed, BookingReserved, BookingStarted
 
 keeping.register()
 
@@ -24,3 +28,18 @@ def on_jobs_withdrawn(events: Sequence[JobWithdrawn]) -> None:
 @subscribe(JobPrioritized, by="gpu")
 def on_jobs_prioritized(events: Sequence[JobPrioritized]) -> None:
     work.prioritize(events)
+
+
+@subscribe(BookingReserved, by="gpu")
+def on_bookings_reserved(events: Sequence[BookingReserved]) -> None:
+    reservations.reserve(events)
+
+
+@subscribe(BookingStarted, by="gpu")
+def on_bookings_started(events: Sequence[BookingStarted]) -> None:
+    reservations.start(events)
+
+
+@subscribe(BookingClosed, by="gpu")
+def on_bookings_closed(events: Sequence[BookingClosed]) -> None:
+    reservations.close(events)

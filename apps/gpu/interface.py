@@ -62,7 +62,7 @@ def explain(requirement: Mapping[str, Any], job_id: UUID | str | None) -> Explan
     return Explanation(
         online_miners=len(miners),
         fitting_miners=fitting,
-        constraints=[_constraint(name, wanted, verdicts) for name in CHECKS if _asked(name, wanted)],
+        constraints=[_constraint(name, wanted, verdicts) for name in CHECKS if _shown(name, wanted, verdicts)],
         position=None if ahead is None else ahead + 1,
         ahead=ahead,
         estimate_seconds=_estimate(work, ahead, _slots(miners, verdicts)),
@@ -89,11 +89,16 @@ def _asked(name: str, wanted: Mapping[str, Any]) -> bool:
     return any(wanted.get(key) not in (None, [], 0, "") for key in NAMES.get(name, (name,)))
 
 
+def _shown(name: str, wanted: Mapping[str, Any], verdicts: list[dict[str, bool]]) -> bool:
+    """What the job asks for; and, where miners are booked by others, that."""
+    return _asked(name, wanted) or (name == "booking_id" and not all(verdict[name] for verdict in verdicts))
+
+
 def _constraint(name: str, wanted: Mapping[str, Any], verdicts: list[dict[str, bool]]) -> dict[str, Any]:
     keys = NAMES.get(name, (name,))
     return {
         "name": name,
-        "value": wanted[name] if len(keys) == 1 else {key: wanted.get(key) for key in keys},
+        "value": wanted.get(name) if len(keys) == 1 else {key: wanted.get(key) for key in keys},
         "pass": sum(verdict[name] for verdict in verdicts),
         "if_relaxed": sum(all(ok for other, ok in verdict.items() if other != name) for verdict in verdicts),
     }

@@ -39,14 +39,22 @@ class RunningSerializer(LenientSerializer):
 
 
 class HeartbeatSerializer(LenientSerializer):
-    """Only `jobs` is read closely; the rest of a heartbeat is kept as the miner's own claim."""
+    """Only `jobs` and `bookings_ready` are read closely; the rest of a heartbeat is kept as the miner's own claim."""
 
     jobs = RunningSerializer(many=True, required=False, allow_null=True)
+    bookings_ready = serializers.ListField(
+        child=serializers.UUIDField(), required=False, allow_null=True, max_length=256,
+        help_text="Bookings whose cards are ready for their renter.",
+    )  # fmt: skip
 
 
 class PollSerializer(LenientSerializer):
     max_wait_seconds = serializers.FloatField(required=False, allow_null=True, min_value=0, max_value=3600)
     max_jobs = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=64)
+    attention = serializers.IntegerField(
+        required=False, allow_null=True, min_value=0,
+        help_text="As last heard in a heartbeat's answer: the poll ends early (`beat_now`) when it has risen since.",
+    )  # fmt: skip
 
 
 class ResultSerializer(LenientSerializer):

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from apps.gpu.services import absence, backends, classes, orders, retests, settings, sweeps, work
+from apps.gpu.services import (
+    absence,
+    backends,
+    classes,
+    hours,
+    orders,
+    presence,
+    registry,
+    reservations,
+    retests,
+    settings,
+    sweeps,
+    work,
+)
 
 
 @shared_task
@@ -22,6 +35,32 @@ def sweep_miners() -> None:
         sweeps.watch_miners()
     sweeps.judge_reputation()
     classes.judge_served()
+
+
+@shared_task
+def sweep_gpus() -> None:
+    """Set cards aside for bookings whose time has come; note what closed unheard; bring astray cards home."""
+    reservations.hold_due()
+    reservations.close_forgotten()
+    presence.repair()
+
+
+@shared_task
+def sweep_orders() -> None:
+    orders.expire_overdue()
+
+
+@shared_task
+def judge_hours() -> None:
+    """Every few minutes, so that an hour is judged soon after it is over, and a missed run costs nothing."""
+    hours.judge()
+
+
+@shared_task
+def forget_figures() -> None:
+    """Once a day: figures of cards and evidence of hours have a limited life."""
+    registry.forget_figures()
+    hours.forget()
 
 
 @shared_task
@@ -49,8 +88,3 @@ def sweep_benchmarks() -> None:
     """End overdue challenges, judge what a crash left unjudged, challenge the cards whose time has come."""
     settings.judge_ended()
     retests.sweep()
-
-
-@shared_task
-def sweep_orders() -> None:
-    orders.expire_overdue()

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import Avg, Count
+
 from apps.marketplace.events import BookingClosed
-from apps.marketplace.models import GPUBooking, MarketplaceBid
+from apps.marketplace.models import GPUBooking, GPUReview, MarketplaceBid
 from apps.marketplace.services import facts
 from apps.marketplace.states import BID_TRANSITIONS, BROKEN, LIVE, RUNNING, BookingState
 
@@ -61,6 +63,21 @@ def bids_over(bid_ids: Iterable[UUID]) -> list[UUID]:
     """Those of these bids that need no bond any more; a won one's booking has a bond of its own."""
     final = [state for state, following in BID_TRANSITIONS.items() if not following]
     return list(MarketplaceBid.objects.filter(pk__in=list(bid_ids), state__in=final).values_list("pk", flat=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rating:
+    """What renters said of a provider's card, after paid use."""
+
+    average: float | None
+    count: int
+
+
+def rating_of(gpu_id: UUID) -> Rating:
+    """Mean and number of the shown reviews of bookings that had this card."""
+    reviews = GPUReview.objects.shown().filter(subject=GPUReview.Subject.PROVIDER, booking__slot_slices__slot=gpu_id)
+    found = reviews.aggregate(average=Avg("rating"), count=Count("pk"))
+    return Rating(average=None if found["average"] is None else round(found["average"], 2), count=found["count"])
 
 
 def _view(row: GPUBooking) -> BookingView:

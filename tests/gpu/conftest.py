@@ -10,9 +10,11 @@ import pytest
 from hypothesis import settings
 
 from aitbc.core.ids import uuid7
+from aitbc.core.messaging import HANDLERS, Event
 from apps.ai.events import JobQueued
 from apps.gpu.models import Work
 from apps.gpu.services import work
+from tests.gpu.rigs import EAR
 
 # The machines that run this are shared: an example may take long, which says nothing about it.
 settings.register_profile("shared", deadline=None)
@@ -35,7 +37,8 @@ ANYTHING: dict[str, Any] = {
 
 def queued(*, owner_id: UUID | None = None, attempt: int = 0, job_id: str | None = None, **changes: Any) -> JobQueued:
     """A job as ai announces it; keyword arguments that are requirements go there, the rest are fields of the fact."""
-    wanted = {**ANYTHING, **{name: changes.pop(name) for name in list(changes) if name in ANYTHING}}
+    terms = {*ANYTHING, "booking_id"}
+    wanted = {**ANYTHING, **{name: changes.pop(name) for name in list(changes) if name in terms}}
     fields: dict[str, Any] = {
         "task_type": wanted["task_type"],
         "requirement": wanted,
@@ -53,6 +56,17 @@ def queued(*, owner_id: UUID | None = None, attempt: int = 0, job_id: str | None
         **changes,
     }
     return JobQueued(job_id=job_id or str(uuid7()), owner_id=str(owner_id or uuid4()), attempt=attempt, **fields)
+
+
+@pytest.fixture
+def listen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Have facts written to the outbox even where nobody subscribes to them yet."""
+
+    def hear(*facts: type[Event]) -> None:
+        for fact in facts:
+            monkeypatch.setitem(HANDLERS, (fact.NAME, EAR), lambda events: None)
+
+    return hear
 
 
 @pytest.fixture

@@ -28,9 +28,12 @@ class Exchange:
         self.cancel: list[str] = []
         self.checkpoint: list[str] = []
         self.leases: list[dict] | None = None
-        self.inputs: dict[str, bytes] = {}
+        self.attention = 0
+        self.bookings: list[dict] = []
         self.orders: list[dict] = []
         self.errands: list[tuple[str, dict]] = []  # (path, body) of what was answered beside jobs
+        self.heartbeat_seconds = 0.1
+        self.inputs: dict[str, bytes] = {}
         self.errand_answer: Callable[[str, dict], dict] = lambda path, body: {}
         self.keys: dict = {"keys": []}
         self.known = True
@@ -89,17 +92,23 @@ class Exchange:
         self.heartbeats.append(body)
         answer = {
             "status": "ok",
-            "heartbeat_seconds": 0.1,
+            "heartbeat_seconds": self.heartbeat_seconds,
             "poll_seconds": 0.05,
             "cancel": self.cancel,
             "checkpoint": self.checkpoint,
+            "attention": self.attention,
+            "bookings": self.bookings,
             "orders": self.orders,
         }
         return 200, answer | ({} if self.leases is None else {"leases": self.leases})
 
     def on_poll(self, body: dict, gone: Callable[[], bool]) -> tuple[int, dict | None]:
         self.polls.append(body)
-        self.changed.wait_for(lambda: self.queue or self.closing, body["max_wait_seconds"])
+        heard = body.get("attention", self.attention)
+        called = lambda: self.attention > heard  # noqa: E731
+        self.changed.wait_for(lambda: self.queue or self.closing or called(), body["max_wait_seconds"])
+        if called() and not self.queue and not self.closing:
+            return 200, {"job_id": None, "jobs": [], "beat_now": True}
         if not self.queue or self.closing or gone():
             return 204, None
         return 200, self.queue.popleft()
@@ -107,9 +116,15 @@ class Exchange:
     def on_errand(self, path: str, body: dict) -> tuple[int, dict]:
         self.errands.append((path, body))
         answer = self.errand_answer(path, body)
-        if path.endswith(("/begin", "/applied")):
+        if path.startswith("/orders/") or path.endswith("/begin"):
             self.orders = []
         return 200, {"status": "ok"} | answer
+
+    def call(self) -> None:
+        """Have the miner beat at once."""
+        with self.changed:
+            self.attention += 1
+            self.changed.notify_all()
 
     def on_answer(self, job_id: str, verb: str, body: dict) -> tuple[int, dict]:
         status, answer = self.answer_status(job_id, verb)

@@ -20,6 +20,7 @@ from aitbc.core.states import begin
 from apps.ai.errors import CannotPay, InputUnusable, PayloadTooLarge
 from apps.ai.models import AIJob, Artifact
 from apps.ai.services import artifacts, facts
+from apps.ai.services.bookings import within_booking
 from apps.ai.services.durations import expected_seconds
 from apps.ai.services.endings import Ending, end
 from apps.ai.services.moves import Move, carry_out
@@ -36,10 +37,11 @@ def submit(*, owner_id: UUID, actor: str, payload: Any, input_sha256: str | None
     """Accept a job: unpaid it is queued at once, paid it waits until its money is held.
 
     ``terms`` are the columns the client may choose (task_type, constraints, requirement, limits, payment).
-    Large payloads are stored, synced, before any row names them. Raises CannotPay from a mere read of the
-    balance; trading's answer to JobSubmitted is the authority.
+    Large payloads are stored, synced, before any row names them. Raises BookingUnusable, and CannotPay from
+    a mere read of the balance; trading's answer to JobSubmitted is the authority.
     """
     _can_pay(owner_id, terms["payment_amount"])
+    terms["requirement"] = within_booking(owner_id, terms["requirement"], paid=bool(terms["payment_amount"]))
     job = _build(owner_id=owner_id, terms=terms)
     stored = _take_input(job, payload, input_sha256)
     with atomic(AIJob):

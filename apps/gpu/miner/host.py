@@ -2,6 +2,7 @@
 
 import os
 import platform
+import uuid
 from pathlib import Path
 
 from apps.gpu.challenge import SUITE
@@ -15,7 +16,7 @@ def capabilities(options: Options, offered: dict[str, engines.Engine]) -> dict:
     described = {
         "gpus": found,
         "cuda": gpus.cuda_version(),
-        "cpu": {"model": _cpu_model(), "cores": os.cpu_count() or 1},
+        "cpu": processor(options) if options.cpu_device and not found else _cpu(),
         "memory_mb": memory_mb(),
         "models": sorted({model for engine in offered.values() for model in _models(engine)}),
         "tasks": sorted({word for engine in offered.values() for word in engines.task_types(engine)}),
@@ -28,14 +29,30 @@ def capabilities(options: Options, offered: dict[str, engines.Engine]) -> dict:
     return {name: value for name, value in described.items() if value is not None}
 
 
-def metrics() -> dict:
-    """Return what the host's processors and cards do at this moment."""
+def processor(options: Options) -> dict:
+    """Describe the processor as a device to rent: its memory is what this miner's jobs may use.
+
+    Its UUID is made once and kept in the state folder: two miners on one host offer each its own share.
+    """
+    allowed = options.memory_mb * options.slots if options.memory_mb else memory_mb()
+    return _cpu() | {"uuid": _kept_id(options.state_dir), "memory_mb": min(allowed, memory_mb())}
+
+
+def devices(capabilities: dict) -> int:
+    """How many devices these capabilities offer to rent."""
+    return len(capabilities.get("gpus") or []) or int("uuid" in (capabilities.get("cpu") or {}))
+
+
+def metrics(cpu: dict | None = None) -> dict:
+    """Return what the host's processors and cards do at this moment; `cpu` is the processor where it is a device."""
     cards = gpus.metrics()
     measured: dict = {
         "load_1m": round(os.getloadavg()[0], 2),
         "memory_available_mb": _meminfo("MemAvailable"),
         "gpus": cards,
     }
+    if not cards and cpu and "uuid" in cpu:
+        measured["gpus"] = [_load(cpu)]
     if cards:  # the old miners' names, for those who read them
         measured["gpu_utilization"] = max(card.get("utilization", 0) for card in cards)
         measured["memory_used"] = sum(card.get("memory_used_mb", 0) for card in cards)
@@ -51,6 +68,30 @@ def memory_mb() -> int:
         if text.isdigit():
             limits.append(int(text) // 2**20)
     return min(limits)
+
+
+def _load(cpu: dict) -> dict:
+    total, load = cpu["memory_mb"], os.getloadavg()[0] / (os.cpu_count() or 1)
+    used = max(_meminfo("MemTotal") - _meminfo("MemAvailable"), 0)
+    return {
+        "uuid": cpu["uuid"],
+        "utilization": round(min(100 * load, 100), 1),
+        "memory_used_mb": min(used, total),
+        "memory_total_mb": total,
+    }
+
+
+def _kept_id(folder: Path) -> str:
+    """Return the processor's UUID out of the state folder; made at the first time."""
+    file = folder / "processor"
+    if not file.is_file():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.write_text(f"CPU-{uuid.uuid4()}\n")
+    return file.read_text().strip()
+
+
+def _cpu() -> dict:
+    return {"name": _cpu_model(), "model": _cpu_model(), "cores": os.cpu_count() or 1, "platform": platform.machine()}
 
 
 def _models(engine: engines.Engine) -> list[str]:

@@ -26,6 +26,7 @@ class Options:
     input_mb: int
     wait_seconds: int
     once: int
+    cpu_device: bool
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +69,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--input-mb", type=_positive, default=256, help="largest input this miner downloads")
     add("--wait-seconds", type=int, default=20, help="how long one poll waits at the exchange for work")
+    add(
+        "--cpu-device",
+        action=argparse.BooleanOptionalAction,
+        default=env.get("AITBC_MINER_CPU_DEVICE", "1").lower() not in ("0", "false", "no"),
+        help="on a host without a GPU, offer its processor as a device that can be rented (AITBC_MINER_CPU_DEVICE)",
+    )
     add("--once", type=_positive, default=0, metavar="N", help="exit after N jobs")
 
 

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from apps.gpu.miner import bookings
+from apps.gpu.miner.bookings import Booking
+
 
 @dataclass(frozen=True)
 class Orders:
@@ -13,6 +16,9 @@ class Orders:
     cancel: frozenset[str]
     checkpoint: frozenset[str]
     held: frozenset[tuple[str, int | None]] | None
+    attention: int | None = None
+    bookings: list[Booking] | None = None
+    scans: tuple[str, ...] = ()  # orders to look at our cards again
 
 
 def read(answer: Any) -> Orders:
@@ -26,12 +32,24 @@ def read(answer: Any) -> Orders:
         cancel=_ids(said.get("cancel")),
         checkpoint=_ids(said.get("checkpoint")),
         held=None if pairs is None else frozenset(pairs),
+        attention=_count(said.get("attention")),
+        bookings=bookings.read(said.get("bookings")),
+        scans=_scans(said.get("orders")),
     )
 
 
 def _seconds(value: Any, least: float) -> float | None:
     good = isinstance(value, int | float) and not isinstance(value, bool)
     return min(max(float(value), least), 300.0) if good else None
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _scans(value: Any) -> tuple[str, ...]:
+    told = [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    return tuple(str(one["order_id"]) for one in told if one.get("kind") == "scan" and one.get("order_id"))
 
 
 def _ids(value: Any) -> frozenset[str]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from apps.gpu.miner import engines, host, orders
+from apps.gpu.miner.bookings import Bookings, is_a_renters
 from apps.gpu.miner.errands import Errands
 from apps.gpu.miner.journal import Answer, Journal
 from apps.gpu.miner.loops import Loop
@@ -22,6 +23,7 @@ HEARTBEAT_SECONDS = 15.0  # until the exchange says otherwise
 REFRESH_SECONDS = 60.0  # how often models and engines are looked up anew
 MOST_JOBS = 64  # in one poll
 DISK_PAUSE = 5.0  # before a full disk is tried again
+CALLED_PAUSE = 0.2  # for the heartbeat that a poll's answer called for
 POLL_PAUSE = 1.0  # after a poll that was answered empty without waiting
 CHECKPOINT_GRACE = 0.5  # for engines to hand over their state before they are stopped
 LONGEST_SILENCE = 10.0  # between two tries to be heard, when the exchange was away
@@ -51,6 +53,7 @@ class Miner:
         self._registered = False
         self._refreshed_at = float("-inf")
         self._heartbeat_seconds, self._poll_pause = HEARTBEAT_SECONDS, POLL_PAUSE
+        self._bookings, self._attention = Bookings(), 0
 
     def run(self) -> None:
         """Work until told to drain, or until `--once` is fulfilled."""
@@ -93,12 +96,17 @@ class Miner:
         ]
         try:
             answer = self.exchange.heartbeat(
-                status=status, jobs=[run.report() for run in runs] + delivering, metrics=host.metrics()
+                status=status,
+                jobs=[run.report() for run in runs] + delivering,
+                metrics=host.metrics(self._capabilities.get("cpu")),
+                bookings_ready=self._bookings.said(),
             )
         except Rejected:
             self._registered = False  # it does not know us any more: say again who we are
             raise
-        self._obey(orders.read(answer), runs)
+        told = orders.read(answer)
+        self._obey(told, runs)
+        self._attend(told, runs)
         if not self._draining.is_set():
             self.errands.hear(answer)
         return min([self._heartbeat_seconds, *(run.heartbeat_seconds for run in runs)]) * random.uniform(0.9, 1.0)
@@ -109,11 +117,14 @@ class Miner:
         if not free:
             return 0.0
         asked_at = time.monotonic()
-        jobs = self.exchange.poll(wait_seconds=self.options.wait_seconds, free=free)
-        for job in jobs:
+        polled = self.exchange.poll(wait_seconds=self.options.wait_seconds, free=free, attention=self._attention)
+        for job in polled.jobs:
             self._take(job)
+        if polled.beat_now:
+            self._beat_now.set()
+            return CALLED_PAUSE
         held = time.monotonic() - asked_at
-        return 0.0 if jobs else max(self._poll_pause - held, 0.0)
+        return 0.0 if polled.jobs else max(self._poll_pause - held, 0.0)
 
     def _deliver(self) -> float:
         """Send what is in the journal, oldest first."""
@@ -173,6 +184,33 @@ class Miner:
                 run.drop()
             elif run.id in told.checkpoint:
                 run.ask_checkpoint()
+
+    def _attend(self, told: orders.Orders, runs: list[Run]) -> None:
+        """See to what is booked, and look at our cards again where that is asked for."""
+        others = sum(not is_a_renters(run.job) for run in runs)
+        cards = host.devices(self._capabilities)
+        if self._bookings.hear(told.bookings, cards=cards, others=others):
+            log.info("ready for booking %s", ", ".join(self._bookings.said()))
+            self._beat_now.set()
+        for order_id in told.scans:
+            self._scan(order_id)
+        self._attention = self._attention if told.attention is None else told.attention
+
+    def _scan(self, order_id: str) -> None:
+        """Ask the driver for our cards anew, and tell the exchange."""
+        self._refreshed_at = float("-inf")
+        try:
+            self._refresh()
+            found = {name: self._capabilities[name] for name in ("gpus", "cpu", "cuda") if name in self._capabilities}
+            answer = found | {"discovery_method": "nvml" if found["gpus"] else "cpu"}
+        except Exception as error:  # a driver in trouble may raise anything: the exchange shall hear of it
+            log.exception("scan %s failed", order_id)
+            answer = {"error": f"{type(error).__name__}: {error}"[:500]}
+        log.info("scan %s: %d card(s)", order_id, len(answer.get("gpus", ())))
+        try:
+            self.exchange.errand(f"/orders/{order_id}", answer)
+        except Rejected as error:
+            log.warning("scan %s: %s", order_id, error)  # it is over, or was another's
 
     def _wait_for_slots(self) -> int:
         """Return the number of free slots, as soon as there is one and we are registered; 0 when draining."""

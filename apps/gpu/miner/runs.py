@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from apps.gpu.miner.bookings import devices_of
 from apps.gpu.miner.journal import Answer, Journal
 from apps.gpu.miner.options import Options
 from apps.gpu.miner.wire import Backoff, Exchange, Rejected, TryLater
@@ -154,7 +155,7 @@ class Run:
         raise AssertionError("the last try either returns or raises")
 
     def _compute(self, engine: str, payload: dict, input_file: Path | None) -> Outcome:
-        child = self.shop.pool.take(engine)
+        child = self.shop.pool.take(engine, devices_of(self.job))
         with self._lock:
             self._child = child
             stopped = self._stopped

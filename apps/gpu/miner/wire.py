@@ -4,7 +4,7 @@ import hashlib
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -49,6 +49,13 @@ class Backoff:
         return at_least + random.uniform(ceiling / 2, ceiling)
 
 
+class Polled(NamedTuple):
+    """What a poll got: jobs, or the wish that we beat at once."""
+
+    jobs: list[dict]
+    beat_now: bool
+
+
 class Exchange:
     """One exchange, spoken to with one miner's key. Threads may share it."""
 
@@ -68,16 +75,22 @@ class Exchange:
         self.miner_id = str(answer.get("miner_id") or self.miner_id)
         return answer
 
-    def heartbeat(self, *, status: str, jobs: list[dict], metrics: dict) -> dict:
+    def heartbeat(self, *, status: str, jobs: list[dict], metrics: dict, bookings_ready: list[str]) -> dict:
         """Say that we live and how the jobs go; the answer holds the exchange's orders."""
-        return self._post("/heartbeat", {"status": status, "inflight": len(jobs), "jobs": jobs, "metrics": metrics})
+        body = {"status": status, "inflight": len(jobs), "jobs": jobs, "metrics": metrics}
+        return self._post("/heartbeat", body | ({"bookings_ready": bookings_ready} if bookings_ready else {}))
 
-    def poll(self, *, wait_seconds: int, free: int) -> list[dict]:
-        """Ask for work, at most for the free slots; the exchange answers when there is some or the time is up."""
-        body = {"max_wait_seconds": wait_seconds, "max_jobs": free}
-        answer = self._post("/poll", body, timeout=httpx.Timeout(wait_seconds + 15, connect=5))
+    def poll(self, *, wait_seconds: int, free: int, attention: int | None) -> Polled:
+        """Ask for work, at most for the free slots; the exchange answers when there is some or the time is up.
+
+        `attention` is what the last heartbeat's answer said; when it has risen since, the poll ends early.
+        """
+        body = {"max_wait_seconds": wait_seconds, "max_jobs": free, "attention": attention}
+        given = {name: value for name, value in body.items() if value is not None}
+        answer = self._post("/poll", given, timeout=httpx.Timeout(wait_seconds + 15, connect=5))
         jobs = answer if isinstance(answer, list) else (answer or {}).get("jobs") or [answer]
-        return [job for job in jobs if isinstance(job, dict) and (job.get("job_id") or job.get("id"))]
+        found = [job for job in jobs if isinstance(job, dict) and (job.get("job_id") or job.get("id"))]
+        return Polled(found, isinstance(answer, dict) and bool(answer.get("beat_now")))
 
     def deliver(self, job_id: str, verb: str, body: dict) -> dict:
         """Send a result or a failure."""

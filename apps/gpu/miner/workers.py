@@ -53,8 +53,8 @@ class Hooks:
 class Child:
     """One process, one engine, one job at a time."""
 
-    def __init__(self, engine: str, memory_mb: int, threads: int):
-        self.engine = engine
+    def __init__(self, engine: str, memory_mb: int, threads: int, devices: tuple[str, ...] | None = None):
+        self.engine, self.devices = engine, devices
         self.idle_since = time.monotonic()
         self.usable = True
         self._stopped: tuple[str, str] | None = None
@@ -70,7 +70,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=self._scratch.name,
-            env=_environment(threads),
+            env=_environment(threads, self.devices),
             start_new_session=True,
         )
 
@@ -168,13 +168,14 @@ class Pool:
     _idle: list[Child] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def take(self, engine: str) -> Child:
-        """Return a waiting child of this engine, else a new one."""
+    def take(self, engine: str, devices: tuple[str, ...] | None = None) -> Child:
+        """Return a waiting child of this engine that sees just these cards (None: all), else a new one."""
         with self._lock:
-            waiting = next((child for child in self._idle if child.engine == engine and child.alive), None)
+            alike = (child for child in self._idle if (child.engine, child.devices) == (engine, devices))
+            waiting = next((child for child in alike if child.alive), None)
             if waiting:
                 self._idle.remove(waiting)
-        return waiting or Child(engine, self.memory_mb, self.threads)
+        return waiting or Child(engine, self.memory_mb, self.threads, devices)
 
     def give(self, child: Child) -> None:
         """Take a child back; those dead, idle for long, or too many are ended."""
@@ -201,10 +202,11 @@ def _pass_on(report: dict, job: str, hooks: Hooks) -> None:
         hooks.checkpoint(report["checkpoint"])
 
 
-def _environment(threads: int) -> dict[str, str]:
+def _environment(threads: int, devices: tuple[str, ...] | None) -> dict[str, str]:
     passed = {k: v for k, v in os.environ.items() if k in PASSED_ON or k.startswith(PASSED_ON_PREFIXES)}
     path = os.pathsep.join(filter(None, [str(ROOT), passed.get("PYTHONPATH")]))
-    return {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false", **passed, "PYTHONPATH": path}
+    seen = {} if devices is None else {"CUDA_VISIBLE_DEVICES": ",".join(devices)}
+    return {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false", **passed, "PYTHONPATH": path, **seen}
 
 
 def _reports(descriptor: int, deadline: float):

@@ -3,6 +3,7 @@ from apps.gpu.models.leases import LateResult, Lease
 from apps.gpu.models.messages import Clock, IdempotencyRecord, Inbox, Outbox
 from apps.gpu.models.miners import Backend, Miner, MinerTransition
 from apps.gpu.models.registry import ConsumerGPUProfile, EdgeGPUMetrics, GPURegistry, GPUTransition
+from apps.gpu.models.reservations import MinerHour, Reservation, WatchedHour
 from apps.gpu.models.work import ClassHeads, FairShare, RequirementClass, Work
 
 __all__ = [
@@ -21,10 +22,13 @@ __all__ = [
     "LateResult",
     "Lease",
     "Miner",
+    "MinerHour",
     "MinerOrder",
     "MinerTransition",
     "OrderTransition",
     "Outbox",
     "RequirementClass",
+    "Reservation",
+    "WatchedHour",
     "Work",
 ]

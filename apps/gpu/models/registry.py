@@ -34,9 +34,11 @@ class ConsumerGPUProfile(models.Model):
     memory_gb = models.FloatField()
     memory_type = models.CharField(max_length=20, blank=True)
     bandwidth_gbps = models.FloatField(help_text="Memory bandwidth, GB/s.")
-    fp32_tflops = models.FloatField()
-    fp16_tflops = models.FloatField(null=True, help_text="Dense tensor or matrix peak; empty where there is none.")
-    tdp_w = models.FloatField()
+    fp32_tflops = models.FloatField(null=True, blank=True, help_text="Empty where the vendor does not say.")
+    fp16_tflops = models.FloatField(
+        null=True, blank=True, help_text="Dense tensor or matrix peak; empty where there is none."
+    )
+    tdp_w = models.FloatField(null=True, blank=True, help_text="Empty where the vendor does not say.")
     compute_capability = models.CharField(max_length=10, blank=True)
     consumer_grade = models.BooleanField()
     edge_optimized = models.BooleanField(help_text="Draws little enough to stand at the edge.")
@@ -49,10 +51,10 @@ class ConsumerGPUProfile(models.Model):
         constraints = [
             models.CheckConstraint(name="gpu_profile_memory", condition=Q(memory_gb__gt=0)),
             models.CheckConstraint(name="gpu_profile_bandwidth", condition=Q(bandwidth_gbps__gt=0)),
-            models.CheckConstraint(name="gpu_profile_tdp", condition=Q(tdp_w__gt=0)),
+            models.CheckConstraint(name="gpu_profile_tdp", condition=Q(tdp_w=None) | Q(tdp_w__gt=0)),
             models.CheckConstraint(
                 name="gpu_profile_fp16_not_below_fp32",
-                condition=Q(fp16_tflops=None) | Q(fp16_tflops__gte=models.F("fp32_tflops")),
+                condition=Q(fp16_tflops=None) | Q(fp32_tflops=None) | Q(fp16_tflops__gte=models.F("fp32_tflops")),
             ),
         ]
 
@@ -81,6 +83,13 @@ class GPUQuerySet(models.QuerySet["GPURegistry"]):
 
     def due_for_retest(self, now: datetime) -> Self:
         return self.rentable().filter(retest_at__lt=now)
+
+    def of_booking(self, booking_id: UUID) -> Self:
+        return self.filter(booking_id=booking_id)
+
+    def visible_to(self, owner_id: UUID) -> Self:
+        """Cards of this owner, and those a running booking lends to it."""
+        return self.filter(Q(owner_id=owner_id) | Q(renter_id=owner_id, state__in=BOOKED))
 
     def locked(self) -> Self:
         return self.order_by("pk").select_for_update(no_key=True)
@@ -116,6 +125,7 @@ class GPURegistry(StatefulModel):
     price_per_hour = AmountField(null=True, default=None, help_text="micro-AIT; what its owner asks by itself.")
     state = models.CharField(max_length=20, choices=GpuState, default=GpuState.REGISTERED)
     reason = models.CharField(max_length=300, blank=True, help_text="Why it is quarantined or offline.")
+    paused = models.BooleanField(default=False, help_text="Its owner took it off the market.")
     booking_id = models.UUIDField(null=True, help_text="The booking that holds it.")
     renter_id = models.UUIDField(null=True)
     verified_at = models.DateTimeField(null=True, help_text="When it last passed a benchmark.")
@@ -124,6 +134,8 @@ class GPURegistry(StatefulModel):
     measured = models.JSONField(default=dict, help_text="Figures of the last benchmark it passed.")
     learned = models.JSONField(default=dict, help_text="Efficiencies and power sweep learned from its measurements.")
     latest = models.JSONField(default=dict, help_text="Its last heartbeat's figures.")
+    announced = models.CharField(max_length=64, blank=True, help_text="SHA-256 of what the market was last told.")
+    seq = models.BigIntegerField(default=0, help_text="How often it was told: a later fact has a larger one.")
     seen_at = models.DateTimeField(default=timezone.now)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 

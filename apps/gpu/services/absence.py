@@ -16,6 +16,11 @@ GAP = "SELECT extract(epoch FROM clock_timestamp() - seen_at) FROM gpu_clock WHE
 TICK = """WITH before AS (SELECT seen_at FROM gpu_clock WHERE id = 1 FOR UPDATE)
 UPDATE gpu_clock SET seen_at = clock_timestamp() FROM before WHERE id = 1
 RETURNING extract(epoch FROM clock_timestamp() - before.seen_at)"""
+# Which minutes of an hour miners could be heard in: what an hour's heartbeats are judged by.
+WATCHING = """INSERT INTO gpu_watchedhour AS w (hour, minutes)
+SELECT date_trunc('hour', t), 1::bigint << extract(minute FROM t)::int FROM (SELECT clock_timestamp() AS t) now
+ON CONFLICT (hour) DO UPDATE SET minutes = w.minutes | excluded.minutes
+WHERE w.minutes | excluded.minutes <> w.minutes"""
 # Miners before leases: the order in which a heartbeat takes them.
 FORGIVE = """UPDATE gpu_miner SET last_heartbeat = last_heartbeat + %(gap)s::float8 * interval '1 second'
 WHERE state IN ('online', 'suspect')"""
@@ -26,6 +31,7 @@ EXTEND = """UPDATE gpu_lease SET lease_until = lease_until + %(gap)s::float8 * i
 def tick(*, away_seconds: int = AWAY_SECONDS) -> float:
     """Note that the doors are open; returns by how many seconds leases were extended because they were not."""
     with atomic(Clock), cursor(Clock) as sql:
+        sql.execute(WATCHING)
         sql.execute(TICK)
         row = sql.fetchone()
         if row is None:  # a restore or a flush took the row away

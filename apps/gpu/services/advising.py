@@ -58,7 +58,10 @@ def _peaks(card: GPURegistry) -> tuple[float, float]:
     """Bytes and operations per second at best: the catalogue's, or what the benchmark implies where it knows none."""
     measured, profile = card.measured, card.profile
     if profile is not None:
-        return profile.bandwidth_gbps * GIGA, (profile.fp16_tflops or profile.fp32_tflops) * TERA
+        peak = profile.fp16_tflops or profile.fp32_tflops or measured.get("fp32_tflops")
+        if peak is None:
+            raise CardUnfit("Its vendor tells no rate, and it was not measured: request a benchmark first.", state=card.state)
+        return profile.bandwidth_gbps * GIGA, peak * TERA
     if "bandwidth_gbps" not in measured:
         raise CardUnfit(
             "No catalogue knows this model, and it was not measured: request a benchmark first.", state=card.state

@@ -22,7 +22,7 @@ from aitbc.core.errors import Conflict
 from apps.gpu import outbound
 from apps.gpu.errors import BackendRefused, LeaseFenced
 from apps.gpu.models import Backend, Miner
-from apps.gpu.services import claim, leases, miners
+from apps.gpu.services import claim, heartbeats, leases, miners
 from apps.gpu.services.roster import known_from
 from apps.gpu.states import MinerState
 
@@ -142,7 +142,7 @@ def _take(backend: Backend, free: int) -> list[claim.Grant]:
 
 def _beat(backend: Backend) -> None:
     miner = backend.miner
-    miners.heartbeat(miners.Caller(miner.owner_id, miner.key_id, "", named=miner.name))
+    heartbeats.take(miners.Caller(miner.owner_id, miner.key_id, "", named=miner.name))
 
 
 def _settle(backend: Backend, grant: claim.Grant, future: Future[Outcome]) -> None:

@@ -26,6 +26,7 @@ from apps.gpu.errors import BenchmarkNotFound, BenchmarkOpen, CardBooked, CardUn
 from apps.gpu.models import GPUBenchmark, GPURegistry, Miner, MinerOrder
 from apps.gpu.services import learning, orders
 from apps.gpu.services.announcements import announce
+from apps.gpu.services.holdings import break_bookings, tell_miners
 from apps.gpu.states import BOOKED, RENTABLE, BenchmarkState, GpuState
 
 DUE = timedelta(minutes=30)  # a miner with work in hand measures when it has ended
@@ -156,7 +157,8 @@ def _check_fit(card: GPURegistry) -> None:
 def _task(card: GPURegistry, nonce: str) -> Task:
     if card.kind == GPURegistry.Kind.CPU:
         return challenge.cpu_task(nonce, memory_mb=card.memory_mb)
-    fp32 = card.profile.fp32_tflops if card.profile else card.measured.get("fp32_tflops", CPU_TFLOPS)
+    told = card.profile.fp32_tflops if card.profile else None
+    fp32 = float(told or card.measured.get("fp32_tflops", CPU_TFLOPS))
     return challenge.gpu_task(nonce, memory_mb=card.memory_mb, fp32_tflops=fp32)
 
 
@@ -221,7 +223,9 @@ def _exposed(benchmark: GPUBenchmark, why: str) -> None:
     reason = f"benchmark: {why}"[:300]
     advance_many(GPURegistry, [card.pk], GpuState.QUARANTINED, actor="benchmark", reason=reason, retest_at=None)
     GPURegistry.objects.filter(pk=card.pk).update(verified_at=None, reason=reason)
+    break_bookings([card.pk], "quarantined")
     announce([card.pk])
+    tell_miners([card.miner_id])
 
 
 def _unproven(benchmark: GPUBenchmark, why: str) -> None:

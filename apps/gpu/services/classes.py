@@ -64,6 +64,10 @@ class Catalogue:
         """What a waiting miner listens to: the classes it fits."""
         return [f"work:{class_id}" for class_id in self.fitting(miner, version)]
 
+    def booking_of(self, class_id: int) -> str | None:
+        """The booking that jobs of this class belong to, if any."""
+        return (self.requirements.get(class_id) or {}).get("booking_id")
+
     def learn(self, seen: Iterable[int]) -> None:
         """Read the table again when a class is unknown here or the copy has grown old."""
         unknown = any(class_id not in self.requirements for class_id in seen)

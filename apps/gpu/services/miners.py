@@ -8,44 +8,27 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import orjson
 from django.db import IntegrityError
 from django.db.models import F
 from django.utils import timezone
 
-from aitbc.core.db import atomic, cursor, on_commit
+from aitbc.core.db import atomic, on_commit
 from aitbc.core.errors import Invalid, StateConflict
 from aitbc.core.states import begin
 from apps.gpu.capabilities import Offer, normalise
 from apps.gpu.errors import MinerBusy, MinerNotFound
-from apps.gpu.models import Lease, Miner
-from apps.gpu.services import absence, classes, leases, registry
+from apps.gpu.models import Lease, Miner, Reservation
+from apps.gpu.services import classes, presence, registry
 from apps.gpu.services.roster import ROSTER, Known
 from apps.gpu.services.work import wake_up
 from apps.gpu.states import MinerState
 
 MOST_CONCURRENT = 1024
-
-# One statement a heartbeat: the miner's liveness, and its leases pushed on (those it names, if it names any).
-BEAT = """WITH beat AS (
-  UPDATE gpu_miner SET last_heartbeat = clock_timestamp(), metrics = coalesce(%(metrics)s::jsonb, metrics)
-  WHERE id = %(miner)s::uuid RETURNING state
-), alive AS (
-  UPDATE gpu_lease SET started_at = coalesce(started_at, clock_timestamp()), suspect_at = NULL,
-    lease_until = CASE WHEN cancel_at IS NULL
-      THEN greatest(lease_until, least(execute_by, clock_timestamp() + heartbeat_seconds * interval '1 second'))
-      ELSE lease_until END
-  WHERE miner_id = %(miner)s::uuid AND state = 'leased' AND lease_until > clock_timestamp()
-    AND (%(jobs)s::uuid[] IS NULL OR job_id = ANY (%(jobs)s::uuid[]))
-  RETURNING job_id, attempt, lease_until, cancel_at IS NOT NULL AS stop,
-    execute_by - clock_timestamp() < 2 * heartbeat_seconds * interval '1 second' AS closing
-)
-SELECT (SELECT state FROM beat), alive.* FROM (SELECT 1) one LEFT JOIN alive ON true"""
 
 
 @dataclass(frozen=True)
@@ -61,16 +44,6 @@ class Caller:
     def own_name(self) -> str:
         """The name of a miner that never gave one: of its key only the public prefix is shown."""
         return f"miner-{self.key_prefix}"
-
-
-@dataclass(frozen=True)
-class Pulse:
-    """The exchange's answer to a heartbeat."""
-
-    miner: Known
-    leases: list[dict[str, Any]] = field(default_factory=list)
-    cancel: list[str] = field(default_factory=list)
-    checkpoint: list[str] = field(default_factory=list)
 
 
 def find(caller: Caller) -> Miner | None:
@@ -117,7 +90,9 @@ def register(caller: Caller, *, capabilities: Any = None, concurrency: int | Non
             raise MinerNotFound()
     with atomic(Miner):
         if miner.state != MinerState.ONLINE:
-            miner.advance(MinerState.ONLINE, actor=f"key:{caller.key_prefix}", reason="registered again")
+            fresh: dict[str, Any] = {"judged_until": next_hour()} if miner.state == MinerState.DEREGISTERED else {}
+            miner.advance(MinerState.ONLINE, actor=f"key:{caller.key_prefix}", reason="registered again", **fresh)
+            presence.follow([miner.pk], actor=f"miner:{miner.pk}")
         Miner.objects.filter(pk=miner.pk).update(
             key_id=caller.key_id, session=secrets.token_hex(16), last_heartbeat=timezone.now()
         )
@@ -154,63 +129,26 @@ def recognise(caller: Caller) -> Known:
     return ROSTER.put(key, miner)
 
 
-def heartbeat(
-    caller: Caller,
-    *,
-    metrics: Mapping[str, Any] | None = None,
-    running: list[UUID] | None = None,
-    reports: list[leases.Report] | None = None,
-) -> Pulse:
-    """Note that a miner lives and push its leases on; answers what it should stop, and what it should save.
-
-    `running` is what the miner says it works on. What it names and does not hold, it is told to stop; what it holds
-    and does not name, is not pushed on (it may have restarted and forgotten). None means that it does not say.
-    """
-    miner = recognise(caller)
-    values = {"miner": miner.pk, "metrics": orjson.dumps(metrics).decode() if metrics else None, "jobs": running}
-    rows = _beat(values)
-    if _lost(running, rows) and absence.was_noticed():
-        rows = _beat(values)
-    if rows[0][0] in (None, MinerState.SUSPECT, MinerState.OFFLINE, MinerState.DEREGISTERED):
-        ROSTER.drop({miner.pk})
-        miner = recognise(caller)
-    if reports:
-        leases.report(miner_id=miner.pk, reports=reports)
-    held = [row[1:] for row in rows if row[1] is not None]
-    lost = _lost(running, rows)
-    return Pulse(
-        miner=miner,
-        leases=[{"job_id": str(job), "attempt": attempt, "lease_until": until} for job, attempt, until, *_ in held],
-        cancel=sorted([str(job) for job, _, _, stop, _ in held if stop] + [str(job) for job in lost]),
-        checkpoint=[str(job) for job, _, _, stop, closing in held if closing and not stop],
-    )
-
-
-def _beat(values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    with cursor(Miner) as sql:
-        sql.execute(BEAT, values)
-        return list(sql.fetchall())
-
-
-def _lost(running: list[UUID] | None, rows: list[tuple[Any, ...]]) -> set[UUID]:
-    """What the miner works on and does not hold."""
-    return set(running or ()) - {job_id for _, job_id, *_ in rows}
-
-
 def deregister(miner: Miner, *, drain: bool = False, force: bool = False, actor: str) -> Miner:
-    """Take a miner out of service. With leases it must drain (finish them), or be forced (they expire at once)."""
+    """Take a miner out of service. With leases or bookings it must drain (finish them), or be forced (they end)."""
     with atomic(Miner):
         miner = Miner.objects.select_for_update(no_key=True).get(pk=miner.pk)
         live = Lease.objects.live().of_miner(miner.pk).count()
-        if live and not (drain or force):
-            raise MinerBusy(f"It holds {live} leases; pass drain=1 to let it finish them.", leases=live)
-        target = MinerState.DRAINING if live and drain and not force else MinerState.DEREGISTERED
+        booked = Reservation.objects.open().of_miner(miner.pk).count()
+        if (live or booked) and not (drain or force):
+            raise MinerBusy(
+                f"It holds {live} leases and {booked} bookings; pass drain=1 to let it finish them.",
+                leases=live,
+                bookings=booked,
+            )
+        target = MinerState.DRAINING if (live or booked) and drain and not force else MinerState.DEREGISTERED
         if miner.state == MinerState.DEREGISTERED:
             raise StateConflict("The miner is deregistered already.", state=miner.state, allowed=[MinerState.ONLINE])
         if miner.state != target:
             miner.advance(target, actor=actor, reason="forced" if force else "deregistered", changed_at=timezone.now())
         if live and force:
             Lease.objects.live().of_miner(miner.pk).update(lease_until=timezone.now(), code="miner_gone")
+        presence.follow([miner.pk], actor=actor)
     ROSTER.drop({miner.pk})
     return miner
 
@@ -230,6 +168,7 @@ def _create(caller: Caller, capabilities: Any, offer: Offer, slots: int) -> Mine
         key_id=caller.key_id,
         name=caller.named or caller.own_name,
         session=secrets.token_hex(16),
+        judged_until=next_hour(),
     )
     try:
         with atomic(Miner):
@@ -252,7 +191,7 @@ def _store_offer(miner: Miner, capabilities: Any, offer: Offer, slots: int) -> N
         capability_version=F("capability_version") + 1,
         changed_at=timezone.now(),
     )
-    registry.keep_in_step(miner, offer.gpus, actor=f"miner:{miner.pk}")
+    registry.keep_in_step(Miner.objects.get(pk=miner.pk), offer.devices, actor=f"miner:{miner.pk}")
     ROSTER.drop({miner.pk})
     on_commit(Miner, lambda: _noticed(miner.pk))
 
@@ -265,10 +204,13 @@ def _noticed(miner_id: UUID) -> None:
 
 def _revive(miner: Miner) -> None:
     now: datetime = timezone.now()
+    actor = f"miner:{miner.pk}"
+    away = miner.state == MinerState.OFFLINE
     try:
-        miner.advance(
-            MinerState.ONLINE, actor=f"miner:{miner.pk}", reason="heard again", last_heartbeat=now, changed_at=now
-        )
+        with atomic(Miner):
+            miner.advance(MinerState.ONLINE, actor=actor, reason="heard again", last_heartbeat=now, changed_at=now)
+            if away:
+                presence.follow([miner.pk], actor=actor)
     except StateConflict:
         if miner.state != MinerState.ONLINE:  # refreshed: another request of this miner may have been faster
             raise
@@ -278,6 +220,11 @@ def _slots(concurrency: int | None, capabilities: Any) -> int:
     claimed = capabilities.get("max_concurrent_jobs") if isinstance(capabilities, Mapping) else None
     slots = concurrency if concurrency is not None else claimed
     return min(max(int(slots), 1), MOST_CONCURRENT) if isinstance(slots, int) and not isinstance(slots, bool) else 1
+
+
+def next_hour() -> datetime:
+    """The first full hour that can be judged of a miner that comes now."""
+    return timezone.now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
 
 
 def _as_uuid(text: str) -> UUID | None:

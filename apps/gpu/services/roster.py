@@ -15,7 +15,7 @@ from uuid import UUID
 from aitbc.core import params
 from aitbc.core.db import cursor
 from apps.gpu.capabilities import Offer
-from apps.gpu.matching import Candidate
+from apps.gpu.matching import Candidate, Holding
 from apps.gpu.models import Miner
 
 REREAD_SECONDS = 1.0
@@ -35,12 +35,19 @@ class Known:
     state: str
     concurrency: int
     version: int
+    attention: int
     candidate: Candidate
 
 
 def candidate_of(miner: Miner) -> Candidate:
     rate = params.get("jobs.reference_rate") if miner.price is None else miner.price
-    return Candidate(id=str(miner.pk), offer=Offer.from_json(miner.offer), rate=rate, reputation=miner.reputation)
+    return Candidate(
+        id=str(miner.pk),
+        offer=Offer.from_json(miner.offer),
+        rate=rate,
+        reputation=miner.reputation,
+        holding=Holding.from_json(miner.booked),
+    )
 
 
 def known_from(miner: Miner) -> Known:
@@ -51,6 +58,7 @@ def known_from(miner: Miner) -> Known:
         state=miner.state,
         concurrency=miner.concurrency,
         version=miner.capability_version,
+        attention=miner.attention,
         candidate=candidate_of(miner),
     )
 

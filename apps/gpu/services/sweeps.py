@@ -6,7 +6,9 @@ two sweeps at once do no harm. Nothing is judged while the exchange itself is aw
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
@@ -16,7 +18,8 @@ from aitbc.core.db import atomic, cursor, on_commit
 from aitbc.core.messaging import emit
 from aitbc.core.states import advance_many
 from apps.gpu.events import LeaseExpired
-from apps.gpu.models import Lease, Miner
+from apps.gpu.models import Lease, Miner, Reservation
+from apps.gpu.services import presence
 from apps.gpu.services.work import wake_up
 from apps.gpu.states import MinerState
 
@@ -106,22 +109,28 @@ def watch_miners() -> dict[str, int]:
     now, beat = timezone.now(), timedelta(seconds=params.get("miner.heartbeat_s"))
     lost_after = params.get("miner.offline_misses") * beat
     live = Lease.objects.live().filter(miner_id=OuterRef("pk"))
-    drained = Miner.objects.filter(~Exists(live), state=MinerState.DRAINING)
+    booked = Reservation.objects.held().filter(miner_id=OuterRef("pk"))
+    drained = Miner.objects.filter(~Exists(live), ~Exists(booked), state=MinerState.DRAINING)
     return {
         "offline": _silent(MinerState.SUSPECT, MinerState.OFFLINE, now - lost_after),
         "suspect": _silent(MinerState.ONLINE, MinerState.SUSPECT, now - min(2 * beat, lost_after)),
-        "deregistered": len(
-            advance_many(
-                Miner,
-                list(drained.values_list("pk", flat=True)[:BATCH]),
-                MinerState.DEREGISTERED,
-                actor="sweep",
-                reason="drained",
-                sources=[MinerState.DRAINING],
-                changed_at=now,
-            )
-        ),
+        "deregistered": _drained(drained.values_list("pk", flat=True)[:BATCH]),
     }
+
+
+def _drained(miner_ids: Iterable[UUID]) -> int:
+    with atomic(Miner):
+        left = advance_many(
+            Miner,
+            list(miner_ids),
+            MinerState.DEREGISTERED,
+            actor="sweep",
+            reason="drained",
+            sources=[MinerState.DRAINING],
+            changed_at=timezone.now(),
+        )
+        presence.follow(left, actor="sweep")
+    return len(left)
 
 
 def judge_reputation(*, since_seconds: int = 300) -> int:
@@ -134,14 +143,17 @@ def judge_reputation(*, since_seconds: int = 300) -> int:
 def _silent(state: MinerState, to: MinerState, since: datetime) -> int:
     """Move miners not heard since; a heartbeat that arrives meanwhile keeps its miner where it is."""
     silent = Miner.objects.filter(state=state, last_heartbeat__lt=since, backend=None).values_list("pk", flat=True)
-    moved = advance_many(
-        Miner,
-        list(silent[:BATCH]),
-        to,
-        actor="sweep",
-        reason=f"not heard since {since:%H:%M:%S}",
-        sources=[state],
-        where={"last_heartbeat__lt": since},
-        changed_at=timezone.now(),
-    )
+    with atomic(Miner):
+        moved = advance_many(
+            Miner,
+            list(silent[:BATCH]),
+            to,
+            actor="sweep",
+            reason=f"not heard since {since:%H:%M:%S}",
+            sources=[state],
+            where={"last_heartbeat__lt": since},
+            changed_at=timezone.now(),
+        )
+        if to == MinerState.OFFLINE:
+            presence.follow(moved, actor="sweep")
     return len(moved)

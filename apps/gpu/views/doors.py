@@ -39,7 +39,7 @@ from apps.gpu.serializers_answers import (
     PulseSerializer,
     RegisteredSerializer,
 )
-from apps.gpu.services import claim, classes, leases, miners, orders
+from apps.gpu.services import claim, classes, heartbeats, leases, miners
 from apps.gpu.services.roster import Known
 
 MINER = "miner"
@@ -124,13 +124,15 @@ class MinerDoorViewSet(MinerIdentity):
     def heartbeat(self, request: Request) -> Response:
         """Say that the miner lives and what it works on; hear what to stop."""
         body = self.body()
-        jobs = self.validated(HeartbeatSerializer, {"jobs": body.get("jobs")} if "jobs" in body else {}).get("jobs")
+        read = self.validated(HeartbeatSerializer, {k: body[k] for k in ("jobs", "bookings_ready") if k in body})
+        jobs = read.get("jobs")
         told = [job for job in jobs or [] if job.get("progress") is not None]
-        pulse = miners.heartbeat(
+        pulse = heartbeats.take(
             self.caller(body),
             metrics=dialects.metrics_of(plain(body)),
             running=None if jobs is None else [job["job_id"] for job in jobs],
             reports=[leases.Report(job["job_id"], job["progress"], job.get("note") or "") for job in told],
+            bookings_ready=read.get("bookings_ready"),
         )
         return self.answer(
             {
@@ -140,7 +142,9 @@ class MinerDoorViewSet(MinerIdentity):
                 "cancel": pulse.cancel,
                 "checkpoint": pulse.checkpoint,
                 "leases": pulse.leases,
-                "orders": orders.told(pulse.miner.pk),
+                "bookings": pulse.bookings,
+                "orders": pulse.orders,
+                "attention": pulse.attention,
             }
         )
 
@@ -157,7 +161,7 @@ class MinerDoorViewSet(MinerIdentity):
         asked = {
             name: value
             for name, value in {**request.query_params.dict(), **body}.items()
-            if name in ("max_wait_seconds", "max_jobs")
+            if name in ("max_wait_seconds", "max_jobs", "attention")
         }
         data = self.validated(PollSerializer, asked)
         woken = time.monotonic() if is_replay(request) else None
@@ -168,7 +172,9 @@ class MinerDoorViewSet(MinerIdentity):
             known = miners.recognise(caller)
             found = claim.claim(known, n=n, newer_than=woken)
         if found.grants:
-            return self._handed(found.grants, many=n > 1)
+            return self._handed(known, found.grants, many=n > 1)
+        if heartbeats.is_asked_for(known, heard=data.get("attention"), woken=woken is not None):
+            return self.answer({"job_id": None, "jobs": [], "beat_now": True})
         empty = (
             HttpResponse(b"null", content_type="application/json")
             if request.method == "GET"
@@ -244,8 +250,8 @@ class MinerDoorViewSet(MinerIdentity):
         miner_id = None if caller.named is None else miners.id_of(caller)
         return leases.Holder(caller.owner_id, miner_id, attempt)
 
-    def _handed(self, grants: list[claim.Grant], *, many: bool) -> HttpResponseBase:
-        jobs = [self._job(grant) for grant in grants]
+    def _handed(self, known: Known, grants: list[claim.Grant], *, many: bool) -> HttpResponseBase:
+        jobs = [{**self._job(grant), **_cards_for(known, grant)} for grant in grants]
         answer = self.answer({**jobs[0], "jobs": jobs} if many else jobs[0])
         since = min(grant.granted_at for grant in grants).isoformat().replace("+00:00", "Z")
         door = self.request.path.rsplit("/", 1)[0]
@@ -274,6 +280,16 @@ class MinerDoorViewSet(MinerIdentity):
                 "url": f"{door}/{job_id}/input",
             }
         return told
+
+
+def _cards_for(known: Known, grant: claim.Grant) -> dict[str, Any]:
+    """Which cards a job may use: its booking's; or, on a miner with booked cards, those that are not."""
+    booking_id = classes.CATALOGUE.booking_of(grant.class_id)
+    candidate = known.candidate
+    if not booking_id and not candidate.holding.hidden:
+        return {}
+    uuids = [card.uuid for card in candidate.cards_for(booking_id) if card.uuid]
+    return {"gpu_uuids": uuids, **({"booking_id": booking_id} if booking_id else {})}
 
 
 def pace() -> dict[str, int]:

@@ -11,6 +11,7 @@ class Migration(migrations.Migration):
     operations = [
         append_only("trading_escrowevent"),
         append_only("trading_bondevent"),
+        append_only("trading_topup"),
         no_truncate("trading_escrow"),
         no_truncate("trading_bond"),
     ]

@@ -1,0 +1,90 @@
+"""Bookings as gpu sees them: which cards are whose, from when on; and in which minutes miners were heard."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+
+class ReservationQuerySet(models.QuerySet["Reservation"]):
+    def open(self) -> Self:
+        return self.filter(closed_at=None)
+
+    def held(self) -> Self:
+        return self.open().exclude(held_at=None)
+
+    def of_miner(self, miner_id: UUID) -> Self:
+        return self.filter(miner_id=miner_id)
+
+    def over_card(self, gpu_id: UUID) -> Self:
+        return self.filter(gpu_ids__contains=[gpu_id])
+
+    def due(self, now: datetime) -> Self:
+        """Its time has come, and its cards are not set aside yet."""
+        return self.open().filter(held_at=None, starts_at__lte=now)
+
+    def locked(self) -> Self:
+        return self.order_by("pk").select_for_update(no_key=True)
+
+
+class Reservation(models.Model):
+    """One booking of a miner's cards. The marketplace owns its state; here stands what was done about it, and when."""
+
+    booking_id = models.UUIDField(primary_key=True, editable=False)
+    renter_id = models.UUIDField()
+    provider_id = models.UUIDField()
+    miner_id = models.UUIDField()
+    gpu_ids = ArrayField(models.UUIDField())
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    held_at = models.DateTimeField(null=True, help_text="Its cards are set aside since.")
+    ready_at = models.DateTimeField(null=True, help_text="The miner said that they are ready.")
+    started_at = models.DateTimeField(null=True, help_text="The renter has them since.")
+    broken_at = models.DateTimeField(null=True, help_text="A card of it was lost, and the marketplace told.")
+    closed_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = ReservationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(name="gpu_reservation_open", fields=["miner_id"], condition=Q(closed_at=None)),
+            models.Index(name="gpu_reservation_due", fields=["starts_at"], condition=Q(closed_at=None, held_at=None)),
+            GinIndex(name="gpu_reservation_cards", fields=["gpu_ids"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"booking {self.booking_id}"
+
+
+class MinerHour(models.Model):
+    """In which minutes of an hour a miner was heard: bit n is minute n. The heartbeat itself writes it."""
+
+    id = models.BigAutoField(primary_key=True)
+    miner_id = models.UUIDField()
+    hour = models.DateTimeField()
+    minutes = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(name="gpu_minerhour_once", fields=["hour", "miner_id"])]
+
+    def __str__(self) -> str:
+        return f"{self.miner_id} {self.hour:%Y-%m-%d %H}h: {self.minutes.bit_count()} minutes"
+
+
+class WatchedHour(models.Model):
+    """In which minutes of an hour the exchange was there to hear anybody: silence counts in no other."""
+
+    hour = models.DateTimeField(primary_key=True)
+    minutes = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H}h: {self.minutes.bit_count()} minutes"

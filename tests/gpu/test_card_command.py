@@ -1,0 +1,56 @@
+"""`manage.py gpu`: cards from the shell, through a real socket."""
+
+import io
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from tests.gpu.rigs import CARD, M, beat, register, the_card
+
+
+@pytest.fixture
+def gpu(live_server, miner_api):
+    """Run the command with the miner's key; returns what it printed."""
+
+    def run(*words):
+        out = io.StringIO()
+        call_command("gpu", *words, "--url", live_server.url, "--key", miner_api.secret, stdout=out)
+        return out.getvalue()
+
+    return run
+
+
+@pytest.mark.transaction
+def test_cards_from_the_shell(gpu, miner_api):
+    assert "no cards" in gpu("list")
+    register(miner_api, cards=[CARD])
+    card = the_card()
+    beat(miner_api, metrics={"gpus": [{"uuid": "GPU-1", "utilization": 42}]})
+
+    assert [one["model"] for one in json.loads(gpu("list", "--model", "4090", "--json"))["items"]] == [
+        "GeForce RTX 4090"
+    ]
+    assert "rig" in gpu("list") and "no cards" in gpu("list", "--state", "busy")
+    assert "RTX 4090" in gpu("show", str(card.pk)) and "42" in gpu("show", str(card.pk))
+    assert "0.450000" in gpu("price", str(card.pk), "0.45")
+    assert "offline" in gpu("switch", str(card.pk), "off") and "registered" in gpu("switch", str(card.pk), "on")
+    with pytest.raises(CommandError, match="(?s)price_per_hour.*HTTP 400"):
+        gpu("price", str(card.pk), "banana")
+    with pytest.raises(CommandError, match="HTTP 404"):
+        gpu("show", "01000000-0000-7000-8000-000000000000")
+    assert "retired" in gpu("retire", str(card.pk))
+
+
+@pytest.mark.transaction
+def test_scans_and_models_from_the_shell(gpu, miner_api):
+    register(miner_api)
+
+    asked = json.loads(gpu("scan", "rig", "--wait", "0", "--json"))
+    assert "not answered yet" in gpu("scan", "rig", "--wait", "0")
+    miner_api.json("POST", f"{M}/orders/{asked['order_id']}", {"gpus": [CARD]}, status=200)
+
+    assert len(json.loads(gpu("models", "--architecture", "ada_lovelace", "--min-memory-gb", "24", "--json"))) == 7
+    assert "no such model" in gpu("models", "--q", "banana")
+    with pytest.raises(CommandError, match="(?s)turing.*HTTP 400"):
+        gpu("models", "--architecture", "banana")
