@@ -49,6 +49,18 @@ class ToldOrderSerializer(serializers.Serializer[Any]):
     due_at = serializers.DateTimeField()
 
 
+class ToldBookingSerializer(serializers.Serializer[Any]):
+    """What is booked of the miner's cards; it says `bookings_ready` once they are ready for the renter."""
+
+    booking_id = serializers.UUIDField()
+    gpu_ids = serializers.ListField(child=serializers.UUIDField())
+    gpu_uuids = serializers.ListField(child=serializers.CharField())
+    places = serializers.ListField(child=serializers.IntegerField(), help_text="Positions in the miner's own list.")
+    starts_at = serializers.DateTimeField()
+    ends_at = serializers.DateTimeField()
+    ready = serializers.BooleanField()
+
+
 class PulseSerializer(PaceSerializer):
     """The answer to a heartbeat: which jobs to stop, which to write a checkpoint of, which are still held."""
 
@@ -57,7 +69,9 @@ class PulseSerializer(PaceSerializer):
     cancel = serializers.ListField(child=serializers.UUIDField())
     checkpoint = serializers.ListField(child=serializers.UUIDField())
     leases = HeldSerializer(many=True)
+    bookings = ToldBookingSerializer(many=True)
     orders = ToldOrderSerializer(many=True)
+    attention = serializers.IntegerField(help_text="Send it with a poll: a larger one here means, beat at once.")
 
 
 class InputSerializer(serializers.Serializer[Any]):
@@ -83,12 +97,24 @@ class AssignedJobSerializer(serializers.Serializer[Any]):
     heartbeat_seconds = serializers.IntegerField(help_text="How often to send a sign of life while it runs.")
     timeout_seconds = serializers.IntegerField(help_text="The longest it may run.")
     input = InputSerializer(required=False)
+    booking_id = serializers.UUIDField(required=False, help_text="The booking that this job belongs to.")
+    gpu_uuids = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="The only cards it may use; absent: any."
+    )
 
 
 class AssignedSerializer(AssignedJobSerializer):
     """The first job taken; with `max_jobs` above 1 all of them are in `jobs`."""
 
     jobs = AssignedJobSerializer(many=True, required=False)
+
+
+class CalledSerializer(serializers.Serializer[Any]):
+    """No work, but an order or a booking: beat at once. Only a poll that sent `attention` is answered so."""
+
+    job_id = serializers.UUIDField(allow_null=True, help_text="Always null.")
+    jobs = serializers.ListField(child=serializers.UUIDField(), help_text="Always empty.")
+    beat_now = serializers.BooleanField()
 
 
 class AcceptedSerializer(serializers.Serializer[Any]):

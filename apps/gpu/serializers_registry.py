@@ -13,7 +13,7 @@ from apps.gpu.services.registry import SWITCHES
 from apps.gpu.states import BOOKED, RENTABLE, GpuState, OrderState
 
 
-class ProfileSerializer(ResourceSerializer):
+class GpuProfileSerializer(ResourceSerializer):
     """A model of card; figures are its vendor's, peaks are dense. Null: the vendor does not say."""
 
     gpu_model = serializers.CharField(source="model", read_only=True)
@@ -142,7 +142,7 @@ class CardChangeSerializer(LenientSerializer):
     status = serializers.CharField(required=False, max_length=20, help_text=" | ".join(sorted(SWITCHES)))
 
 
-class ReasonSerializer(StrictSerializer):
+class GpuReasonSerializer(StrictSerializer):
     reason = serializers.CharField(max_length=300)
 
 
@@ -193,7 +193,7 @@ class ScanSerializer(serializers.Serializer[Any]):
     ask_again = serializers.CharField(required=False, help_text="Where the answer will be; only while it is open.")
 
 
-class OrderSerializer(ResourceSerializer):
+class MinerOrderSerializer(ResourceSerializer):
     """What a miner was asked to do, and what came of it."""
 
     order_id = serializers.UUIDField(source="pk", read_only=True)
@@ -231,7 +231,7 @@ class QueueSerializer(serializers.Serializer[Any]):
     at_least = serializers.BooleanField(help_text="There are more than are counted here.")
 
 
-class StatusSerializer(serializers.Serializer[Any]):
+class GpuStatusSerializer(serializers.Serializer[Any]):
     """How the gpu domain fares: counted, not declared."""
 
     status = serializers.ChoiceField(["operational", "degraded"])

@@ -9,7 +9,7 @@ from apps.marketplace.views.analytics import AnalyticsViewSet, PriceCellViewSet,
 figures, provider = AnalyticsViewSet.as_view, ProviderViewSet.as_view
 
 urlpatterns = [
-    path("v1/marketplace/analytics", figures({"get": "summary"}), name="analytics"),
+    path("v1/marketplace/analytics", figures({"get": "glance"}), name="analytics"),
     path("v1/marketplace/analytics/summary", figures({"get": "summary"}), name="analytics-summary"),
     path("v1/marketplace/analytics/prices", figures({"get": "prices"}), name="analytics-prices"),
     path("v1/marketplace/analytics/utilisation", figures({"get": "utilisation"}), name="analytics-utilisation"),

@@ -60,7 +60,7 @@ def _peaks(card: GPURegistry) -> tuple[float, float]:
     if profile is not None:
         peak = profile.fp16_tflops or profile.fp32_tflops or measured.get("fp32_tflops")
         if peak is None:
-            raise CardUnfit("Its vendor tells no rate, and it was not measured: request a benchmark first.", state=card.state)
+            raise CardUnfit("Its vendor tells no rate; request a benchmark first.", state=card.state)
         return profile.bandwidth_gbps * GIGA, peak * TERA
     if "bandwidth_gbps" not in measured:
         raise CardUnfit(

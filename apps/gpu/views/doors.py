@@ -11,7 +11,7 @@ from uuid import UUID
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, PolymorphicProxySerializer, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -34,7 +34,6 @@ from apps.gpu.serializers import (
 )
 from apps.gpu.serializers_answers import (
     AcceptedSerializer,
-    AssignedSerializer,
     JobGivenUpSerializer,
     PulseSerializer,
     RegisteredSerializer,
@@ -48,8 +47,9 @@ MINER_ID = OpenApiParameter(
     "X-Miner-ID", location=OpenApiParameter.HEADER, required=False, description="Selects one of the key owner's miners."
 )
 IDENTITY = [MINER_ID, OpenApiParameter("miner_id", required=False, description="The same, as a query parameter.")]
+WORK = PolymorphicProxySerializer("Polled", [AssignedSerializer, CalledSerializer], resource_type_field_name=None)
 WORK_OR_NULL = OpenApiResponse(
-    {"oneOf": [{"$ref": "#/components/schemas/Assigned"}, {"type": "null"}]}, description="Work, or null."
+    {"oneOf": [{"$ref": "#/components/schemas/Polled"}, {"type": "null"}]}, description="Work, a call, or null."
 )
 NO_WORK = OpenApiResponse(description="Nothing fits at the moment.")
 
@@ -151,7 +151,7 @@ class MinerDoorViewSet(MinerIdentity):
     @extend_schema(
         methods=["POST"],
         request=PollSerializer,
-        responses={200: AssignedSerializer, 204: NO_WORK, **NOT_THERE},
+        responses={200: WORK, 204: NO_WORK, **NOT_THERE},
         parameters=IDENTITY,
     )
     @extend_schema(methods=["GET"], responses={200: WORK_OR_NULL, **NOT_THERE}, parameters=[*IDENTITY, PollSerializer])

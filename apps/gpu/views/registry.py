@@ -28,18 +28,18 @@ from apps.gpu.serializers_registry import (
     CardRegisterSerializer,
     CardSerializer,
     DiscoveredSerializer,
+    GpuProfileSerializer,
+    GpuReasonSerializer,
+    GpuStatusSerializer,
     MetricsAskedSerializer,
     MetricsSerializer,
+    MinerOrderSerializer,
     MoveSerializer,
     OrderAnswerSerializer,
-    OrderSerializer,
     OrderTakenSerializer,
     ProfileFilterSerializer,
-    ProfileSerializer,
-    ReasonSerializer,
     ScanAskedSerializer,
     ScanSerializer,
-    StatusSerializer,
 )
 from apps.gpu.services import catalogue, claims, miners, orders, registry, status
 from apps.gpu.states import OrderState
@@ -173,10 +173,10 @@ class CardViewSet(mixins.ListModelMixin, CardIdentity):
         moves = GPUTransition.objects.filter(subject_id=self.card(gpu).pk).order_by("-seq")[:200]
         return self.answer(moves, serializer=MoveSerializer)
 
-    @extend_schema(request=ReasonSerializer, responses=CardChangedSerializer)
+    @extend_schema(request=GpuReasonSerializer, responses=CardChangedSerializer)
     def release(self, request: Request, gpu: str) -> Response:
         """Believe a card in quarantine (operators only), with the reason."""
-        data = self.validated(ReasonSerializer)
+        data = self.validated(GpuReasonSerializer)
         card = claims.release(self.card(gpu), reason=data["reason"], actor=self.known_as())
         return self.answer({**CardSerializer(card).data, "message": f"Released; it is {card.state}."})
 
@@ -187,11 +187,11 @@ class EdgeGpuViewSet(CardIdentity):
     required_scopes: ClassVar[dict[str, Scopes]] = {"profiles": PUBLIC, "metrics": READERS, "scan": OWNERS}
     pagination_class = None
 
-    @extend_schema(responses=ProfileSerializer(many=True), parameters=[ProfileFilterSerializer])
+    @extend_schema(responses=GpuProfileSerializer(many=True), parameters=[ProfileFilterSerializer])
     def profiles(self, request: Request) -> Response:
         """The models of card that the exchange knows, by vendor and model."""
         asked = self.filters(ProfileFilterSerializer)
-        return self.answer(_profiles(asked), serializer=ProfileSerializer)
+        return self.answer(_profiles(asked), serializer=GpuProfileSerializer)
 
     @extend_schema(responses=MetricsSerializer(many=True), parameters=[MetricsAskedSerializer])
     def metrics(self, request: Request, gpu: str) -> Response:
@@ -233,14 +233,14 @@ class OrderViewSet(MinerIdentity):
     pagination_class = None
     body_limits: ClassVar[dict[str, int]] = {"answer_order": 256 * 1024}
 
-    @extend_schema(responses=OrderSerializer)
+    @extend_schema(responses=MinerOrderSerializer)
     def retrieve(self, request: Request, pk: UUID) -> Response:
         """An order and, once there is one, its answer."""
         rows = MinerOrder.objects.select_related("miner").filter(pk=pk)
         order = (rows if self.actor.may("operator") else rows.filter(miner__owner_id=self.actor.pk)).first()
         if order is None:
             raise OrderNotFound()
-        return self.answer(order, serializer=OrderSerializer)
+        return self.answer(order, serializer=MinerOrderSerializer)
 
     @extend_schema(request=OrderAnswerSerializer, responses=OrderTakenSerializer)
     def answer_order(self, request: Request, pk: UUID) -> Response:
@@ -257,10 +257,10 @@ class StatusViewSet(DomainViewSet):
     required_scopes: ClassVar[dict[str, Scopes]] = {"read_status": PUBLIC}
     pagination_class = None
 
-    @extend_schema(responses=StatusSerializer)
+    @extend_schema(responses=GpuStatusSerializer)
     def read_status(self, request: Request) -> Response:
         """Miners and cards by state, cards by model, the depth of the queue: counted now."""
-        return self.answer(status.read(), serializer=StatusSerializer)
+        return self.answer(status.read(), serializer=GpuStatusSerializer)
 
 
 def _profiles(asked: dict[str, Any]) -> QuerySet[ConsumerGPUProfile]:

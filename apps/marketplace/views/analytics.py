@@ -47,7 +47,7 @@ class AnalyticsViewSet(DomainViewSet):
     """Figures of the market as a whole."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = dict.fromkeys(
-        ("prices", "utilisation", "liquidity", "summary", "performance", "suggest"), PUBLIC
+        ("prices", "utilisation", "liquidity", "glance", "summary", "performance", "suggest"), PUBLIC
     )
 
     @extend_schema(parameters=[SpanQuerySerializer], responses=PricesSerializer, filters=False)
@@ -89,6 +89,11 @@ class AnalyticsViewSet(DomainViewSet):
             "average_price": (average or 0) / MICRO,
         }
         return self.answer({"since": since, **found, **old}, serializer=SummarySerializer)
+
+    @extend_schema(parameters=[PeriodQuerySerializer], responses=SummarySerializer, filters=False)
+    def glance(self, request: Request) -> Response:
+        """The summary, at the path that older clients know."""
+        return self.summary(request)
 
     @extend_schema(parameters=[PeriodQuerySerializer], responses=PerformanceSerializer, filters=False)
     def performance(self, request: Request) -> Response:
