@@ -34,6 +34,8 @@ from apps.gpu.serializers import (
 )
 from apps.gpu.serializers_answers import (
     AcceptedSerializer,
+    AssignedSerializer,
+    CalledSerializer,
     JobGivenUpSerializer,
     PulseSerializer,
     RegisteredSerializer,
