@@ -21,7 +21,7 @@ from aitbc.core.messaging.relay import drain
 from apps.marketplace import clock
 from apps.marketplace.models import BookingExtension, GPUBooking, Outbox
 from apps.marketplace.services import bookings, endings, extensions, provisioning, timers
-from apps.marketplace.states import BOOKING_TRANSITIONS
+from apps.marketplace.states import BOOKING_TRANSITIONS, LIVE, BookingState
 from apps.trading.models import LedgerAccount
 from apps.trading.services import escrow_reconciliation
 from tests.marketplace.renting import AIT, funded, rentable, sound
@@ -37,22 +37,29 @@ class BookingMachine(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         self.now = clock.now()
-        rich, poor = funded(20 * AIT), funded(AIT)
+        rich, poor = funded(30 * AIT), funded(3 * AIT)
         first = rentable(provider=rich, gpus=2, bonded=True, price=AIT, price_storage_gb_month=730)
         self.offers = [
             first,
             rentable(provider=rich, slots=first.slots, gpus=2, price=2_345_677, extend_at_same_price=False),
             rentable(provider=poor, bonded=True, price=1_111_111),
         ]
-        self.renters = [funded(50 * AIT), funded(8 * AIT), funded(AIT // 2)]
+        self.renters = [funded(90 * AIT), funded(15 * AIT), funded(2 * AIT)]
         self.begun = self.money()
 
     def money(self) -> int:
         return sum(a.balance for a in LedgerAccount.objects.exclude(kind="external"))
 
+    def bookings(self) -> list[GPUBooking]:
+        """Those of this life: the database still has those of earlier ones."""
+        return list(GPUBooking.objects.filter(offer__in=self.offers).order_by("created_at", "pk"))
+
     def booking(self, which: int) -> GPUBooking | None:
-        found = list(GPUBooking.objects.order_by("created_at", "pk"))
-        return found[which % len(found)] if found else None
+        """Any of them, but three times out of four one that is not over, if there is one."""
+        found = self.bookings()
+        live = [booking for booking in found if booking.state in LIVE]
+        chosen = live if live and which % 4 else found
+        return chosen[which % len(chosen)] if chosen else None
 
     def attempt(self, act, which: int, **more) -> None:
         """Do it to one of the bookings; a refusal must leave everything as it was, which the invariants see."""
@@ -65,21 +72,29 @@ class BookingMachine(RuleBasedStateMachine):
 
     @rule(
         which=st.integers(0, 2), who=st.integers(0, 2), count=st.integers(1, 2), hours=st.integers(1, 5),
-        later=st.none() | st.integers(0, 8), gb=st.integers(0, 300),
+        later=st.none() | st.integers(0, 8), gb=st.integers(0, 300), heard=st.integers(0, 3),
     )  # fmt: skip
-    def book(self, which, who, count, hours, later, gb) -> None:
+    def book(self, which, who, count, hours, later, gb, heard) -> None:
         try:
             bookings.book(
                 offer=self.offers[which], renter_id=self.renters[who], actor="test", gpu_count=count, now=self.now,
                 duration_s=hours * 1801, storage_gb=gb if which == 0 else 0,
                 starts_at=None if later is None else self.now + timedelta(minutes=later * 37),
             )  # fmt: skip
+            if heard:
+                drain()
+                timers.run(now=self.now)
         except DomainError as error:
             assert 400 <= error.status < 500
 
     @rule(which=picked)
     def ready(self, which) -> None:
         self.attempt(provisioning.ready, which)
+
+    def all_ready(self) -> None:
+        for booking in self.bookings():
+            if booking.state in (BookingState.RESERVED, BookingState.PROVISIONING):
+                provisioning.ready(booking=booking, actor="test", now=self.now)
 
     @rule(which=picked, hours=st.integers(1, 3))
     def extend(self, which, hours) -> None:
@@ -106,8 +121,11 @@ class BookingMachine(RuleBasedStateMachine):
         if booking is not None:
             gone(booking, reason, at=self.now)
 
-    @rule(minutes=st.integers(1, 200))
-    def let_time_pass(self, minutes) -> None:
+    @rule(minutes=st.integers(1, 9) | st.integers(10, 200), served=st.integers(0, 3))
+    def let_time_pass(self, minutes, served) -> None:
+        if served:
+            drain()
+            self.all_ready()
         self.now += timedelta(minutes=minutes, milliseconds=137)
         timers.run(now=self.now)
 
@@ -139,7 +157,7 @@ class BookingMachine(RuleBasedStateMachine):
         escrow_reconciliation.reconcile(patience=timedelta(days=-60))
         sound(ALWAYS)  # not of the log: hundreds of lives in one transaction are sealed late
         assert self.money() == self.begun
-        for booking in GPUBooking.objects.all():
+        for booking in self.bookings():
             assert not BOOKING_TRANSITIONS[booking.state], f"{booking} is still {booking.state}"
             if booking.state == "settled":
                 check_money(booking)
@@ -156,5 +174,5 @@ def check_money(booking: GPUBooking) -> None:
 
 
 def test_any_life_of_bookings_is_sound(db: None) -> None:
-    relaxed = settings(max_examples=12, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
+    relaxed = settings(max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(BookingMachine, settings=relaxed)
