@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 
+from aitbc.embedded.children import spawn
 from aitbc.embedded.supervisor import read_env
 from tests.embedded.processes import ROOT, of_folder
 
@@ -51,9 +52,7 @@ class Stack:
     def start(self) -> None:
         command = [sys.executable, str(ROOT / "manage.py"), "up", "--no-demo", "--port", str(self.port)]
         with (self.var / "up.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command, env=self.environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-            )
+            self.process = spawn(command, env=self.environment, out=log)  # it ends with this test, however that ends
         self.wait(240)
         self.keys = read_env(self.var / "dev.env")
 
