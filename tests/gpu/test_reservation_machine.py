@@ -15,12 +15,12 @@ from apps.gpu.models import GPURegistry, Miner, Reservation
 from apps.gpu.services import claims, memory, presence, registry, reservations, sweeps
 from apps.gpu.states import BOOKED
 from tests.clients import Api
-from tests.gpu.rigs import CARD, M, beat, closed, register, reserved, started
+from tests.gpu.rigs import CARD, M, closed, register, reserved, started
 
 UUIDS = ("GPU-1", "GPU-2", "GPU-3")
 SETTINGS = settings(
-    max_examples=12,
-    stateful_step_count=25,
+    max_examples=6,
+    stateful_step_count=20,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     print_blob=False,
@@ -58,7 +58,7 @@ def machine(api: Api) -> type[RuleBasedStateMachine]:
 
         @rule(fact=bookings)
         def is_ready(self, fact) -> None:
-            beat(api, bookings_ready=[fact.booking_id])
+            api.post(f"{M}/heartbeat", {"bookings_ready": [fact.booking_id]}, x_miner_id="rig")
 
         @rule(fact=bookings)
         def starts(self, fact) -> None:
@@ -117,5 +117,6 @@ def machine(api: Api) -> type[RuleBasedStateMachine]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_card_never_has_two_bookings(miner_api: Api):
     run_state_machine_as_test(machine(miner_api), settings=SETTINGS)
