@@ -17,7 +17,7 @@ from aitbc.core.db import cursor
 from apps.marketplace.models import MarketplaceOffer
 from apps.marketplace.models.offers import LISTED
 from apps.marketplace.search import oracle
-from apps.marketplace.search.finding import find
+from apps.marketplace.search.finding import find, planned
 from apps.marketplace.search.statements import OFFERS as OFFERS_TABLE
 from apps.marketplace.search.statements import Search, Statement
 from bench.report import Figure
@@ -153,7 +153,7 @@ def timed(name: str, ask: Callable[[Any], Any], questions: Iterable[Any], target
 def scanned(search: Search) -> bool:
     statement = Statement(search)
     text = statement.page(51, None)
-    with cursor(MarketplaceOffer) as sql:
+    with planned() as sql:
         sql.execute(f"EXPLAIN {text}", statement.params)
         return any("Seq Scan" in row[0] for row in sql.fetchall())
 

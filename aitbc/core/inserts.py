@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 from django.db import connections
-from django.db.models import Model
+from django.db.models import Field, Model
 from django.db.models.expressions import DatabaseDefault
 
 from aitbc.core.db import alias_of
@@ -26,7 +27,7 @@ def _insert_one(model: type[Model], row: Model) -> bool:
     """Returns False when a column is left to the database's default, which the prepared statement cannot say."""
     alias = alias_of(model)
     connection = connections[alias]
-    fields = model._meta.local_concrete_fields
+    fields = _written(model)
     given = [field.pre_save(row, add=True) for field in fields]
     if any(isinstance(value, DatabaseDefault) for value in given):
         return False
@@ -38,6 +39,12 @@ def _insert_one(model: type[Model], row: Model) -> bool:
 
 
 @cache
+def _written(model: type[Model]) -> list[Field[Any, Any]]:
+    """The columns that are given; generated ones are the database's."""
+    return [field for field in model._meta.local_concrete_fields if not field.generated]
+
+
+@cache
 def _statement(model: type[Model]) -> str:
-    columns = [f'"{field.column}"' for field in model._meta.local_concrete_fields]
+    columns = [f'"{field.column}"' for field in _written(model)]
     return f'INSERT INTO "{model._meta.db_table}" ({", ".join(columns)}) VALUES ({", ".join(["%s"] * len(columns))})'

@@ -267,7 +267,7 @@ def test_lists_ask_the_database_the_same_number_of_questions_whatever_their_leng
         assert len(miner_api.json("GET", OFFERS)) == count
     with django_assert_num_queries(1, using="marketplace"):
         assert len(miner_api.json("GET", f"{OFFERS}/mine")["items"]) == count
-    with django_assert_num_queries(2, using="marketplace"):
+    with django_assert_num_queries(5, using="marketplace"):
         assert len(miner_api.json("GET", f"{OFFERS}/search")["items"]) == count
-    with django_assert_num_queries(3, using="marketplace"):
+    with django_assert_num_queries(9, using="marketplace"):
         assert miner_api.json("GET", f"{OFFERS}/search?explain=true")["explain"]["matches"] == count

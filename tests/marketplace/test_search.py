@@ -17,6 +17,7 @@ from apps.marketplace.errors import FilterInvalid
 from apps.marketplace.models import BookingSlice, MarketplaceOffer
 from apps.marketplace.search import terms
 from apps.marketplace.search.fields import FIELDS, TABLE, Wanted
+from apps.marketplace.search.finding import planned
 from apps.marketplace.search.statements import Search, Statement
 from tests.marketplace.cards import random_offer
 from tests.marketplace.conftest import OFFERS
@@ -259,7 +260,7 @@ def test_no_text_breaks_the_parser(text):
 def plan(search: Search, after=None) -> str:
     statement = Statement(search)
     text = statement.page(51, after)
-    with cursor(MarketplaceOffer) as sql:
+    with planned() as sql:
         sql.execute(f"EXPLAIN {text}", statement.params)
         return "\n".join(row[0] for row in sql.fetchall())
 
