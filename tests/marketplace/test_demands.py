@@ -36,7 +36,7 @@ def test_a_published_demand_is_public_and_a_draft_is_its_renters():
     assert Api().get(f"{DEMANDS}/{draft['id']}").status_code == 404
     mine = ann.json("GET", f"{DEMANDS}?mine=true", status=200)["items"]
     assert {one["id"] for one in mine} == {draft["id"], public["id"]}
-    assert Api().get(f"{DEMANDS}?mine=true").status_code == 401
+    assert Api().get(f"{DEMANDS}?mine=true").status_code == 400
 
     assert ann.json("POST", f"{DEMANDS}/{draft['id']}/publish", status=200)["state"] == "open"
     assert Api().json("GET", f"{DEMANDS}/{draft['id']}", status=200)["mine"] is False

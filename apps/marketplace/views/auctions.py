@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aitbc.core.api import PUBLIC, DomainViewSet, Scopes
-from aitbc.core.errors import Unauthenticated
+from aitbc.core.errors import Invalid
 from aitbc.core.paging import KeysetPagination, page
 from apps.marketplace import clock
 from apps.marketplace.models import Award, IdempotencyRecord, MarketplaceBid, MarketplaceDemand, MarketplaceOffer
@@ -54,7 +54,7 @@ class DemandViewSet(mixins.ListModelMixin, DomainViewSet):
     def narrow(self, queryset: QuerySet[MarketplaceDemand], filters: dict[str, Any]) -> QuerySet[MarketplaceDemand]:
         if filters.pop("mine"):
             if not self.actor.is_authenticated:
-                raise Unauthenticated("`mine` needs a key.")
+                raise Invalid("`mine` needs a key.", errors=[{"field": "mine", "message": "It needs a key."}])
             return queryset.filter(renter_id=self.actor.pk, **filters)
         public = MarketplaceDemand.objects.published()
         listed = public if filters.get("state") else public.taking_bids(clock.now())
