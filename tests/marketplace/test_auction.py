@@ -6,13 +6,15 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from apps.marketplace import auction
 from apps.marketplace.auction import MILLION, Bid, Terms, Weights
 
 pytestmark = pytest.mark.no_db
+#: A busy machine is no reason to fail.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite
@@ -70,6 +72,7 @@ def oracle(bids, terms):
     return winner.id, low
 
 
+@PATIENT
 @given(auctions())
 def test_clearing_agrees_with_the_oracle(given_auction):
     terms, bids = given_auction
@@ -78,6 +81,7 @@ def test_clearing_agrees_with_the_oracle(given_auction):
     assert (outcome.winner.id, outcome.price) == oracle(bids, terms)
 
 
+@PATIENT
 @given(auctions(), st.randoms(use_true_random=False))
 def test_the_order_in_which_bids_are_listed_changes_nothing(given_auction, random):
     terms, bids = given_auction
@@ -87,6 +91,7 @@ def test_the_order_in_which_bids_are_listed_changes_nothing(given_auction, rando
     assert auction.clear(shuffled, terms) == auction.clear(bids, terms)
 
 
+@PATIENT
 @given(auctions())
 def test_the_winner_is_paid_its_bid_or_more_and_never_above_the_budget(given_auction):
     terms, bids = given_auction
@@ -96,6 +101,7 @@ def test_the_winner_is_paid_its_bid_or_more_and_never_above_the_budget(given_auc
     assert [one.bid.id for one in outcome.ranking] == [one.bid.id for one in auction.clear(bids, terms).ranking]
 
 
+@PATIENT
 @given(auctions(least=2, second_score=True), st.data())
 def test_no_bidder_gains_by_another_price_than_its_cost(given_auction, data):
     """Truthful: whatever the others bid, asking one's cost is best (a tie gives a rival nothing but its own cost)."""
@@ -111,6 +117,7 @@ def test_no_bidder_gains_by_another_price_than_its_cost(given_auction, data):
     assert profit(lie) <= profit(honest)
 
 
+@PATIENT
 @given(auctions(least=2, second_score=True))
 def test_the_second_score_price_is_the_highest_that_still_wins(given_auction):
     terms, bids = given_auction

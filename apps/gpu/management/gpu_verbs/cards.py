@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Group
 
 from aitbc.core.shell import VerbCommand
-from apps.gpu.management.miner_tables import fields, rows
+from aitbc.core.tables import fields, rows
 
 GPUS, EDGE = "/gpu/v1/gpu", "/gpu/v1/marketplace/edge-gpu"
 LISTED = ("gpu_id", "model", "memory_gb", "miner_id", "state", "verified", "score", "price_per_hour", "reason")
