@@ -31,9 +31,8 @@ def found(page: dict[str, Any], *, model: str | None) -> RenderableType:
     if page["items"]:
         parts.append(_offers(page["items"], model))
     else:
-        parts.append(
-            Text("Nothing is offered that satisfies every term. Add --explain to see which one is in the way.")
-        )
+        hint = "" if page.get("explain") else " Add --explain to see which one is in the way."
+        parts.append(Text(f"Nothing is offered that satisfies every term.{hint}"))
     if page.get("explain"):
         parts.append(explanation(page["explain"]))
     return _paged(parts, page)
