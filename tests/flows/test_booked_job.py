@@ -2,67 +2,49 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from django.utils import timezone
 
-from aitbc.core.db import atomic
-from aitbc.core.messaging import emit
-from aitbc.core.states import begin
 from apps.gpu.models import GPURegistry
-from apps.marketplace.events import BookingClosed, BookingReserved, BookingStarted
-from apps.marketplace.models import BookingSlice, GPUBooking, MarketplaceOffer
-from apps.marketplace.states import BookingState, OfferState
 from tests.flows.exchange import MINER, Exchange
+
+MARKET = "/marketplace/v1/marketplace"
 
 
 class Market:
-    """The marketplace's side of one booking, as it tells the others."""
+    """A card on offer, and one booking of it, through the doors."""
 
     def __init__(self, exchange: Exchange):
         self.exchange = exchange
+        exchange.fund("100")
+        exchange.drain()  # the market hears of the card
         self.card = GPURegistry.objects.get()
-        now = timezone.now()
-        offer = MarketplaceOffer(
-            provider_id=self.card.owner_id, slots=[self.card.pk], backed=True, gpu_count=1, state=OfferState.OPEN,
-            miner_id=self.card.miner_id, price_gpu_hour=1_000_000, base_price=1_000_000,
-        )  # fmt: skip
-        begin(offer, actor="test")
-        self.booking = GPUBooking(
-            offer=offer, renter_id=exchange.client.owner_id, provider_id=self.card.owner_id,
-            miner_id=self.card.miner_id, state=BookingState.RESERVED, gpu_count=1, kind="ondemand", rate=1_000_000,
-            price_gpu_hour=1_000_000, fee_bp=0, min_charge_s=0, starts_at=now, ends_at=now + timedelta(hours=1),
-        )  # fmt: skip
-        begin(self.booking, actor="test")
-        BookingSlice.objects.create(
-            booking=self.booking, slot=self.card.pk, period=(self.booking.starts_at, self.booking.ends_at)
-        )
-
-    def say(self, fact: type, **more: Any) -> None:
-        same = {
-            "booking_id": str(self.booking.pk), "renter_id": str(self.booking.renter_id),
-            "provider_id": str(self.booking.provider_id), "miner_id": str(self.card.miner_id),
-            "gpu_ids": [str(self.card.pk)],
-        }  # fmt: skip
-        with atomic(GPUBooking):
-            emit(fact(**same, **more), by="marketplace")
-        self.exchange.drain()
+        terms = {"gpu_ids": [str(self.card.pk)], "price_gpu_hour": "1"}
+        self.offer = exchange.miner.json("POST", f"{MARKET}/offers", terms, status=201)
+        self.booking: dict[str, Any] = {}
 
     def reserve(self) -> None:
-        span = {name: getattr(self.booking, name).isoformat() for name in ("starts_at", "ends_at")}
-        self.say(BookingReserved, **span)
+        wanted = {"offer_id": self.offer["id"], "duration_seconds": 3600}
+        self.booking = self.exchange.client.json("POST", f"{MARKET}/bookings", wanted, status=201)
+        self.exchange.drain()
+
+    @property
+    def id(self) -> str:
+        return str(self.booking["id"])
 
     def begin(self) -> None:
-        self.booking.advance(BookingState.ACTIVE, actor="test", activated_at=timezone.now())
-        self.say(BookingStarted, at=timezone.now().isoformat())
+        """The miner says with a heartbeat that it is ready."""
+        beat(self.exchange, bookings_ready=[self.id])
+        self.exchange.drain()
 
     def close(self) -> None:
-        self.booking.advance(BookingState.ENDED, actor="test", ended_at=timezone.now())
-        at = timezone.now().isoformat()
-        self.say(BookingClosed, outcome="ended", slices=0, owed=0, compensation=0, at=at)
+        self.exchange.client.json("POST", f"{MARKET}/bookings/{self.id}/end", {}, status=200)
+        self.exchange.drain()
+
+    def state(self) -> str:
+        return str(self.exchange.client.json("GET", f"{MARKET}/bookings/{self.id}", status=200)["state"])
 
 
 @pytest.fixture
@@ -85,15 +67,15 @@ def refused(exchange: Exchange, booking_id: UUID | str, **more: Any) -> str:
 def test_a_renters_job_runs_on_the_booked_card_and_nobody_elses_does(exchange: Exchange, market: Market):
     market.reserve()
     (told,) = beat(exchange)["bookings"]
-    beat(exchange, bookings_ready=[told["booking_id"]])
+    assert (told["booking_id"], told["ready"]) == (market.id, False)
     market.begin()
-    assert GPURegistry.objects.get().state == "busy"
+    assert (GPURegistry.objects.get().state, market.state()) == ("busy", "active")
     others = exchange.submit(None)
 
-    own = exchange.submit(None, constraints={"booking_id": str(market.booking.pk).upper(), "gpu_count": 1})
+    own = exchange.submit(None, constraints={"booking_id": market.id.upper(), "gpu_count": 1})
 
     work = exchange.poll()
-    assert work["job_id"] == own["id"] and work["booking_id"] == str(market.booking.pk)
+    assert work["job_id"] == own["id"] and work["booking_id"] == market.id
     assert exchange.poll() is None
     why = exchange.client.json("GET", f"/ai/jobs/{others['id']}/explain", status=200)
     assert {"booking_id"} <= {one["name"] for one in why["constraints"]}
@@ -106,21 +88,20 @@ def test_a_renters_job_runs_on_the_booked_card_and_nobody_elses_does(exchange: E
 
 def test_a_booking_that_does_not_run_takes_no_jobs(exchange: Exchange, market: Market):
     market.reserve()
-    assert "reserved" in refused(exchange, market.booking.pk)
+    assert "provisioning" in refused(exchange, market.id)
     market.begin()
     market.close()
 
-    assert "ended" in refused(exchange, market.booking.pk)
+    assert "settled" in refused(exchange, market.id)
 
 
 def test_only_its_renter_may_name_a_booking_and_it_pays_for_the_job(exchange: Exchange, market: Market, api_for):
     market.reserve()
     market.begin()
-    exchange.fund("10")
 
-    assert "leave payment_amount out" in refused(exchange, market.booking.pk, payment_amount="1")
-    other = {"booking_id": str(market.booking.pk), "miner_id": "0190f3c2-a4b8-7c1e-9d0f-5e6a7b8c9d0e"}
-    assert str(market.card.miner_id) in refused(exchange, market.booking.pk, constraints=other)
+    assert "leave payment_amount out" in refused(exchange, market.id, payment_amount="1")
+    other = {"booking_id": market.id, "miner_id": "0190f3c2-a4b8-7c1e-9d0f-5e6a7b8c9d0e"}
+    assert str(market.card.miner_id) in refused(exchange, market.id, constraints=other)
     assert "no such booking" in refused(exchange, "0190f3c2-a4b8-7c1e-9d0f-5e6a7b8c9d0e")
     exchange.client = api_for("stranger", "client")
-    assert "no such booking" in refused(exchange, market.booking.pk)
+    assert "no such booking" in refused(exchange, market.id)
