@@ -26,7 +26,7 @@ class Market:
         self.booking: dict[str, Any] = {}
 
     def reserve(self) -> None:
-        wanted = {"offer_id": self.offer["id"], "duration_seconds": 3600}
+        wanted = {"offer_id": self.offer["id"], "duration_s": 3600}
         self.booking = self.exchange.client.json("POST", f"{MARKET}/bookings", wanted, status=201)
         self.exchange.drain()
 

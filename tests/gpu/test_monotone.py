@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from apps.gpu.monotone import Pchip, isotonic
 
 pytestmark = pytest.mark.no_db
+VALUES = st.floats(-100, 100).map(lambda value: round(value, 6))  # scipy divides by differences: 1e-311 overflows it
 POINTS = st.lists(
-    st.tuples(st.integers(0, 1000), st.floats(-100, 100, allow_subnormal=False)), min_size=2, max_size=12, unique_by=lambda point: point[0]
+    st.tuples(st.integers(0, 1000), VALUES), min_size=2, max_size=12, unique_by=lambda point: point[0]
 )
 
 
@@ -27,7 +28,7 @@ def test_interpolation_agrees_with_scipy_and_passes_through_the_points(points):
     assert [ours(at) for at in x] == pytest.approx(list(y))
 
 
-@given(st.lists(st.floats(-100, 100, allow_subnormal=False), min_size=1, max_size=30))
+@given(st.lists(VALUES, min_size=1, max_size=30))
 def test_isotonic_regression_agrees_with_scipy(values):
     from scipy.optimize import isotonic_regression
 
