@@ -37,6 +37,7 @@ urlpatterns = [
     path("v1/miners/<str:miner>/earnings", miner({"get": "earnings", "post": "earnings"}), name="miner-earnings"),
     path("v1/miners/<str:miner>/capabilities", miner({"put": "capabilities"}), name="miner-capabilities"),
     path("status", status, name="gpu-status"),
+    path("gpu/status", status, name="gpu-status-of-old"),
     path("v1/gpu/status", status, name="gpu-status-v1"),
     path("v1/gpu", card({"get": "list"}), name="gpus"),
     path("v1/gpu/register", card({"post": "register"}), name="gpu-register"),

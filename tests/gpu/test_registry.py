@@ -385,6 +385,7 @@ def test_the_status_counts(miner_api: Api, anonymous_api: Api, enqueue):
     register(miner_api, cards=[CARD, SECOND])
     enqueue()
 
+    assert anonymous_api.get("/gpu/gpu/status").status_code == 200  # the mission's path, under the prefix
     now = anonymous_api.json("GET", "/gpu/v1/gpu/status", status=200)
 
     assert now["status"] == "operational" and now["service"] == "gpu-service"

@@ -23,6 +23,7 @@ EXAMPLES = """\
   manage.py job submit embedding '{"texts": ["hello", "world"]}' --pay 0.05 --watch
   manage.py job submit inference --prompt "Why is the sky blue?" --model qwen2.5:0.5b --pay 0.10
   manage.py job submit benchmark '{"size": 512}' --gpu "RTX 4090" --min-vram 24 --max-price 0.80
+  manage.py job submit embedding '{"texts": ["hello"]}' --booking 0190f3c2-0000-7000-8000-000000000001
   manage.py job submit language --file payload.json --ttl 300 --attempts 2 --json
   manage.py job list --state queued,running --limit 20
   manage.py job status 0190f3c2-…
@@ -70,7 +71,10 @@ class Command(BaseApiCommand):
         parser.add_argument("--prompt", help="payload.prompt")
         parser.add_argument("--model", help="payload.model")
         parser.add_argument("--pay", default="0", help="AIT to pay at most (0 = unpaid)")
-        for flag, about in (("--gpu", "GPU model"), ("--region", ""), ("--cuda", ""), ("--data-class", "")):
+        for flag, about in (
+            ("--gpu", "GPU model"), ("--region", ""), ("--cuda", ""), ("--data-class", ""),
+            ("--booking", "run it in this booking of yours; the booking pays"),
+        ):  # fmt: skip
             parser.add_argument(flag, help=about)
         parser.add_argument("--min-vram", help="GiB of GPU memory")
         parser.add_argument("--max-price", help="AIT per hour")
@@ -162,6 +166,7 @@ def _body(options: dict[str, Any]) -> dict[str, Any]:
         "gpu": options["gpu"], "min_vram_gb": options["min_vram"], "models": options["models"],
         "region": options["region"], "cuda": options["cuda"], "max_price": options["max_price"],
         "min_reputation": options["min_reputation"], "data_class": options["data_class"],
+        "booking_id": options["booking"],
     }  # fmt: skip
     body = {
         "task_type": options["task_type"], "payload": _payload(options), "payment_amount": options["pay"],
