@@ -15,6 +15,7 @@ from rest_framework.response import Response
 
 from aitbc.core.api import PUBLIC, DomainViewSet, Scopes
 from aitbc.core.paging import KeysetPagination
+from aitbc.core.schema import NOT_THERE
 from apps.marketplace import analytics
 from apps.marketplace.models import PriceCell
 from apps.marketplace.serializers.analytics import (
@@ -50,7 +51,7 @@ class AnalyticsViewSet(DomainViewSet):
         ("prices", "utilisation", "liquidity", "glance", "summary", "performance", "suggest"), PUBLIC
     )
 
-    @extend_schema(parameters=[SpanQuerySerializer], responses=PricesSerializer, filters=False)
+    @extend_schema(parameters=[SpanQuerySerializer], responses={200: PricesSerializer, **NOT_THERE}, filters=False)
     def prices(self, request: Request) -> Response:
         """Asks and trades per bucket: percentiles, open, high, low, close, volume."""
         span = self._span()
@@ -58,14 +59,14 @@ class AnalyticsViewSet(DomainViewSet):
         times = {"interval": self._asked["interval"], "from": span.since, "to": span.until}
         return self.answer({**cell, **times, "items": analytics.prices(span)}, serializer=PricesSerializer)
 
-    @extend_schema(parameters=[SpanQuerySerializer], responses=UtilisationSerializer, filters=False)
+    @extend_schema(parameters=[SpanQuerySerializer], responses={200: UtilisationSerializer, **NOT_THERE}, filters=False)
     def utilisation(self, request: Request) -> Response:
         """Which share of the GPU time on offer was in use."""
         span = self._span()
         cell = {"gpu_model": span.model, "region": span.region, "interval": self._asked["interval"]}
         return self.answer({**cell, "items": analytics.utilisation(span)}, serializer=UtilisationSerializer)
 
-    @extend_schema(parameters=[CellQuerySerializer], responses=LiquiditySerializer, filters=False)
+    @extend_schema(parameters=[CellQuerySerializer], responses={200: LiquiditySerializer, **NOT_THERE}, filters=False)
     def liquidity(self, request: Request) -> Response:
         """How deep a market is."""
         asked = self.filters(CellQuerySerializer)
@@ -102,7 +103,12 @@ class AnalyticsViewSet(DomainViewSet):
         found = {"period": period, "since": since, **analytics.performance(since=since, now=timezone.now())}
         return self.answer(found, serializer=PerformanceSerializer)
 
-    @extend_schema(parameters=[SuggestionQuerySerializer], request=None, responses=SuggestionSerializer, filters=False)
+    @extend_schema(
+        parameters=[SuggestionQuerySerializer],
+        request=None,
+        responses={200: SuggestionSerializer, **NOT_THERE},
+        filters=False,
+    )
     def suggest(self, request: Request) -> Response:
         """Suggest a price for an offer, from demand and supply as given, else as this market has them."""
         body = request.data if isinstance(request.data, dict) else {}

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from aitbc.core.api import PUBLIC, DomainViewSet, Scopes
 from aitbc.core.paging import KeysetPagination
+from aitbc.core.schema import GONE
 from apps.marketplace.models import GPUBooking, GPUReview
 from apps.marketplace.serializers.reviews import (
     BookingReviewsSerializer,
@@ -48,13 +49,13 @@ class BookingReviewViewSet(DomainViewSet):
         rows = self.get_object().reviews.filter(seen).select_related("booking").order_by("created_at")
         return self.answer({"items": rows}, serializer=BookingReviewsSerializer)
 
-    @extend_schema(request=ReviewWriteSerializer, responses={201: ReviewSerializer})
+    @extend_schema(request=ReviewWriteSerializer, responses={201: ReviewSerializer, **GONE})
     def create(self, request: Request, pk: Any = None) -> Response:
         """Review the other party, once, within 30 days after the booking's end."""
         said = self.validated(ReviewWriteSerializer)
         return self.answer(reviews.write(booking=self.get_object(), rater_id=self.actor.pk, **said), status=201)
 
-    @extend_schema(request=ReviewEditSerializer, responses=ReviewSerializer)
+    @extend_schema(request=ReviewEditSerializer, responses={200: ReviewSerializer, **GONE})
     def partial_update(self, request: Request, pk: Any = None) -> Response:
         """Change one's own review within 48 hours."""
         said = self.validated(ReviewEditSerializer)
