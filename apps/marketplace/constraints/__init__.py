@@ -137,7 +137,8 @@ def with_doubles(tree: Tree[Token]) -> None:
     for literal in tree.find_data("literal"):
         token = literal.children[0]
         if isinstance(token, Token) and token.type == "INT_LIT":
-            literal.children[0] = token.update(type="FLOAT_LIT", value=repr(float(int(token, 16 if token[:2] in ("0x", "0X") else 10))))
+            base = 16 if token[:2] in ("0x", "0X") else 10
+            literal.children[0] = token.update(type="FLOAT_LIT", value=repr(float(int(token, base))))
 
 
 def matches(text: Any, pattern: Any) -> celtypes.BoolType:

@@ -119,6 +119,9 @@ class BidSerializer(ResourceSerializer):
     mine = serializers.SerializerMethodField()
     bidder_id = serializers.UUIDField(allow_null=True)
     offer_id = serializers.UUIDField(allow_null=True)
+    external_id = serializers.CharField(allow_null=True)
+    bond = AmountField(allow_null=True)
+    note = serializers.CharField(allow_null=True)
 
     class Meta:
         model = MarketplaceBid
