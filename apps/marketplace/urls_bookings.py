@@ -20,7 +20,11 @@ urlpatterns = [
     path("v1/marketplace/bookings", booking({"get": "list", "post": "create"}), name="booking-list"),
     path("v1/marketplace/bookings/<uuid:pk>", booking({"get": "retrieve"}, detail=True), name="booking-detail"),
     *[
-        path(f"v1/marketplace/bookings/<uuid:pk>/{verb}", booking({method: verb}, detail=True), name=f"booking-{verb}")
+        path(
+            f"v1/marketplace/bookings/<uuid:pk>/{verb}",
+            booking({method: verb}, detail=True, pagination_class=None),
+            name=f"booking-{verb}",
+        )
         for verb, method in VERBS.items()
     ],
     path(

@@ -49,9 +49,7 @@ def test_with_changing_rates_every_millisecond_is_charged_once_at_its_own(spans,
 
 
 minutes = st.integers(0, 60)
-calendar = st.dictionaries(
-    st.integers(0, 3), st.lists(st.tuples(minutes, st.integers(1, 20)), max_size=5), min_size=1
-)
+calendar = st.dictionaries(st.integers(0, 3), st.lists(st.tuples(minutes, st.integers(1, 20)), max_size=5), min_size=1)
 
 
 def when(minute: int) -> datetime:

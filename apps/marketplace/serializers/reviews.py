@@ -71,6 +71,7 @@ class ReviewSerializer(ResourceSerializer):
         return bool(review.hidden_reason)
 
 
+@extend_schema_serializer(many=False)  # the action is called list; what it answers is one object
 class BookingReviewsSerializer(serializers.Serializer[Any]):
     """Both words on one booking, as far as they are written and shown."""
 

@@ -9,15 +9,14 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import Http404
 from django.http.response import HttpResponseBase
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins
-from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aitbc.core.api import DomainViewSet, Scopes
 from aitbc.core.paging import KeysetPagination
-from aitbc.core.serializers import ProblemSerializer
+from aitbc.core.schema import IDEMPOTENCY_KEY, MONEY, NOT_THERE
 from apps.marketplace.errors import NotTheProvider, NotTheRenter, OfferNotFound
 from apps.marketplace.models import BookingTransition, GPUBooking, IdempotencyRecord, MarketplaceOffer, Quote
 from apps.marketplace.models.offers import LISTED
@@ -41,11 +40,8 @@ RENTERS: Scopes = ("client", "trader")
 PROVIDERS: Scopes = ("miner", "client")
 PARTIES: Scopes = ("client", "trader", "miner")
 READERS: Scopes = (*PARTIES, "read")
-KEY = OpenApiParameter("Idempotency-Key", str, "header", description="The same key does it only once.")
-REFUSALS: dict[Any, Any] = {
-    402: OpenApiResponse(ProblemSerializer, description="Not enough money: `needed` and `available` say what."),
-    410: OpenApiResponse(ProblemSerializer, description="The quote has expired."),
-}
+#: How a booking can be refused, wherever the offer or the quote is named.
+REFUSALS: dict[Any, Any] = {**MONEY, **NOT_THERE, 410: OpenApiResponse(description="The quote has expired.")}
 
 
 def bookable(pk: Any) -> MarketplaceOffer:
@@ -89,7 +85,7 @@ class QuoteViewSet(mixins.RetrieveModelMixin, DomainViewSet):
     def get_queryset(self) -> QuerySet[Quote]:
         return super().get_queryset().filter(renter_id=self.actor.pk)
 
-    @extend_schema(request=QuoteRequestSerializer, responses={201: QuoteSerializer})
+    @extend_schema(request=QuoteRequestSerializer, responses={201: QuoteSerializer, **NOT_THERE})
     def create(self, request: Request) -> Response:
         """Name the price of a booking and keep it open for 60 seconds. It takes no slot and no money."""
         asked = self.validated(QuoteRequestSerializer)
@@ -123,7 +119,7 @@ class BookingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Booker):
         return queryset.filter(offer_id=filters["offer_id"]) if "offer_id" in filters else queryset
 
     @extend_schema(
-        request=BookingRequestSerializer, responses={201: BookingSerializer, **REFUSALS}, parameters=[KEY]
+        request=BookingRequestSerializer, responses={201: BookingSerializer, **REFUSALS}, parameters=[IDEMPOTENCY_KEY]
     )
     def create(self, request: Request) -> HttpResponseBase:
         """Book an offer, now or for later, or by a quote. Its slots are taken at once, the money is set aside next."""
@@ -131,7 +127,6 @@ class BookingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Booker):
         return self.idempotently(IdempotencyRecord, lambda: self.answer(self.book(terms), status=201))
 
     @extend_schema(request=ReasonGivenSerializer, responses=BookingSerializer)
-    @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: Any = None) -> Response:
         """End it on the word of either party; what each of them then pays is in docs/renters.md."""
         reason = self.validated(ReasonGivenSerializer)["reason"]
@@ -139,8 +134,9 @@ class BookingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Booker):
         who = {"party_id": self.actor.pk, "actor": self.party(booking), "reason": reason}
         return self.answer(bookings.cancel(booking=booking, **who))
 
-    @extend_schema(request=ExtendSerializer, responses={201: ExtensionSerializer, **REFUSALS}, parameters=[KEY])
-    @action(detail=True, methods=["post"])
+    @extend_schema(
+        request=ExtendSerializer, responses={201: ExtensionSerializer, **MONEY}, parameters=[IDEMPOTENCY_KEY]
+    )
     def extend(self, request: Request, pk: Any = None) -> HttpResponseBase:
         """Ask for more time: the slots are kept at once, the end moves as soon as the money is set aside."""
         asked = self.validated(ExtendSerializer)
@@ -152,27 +148,23 @@ class BookingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Booker):
         return self.answer(extension, status=201, serializer=ExtensionSerializer)
 
     @extend_schema(responses=ExtensionSerializer(many=True))
-    @action(detail=True, pagination_class=None, filter_serializer=None)
     def extensions(self, request: Request, pk: Any = None) -> Response:
         """More time that was asked for, newest first."""
         rows = list(self.get_object().extensions.order_by("-created_at"))
         return self.answer(rows, serializer=ExtensionSerializer)
 
     @extend_schema(request=None, responses=BookingSerializer)
-    @action(detail=True, methods=["post"])
     def end(self, request: Request, pk: Any = None) -> Response:
         """The renter needs it no longer: what was used is paid, the rest comes back."""
         return self.answer(bookings.end(booking=self.rented(), actor=self.renter()))
 
     @extend_schema(request=None, responses=BookingSerializer)
-    @action(detail=True, methods=["post"])
     def ready(self, request: Request, pk: Any = None) -> Response:
         """The provider says that the GPUs are ready: the meter starts, or will when its time comes."""
         booking = self.provided()
         return self.answer(provisioning.ready(booking=booking, actor=self.party(booking)))
 
     @extend_schema(request=ReclaimSerializer, responses=BookingSerializer)
-    @action(detail=True, methods=["post"])
     def reclaim(self, request: Request, pk: Any = None) -> Response:
         """The provider wants its GPUs back, with the notice it promised; the offer is paused."""
         asked = self.validated(ReclaimSerializer)
@@ -180,7 +172,6 @@ class BookingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Booker):
         return self.answer(bookings.reclaim(booking=booking, actor=self.party(booking), **asked))
 
     @extend_schema(responses=BookingTimelineSerializer)
-    @action(detail=True, pagination_class=None, filter_serializer=None)
     def events(self, request: Request, pk: Any = None) -> Response:
         """Every move of the booking: when, by whom and why."""
         booking = self.get_object()
@@ -210,11 +201,9 @@ class OfferBookViewSet(Booker):
     serializer_class = LegacyBookedSerializer
 
     @extend_schema(
-        request=OfferBookSerializer, responses={201: LegacyBookedSerializer, **REFUSALS}, parameters=[KEY]
+        request=OfferBookSerializer, responses={201: LegacyBookedSerializer, **REFUSALS}, parameters=[IDEMPOTENCY_KEY]
     )
     def create(self, request: Request, pk: str) -> HttpResponseBase:
         """Book this offer; an hour and all of its GPUs unless said otherwise."""
         terms = self.validated(OfferBookSerializer)
-        return self.idempotently(
-            IdempotencyRecord, lambda: self.answer(self.book(terms, bookable(pk)), status=201)
-        )
+        return self.idempotently(IdempotencyRecord, lambda: self.answer(self.book(terms, bookable(pk)), status=201))

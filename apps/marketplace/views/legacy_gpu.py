@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.http.response import HttpResponseBase
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aitbc.core.api import PUBLIC, Scopes
 from aitbc.core.errors import Conflict
+from aitbc.core.schema import IDEMPOTENCY_KEY, MONEY
 from apps.marketplace import legacy_answers as told
 from apps.marketplace.errors import NotTheProvider, OfferNotFound
 from apps.marketplace.models import GPUBooking, IdempotencyRecord, MarketplaceOffer
@@ -21,8 +22,7 @@ from apps.marketplace.serializers import legacy_gpu as wire
 from apps.marketplace.services import legacy_gpus
 from apps.marketplace.states import BookingState
 from apps.marketplace.views.bookings import PARTIES, PROVIDERS, READERS, REFUSALS, RENTERS, Booker, bookable
-
-KEY = OpenApiParameter("Idempotency-Key", str, "header", description="The same key does it only once.")
+from apps.marketplace.views.reviews import TOO_LATE
 
 
 class NotBooked(Conflict):
@@ -48,7 +48,9 @@ class LegacyGpuViewSet(Booker):
         return self.answer([told.gpu(offer) for offer in legacy_gpus.listed(asked)], serializer=wire.GpuSerializer)
 
     @extend_schema(
-        request=wire.GpuRegisterSerializer, responses=wire.GpuRegisteredSerializer, parameters=[KEY]
+        request=wire.GpuRegisterSerializer,
+        responses={200: wire.GpuRegisteredSerializer, **MONEY},
+        parameters=[IDEMPOTENCY_KEY],
     )
     def register(self, request: Request) -> HttpResponseBase:
         """List a GPU of the caller: its registered card of that name, if there is one, else an unverified listing."""
@@ -73,7 +75,9 @@ class LegacyGpuViewSet(Booker):
         return self.answer(answer, serializer=wire.GpuDetailSerializer)
 
     @extend_schema(
-        request=wire.GpuBookSerializer, responses={201: wire.GpuBookedSerializer, **REFUSALS}, parameters=[KEY]
+        request=wire.GpuBookSerializer,
+        responses={201: wire.GpuBookedSerializer, **REFUSALS},
+        parameters=[IDEMPOTENCY_KEY],
     )
     def book_gpu(self, request: Request, gpu_id: str) -> HttpResponseBase:
         """Book it at once; the money is set aside next."""
@@ -88,7 +92,9 @@ class LegacyGpuViewSet(Booker):
         return self.book({"duration_s": max(1, int(given["duration_hours"] * 3600))}, bookable(gpu_id))
 
     @extend_schema(
-        request=wire.GpuPurchaseSerializer, responses={201: wire.GpuPurchasedSerializer, **REFUSALS}, parameters=[KEY]
+        request=wire.GpuPurchaseSerializer,
+        responses={201: wire.GpuPurchasedSerializer, **REFUSALS},
+        parameters=[IDEMPOTENCY_KEY],
     )
     def purchase(self, request: Request) -> HttpResponseBase:
         """The same as book, with the GPU in the body; who calls is the buyer."""
@@ -141,7 +147,7 @@ class LegacyGpuViewSet(Booker):
         rows = list(legacy_gpus.reviews_of(offer).order_by("-created_at")[:500])
         return self.answer(told.reviews(offer, rows), serializer=wire.GpuReviewsSerializer)
 
-    @extend_schema(request=wire.GpuReviewWriteSerializer, responses={201: wire.GpuReviewedSerializer})
+    @extend_schema(request=wire.GpuReviewWriteSerializer, responses={201: wire.GpuReviewedSerializer, **TOO_LATE})
     def review(self, request: Request, gpu_id: str) -> Response:
         """Review one's last settled booking of it; 409 without one."""
         given = self.validated(wire.GpuReviewWriteSerializer)
