@@ -36,6 +36,12 @@ def card(owner_id: UUID, **changes: Any) -> str:
     return told.gpu_id
 
 
+def register_cards(offer: MarketplaceOffer) -> None:
+    """The cards that an offer is said to be backed by, free and its provider's."""
+    if offer.backed:
+        devices.take([fact(offer.provider_id, gpu_id=slot, miner_id=offer.miner_id) for slot in offer.slots])
+
+
 MODELS = [
     ("GeForce RTX 3060", 12288, 360.0, 12.7, 51.0), ("GeForce RTX 3090", 24576, 936.0, 35.6, 142.0),
     ("GeForce RTX 4090", 24564, 1008.0, 82.6, 165.0), ("A100 80GB", 81920, 2039.0, 19.5, 312.0),

@@ -10,18 +10,20 @@ from aitbc.core.db import atomic, cursor
 from aitbc.core.states import begin
 from apps.marketplace.models import BookingSlice, GPUBooking, MarketplaceOffer
 from apps.marketplace.states import BookingState, OfferState
+from tests.marketplace.cards import register_cards
 
 AIT = 1_000_000
 
 
 def an_offer(*, price: int = AIT, gpus: int = 1, since: datetime | None = None, **fields: Any) -> MarketplaceOffer:
-    """An open offer over cards of its own."""
+    """An open offer over registered cards of its own."""
     given = {
         "provider_id": uuid4(), "slots": [uuid4() for _ in range(gpus)], "backed": True, "gpu_count": gpus,
         "price_gpu_hour": price, "base_price": price, "state": OfferState.OPEN, "gpu_model": "GeForce RTX 4090",
         "gpu_name": "GeForce RTX 4090", "memory_mb": 24_576, "region": "de", "rentable": True, "miner_id": uuid4(),
     }  # fmt: skip
     offer = MarketplaceOffer(**given | fields)
+    register_cards(offer)
     with atomic(MarketplaceOffer):
         begin(offer, actor="test")
         if since is not None:

@@ -14,10 +14,10 @@ from aitbc.core.states import begin
 from apps.gpu.events import BookingBroken, BookingProvisioned
 from apps.marketplace import clock, handlers
 from apps.marketplace.models import GPUBooking, MarketplaceOffer
-from apps.marketplace.services import bookings, devices, timers
+from apps.marketplace.services import bookings, timers
 from apps.marketplace.states import OfferState
 from apps.trading.services import deposits
-from tests.marketplace.cards import fact
+from tests.marketplace.cards import register_cards
 
 AIT = 1_000_000
 HOUR = timedelta(hours=1)
@@ -39,9 +39,7 @@ def rentable(*, provider: UUID | None = None, gpus: int = 1, price: int = AIT, *
         "available_from": clock.now() - HOUR,
     }  # fmt: skip
     offer = MarketplaceOffer(**given | fields)
-    if offer.backed:
-        cards = [fact(offer.provider_id, gpu_id=slot, miner_id=offer.miner_id) for slot in offer.slots]
-        devices.take(cards)
+    register_cards(offer)
     with atomic(MarketplaceOffer):
         begin(offer, actor="test")
     return offer

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 
 from aitbc.core.api import PUBLIC, DomainViewSet, Scopes
 from aitbc.core.paging import KeysetPagination
+from aitbc.core.schema import NOT_THERE
 from apps.marketplace import analytics
 from apps.marketplace.models import PriceCell
 from apps.marketplace.serializers.analytics import (
@@ -102,7 +103,12 @@ class AnalyticsViewSet(DomainViewSet):
         found = {"period": period, "since": since, **analytics.performance(since=since, now=timezone.now())}
         return self.answer(found, serializer=PerformanceSerializer)
 
-    @extend_schema(parameters=[SuggestionQuerySerializer], request=None, responses=SuggestionSerializer, filters=False)
+    @extend_schema(
+        parameters=[SuggestionQuerySerializer],
+        request=None,
+        responses={200: SuggestionSerializer, **NOT_THERE},
+        filters=False,
+    )
     def suggest(self, request: Request) -> Response:
         """Suggest a price for an offer, from demand and supply as given, else as this market has them."""
         body = request.data if isinstance(request.data, dict) else {}

@@ -126,7 +126,7 @@ class LegacyGpuViewSet(Booker):
         booking = legacy_gpus.release(offer, renter_id=self.actor.pk, actor=self.renter())
         return self.answer(told.released(offer, booking), serializer=wire.GpuReleasedSerializer)
 
-    @extend_schema(request=None, parameters=[wire.ForceSerializer], responses=wire.GpuDeletedSerializer)
+    @extend_schema(request=None, parameters=[wire.ForceSerializer], responses={200: wire.GpuDeletedSerializer})
     def destroy(self, request: Request, gpu_id: str) -> Response:
         """Take one's listing away; while it is booked only by force: then its provider cancels the bookings."""
         force = self.validated(wire.ForceSerializer, request.query_params.dict())["force"]
