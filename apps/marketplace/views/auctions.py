@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from aitbc.core.api import PUBLIC, DomainViewSet, Scopes
 from aitbc.core.errors import Invalid
 from aitbc.core.paging import KeysetPagination, page
-from aitbc.core.schema import MONEY, REUSED
+from aitbc.core.schema import IDEMPOTENCY_KEY, MONEY, REUSED
 from apps.marketplace import clock
 from apps.marketplace.models import Award, IdempotencyRecord, MarketplaceBid, MarketplaceDemand, MarketplaceOffer
 from apps.marketplace.serializers.auctions import (
@@ -61,7 +61,9 @@ class DemandViewSet(mixins.ListModelMixin, DomainViewSet):
         listed = public if filters.get("state") else public.taking_bids(clock.now())
         return listed.filter(**filters)
 
-    @extend_schema(request=DemandInputSerializer, responses={201: DemandSerializer, **REUSED})
+    @extend_schema(
+        request=DemandInputSerializer, responses={201: DemandSerializer, **REUSED}, parameters=[IDEMPOTENCY_KEY]
+    )
     def create(self, request: Request) -> HttpResponseBase:
         """Ask for GPUs: with `closes_at` an auction, without it a demand that stands; a draft takes no bids yet."""
         return self.idempotently(IdempotencyRecord, self._create)
@@ -95,7 +97,9 @@ class DemandViewSet(mixins.ListModelMixin, DomainViewSet):
         found = get_object_or_404(Award.objects.select_related("bid", "demand"), demand=demand)
         return self.answer(found, serializer=AwardSerializer)
 
-    @extend_schema(request=AwardInputSerializer, responses={200: AwardSerializer, **MONEY})
+    @extend_schema(
+        request=AwardInputSerializer, responses={200: AwardSerializer, **MONEY}, parameters=[IDEMPOTENCY_KEY]
+    )
     def choose(self, request: Request, pk: UUID) -> HttpResponseBase:
         """Take one of the bids for its own price now; the booking is made in the same moment."""
         return self.idempotently(IdempotencyRecord, lambda: self._choose(pk))
@@ -112,7 +116,7 @@ class DemandViewSet(mixins.ListModelMixin, DomainViewSet):
         rows, following = page(demand.bids.select_related("demand"), request, ordering=("-created_at",))
         return self.answer({"items": self._shown(rows), "next": following})
 
-    @extend_schema(request=BidInputSerializer, responses={201: BidSerializer, **MONEY})
+    @extend_schema(request=BidInputSerializer, responses={201: BidSerializer, **MONEY}, parameters=[IDEMPOTENCY_KEY])
     def bid(self, request: Request, pk: UUID) -> HttpResponseBase:
         """Bid with one of your offers; pending until the bond is set aside, a moment later open or rejected."""
         return self.idempotently(IdempotencyRecord, lambda: self._bid(pk))

@@ -13,14 +13,14 @@ from uuid import UUID
 from django.db.models import F, Func, Q, QuerySet, TextField, Value
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from aitbc.core.api import PUBLIC, DomainViewSet, Scopes
 from aitbc.core.errors import Forbidden
-from aitbc.core.schema import MONEY, REUSED
+from aitbc.core.schema import IDEMPOTENCY_KEY, MONEY, NOT_THERE, REUSED
 from apps.marketplace import legacy_orders
 from apps.marketplace.errors_auctions import OrderInvalid
 from apps.marketplace.models import (
@@ -45,10 +45,6 @@ FORMS: dict[str, type[BaseSerializer[Any]]] = {
     "offer": forms.OfferOrderSerializer, "list": forms.OfferOrderSerializer, "bid": forms.BidOrderSerializer,
     "cancel": forms.CancelOrderSerializer, "accept": forms.AcceptOrderSerializer, "match": forms.MatchOrderSerializer,
 }  # fmt: skip
-
-
-#: The orders that a body names may be absent or somebody else's.
-ABSENT = {404: OpenApiResponse(description="There is no such order, or it is not yours.")}
 
 
 class TransactionViewSet(DomainViewSet):
@@ -107,7 +103,11 @@ class TransactionViewSet(DomainViewSet):
             found = found.filter(renter_name=asked["provider_node_id"])
         return common(found, asked, "specs")
 
-    @extend_schema(request=forms.OrderBodySerializer, responses={200: forms.OrderDoneSerializer, **ABSENT, **MONEY})
+    @extend_schema(
+        request=forms.OrderBodySerializer,
+        responses={200: forms.OrderDoneSerializer, **NOT_THERE, **MONEY},
+        parameters=[IDEMPOTENCY_KEY],
+    )
     def create(self, request: Request) -> HttpResponseBase:
         """offer, bid, cancel, accept, match. Totals, states and owners are the exchange's; a refusal is a 4xx."""
         return self.idempotently(IdempotencyRecord, self._create)
@@ -189,7 +189,11 @@ class OldBidViewSet(DomainViewSet):
         demand = orders.named(self.get_queryset(), pk)
         return self.answer(legacy_orders.old_bid(demand or get_object_or_404(MarketplaceDemand.objects.none())))
 
-    @extend_schema(request=forms.OldBidSerializer, responses={202: forms.OldBidMadeSerializer, **REUSED})
+    @extend_schema(
+        request=forms.OldBidSerializer,
+        responses={202: forms.OldBidMadeSerializer, **REUSED},
+        parameters=[IDEMPOTENCY_KEY],
+    )
     def create(self, request: Request) -> HttpResponseBase:
         """Bid for `capacity` GPUs at no more than `price` for each of them and hour."""
         return self.idempotently(IdempotencyRecord, self._create)
