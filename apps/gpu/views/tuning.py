@@ -16,6 +16,7 @@ from aitbc.core.api import DomainViewSet, Scopes
 from aitbc.core.errors import Forbidden, Invalid
 from aitbc.core.money import format_amount
 from aitbc.core.paging import KeysetPagination
+from aitbc.core.schema import IDEMPOTENCY_KEY, REUSED
 from apps.gpu.errors import BenchmarkNotFound, GpuNotFound
 from apps.gpu.models import GPUBenchmark, GPURegistry, IdempotencyRecord
 from apps.gpu.serializers_tuning import (
@@ -77,7 +78,9 @@ class BenchmarkViewSet(mixins.ListModelMixin, CardTools):
             rows = rows.filter(gpu=self.own_card(self.kwargs["gpu"]))
         return rows if self.actor.may("operator") else rows.of_owner(self.actor.pk)
 
-    @extend_schema(request=BenchmarkRequestSerializer, responses={201: BenchmarkSerializer})
+    @extend_schema(
+        request=BenchmarkRequestSerializer, responses={201: BenchmarkSerializer, **REUSED}, parameters=[IDEMPOTENCY_KEY]
+    )
     def create(self, request: Request, gpu: str) -> HttpResponseBase:
         """Challenge a card to show what it is; its miner hears of it with its next heartbeat."""
         card, data = self.own_card(gpu), self.validated(BenchmarkRequestSerializer)
@@ -158,7 +161,9 @@ class AdviceViewSet(CardTools):
 
     required_scopes: ClassVar[dict[str, Scopes]] = dict.fromkeys(("optimize", "earnings_advice"), READERS)
 
-    @extend_schema(request=OptimizeSerializer, responses=AdviceSerializer, parameters=[EXAMPLE])
+    @extend_schema(
+        request=OptimizeSerializer, responses={200: AdviceSerializer, **REUSED}, parameters=[EXAMPLE, IDEMPOTENCY_KEY]
+    )
     def optimize(self, request: Request, gpu: str) -> HttpResponseBase:
         """How to run a model on a card: format, batch, power limit, predicted speed. With apply: have it set."""
         card, data = self.card(gpu), self.validated(OptimizeSerializer)
