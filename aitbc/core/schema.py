@@ -21,6 +21,7 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 REUSED = {422: OpenApiResponse(description="The Idempotency-Key was used with another body.")}
 MONEY = {402: OpenApiResponse(description="The balance does not cover it; see `needed` and `available`."), **REUSED}
 NOT_THERE = {404: OpenApiResponse(description="Absent, or not yours.")}
+GONE = {410: OpenApiResponse(description="It has expired, or the time for it is over.")}
 COMMON = {
     "400": "The request is not valid.",
     "429": "Too many requests; see Retry-After.",

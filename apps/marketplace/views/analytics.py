@@ -51,7 +51,7 @@ class AnalyticsViewSet(DomainViewSet):
         ("prices", "utilisation", "liquidity", "glance", "summary", "performance", "suggest"), PUBLIC
     )
 
-    @extend_schema(parameters=[SpanQuerySerializer], responses=PricesSerializer, filters=False)
+    @extend_schema(parameters=[SpanQuerySerializer], responses={200: PricesSerializer, **NOT_THERE}, filters=False)
     def prices(self, request: Request) -> Response:
         """Asks and trades per bucket: percentiles, open, high, low, close, volume."""
         span = self._span()
@@ -59,14 +59,14 @@ class AnalyticsViewSet(DomainViewSet):
         times = {"interval": self._asked["interval"], "from": span.since, "to": span.until}
         return self.answer({**cell, **times, "items": analytics.prices(span)}, serializer=PricesSerializer)
 
-    @extend_schema(parameters=[SpanQuerySerializer], responses=UtilisationSerializer, filters=False)
+    @extend_schema(parameters=[SpanQuerySerializer], responses={200: UtilisationSerializer, **NOT_THERE}, filters=False)
     def utilisation(self, request: Request) -> Response:
         """Which share of the GPU time on offer was in use."""
         span = self._span()
         cell = {"gpu_model": span.model, "region": span.region, "interval": self._asked["interval"]}
         return self.answer({**cell, "items": analytics.utilisation(span)}, serializer=UtilisationSerializer)
 
-    @extend_schema(parameters=[CellQuerySerializer], responses=LiquiditySerializer, filters=False)
+    @extend_schema(parameters=[CellQuerySerializer], responses={200: LiquiditySerializer, **NOT_THERE}, filters=False)
     def liquidity(self, request: Request) -> Response:
         """How deep a market is."""
         asked = self.filters(CellQuerySerializer)

@@ -9,14 +9,14 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.http import Http404
 from django.http.response import HttpResponseBase
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aitbc.core.api import DomainViewSet, Scopes
 from aitbc.core.paging import KeysetPagination
-from aitbc.core.schema import IDEMPOTENCY_KEY, MONEY, NOT_THERE
+from aitbc.core.schema import GONE, IDEMPOTENCY_KEY, MONEY, NOT_THERE
 from apps.marketplace.errors import NotTheProvider, NotTheRenter, OfferNotFound
 from apps.marketplace.models import BookingTransition, GPUBooking, IdempotencyRecord, MarketplaceOffer, Quote
 from apps.marketplace.models.offers import LISTED
@@ -41,7 +41,7 @@ PROVIDERS: Scopes = ("miner", "client")
 PARTIES: Scopes = ("client", "trader", "miner")
 READERS: Scopes = (*PARTIES, "read")
 #: How a booking can be refused, wherever the offer or the quote is named.
-REFUSALS: dict[Any, Any] = {**MONEY, **NOT_THERE, 410: OpenApiResponse(description="The quote has expired.")}
+REFUSALS: dict[Any, Any] = {**MONEY, **NOT_THERE, **GONE}
 
 
 def bookable(pk: Any) -> MarketplaceOffer:

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from aitbc.core.api import PUBLIC, Scopes
 from aitbc.core.errors import Conflict
-from aitbc.core.schema import IDEMPOTENCY_KEY, MONEY
+from aitbc.core.schema import GONE, IDEMPOTENCY_KEY, MONEY
 from apps.marketplace import legacy_answers as told
 from apps.marketplace.errors import NotTheProvider, OfferNotFound
 from apps.marketplace.models import GPUBooking, IdempotencyRecord, MarketplaceOffer
@@ -22,7 +22,6 @@ from apps.marketplace.serializers import legacy_gpu as wire
 from apps.marketplace.services import legacy_gpus
 from apps.marketplace.states import BookingState
 from apps.marketplace.views.bookings import PARTIES, PROVIDERS, READERS, REFUSALS, RENTERS, Booker, bookable
-from apps.marketplace.views.reviews import TOO_LATE
 
 
 class NotBooked(Conflict):
@@ -147,7 +146,7 @@ class LegacyGpuViewSet(Booker):
         rows = list(legacy_gpus.reviews_of(offer).order_by("-created_at")[:500])
         return self.answer(told.reviews(offer, rows), serializer=wire.GpuReviewsSerializer)
 
-    @extend_schema(request=wire.GpuReviewWriteSerializer, responses={201: wire.GpuReviewedSerializer, **TOO_LATE})
+    @extend_schema(request=wire.GpuReviewWriteSerializer, responses={201: wire.GpuReviewedSerializer, **GONE})
     def review(self, request: Request, gpu_id: str) -> Response:
         """Review one's last settled booking of it; 409 without one."""
         given = self.validated(wire.GpuReviewWriteSerializer)

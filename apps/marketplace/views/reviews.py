@@ -6,13 +6,14 @@ from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet
 from django.http import Http404
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aitbc.core.api import PUBLIC, DomainViewSet, Scopes
 from aitbc.core.paging import KeysetPagination
+from aitbc.core.schema import GONE
 from apps.marketplace.models import GPUBooking, GPUReview
 from apps.marketplace.serializers.reviews import (
     BookingReviewsSerializer,
@@ -25,7 +26,6 @@ from apps.marketplace.serializers.reviews import (
 from apps.marketplace.services import reviews
 
 PARTIES: Scopes = ("client", "trader", "miner")
-TOO_LATE = {410: OpenApiResponse(description="The time for it is over.")}
 
 
 class BookingReviewViewSet(DomainViewSet):
@@ -49,13 +49,13 @@ class BookingReviewViewSet(DomainViewSet):
         rows = self.get_object().reviews.filter(seen).select_related("booking").order_by("created_at")
         return self.answer({"items": rows}, serializer=BookingReviewsSerializer)
 
-    @extend_schema(request=ReviewWriteSerializer, responses={201: ReviewSerializer, **TOO_LATE})
+    @extend_schema(request=ReviewWriteSerializer, responses={201: ReviewSerializer, **GONE})
     def create(self, request: Request, pk: Any = None) -> Response:
         """Review the other party, once, within 30 days after the booking's end."""
         said = self.validated(ReviewWriteSerializer)
         return self.answer(reviews.write(booking=self.get_object(), rater_id=self.actor.pk, **said), status=201)
 
-    @extend_schema(request=ReviewEditSerializer, responses={200: ReviewSerializer, **TOO_LATE})
+    @extend_schema(request=ReviewEditSerializer, responses={200: ReviewSerializer, **GONE})
     def partial_update(self, request: Request, pk: Any = None) -> Response:
         """Change one's own review within 48 hours."""
         said = self.validated(ReviewEditSerializer)
