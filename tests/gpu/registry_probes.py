@@ -38,7 +38,8 @@ def one_more(life: Life) -> None:
 
 
 BY_HAND: dict[str, Any] = {
-    "gpu_id": "hand-{number}", "miner_id": "{rig}", "specs": {"model": "{known_model} by hand", "memory_gb": "{number}"},
+    "gpu_id": "hand-{number}", "miner_id": "{rig}",
+    "specs": {"model": "{known_model} by hand", "memory_gb": "{number}"},
 }  # fmt: skip
 PROBES = [
     Probe("anonymous", "GET", "/gpu/status", before=one_more),

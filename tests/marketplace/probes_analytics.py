@@ -11,7 +11,6 @@ from tests.marketplace.factory import AIT, a_booking, an_offer, hours
 
 MARKET = "/marketplace/v1/marketplace"
 ANALYTICS = f"{MARKET}/analytics"
-CONSTANT: dict[str, str] = {}
 
 
 def live(life: Life) -> None:

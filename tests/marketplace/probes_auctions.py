@@ -10,7 +10,6 @@ from tests.marketplace.bidding import BIDS, DEMANDS
 from tests.marketplace.renting import AIT
 
 TRANSACTIONS = {"gpu_marketplace": "/gpu/v1/transactions", "marketplace": "/marketplace/v1/transactions"}
-CONSTANT: dict[str, str] = {}
 MADE = ("demand", "unbid", "recalled", "chosen", "cleared")
 
 

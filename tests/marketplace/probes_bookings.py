@@ -8,7 +8,6 @@ from tests.marketplace.renting import AIT, funded, rentable, reserved, running
 
 MARKET = "/marketplace/v1/marketplace"
 BOOKINGS = f"{MARKET}/bookings"
-CONSTANT: dict[str, str] = {}
 REVIEWED, RUNNING = ("reviewed", "answered"), ("running", "called_off", "longer", "ended_early", "wanted_back")
 
 

@@ -6,7 +6,6 @@ from tests.architecture.probes import Life, Probe
 from tests.marketplace.renting import AIT, rentable
 
 PREFIXES = {"gpu": "/gpu/v1/marketplace", "market": "/marketplace/v1/marketplace"}
-CONSTANT: dict[str, str] = {}
 BY_ID_ONLY = "it says of which GPU and booking, by their ids and times"
 
 
