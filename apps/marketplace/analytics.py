@@ -62,7 +62,8 @@ WITH {BUCKETS}, moves AS (
 ), used AS (
   SELECT s.slot, range_agg(s.period * tstzrange(b.activated_at, least(coalesce(b.ended_at, now()), now()))) AS spans
   FROM marketplace_bookingslice s JOIN marketplace_gpubooking b ON b.id = s.booking_id
-  WHERE b.activated_at < coalesce(b.ended_at, now()) AND s.slot IN (SELECT slot FROM offered) GROUP BY s.slot
+  WHERE b.activated_at < least(coalesce(b.ended_at, now()), now()) AND s.slot IN (SELECT slot FROM offered)
+  GROUP BY s.slot
 ), providers AS (
   SELECT count(DISTINCT provider_id) AS n FROM marketplace_marketplaceoffer x WHERE {CELL}
 )

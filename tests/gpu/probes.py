@@ -13,7 +13,7 @@ from aitbc.core.ids import uuid7
 from apps.trading.services import log
 from tests.ai.factory import fund
 from tests.architecture.probes import Life, Probe
-from tests.gpu import tuning_probes
+from tests.gpu import registry_probes, tuning_probes
 
 M = "/gpu/v1/miners"
 ME = {"x_miner_id": "{miner}"}
@@ -50,6 +50,7 @@ def live(life: Life) -> None:
     backend = life.operator.json("POST", "/gpu/v1/backends", {"url": things["backend_url"]}, status=201)
     things["backend"] = backend["id"]
     tuning_probes.live(life)
+    registry_probes.live(life)
 
 
 class Models(BaseHTTPRequestHandler):
@@ -100,6 +101,7 @@ def post_waits(life: Life) -> None:
 
 PROBES = [
     *tuning_probes.PROBES,
+    *registry_probes.PROBES,
     Probe("miner", "GET", M),
     *(Probe("miner", "GET", f"{M}/{{miner}}{part}") for part in ("", "/gpus", "/jobs", "/earnings")),
     *(Probe("miner", "POST", f"{M}/{{miner}}{part}") for part in ("/jobs", "/earnings")),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from tests.architecture.probes import Life, Probe
-from tests.marketplace import probes_auctions, probes_offers
+from tests.marketplace import probes_analytics, probes_auctions, probes_bookings, probes_legacy, probes_offers
 
-PARTS = (probes_offers, probes_auctions)
-CONSTANT: dict[str, str] = {name: why for part in PARTS for name, why in part.CONSTANT.items()}
+PARTS = (probes_offers, probes_analytics, probes_bookings, probes_auctions, probes_legacy)
 PROBES: list[Probe] = [probe for part in PARTS for probe in part.PROBES]
 
 

@@ -1,70 +1,59 @@
-"""The doors of auctions and of the predecessor's orders, for the placeholder detector."""
+"""The doors of demands, bids and awards, and of the predecessor's orders, for the placeholder detector."""
 
 from __future__ import annotations
 
-from tests.architecture.probes import Life, Probe
-from tests.marketplace.bidding import BIDS, DEMANDS, in_an_hour
-from tests.marketplace.renting import funded, rentable
+from typing import Any
 
-CONSTANT: dict[str, str] = {}
-GPU, MARKET = "/gpu/v1/transactions", "/marketplace/v1/transactions"
+from tests.architecture.probes import Life, Probe
+from tests.marketplace import bidding
+from tests.marketplace.bidding import BIDS, DEMANDS
+from tests.marketplace.renting import AIT
+
+TRANSACTIONS = {"gpu_marketplace": "/gpu/v1/transactions", "marketplace": "/marketplace/v1/transactions"}
+MADE = ("demand", "unbid", "recalled", "chosen", "cleared")
 
 
 def live(life: Life) -> None:
-    """A renter with demands for each thing that is done to one, a provider with bids on them, a bid that has won."""
+    """Demands with a bid each, one of them cleared; the prices are this life's own."""
     n, things = life.number, life.things
-    funded(n * 10**9, life.client.owner_id), funded(n * 10**9, life.miner.owner_id)
-    card = {"provider": life.miner.owner_id, "benchmark": 100.0 * n, "reliability": 0.4 * n, "memory_mb": 8192 * n}
-    things["bidding_offer"] = str(rentable(**card).pk)
-    things["wish"] = {"budget_hour": f"{n}.5", "duration_s": 3600 * n, "title": f"wish {n}", "closes_at": in_an_hour()}
-    for name in ("wanted", "unwanted", "bidden", "unbidden", "chosen"):
-        things[name] = wished(life)
-    things["drafted"] = wished(life, draft=True)
-    things["taken_bid"] = bid_for(life, "chosen", str(rentable(**card).pk))
-    things["withdrawn_bid"] = bid_for(life, "bidden", str(rentable(**card).pk))
-    life.drain()
-    things["kept_bid"] = bid_for(life, "bidden", str(rentable(**card).pk))
-    old = {"provider": f"p{n}", "capacity": n, "price": n}
-    things["old_bid"] = life.client.json("POST", BIDS, old, status=202)["id"]
+    for name in MADE:
+        wanted = bidding.demand(life.client, budget_hour=str(n + 1), title=f"{name} {n}")
+        things[f"{name}_wanted"] = wanted["id"]
+        offer = bidding.offer_of(life.miner, benchmark=100.0 * n, price=n * AIT)
+        if name == "unbid":
+            things["bidding"] = str(offer.pk)
+            continue
+        things[f"{name}_bid"] = bidding.bid(life.miner, wanted, offer, f"{n}")["id"]
+        if name == "cleared":
+            bidding.closed(wanted)
+    drafts = ("drafted", "dropped")
+    things |= {name: bidding.demand(life.client, budget_hour=str(n), draft=True)["id"] for name in drafts}
 
 
-def wished(life: Life, **more: object) -> str:
-    return str(life.client.json("POST", DEMANDS, {**life.things["wish"], **more}, status=201)["id"])
+def old_bid(kind: str) -> dict[str, Any]:
+    return {
+        "type": kind, "action": "bid", "gpu_count": "{number}", "duration_hours": 1, "bid_id": f"{kind}-{{number}}",
+        "max_price_per_gpu": "0.{number}", "specs": {"model": "RTX 4090"},
+    }  # fmt: skip
 
 
-def bid_for(life: Life, name: str, offer_id: str) -> str:
-    body = {"offer_id": offer_id, "price_hour": f"{life.number}.1"}
-    return str(life.miner.json("POST", f"{DEMANDS}/{life.things[name]}/bids", body, status=201)["id"])
-
-
-def one_more(life: Life) -> None:
-    """Another demand in the market."""
-    wished(life, gpu_count=life.number)
-
-
-def one_more_bid(life: Life) -> None:
-    life.client.json("POST", BIDS, {"provider": "somebody", "capacity": life.number, "price": life.number}, status=202)
-
-
-ORDER = {"action": "bid", "bid_id": "gpu_bid_{number}", "max_price_per_gpu": "{number}", "price": "{number}"}
+ASKED = {"budget_hour": "1{number}", "duration_s": 3600}
 PROBES = [
-    Probe("client", "POST", DEMANDS, "{wish}"),
-    Probe("anonymous", "GET", DEMANDS, before=one_more),
-    Probe("anonymous", "GET", f"{DEMANDS}/{{wanted}}"),
-    Probe("client", "POST", f"{DEMANDS}/{{drafted}}/publish"),
-    Probe("client", "POST", f"{DEMANDS}/{{unwanted}}/cancel", {"reason": "why {number}"}),
-    Probe("miner", "POST", f"{DEMANDS}/{{unbidden}}/bids", {"offer_id": "{bidding_offer}", "price_hour": "{number}"}),
-    Probe("anonymous", "GET", f"{DEMANDS}/{{bidden}}/bids"),
-    Probe("client", "POST", f"{DEMANDS}/{{chosen}}/award", {"bid_id": "{taken_bid}"}),
-    Probe("anonymous", "GET", f"{DEMANDS}/{{chosen}}/award"),
+    Probe("client", "POST", DEMANDS, ASKED),
+    Probe("client", "GET", f"{DEMANDS}?mine=true"),
+    Probe("anonymous", "GET", f"{DEMANDS}/{{demand_wanted}}"),
+    Probe("miner", "POST", f"{DEMANDS}/{{unbid_wanted}}/bids", {"offer_id": "{bidding}", "price_hour": "{number}.5"}),
+    Probe("anonymous", "GET", f"{DEMANDS}/{{demand_wanted}}/bids"),
     Probe("miner", "GET", f"{BIDS}/mine"),
-    Probe("miner", "POST", f"{BIDS}/{{withdrawn_bid}}/withdraw"),
-    Probe("anonymous", "GET", BIDS, before=one_more_bid),
-    Probe("client", "POST", BIDS, {"provider": "p{number}", "capacity": 2, "price": "{number}"},
-          constant="its clients want the new bid's id and nothing else"),
-    Probe("anonymous", "GET", f"{BIDS}/{{old_bid}}"),
-    Probe("client", "POST", GPU, {"type": "gpu_marketplace", **ORDER}),
-    Probe("anonymous", "GET", GPU, before=one_more_bid),
-    Probe("client", "POST", MARKET, {"type": "marketplace", **ORDER, "bid_id": "market_bid_{number}"}),
-    Probe("anonymous", "GET", MARKET, before=one_more_bid),
+    Probe("miner", "POST", f"{BIDS}/{{recalled_bid}}/withdraw"),
+    Probe("client", "POST", f"{DEMANDS}/{{chosen_wanted}}/award", {"bid_id": "{chosen_bid}"}),
+    Probe("anonymous", "GET", f"{DEMANDS}/{{cleared_wanted}}/award"),
+    Probe("client", "POST", f"{DEMANDS}/{{drafted}}/publish"),
+    Probe("client", "POST", f"{DEMANDS}/{{dropped}}/cancel", {"reason": "r{number}"}),
+    *(Probe("client", "POST", path, old_bid(kind)) for kind, path in TRANSACTIONS.items()),
+    *(Probe("anonymous", "GET", f"{path}?order_id={{demand_wanted}}") for path in TRANSACTIONS.values()),
+    Probe("client", "POST", BIDS, {"provider": "old {number}", "capacity": "{number}", "price": "0.{number}"},
+          constant="the id of the new bid is all it says"),
+    Probe("anonymous", "GET", f"{BIDS}?provider=old+{{number}}"),
+    Probe("anonymous", "GET", f"{BIDS}/{{demand_wanted}}"),
 ]  # fmt: skip

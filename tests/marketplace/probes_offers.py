@@ -7,9 +7,7 @@ from tests.marketplace.cards import card
 from tests.marketplace.conftest import OFFERS
 
 MARKET = "/marketplace/v1/marketplace"
-CONSTANT = {
-    "marketplace_v1_marketplace_offers_fields": "the table of searchable fields is the grammar's, and in the code",
-}
+SAME_TO_ALL = "the table of searchable fields is the grammar's, and in the code"
 GPUS = {1: {"model": "GeForce RTX 3060", "memory_mb": 12288}, 2: {"model": "A100 80GB", "memory_mb": 81920}}
 
 
@@ -21,7 +19,8 @@ def live(life: Life) -> None:
     for name in ("market_offer", "paused", "ended", "cancelled", "deleted"):
         body = {"gpu_ids": [life.things["market_card"]], "price_gpu_hour": f"0.{number}", "title": f"{name} {number}"}
         life.things[name] = life.miner.json("POST", OFFERS, body, status=201)["id"]
-    life.miner.json("PATCH", f"{OFFERS}/{life.things['offer']}", {"price_gpu_hour": f"0.{number + 2}"}, if_match="*")
+    dearer = {"price_gpu_hour": f"0.{number + 2}"}
+    life.miner.json("PATCH", f"{OFFERS}/{life.things['market_offer']}", dearer, status=200, if_match="*")
 
 
 def one_more(life: Life) -> None:
@@ -33,6 +32,7 @@ def one_more(life: Life) -> None:
 PROBES = [
     Probe("anonymous", "GET", OFFERS, before=one_more),
     Probe("miner", "GET", f"{OFFERS}/mine"),
+    Probe("anonymous", "GET", f"{OFFERS}/fields", constant=SAME_TO_ALL),
     Probe("anonymous", "GET", f"{OFFERS}/search?filter=num_gpus=1&gpus={{wanted_gpus}}&q={{number}}"),
     Probe("anonymous", "POST", f"{OFFERS}/search", {"q": "{market_card}", "filter": "gpu_count=={number}"}),
     Probe("anonymous", "GET", f"{OFFERS}/{{market_offer}}"),
