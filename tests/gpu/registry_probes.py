@@ -43,6 +43,7 @@ BY_HAND: dict[str, Any] = {
 }  # fmt: skip
 PROBES = [
     Probe("anonymous", "GET", "/gpu/status", before=one_more),
+    Probe("anonymous", "GET", "/gpu/gpu/status", before=one_more),
     Probe("anonymous", "GET", f"{G}/status", before=one_more),
     Probe("anonymous", "GET", f"{EDGE}/profiles?q={{known_model}}"),
     Probe("miner", "GET", G),
