@@ -25,14 +25,14 @@ def arrived(life: Life) -> None:
 
 def doors(prefix: str, root: str) -> list[Probe]:
     gpu = f"{root}/gpu/{{{prefix}_booked}}"
-    card = {"name": "{legacy_model}", "memory_gb": 24, "price_per_hour": "0.{number}"}
-    bought = {"gpu_id": f"{{{prefix}_bought}}", "duration_hours": "{number}"}
+    card = {"name": "{legacy_model}", "memory_gb": "24", "price_per_hour": "0.{number}"}
+    bought = {"gpu_id": f"{{{prefix}_bought}}", "duration_hours": "{number}.0"}
     return [
         Probe("miner", "POST", f"{root}/gpu/register", {"gpu": card}),
         Probe("anonymous", "GET", f"{root}/gpu/list?model={{legacy_model}}"),
         Probe("anonymous", "GET", f"{root}/pricing/{{legacy_model}}"),
         Probe("anonymous", "GET", gpu),
-        Probe("client", "POST", f"{gpu}/book", {"duration_hours": "{number}"}),
+        Probe("client", "POST", f"{gpu}/book", {"duration_hours": "{number}.0"}),
         Probe("client", "POST", f"{gpu}/confirm", before=arrived, constant=BY_ID_ONLY),
         Probe("client", "POST", f"{gpu}/release"),
         Probe("client", "POST", f"{gpu}/reviews", {"rating": "{number}", "comment": "so so"}, before=arrived),
