@@ -30,7 +30,7 @@ class GpuDescriptionSerializer(LenientSerializer):
 @extend_schema_serializer(
     examples=[
         OpenApiExample(
-            "a card", {"gpu": {"name": "RTX 4090", "memory_gb": 24, "price_per_hour": "0.5"}}, request_only=True
+            "a card", {"gpu": {"name": "RTX 4090", "memory_gb": "24", "price_per_hour": "0.5"}}, request_only=True
         )
     ]
 )
