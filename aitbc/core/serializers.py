@@ -53,6 +53,11 @@ class AmountField(serializers.Field[int, Any, str, int]):
         return amount
 
 
+@extend_schema_field({"oneOf": [{"type": "number"}, {"type": "string", "pattern": r"^-?\d+(\.\d+)?$"}]})
+class QuantityField(serializers.DecimalField):
+    """An exact number that is no money (hours, gigabytes), written as a JSON number or as a string."""
+
+
 class LenientSerializer(serializers.Serializer[Any]):
     """Input on the routes of the seed's wire: unknown fields are ignored, numbers are ASCII, texts are storable."""
 

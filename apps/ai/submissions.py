@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from aitbc.core import params
 from aitbc.core.parsing import plain
-from aitbc.core.serializers import AmountField, LenientSerializer, ObjectField
+from aitbc.core.serializers import AmountField, LenientSerializer, ObjectField, QuantityField
 from apps.ai.requirements import requirement_of
 
 CURRENCIES = ("AIT", "AITBC", "aitbc_token")  # the seed's clients write the one currency in three ways
@@ -31,14 +31,14 @@ class ConstraintsSerializer(LenientSerializer):
 
     gpu = serializers.CharField(max_length=100, required=False, allow_null=True, allow_blank=True)
     gpu_count = serializers.IntegerField(min_value=1, max_value=64, required=False, allow_null=True)
-    min_vram_gb = serializers.DecimalField(
+    min_vram_gb = QuantityField(
         max_digits=9, decimal_places=3, min_value=0, max_value=4096, required=False, allow_null=True
     )
     models = NameList(required=False, allow_null=True, max_length=20)
     region = serializers.CharField(max_length=64, required=False, allow_null=True, allow_blank=True)
     cuda = serializers.CharField(max_length=32, required=False, allow_null=True, allow_blank=True)
     max_price = AmountField(required=False, allow_null=True, help_text="AIT per hour.")
-    min_reputation = serializers.DecimalField(
+    min_reputation = QuantityField(
         max_digits=6, decimal_places=5, min_value=0, max_value=1, required=False, allow_null=True
     )
     data_class = serializers.CharField(max_length=32, required=False, allow_null=True, allow_blank=True)

@@ -9,7 +9,13 @@ from uuid import UUID
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from aitbc.core.serializers import AmountField, LenientSerializer, ResourceSerializer, StrictSerializer
+from aitbc.core.serializers import (
+    AmountField,
+    LenientSerializer,
+    QuantityField,
+    ResourceSerializer,
+    StrictSerializer,
+)
 from apps.marketplace.models import BookingExtension, BookingTransition, GPUBooking, Quote
 from apps.marketplace.states import BookingState
 
@@ -32,7 +38,7 @@ class TermsSerializer(StrictSerializer):
 
     gpu_count = serializers.IntegerField(min_value=1, max_value=1024, required=False, help_text="Else all of them.")
     duration_s = serializers.IntegerField(min_value=1, max_value=LONGEST_S, required=False)
-    duration_hours = serializers.DecimalField(required=False, **HOURS)
+    duration_hours = QuantityField(required=False, **HOURS)
     starts_at = serializers.DateTimeField(required=False, allow_null=True, help_text="Else at once.")
     storage_gb = serializers.IntegerField(min_value=0, max_value=1_000_000, required=False)
 
@@ -93,7 +99,7 @@ class OfferBookSerializer(LenientSerializer):
 
     gpu_count = serializers.IntegerField(min_value=1, max_value=1024, required=False)
     duration_s = serializers.IntegerField(min_value=1, max_value=LONGEST_S, required=False)
-    duration_hours = serializers.DecimalField(required=False, **HOURS)
+    duration_hours = QuantityField(required=False, **HOURS)
     starts_at = serializers.DateTimeField(required=False, allow_null=True)
     storage_gb = serializers.IntegerField(min_value=0, max_value=1_000_000, required=False)
     quote_id = serializers.UUIDField(required=False)
@@ -244,7 +250,7 @@ class ExtendSerializer(StrictSerializer):
     """How much more time, and what it may cost per hour at most."""
 
     duration_s = serializers.IntegerField(min_value=1, max_value=LONGEST_S, required=False)
-    duration_hours = serializers.DecimalField(required=False, **HOURS)
+    duration_hours = QuantityField(required=False, **HOURS)
     max_rate = AmountField(required=False, min_value=1, help_text="AIT per hour in all; above it nothing happens.")
 
     def validate(self, given: dict[str, Any]) -> dict[str, Any]:

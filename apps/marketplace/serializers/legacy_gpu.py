@@ -8,7 +8,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from aitbc.core.serializers import AmountField, LenientSerializer
+from aitbc.core.serializers import AmountField, LenientSerializer, QuantityField
 from apps.marketplace.states import BookingState
 
 LARGEST_PRICE = 10**12  # micro-AIT per hour
@@ -18,7 +18,7 @@ class GpuDescriptionSerializer(LenientSerializer):
     """The GPU as its provider describes it."""
 
     name = serializers.CharField(max_length=120)
-    memory_gb = serializers.DecimalField(max_digits=8, decimal_places=2, min_value=Decimal(0), max_value=Decimal(4096))
+    memory_gb = QuantityField(max_digits=8, decimal_places=2, min_value=Decimal(0), max_value=Decimal(4096))
     cuda_cores = serializers.IntegerField(min_value=0, required=False, allow_null=True)
     compute_capability = serializers.RegexField(r"^\d{1,2}(\.\d{1,2})?$", required=False, allow_null=True)
     price_per_hour = AmountField(min_value=1, max_value=LARGEST_PRICE, default=50_000)
@@ -113,7 +113,7 @@ class GpuDetailSerializer(GpuSerializer):
 class GpuBookSerializer(LenientSerializer):
     """How long; the predecessor's other fields are ignored."""
 
-    duration_hours = serializers.DecimalField(
+    duration_hours = QuantityField(
         max_digits=8, decimal_places=4, min_value=Decimal("0.0003"), max_value=Decimal(8760)
     )
     job_id = serializers.CharField(max_length=100, required=False, allow_null=True, allow_blank=True)
