@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.gpu import challenge
 from apps.gpu.models import GPUBenchmark, GPURegistry, GPUTransition, MinerOrder
-from apps.gpu.services import retests
+from apps.gpu.services import claims, retests
 from tests.clients import Api
 from tests.gpu.cards import Honest, M, card, cpu, figures, register, small
 
@@ -73,6 +73,25 @@ def test_figures_of_a_lesser_card_are_a_mismatch_and_quarantine_it(miner_api: Ap
     assert gpu.state == "quarantined" and not gpu.verified and "bandwidth_gbps is 0.38" in gpu.reason
     move = GPUTransition.objects.filter(subject_id=gpu.pk).last()
     assert move.to_state == "quarantined" and "benchmark" in move.reason
+
+
+def test_a_card_that_failed_is_cleared_by_the_next_benchmark_it_passes(miner_api: Api) -> None:
+    gpu = card(miner_api)
+    Honest(miner_api, requested(miner_api, gpu)).prove(figures(360, 12.7, 51), device="cuda")
+
+    verdict = Honest(miner_api, requested(miner_api, gpu)).prove(GOOD, device="cuda")
+
+    gpu.refresh_from_db()
+    assert (verdict["state"], gpu.state, gpu.reason, gpu.verified) == ("passed", "available", "", True)
+
+
+def test_a_disputed_card_is_an_operators_to_clear(miner_api: Api) -> None:
+    gpu = card(miner_api)
+    claims.confine(gpu, reason="two miners name it", actor="operator")
+
+    answer = miner_api.post(f"/gpu/v1/gpu/{gpu.pk}/benchmarks")
+
+    assert answer.status_code == 409
 
 
 def test_figures_that_no_such_card_can_reach_are_a_mismatch_too(miner_api: Api) -> None:

@@ -24,14 +24,14 @@ from apps.gpu import challenge, challenge_check, verdict
 from apps.gpu.challenge import Task
 from apps.gpu.errors import BenchmarkNotFound, BenchmarkOpen, CardBooked, CardUnfit
 from apps.gpu.models import GPUBenchmark, GPURegistry, Miner, MinerOrder
-from apps.gpu.services import learning, orders
+from apps.gpu.services import claims, learning, orders
 from apps.gpu.services.announcements import announce
-from apps.gpu.services.holdings import break_bookings, tell_miners
 from apps.gpu.states import BOOKED, RENTABLE, BenchmarkState, GpuState
 
 DUE = timedelta(minutes=30)  # a miner with work in hand measures when it has ended
 ANSWER_SECONDS = 60  # from the question to the answer
 CPU_TFLOPS = 0.05  # of a card whose model nobody knows, until it says so itself
+BLAME = "benchmark: "  # how the reason of a quarantine begins that a benchmark ordered
 MISSED_RETESTS = 3  # in a row, before a card that was verified is so no more
 
 
@@ -148,10 +148,15 @@ def find(*, owner_id: UUID, benchmark_id: UUID) -> GPUBenchmark:
 def _check_fit(card: GPURegistry) -> None:
     if card.state in BOOKED:
         raise CardBooked("It is measured when the booking is over.", state=card.state)
-    if card.state not in RENTABLE:
+    if card.state not in RENTABLE and not _failed_before(card):
         raise CardUnfit(f"The card is {card.state}.", state=card.state)
     if not card.memory_mb:
         raise CardUnfit("Its miner did not say how much memory the card has.", state=card.state)
+
+
+def _failed_before(card: GPURegistry) -> bool:
+    """Whether a benchmark put it into quarantine, and so may clear it; two claims to one UUID are an operator's."""
+    return card.state == GpuState.QUARANTINED and card.reason.startswith(BLAME)
 
 
 def _task(card: GPURegistry, nonce: str) -> Task:
@@ -214,18 +219,17 @@ def _proven(benchmark: GPUBenchmark, judged: Mapping[str, Any]) -> None:
         verified_at=now, retest_at=now + timedelta(days=days), measured=dict(judged["measured"]),
         score=judged["score"], learned=learning.learned(card, benchmark),
     )  # fmt: skip
-    _back(card, GpuState.AVAILABLE, "passed its benchmark")
+    if _failed_before(card):
+        claims.release(card, actor="benchmark", reason="passed its benchmark")
+    else:
+        _back(card, GpuState.AVAILABLE, "passed its benchmark")
 
 
 def _exposed(benchmark: GPUBenchmark, why: str) -> None:
     """A wrong answer, or figures of another card: nobody rents it until somebody has looked."""
     card = benchmark.gpu
-    reason = f"benchmark: {why}"[:300]
-    advance_many(GPURegistry, [card.pk], GpuState.QUARANTINED, actor="benchmark", reason=reason, retest_at=None)
-    GPURegistry.objects.filter(pk=card.pk).update(verified_at=None, reason=reason)
-    break_bookings([card.pk], "quarantined")
-    announce([card.pk])
-    tell_miners([card.miner_id])
+    GPURegistry.objects.filter(pk=card.pk).update(verified_at=None, retest_at=None)
+    claims.quarantine([card.pk], reason=f"{BLAME}{why}"[:300], actor="benchmark")
 
 
 def _unproven(benchmark: GPUBenchmark, why: str) -> None:
