@@ -16,7 +16,7 @@ from bench.progress import console, step
 from bench.report import Figure, show
 
 NAMES = (
-    "relay", "sealing", "sweeps", "serve", "doors", "rush", "life", "claim", "booking", "optimize", "auction", "search",
+    "relay", "sealing", "sweeps", "serve", "doors", "rush", "life", "claim", "booking", "optimize", "search", "auction",
     "herd",  # last: its miners stay
 )  # fmt: skip
 

@@ -13,7 +13,7 @@ from apps.gpu.advice_report import advise
 from apps.gpu.miner.devices import Cpu
 from apps.gpu.miner.prover import Prover
 from apps.gpu.models import GPURegistry
-from bench.http import Connection, Measured, load, timed
+from bench.http import Connection, Measured, Sample, ask, load
 from bench.report import Figure
 from bench.stack import migrated, stack
 
@@ -52,8 +52,8 @@ def over_http() -> dict[int, Measured]:
     body = {"miner_id": "bench-card", "capabilities": {"gpus": cards}}
     names = list(llm.models())
 
-    def register(connection: Connection, worker: int, n: int) -> list[tuple[int, float]]:
-        return [timed(connection, "POST", "/gpu/v1/miners/register", body)[:2]]
+    def register(connection: Connection, worker: int, n: int) -> Sample:
+        return ask(connection, "POST", "/gpu/v1/miners/register", body)
 
     with stack() as exchange:
         load(exchange.url, exchange.miner, register, connections=1, calls=1)
@@ -61,11 +61,11 @@ def over_http() -> dict[int, Measured]:
         cards_here.update(measured={"bandwidth_gbps": 860.0, "fp32_tflops": 29.0, "fp16_tflops": 110.0})
         path = f"/gpu/v1/marketplace/edge-gpu/{cards_here.get().pk}/optimize"
 
-        def ask(connection: Connection, worker: int, n: int) -> list[tuple[int, float]]:
-            return [timed(connection, "POST", path, {"workload": {"model": names[n % len(names)]}})[:2]]
+        def advise_on(connection: Connection, worker: int, n: int) -> Sample:
+            return ask(connection, "POST", path, {"workload": {"model": names[n % len(names)]}})
 
-        load(exchange.url, exchange.client, ask, connections=2, calls=20)  # each worker has read its tables
-        return {n: load(exchange.url, exchange.client, ask, connections=n, calls=CALLS) for n in (1, 4)}
+        load(exchange.url, exchange.client, advise_on, connections=2, calls=20)  # each worker has read its tables
+        return {n: load(exchange.url, exchange.client, advise_on, connections=n, calls=CALLS) for n in (1, 4)}
 
 
 def checking(task: challenge.Task) -> float:
