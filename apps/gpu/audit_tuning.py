@@ -33,7 +33,7 @@ def the_catalogue_is_plausible() -> Iterable[str]:
     return [f"{model}: a figure of the catalogue is impossible" for (model,) in _rows(NO_CARD)]
 
 
-@invariant("U7", db="gpu")
+@invariant("U9", db="gpu")
 def verified_means_passed() -> Iterable[str]:
     """A verified card has passed a benchmark."""
     return [f"card {card} is verified and never passed a benchmark" for card, _ in _rows(UNPROVEN)]
