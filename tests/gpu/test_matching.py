@@ -102,8 +102,12 @@ JSON = st.recursive(
         {}, optional={"gpus": JSON, "gpu": JSON, "models": JSON, "cuda": JSON, "supported_tasks": JSON, "region": JSON}
     )
 )
-def test_whatever_a_miner_sends_is_read_or_refused(sent: Any) -> None:
-    normalise(sent)
+def test_whatever_a_miner_sends_is_read(sent: Any) -> None:
+    read = normalise(sent)
+
+    assert all(isinstance(name, str) for name in read.tasks | read.models | read.data_classes)
+    assert all(isinstance(gpu, Gpu) and gpu.memory_mb >= 0 for gpu in read.gpus)
+    assert read.price is None
 
 
 def test_dialects_mean_the_same() -> None:
