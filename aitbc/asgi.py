@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 from aitbc.serve.boot import stay_mortal
@@ -20,3 +21,6 @@ from apps.gpu.attendance import attend  # noqa: E402
 
 app = Dispatcher(django, listen=lambda: wake.Listener("web"))
 attend()
+# What was loaded stays: the collector need not walk through it again and again while requests wait.
+gc.collect()
+gc.freeze()

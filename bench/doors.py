@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 
+from aitbc.core import metrics
+from aitbc.domains import LABELS
 from apps.gpu.models import Work
 from bench import raw
 from bench.cost import Cost, metered
@@ -93,11 +95,11 @@ class Bare:
         return cls(rate, cost.total / (raw.CONNECTIONS * raw.CALLS))
 
     def beside(self, door: Figure, cpu: float, name: str, target: str = "") -> Iterator[Figure]:
-        """The door's rate as a part of the bare statement's; by CPU too, which others on the machine change less."""
+        """The door's rate as a part of the bare one; by CPU too, which others on the machine change less."""
         note = f"{raw.CONNECTIONS} connections, prepared; CPU ms: {1000 * self.cpu:.2f}"
-        yield Figure(f"{name}, bare statement", self.rate, "statements/s", "", note)
+        yield Figure(name, self.rate, "transactions/s", "", note)
         note = f"by CPU {100 * self.cpu / cpu:.1f} %" if cpu else ""
-        yield Figure(f"{door.name} ÷ bare statement", 100 * door.value / self.rate, "%", target, note)
+        yield Figure(f"{door.name} ÷ {name}", 100 * door.value / self.rate, "%", target, note)
 
 
 def queued(task: str, count: int, seconds: float = 120) -> None:
@@ -106,6 +108,15 @@ def queued(task: str, count: int, seconds: float = 120) -> None:
     while Work.objects.waiting().filter(body__task_type__startswith=task).count() < count:
         if time.monotonic() > deadline:
             raise RuntimeError("the relay did not queue the jobs in time")
+        time.sleep(0.1)
+
+
+def delivered(seconds: float = 120) -> None:
+    """Until the relay has nothing left to do beside what is measured next."""
+    deadline = time.monotonic() + seconds
+    while any((found := metrics.outbox_figures(label)) and found[0] for label in LABELS):
+        if time.monotonic() > deadline:
+            raise RuntimeError("the relay did not deliver everything in time")
         time.sleep(0.1)
 
 
@@ -135,20 +146,25 @@ class Doors:
         with step("queued by the relay"):
             queued(TASK, CONNECTIONS * CALLS)
         yield from self.compared(heartbeat, miner, raw.heartbeat_rate, ("heartbeat over HTTP", ">= 900", 200))
-        yield from self.compared(poll, miner, raw.claim_rate, ("poll + claim over HTTP", ">= 600", 200), ">= 10")
+        least = Bare.measured(raw.least_claim_rate)
+        door = yield from self.compared(poll, miner, raw.claim_rate, ("poll + claim over HTTP", ">= 600", 200), ">= 10")
+        yield from least.beside(*door, "the least a claim can do")
         yield rate(*self.loaded(results_of(self.kept), miner, self.fewest()), "result over HTTP", ">= 400", 200)
+        with step("messages delivered"):
+            delivered()
         yield rate(*self.loaded(listing, client, LISTS), "list of 50 jobs", ">= 500", 200)
 
     def compared(
         self, door: Step, key: str, bare: Callable[[], float], named: tuple[str, str, int], part: str = ""
-    ) -> Iterator[Figure]:
-        """The bare statement first, the door right after it."""
+    ) -> Generator[Figure, None, tuple[Figure, float]]:
+        """The bare statements first, the door right after them; returns its figure and what it cost in CPU seconds."""
         alone = Bare.measured(bare)
         measured, cost = self.loaded(door, key)
         self.kept = measured.kept
-        figure = rate(measured, cost, *named)
+        figure, cpu = rate(measured, cost, *named), cost.total / measured.count
         yield figure
-        yield from alone.beside(figure, cost.total / measured.count, door.__name__, part)
+        yield from alone.beside(figure, cpu, f"{door.__name__}, bare", part)
+        return figure, cpu
 
     def fewest(self) -> int:
         """How many jobs every miner took, at least."""

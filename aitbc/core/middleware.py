@@ -7,15 +7,20 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from http import HTTPStatus
+from typing import Any
 
 import structlog
 from django.conf import settings
+from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.urls import Resolver404, ResolverMatch, URLResolver, get_resolver, get_urlconf
 
 from aitbc.core import metrics, problems
 from aitbc.core.errors import DomainError, Invalid
+from aitbc.core.frame import FramedViewSet
 from aitbc.core.parsing import refuse_encoded
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -31,10 +36,15 @@ logger = logging.getLogger("aitbc.edge")
 
 
 class Edge:
-    """Outermost: request id, refusals that need no view, errors in one form, headers, one measurement."""
+    """Request id, refusals that need no view, errors in one form, headers, one measurement.
+
+    What lies behind it (sessions, CSRF, messages, static files) serves pages. The API has none of that: its views are
+    called from here.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self.get_response = get_response
+        self.get_page = get_response
+        self.call_api = convert_exception_to_response(self.call)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         started = time.perf_counter()
@@ -48,6 +58,23 @@ class Edge:
             metrics.observe(request, response.status_code, time.perf_counter() - started)
         finally:
             structlog.contextvars.unbind_contextvars("request_id")
+        return response
+
+    def get_response(self, request: HttpRequest) -> HttpResponseBase:
+        match = api_route(get_resolver(get_urlconf()), request.path_info)
+        if match is None:
+            return self.get_page(request)
+        request.resolver_match = match
+        response: Any = self.call_api(request)
+        if not response.streaming:
+            response.headers.setdefault("Content-Length", str(len(response.content)))
+        return response  # type: ignore[no-any-return]
+
+    def call(self, request: HttpRequest) -> HttpResponseBase:
+        """The view's answer; unknown errors go on to handler500, as from any view of Django's."""
+        request.get_host()  # refuses hosts that are not ours
+        view, args, kwargs = request.resolver_match  # type: ignore[misc]
+        response: HttpResponseBase = view(request, *args, **kwargs)
         return response
 
     def refusal(self, request: HttpRequest) -> HttpResponseBase | None:
@@ -65,6 +92,16 @@ class Edge:
             logger.exception("unhandled error", exc_info=error)
             return problems.server_error(request)
         return answer
+
+
+@lru_cache(maxsize=1024)
+def api_route(resolver: URLResolver, path: str) -> ResolverMatch | None:
+    """The API's view at this path; None where a page is, or nothing."""
+    try:
+        match = resolver.resolve(path)
+    except Resolver404:
+        return None
+    return match if issubclass(getattr(match.func, "cls", object), FramedViewSet) else None
 
 
 def request_id_of(request: HttpRequest) -> str:

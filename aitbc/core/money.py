@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 SCALE = 6
 UNIT = 10**SCALE
@@ -39,6 +40,7 @@ def _decimal(text: str | int | Decimal) -> Decimal:
     return value
 
 
+@lru_cache(maxsize=8192)
 def format_amount(micro: int) -> str:
     """Print micro-AIT as a decimal string of AIT with six places."""
     whole, part = divmod(abs(micro), UNIT)

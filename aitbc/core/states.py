@@ -19,9 +19,8 @@ from aitbc.core.inserts import insert
 Transitions = Mapping[str, set[str]]
 # One statement for any number of moves, hence prepared once; bulk_create's text grows with the batch.
 RECORD = """INSERT INTO {table} (subject_id, seq, from_state, to_state, actor, reason, detail)
-SELECT subject_id, seq, from_state, to_state, actor, reason, detail::jsonb
-FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
-  AS m(subject_id, seq, from_state, to_state, actor, reason, detail)"""
+SELECT subject_id, seq, from_state, to_state, actor, reason, detail FROM json_to_recordset(%s::json)
+  AS m(subject_id uuid, seq int, from_state text, to_state text, actor text, reason text, detail jsonb)"""
 
 
 def sources_of(table: Transitions, to: str) -> list[str]:
@@ -45,6 +44,11 @@ class Recorded:
     actor: str
     reason: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
+
+    def row(self) -> dict[str, Any]:
+        states = {"from_state": str(self.before), "to_state": str(self.to)}
+        told = {"actor": self.actor, "reason": self.reason[:300], "detail": self.detail}
+        return {"subject_id": self.subject_id, "seq": self.seq, **states, **told}
 
 
 class AbstractTransition(models.Model):
@@ -71,12 +75,8 @@ class AbstractTransition(models.Model):
     @classmethod
     def record(cls, *moves: Recorded) -> None:
         """Append these moves, inside the transaction that makes them."""
-        rows = [
-            (m.subject_id, m.seq, str(m.before), str(m.to), m.actor, m.reason[:300], orjson.dumps(m.detail).decode())
-            for m in moves
-        ]
         with cursor(cls) as sql:
-            sql.execute(RECORD.format(table=cls._meta.db_table), [list(column) for column in zip(*rows, strict=True)])
+            sql.execute(RECORD.format(table=cls._meta.db_table), [orjson.dumps([m.row() for m in moves]).decode()])
 
 
 class StatefulModel(models.Model):

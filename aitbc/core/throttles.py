@@ -133,7 +133,7 @@ class ActorThrottle(BaseThrottle):
     """One bucket per owner (per address without a key) and one for everybody."""
 
     def allow_request(self, request: Any, view: Any) -> bool:
-        if is_replay(request._request) or is_internal(request._request):
+        if is_replay(request) or is_internal(request):
             return True
         own = spend(*_bucket(request))
         everybody = spend("all", GLOBAL) if own.allowed else own

@@ -9,8 +9,9 @@ from aitbc.settings.env import env
 # Static files come from the packages themselves; WhiteNoise still warns when the folder for collected ones is missing.
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 MIDDLEWARE = [
-    "aitbc.core.middleware.Edge",
     "django.middleware.security.SecurityMiddleware",
+    "aitbc.core.middleware.Edge",
+    # From here on for pages only.
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

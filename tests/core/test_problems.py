@@ -95,3 +95,18 @@ def test_headers_of_every_answer(anonymous_api):
         assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
         assert headers["Referrer-Policy"] == "same-origin"
         assert "Access-Control-Allow-Origin" not in headers
+
+
+def test_the_api_passes_by_what_serves_pages(anonymous_api, client_api):
+    """Sessions, CSRF, messages: the API has none of it, whatever a browser sends along."""
+    for api, path in ((anonymous_api, "/health"), (client_api, "/entries")):
+        headers = api.get(path, cookie="sessionid=abc; csrftoken=def").headers
+        assert "Set-Cookie" not in headers and "Vary" not in headers
+        assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert int(headers["Content-Length"]) > 0
+
+
+def test_refusals_say_what_would_be_accepted(client_api, anonymous_api):
+    assert client_api.get("/echo")["Allow"] == "POST, OPTIONS"
+    assert anonymous_api.post("/echo", {})["WWW-Authenticate"] == 'Bearer realm="aitbc"'
+    assert client_api.post("/echo", b"a=b", content_type="text/plain").json()["detail"].startswith("Send JSON")

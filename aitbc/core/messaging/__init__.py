@@ -33,8 +33,8 @@ class Event:
     def key(self) -> str:
         return str(getattr(self, self.KEY))
 
-    def encoded(self) -> str:
-        return orjson.dumps({f.name: getattr(self, f.name) for f in fields(self)}).decode()
+    def plain(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
     @classmethod
     def read(cls, payload: dict[str, Any]) -> Event:
@@ -69,9 +69,9 @@ def pairs() -> list[tuple[str, str]]:
     return sorted({(name.split(".")[0], consumer) for name, consumer in HANDLERS})
 
 
+# One JSON text for any number of rows: the driver writes arrays element by element, in Python.
 INSERT = """INSERT INTO {table} (message_id, consumer, name, key, payload)
-SELECT m, c, n, k, p::jsonb
-FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[]) AS t(m, c, n, k, p)"""
+SELECT m, c, n, k, p FROM json_to_recordset(%s::json) AS t(m uuid, c text, n text, k text, p jsonb)"""
 
 
 def emit(*events: Event, by: str) -> None:
@@ -79,9 +79,13 @@ def emit(*events: Event, by: str) -> None:
     connection = connections[by]
     if not connection.in_atomic_block:
         raise RuntimeError(f"emit() needs an open transaction on {by!r}: a fact and its message commit together")
-    rows = [(uuid7(), consumer, e.NAME, e.key, e.encoded()) for e in events for consumer in consumers(e.NAME)]
+    rows = [
+        {"m": uuid7(), "c": consumer, "n": event.NAME, "k": event.key, "p": event.plain()}
+        for event in events
+        for consumer in consumers(event.NAME)
+    ]
     if not rows:
         return
     with connection.cursor() as sql:
-        sql.execute(INSERT.format(table=f"{by}_outbox"), [list(column) for column in zip(*rows, strict=True)])
+        sql.execute(INSERT.format(table=f"{by}_outbox"), [orjson.dumps(rows).decode()])
     on_commit(apps.get_model(by, "Outbox"), lambda: wake.send(f"{wake.RELAY}:{by}"))

@@ -6,7 +6,7 @@ locked first, so that what it may still hold is counted after every other grant 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import partial
@@ -35,7 +35,8 @@ CLAIM = """WITH room AS MATERIALIZED (
   SELECT greatest(0, least(%(n)s::bigint, %(capacity)s::bigint - count(*))) AS n
   FROM gpu_lease WHERE miner_id = %(miner)s::uuid AND state = 'leased'
 ), cand AS MATERIALIZED (
-  SELECT x.id FROM unnest(%(classes)s::int[], %(floors)s::smallint[]) AS c(class_id, floor) CROSS JOIN LATERAL (
+  SELECT x.id FROM unnest(%(classes)s::text::int[], %(floors)s::text::smallint[]) AS c(class_id, floor)
+  CROSS JOIN LATERAL (
     SELECT id FROM gpu_work w WHERE w.class_id = c.class_id AND w.state = 'waiting' AND w.priority >= c.floor
     ORDER BY priority DESC, fair_tag, id LIMIT %(n)s::bigint FOR UPDATE SKIP LOCKED) x LIMIT (SELECT n FROM room)
 ), taken AS (
@@ -146,10 +147,16 @@ def _walk(
     sql: Any, terms: dict[str, Any], heads: Sequence[Head], floors: Sequence[int], n: int
 ) -> tuple[list[Grant], int]:
     """One statement; returns what it took and how many it might have taken."""
-    sql.execute(CLAIM, {**terms, "classes": [head.class_id for head in heads], "floors": list(floors), "n": n})
+    places = {"classes": _array(head.class_id for head in heads), "floors": _array(floors)}
+    sql.execute(CLAIM, {**terms, **places, "n": n})
     rows = sql.fetchall()
     grants = [Grant(**dict(zip(COLUMNS, row, strict=False)), body=orjson.loads(row[9])) for row in rows]
     return grants, int(rows[0][10]) if rows else n
+
+
+def _array(numbers: Iterable[int]) -> str:
+    """PostgreSQL's own text of an array; the driver would write it number by number, twice."""
+    return f"{{{','.join(map(str, numbers))}}}"
 
 
 def _places(grants: Sequence[Grant]) -> list[tuple[int, int, int]]:

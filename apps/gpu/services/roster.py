@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -36,6 +37,7 @@ class Known:
     concurrency: int
     version: int
     attention: int
+    changed_at: datetime
     candidate: Candidate
 
 
@@ -59,6 +61,7 @@ def known_from(miner: Miner) -> Known:
         concurrency=miner.concurrency,
         version=miner.capability_version,
         attention=miner.attention,
+        changed_at=miner.changed_at,
         candidate=candidate_of(miner),
     )
 
@@ -84,7 +87,7 @@ class Roster:
 
     def drop(self, miner_ids: set[UUID]) -> None:
         if miner_ids:
-            self.known = {key: known for key, known in list(self.known.items()) if known.pk not in miner_ids}
+            self._keep(lambda known: known.pk not in miner_ids)
 
     def forget(self) -> None:
         """Start empty, as a new process does."""
@@ -99,9 +102,16 @@ class Roster:
             if since is None:
                 self.known = {}
                 return
-            self.drop(set(Miner.objects.filter(changed_at__gt=since - OVERLAP).values_list("pk", flat=True)))
+            changed = dict(Miner.objects.filter(changed_at__gt=since - OVERLAP).values_list("pk", "changed_at"))
+            # The overlap tells of most changes again and again: what was read after a change is not read anew.
+            if changed:
+                self._keep(lambda known: changed.get(known.pk, known.changed_at) == known.changed_at)
         finally:
             self.lock.release()
+
+    def _keep(self, good: Callable[[Known], bool]) -> None:
+        # copy() holds the interpreter throughout; a list of the items may be interrupted by another thread's put().
+        self.known = {key: known for key, known in self.known.copy().items() if good(known)}
 
 
 def _database_now() -> datetime:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+import orjson
+
 from aitbc.core.db import atomic, cursor
 from apps.gpu.events import GpuChanged
 from apps.marketplace.models import Device
@@ -26,7 +28,7 @@ def take(events: Sequence[GpuChanged]) -> list[UUID]:
 
     A fact that is older than what is known changes nothing.
     """
-    told = "[" + ",".join(event.encoded() for event in events) + "]"
+    told = orjson.dumps([event.plain() for event in events]).decode()
     with atomic(Device):
         with cursor(Device) as sql:
             sql.execute(UPSERT, [told])
