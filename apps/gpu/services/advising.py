@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from apps.gpu import power, roofline
 from apps.gpu.advice import Subject, Wish
 from apps.gpu.advice_report import advise
 from apps.gpu.errors import CardUnfit, GpuNotFound
-from apps.gpu.models import GPURegistry
+from apps.gpu.models import ConsumerGPUProfile, GPURegistry
 from apps.gpu.services import learning
 from apps.gpu.services.learning import TYPICAL_BANDWIDTH, TYPICAL_COMPUTE
 
@@ -35,7 +36,7 @@ def recommend(card: GPURegistry, wish: Wish) -> dict[str, Any]:
 
 
 def subject_of(card: GPURegistry) -> Subject:
-    bandwidth, compute = _peaks(card)
+    bandwidth, compute = peaks(card.profile, card.measured)
     memory = float(card.memory_mb) * MEBI
     vendor = card.profile.vendor if card.profile else ""
     display = bool(card.details.get("display_attached"))
@@ -54,18 +55,18 @@ def subject_of(card: GPURegistry) -> Subject:
     )  # fmt: skip
 
 
-def _peaks(card: GPURegistry) -> tuple[float, float]:
-    """Bytes and operations per second at best: the catalogue's, or what the benchmark implies where it knows none."""
-    measured, profile = card.measured, card.profile
+def peaks(profile: ConsumerGPUProfile | None, measured: Mapping[str, Any]) -> tuple[float, float]:
+    """Bytes and operations per second at best: the catalogue's, or what the benchmark implies where it knows none.
+
+    Raises CardUnfit where neither does.
+    """
     if profile is not None:
         peak = profile.fp16_tflops or profile.fp32_tflops or measured.get("fp32_tflops")
         if peak is None:
-            raise CardUnfit("Its vendor tells no rate; request a benchmark first.", state=card.state)
+            raise CardUnfit("Its vendor tells no rate; request a benchmark first.")
         return profile.bandwidth_gbps * GIGA, peak * TERA
     if "bandwidth_gbps" not in measured:
-        raise CardUnfit(
-            "No catalogue knows this model, and it was not measured: request a benchmark first.", state=card.state
-        )
+        raise CardUnfit("No catalogue knows this model, and it was not measured: request a benchmark first.")
     rate = measured.get("fp16_tflops", measured["fp32_tflops"])
     return measured["bandwidth_gbps"] / TYPICAL_BANDWIDTH * GIGA, rate / TYPICAL_COMPUTE * TERA
 
