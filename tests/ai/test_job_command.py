@@ -8,18 +8,12 @@ from django.core.management import CommandError, call_command
 
 from aitbc.core import shell
 from tests.ai.factory import fund, tell
+from tests.shell import spoken
 
 
 @pytest.fixture
 def job(live_server, client_api):
-    """Run the command with the client's key; returns what it printed."""
-
-    def run(*words, key=client_api.secret):
-        out = io.StringIO()
-        call_command("job", *words, "--url", live_server.url, "--key", key, stdout=out)
-        return out.getvalue()
-
-    return run
+    return spoken("job", live_server, client_api)
 
 
 def as_json(text):

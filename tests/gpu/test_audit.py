@@ -7,23 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from aitbc.core import audit
-from aitbc.core.db import cursor
 from aitbc.core.ids import uuid7
 from apps.gpu.models import Lease
 from tests.ai.factory import fund
 from tests.clients import Api
+from tests.sabotage import sabotage
 
 M = "/gpu/v1/miners"
-
-
-def sabotage(*statements: str) -> None:
-    """Do what no program of ours can: constraints are dropped, triggers do not look."""
-    with cursor(Lease) as sql:
-        sql.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        sql.execute("SET LOCAL session_replication_role = replica")
-        for statement in statements:
-            sql.execute(statement)
-        sql.execute("SET LOCAL session_replication_role = origin")
 
 
 def reported(name: str) -> list[str]:
@@ -61,7 +51,7 @@ def test_an_ordinary_day_is_reported_by_nobody(day: dict[str, str]) -> None:
 
 
 def test_i4_sees_a_job_held_twice(day: dict[str, str]) -> None:
-    sabotage(*UNGUARDED, COPY.format(day["held"]))
+    sabotage(Lease, *UNGUARDED, COPY.format(day["held"]))
 
     assert reported("I4") == [f"job {day['held']} was held twice at one time"]
 
@@ -69,6 +59,7 @@ def test_i4_sees_a_job_held_twice(day: dict[str, str]) -> None:
 def test_i4_sees_two_leases_that_overlapped(day: dict[str, str]) -> None:
     later = "attempt = 2, granted_at = granted_at + (ended_at - granted_at) / 2, ended_at = ended_at + interval '1 h'"
     sabotage(
+        Lease,
         *UNGUARDED, COPY.format(day["done"]),
         f"UPDATE gpu_lease SET {later} WHERE id = (SELECT max(id) FROM gpu_lease)",
     )  # fmt: skip
@@ -85,33 +76,34 @@ def test_i4_sees_two_leases_that_overlapped(day: dict[str, str]) -> None:
     ],
 )
 def test_i4b_sees_work_and_lease_that_disagree(day: dict[str, str], damage: str) -> None:
-    sabotage(damage.format(**day))
+    sabotage(Lease, damage.format(**day))
 
     assert len(reported("I4b")) == 1
 
 
 def test_i4c_sees_work_that_nobody_can_find(day: dict[str, str]) -> None:
-    sabotage("DELETE FROM gpu_requirementclass")
+    sabotage(Lease, "DELETE FROM gpu_requirementclass")
 
     assert any(day["waiting"] in line for line in reported("I4c"))
 
 
 def test_i5_sees_an_attempt_that_falls_or_is_given_again(day: dict[str, str]) -> None:
-    sabotage(*UNGUARDED, COPY.format(day["done"]))
+    sabotage(Lease, *UNGUARDED, COPY.format(day["done"]))
     assert reported("I5") == [f"job {day['done']}: attempt 1 follows 1"]
 
-    sabotage("UPDATE gpu_lease SET attempt = 0 WHERE id = (SELECT max(id) FROM gpu_lease)")
+    sabotage(Lease, "UPDATE gpu_lease SET attempt = 0 WHERE id = (SELECT max(id) FROM gpu_lease)")
     assert reported("I5") == [f"job {day['done']}: attempt 0 follows 1"]
 
 
 def test_i7_sees_two_accepted_results(day: dict[str, str]) -> None:
-    sabotage(*UNGUARDED, COPY.format(day["done"]))
+    sabotage(Lease, *UNGUARDED, COPY.format(day["done"]))
 
     assert reported("I7") == [f"job {day['done']} has 2 accepted results"]
 
 
 def test_i8_sees_a_miner_that_holds_more_than_it_declared(day: dict[str, str]) -> None:
     sabotage(
+        Lease,
         "ALTER TABLE gpu_miner DROP CONSTRAINT gpu_miner_concurrency",
         "UPDATE gpu_miner SET concurrency = 0, changed_at = '2020-01-01T00:00Z'",
     )
@@ -130,13 +122,13 @@ def test_i8_sees_a_miner_that_holds_more_than_it_declared(day: dict[str, str]) -
     ],
 )
 def test_i30_sees_a_lease_and_a_job_that_tell_different_stories(day: dict[str, str], damage: str, word: str) -> None:
-    sabotage(damage.format(**day))
+    sabotage(Lease, damage.format(**day))
 
     assert [line for line in reported("I30") if day[word] in line]
 
 
 def test_i30_sees_a_lease_of_a_job_that_is_unknown(day: dict[str, str]) -> None:
     stranger = uuid7()
-    sabotage(f"UPDATE gpu_lease SET job_id = '{stranger}' WHERE job_id = '{day['held']}'")
+    sabotage(Lease, f"UPDATE gpu_lease SET job_id = '{stranger}' WHERE job_id = '{day['held']}'")
 
     assert [line for line in reported("I30") if str(stranger) in line]

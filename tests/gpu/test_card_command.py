@@ -1,24 +1,17 @@
 """`manage.py gpu`: cards from the shell, through a real socket."""
 
-import io
 import json
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
 from tests.gpu.rigs import CARD, M, beat, register, the_card
+from tests.shell import spoken
 
 
 @pytest.fixture
 def gpu(live_server, miner_api):
-    """Run the command with the miner's key; returns what it printed."""
-
-    def run(*words):
-        out = io.StringIO()
-        call_command("gpu", *words, "--url", live_server.url, "--key", miner_api.secret, stdout=out)
-        return out.getvalue()
-
-    return run
+    return spoken("gpu", live_server, miner_api)
 
 
 @pytest.mark.transaction

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import json
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
 from tests.gpu.probes import model_server
+from tests.shell import spoken
 
 pytestmark = pytest.mark.transaction
 
 
 @pytest.fixture
 def miner(live_server, miner_api):
-    """Run the command with a key; returns what it printed."""
-
-    def run(*words, key=miner_api.secret):
-        out = io.StringIO()
-        call_command("miner", *words, "--url", live_server.url, "--key", key, stdout=out)
-        return out.getvalue()
-
-    return run
+    return spoken("miner", live_server, miner_api)
 
 
 def test_a_miner_is_registered_shown_and_retired(miner):

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from aitbc.core import audit
-from aitbc.core.db import atomic, cursor
+from aitbc.core.db import atomic
 from aitbc.core.messaging.relay import drain
 from aitbc.core.states import begin
 from apps.gpu.events import BookingBroken, BookingProvisioned
@@ -99,16 +99,6 @@ def sound(only: Collection[str] = ()) -> None:
     drain()
     violations = {one.name: lines for one, lines in audit.run(only).items() if lines}
     assert violations == {}, violations
-
-
-def sabotage(domain: type[Any], *statements: str) -> None:
-    """Do what no program of ours can: triggers and constraints do not look."""
-    with cursor(domain) as sql:
-        sql.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        sql.execute("SET LOCAL session_replication_role = replica")
-        for statement in statements:
-            sql.execute(statement)
-        sql.execute("SET LOCAL session_replication_role = origin")
 
 
 def reported(name: str) -> list[str]:

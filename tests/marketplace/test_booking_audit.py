@@ -7,7 +7,8 @@ import pytest
 from aitbc.core import audit
 from apps.marketplace.models import GPUBooking
 from apps.trading.models import Escrow
-from tests.marketplace.renting import AIT, HOUR, clock, funded, rentable, reserved, running, sabotage, sound
+from tests.marketplace.renting import AIT, HOUR, clock, funded, rentable, reserved, running, sound
+from tests.sabotage import sabotage
 
 BOOKINGS, SLICES = ("UPDATE marketplace_gpubooking SET", "UPDATE marketplace_bookingslice SET")
 UNGUARDED = "ALTER TABLE marketplace_bookingslice DROP CONSTRAINT marketplace_slot_sold_once"

@@ -14,20 +14,14 @@ from aitbc.accounts.services import users
 from apps.marketplace.models import GPUBooking, GPUReview, MarketplaceOffer
 from apps.marketplace.services import reviews
 from tests.marketplace.renting import AIT, again, at, funded, provisioned, rentable, running, sound
+from tests.shell import spoken
 
 pytestmark = pytest.mark.transaction
 
 
 @pytest.fixture
 def market(live_server, client_api):
-    """Run the command with the renter's key (or another); returns what it printed."""
-
-    def run(*words, key=client_api.secret):
-        out = io.StringIO()
-        call_command("market", *words, "--url", live_server.url, "--key", key, stdout=out)
-        return out.getvalue()
-
-    return run
+    return spoken("market", live_server, client_api)
 
 
 def test_a_bookings_life_from_the_shell(market, client_api, miner_api, drain):

@@ -37,7 +37,8 @@ from tests.marketplace.bidding import (
     shown,
     states,
 )
-from tests.marketplace.renting import booked, funded, provisioned, reported, sabotage, sound
+from tests.marketplace.renting import booked, funded, provisioned, reported, sound
+from tests.sabotage import sabotage
 
 
 @pytest.fixture(autouse=True)

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from tests.marketplace.cards import card
+from tests.shell import spoken
 
 
 @pytest.fixture
 def market(live_server, miner_api):
-    """Run the command with the provider's key; returns what it printed."""
-
-    def run(*words):
-        out = io.StringIO()
-        call_command("market", *words, "--url", live_server.url, "--key", miner_api.secret, stdout=out)
-        return out.getvalue()
-
-    return run
+    return spoken("market", live_server, miner_api)
 
 
 @pytest.mark.transaction

@@ -22,7 +22,8 @@ from apps.marketplace.events import (
 from apps.trading.interface import available
 from apps.trading.models import Bond, Escrow, LedgerAccount, Outbox, Transfer
 from apps.trading.services import bonds, escrow_closing, escrows
-from tests.marketplace.renting import reported, sabotage
+from tests.marketplace.renting import reported
+from tests.sabotage import sabotage
 from tests.trading.money import fees, funded
 
 RENT = 1_000_000

@@ -8,21 +8,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from aitbc.core import audit
-from aitbc.core.db import cursor
 from apps.trading.models import Payment, Transfer
 from apps.trading.services import ledger
 from apps.trading.states import Phase
+from tests.sabotage import sabotage
 from tests.trading.money import funded, transfer
-
-
-def sabotage(*statements: str) -> None:
-    """Do what no program of ours can: triggers and foreign keys do not look."""
-    with cursor(Transfer) as sql:
-        sql.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        sql.execute("SET LOCAL session_replication_role = replica")
-        for statement in statements:
-            sql.execute(statement)
-        sql.execute("SET LOCAL session_replication_role = origin")
 
 
 def reported(name: str) -> list[str]:
@@ -72,7 +62,7 @@ def test_a_broken_invariant_is_reported(what: str, paid_job: Callable[[], UUID])
     paid_job()
     ledger.take_snapshot()
 
-    sabotage(statement)
+    sabotage(Transfer, statement)
 
     assert reported(name) != []
 
@@ -89,7 +79,7 @@ def test_a_hold_resolved_twice_is_reported(paid_job: Callable[[], UUID]) -> None
     paid_job()
 
     sabotage(
-        "ALTER TABLE trading_transfer DROP CONSTRAINT trading_transfer_pending_id_key", COPY.format("capture")
+        Transfer, "ALTER TABLE trading_transfer DROP CONSTRAINT trading_transfer_pending_id_key", COPY.format("capture")
     )
 
     assert any("resolved 2 times" in line for line in reported("I16"))
@@ -98,7 +88,7 @@ def test_a_hold_resolved_twice_is_reported(paid_job: Callable[[], UUID]) -> None
 def test_a_job_paid_twice_is_reported(paid_job: Callable[[], UUID]) -> None:
     job_id = paid_job()
 
-    sabotage(COPY.format("payout"))
+    sabotage(Transfer, COPY.format("payout"))
 
     assert any(f"job {job_id} has 2 transfers of payout" == line for line in reported("I17"))
 
@@ -111,7 +101,7 @@ def test_a_payment_that_contradicts_its_job_is_reported(client_api, drain) -> No
     payment = Payment.objects.get(job_id=answer.json()["id"])
     sound = reported("I18")
 
-    sabotage("UPDATE trading_payment SET state = 'refunded', refunded = amount")
+    sabotage(Transfer, "UPDATE trading_payment SET state = 'refunded', refunded = amount")
 
     assert sound == []
     assert [f"job {payment.job_id} is queued, its payment refunded"] == reported("I18")
