@@ -104,6 +104,7 @@ class Exchange:
 
     def on_poll(self, body: dict, gone: Callable[[], bool]) -> tuple[int, dict | None]:
         self.polls.append(body)
+        self.changed.notify_all()  # it may wait for a minute: who waits for the poll itself must hear of it now
         heard = body.get("attention", self.attention)
         called = lambda: self.attention > heard  # noqa: E731
         self.changed.wait_for(lambda: self.queue or self.closing or called(), body["max_wait_seconds"])
