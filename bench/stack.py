@@ -18,6 +18,7 @@ import httpx
 from django.core.management import call_command
 
 from aitbc.accounts.services import keys, organisations
+from aitbc.core import wake
 from apps.trading.services import deposits
 
 ROOT = Path(__file__).parents[1]
@@ -72,6 +73,8 @@ def stack(*, relay: bool = True, workers: int = 2) -> Iterator[Stack]:
     }
     try:
         wait_for(f"http://127.0.0.1:{port}/health")
+        hearing("web", workers)
+        hearing("relay", int(relay))
         yield Stack(f"http://127.0.0.1:{port}", client, miner, {role: one.pid for role, one in running.items()})
     finally:
         for process in running.values():
@@ -81,6 +84,20 @@ def stack(*, relay: bool = True, workers: int = 2) -> Iterator[Stack]:
                 process.wait(30)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+def hearing(role: str, count: int, seconds: float = 60) -> None:
+    """Until so many processes of this role listen: what is measured is an exchange that runs, not one that starts."""
+    deadline = time.monotonic() + seconds
+    while sum(map(is_alive, wake.folder().glob(f"{role}-*.sock"))) < count:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{role} did not start")
+        time.sleep(0.05)
+
+
+def is_alive(ear: Path) -> bool:
+    """Whether the process that this socket is named after still runs."""
+    return Path(f"/proc/{ear.name.split('-')[1]}").exists()
 
 
 def wait_for(url: str, seconds: float = 60) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -110,15 +110,25 @@ def judge_served(class_ids: Iterable[int] | None = None) -> int:
     classes = RequirementClass.objects.all()
     if class_ids is not None:
         classes = classes.filter(pk__in=list(class_ids))
-    online = [roster.candidate_of(miner) for miner in Miner.objects.online()]
+    unserved = dict(classes.values_list("pk", "requirement"))
     served: list[int] = []
-    unserved: list[int] = []
-    for class_id, requirement in classes.values_list("pk", "requirement"):
-        (served if any(fits(requirement, miner) for miner in online) else unserved).append(class_id)
+    for miner in _online() if unserved else ():
+        fitting = [class_id for class_id, requirement in unserved.items() if fits(requirement, miner)]
+        served += fitting
+        for class_id in fitting:
+            del unserved[class_id]
+        if not unserved:
+            break  # a few miners serve most classes: the thousands behind them need not be read
     with atomic(RequirementClass):
         RequirementClass.objects.filter(pk__in=served, served=False).update(served=True)
         RequirementClass.objects.filter(pk__in=unserved, served=True).update(served=False)
     return len(unserved)
+
+
+def _online() -> Iterator[Candidate]:
+    """Online miners as matching sees them, a few hundred at a time."""
+    rows = Miner.objects.online().only("offer", "price", "reputation", "booked")
+    return map(roster.candidate_of, rows.iterator(chunk_size=500))
 
 
 def served_by(miner: Miner) -> None:
