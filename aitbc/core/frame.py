@@ -93,5 +93,5 @@ class FramedViewSet(viewsets.GenericViewSet[Any]):
         for name, value in asked.limit_headers.items():
             response.headers[name] = value
         if response.status_code == exceptions.MethodNotAllowed.status_code:
-            response.headers["Allow"] = ", ".join(self.allowed_methods)
+            response.headers["Allow"] = ", ".join(word.upper() for word in self.action_map)
         return response  # type: ignore[no-any-return]

@@ -107,6 +107,6 @@ def test_the_api_passes_by_what_serves_pages(anonymous_api, client_api):
 
 
 def test_refusals_say_what_would_be_accepted(client_api, anonymous_api):
-    assert client_api.get("/echo")["Allow"] == "POST, OPTIONS"
+    assert client_api.get("/echo")["Allow"] == "POST"
     assert anonymous_api.post("/echo", {})["WWW-Authenticate"] == 'Bearer realm="aitbc"'
     assert client_api.post("/echo", b"a=b", content_type="text/plain").json()["detail"].startswith("Send JSON")
