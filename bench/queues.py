@@ -16,6 +16,7 @@ from django.db import connections
 
 from aitbc.core.db import cursor
 from aitbc.core.ids import uuid7
+from aitbc.settings.databases import HOT_PLANS
 from apps.gpu.models import Work
 from apps.gpu.services import classes, memory, miners
 from apps.gpu.services.roster import Known
@@ -30,7 +31,7 @@ FILL = f"""INSERT INTO gpu_work (job_id, attempt, class_id, priority, fair_tag, 
 SELECT {JOB_ID}, 1, (%s::int[])[floor(power(%s::int + 1, random()))::int],
   CASE WHEN random() < 0.1 THEN floor(random() * 5)::int ELSE 0 END, n, %s, 'waiting', 60, 60, 3600, '{{}}'
 FROM generate_series(1, %s) n"""
-GENERIC = "-c plan_cache_mode=force_generic_plan"  # as web processes have it (settings/databases.py)
+GENERIC = " ".join(f"-c {name}={value}" for name, value in HOT_PLANS.items())  # as web processes have it
 
 
 class Queue:

@@ -25,7 +25,7 @@ from apps.ai.models import AIJob
 from apps.gpu.events import LeaseGranted
 from apps.gpu.models import Miner, Work
 from apps.gpu.services import claim
-from bench.queues import FILL
+from bench.queues import FILL, GENERIC
 
 CONNECTIONS = 8
 CALLS = 400
@@ -36,7 +36,6 @@ LEAST_CLAIM = """WITH cand AS MATERIALIZED (
   FOR UPDATE SKIP LOCKED)
 UPDATE gpu_work SET state = 'leased' WHERE id = ANY (ARRAY(SELECT id FROM cand)) RETURNING id"""
 HEARTBEAT = "UPDATE gpu_miner SET last_heartbeat = clock_timestamp() WHERE id = %s"
-GENERIC = "-c plan_cache_mode=force_generic_plan"  # as web processes have it (settings/databases.py)
 
 Step = tuple[str, Any]  # a statement and its values
 

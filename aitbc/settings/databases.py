@@ -22,6 +22,10 @@ DEADLINES = {
     "shell": (0, 5_000, 0),
     "test": (60_000, 10_000, 0),
 }
+# How PostgreSQL plans what miners ask for. The statements are prepared; a generic plan is right for them, at half the
+# CPU (claim.md). Each has its index, and queues come and go faster than statistics: believing those, a heartbeat read
+# a whole table of leases that had ended.
+HOT_PLANS = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
 # The embedded server's URL is written here by the supervisor.
 EMBEDDED_URL_FILE = VAR_DIR / "embedded" / "database.url"
 POOL_SIZE = env.int("AITBC_DB_POOL", 4)
@@ -42,8 +46,7 @@ def _options(label: str) -> dict[str, Any]:
         "idle_in_transaction_session_timeout": idle,
         "jit": "off",
         **({"aitbc.testing": "on"} if TESTING else {}),
-        # The claim's statements are prepared; a generic plan is right for them and half the CPU (claim.md).
-        **({"plan_cache_mode": "force_generic_plan"} if label == "gpu" and ROLE == "web" else {}),
+        **(HOT_PLANS if label == "gpu" and ROLE == "web" else {}),
     }
     options: dict[str, Any] = {
         "connect_timeout": 10 if TESTING else 2,  # twenty threads at once on a busy machine are no outage
