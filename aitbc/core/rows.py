@@ -6,6 +6,7 @@ Measured by `python -m bench doors` (list of 50 jobs): a third of the cost of a 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Any
 
 from rest_framework import serializers
@@ -25,14 +26,18 @@ class RowWriter:
 
     def __init__(self, serializer_class: type[serializers.ModelSerializer[Any]]) -> None:
         fields = serializer_class()._readable_fields
-        self.parts = [(str(field.field_name), str(field.source), _writer(field)) for field in fields]
-        self.columns = sorted({source for _, source, _ in self.parts})
+        parts = [(str(field.field_name), str(field.source), _writer(field)) for field in fields]
+        self.names = [name for name, _, _ in parts]
+        self.values = itemgetter(*(source for _, source, _ in parts))
+        self.written = [(name, write) for name, _, write in parts if write is not None]
+        self.columns = sorted({source for _, source, _ in parts})
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            name: row[source] if write is None or row[source] is None else write(row[source])
-            for name, source, write in self.parts
-        }
+        told = dict(zip(self.names, self.values(row), strict=True))
+        for name, write in self.written:
+            if told[name] is not None:
+                told[name] = write(told[name])
+        return told
 
 
 def _writer(field: serializers.Field[Any, Any, Any, Any]) -> Callable[[Any], Any] | None:
