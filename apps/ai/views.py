@@ -19,6 +19,7 @@ from aitbc.core import blobs
 from aitbc.core.api import DomainViewSet, Scopes
 from aitbc.core.paging import KeysetPagination, limit_of
 from aitbc.core.parsing import refuse_encoded
+from aitbc.core.rendering import once
 from aitbc.core.schema import IDEMPOTENCY_KEY, MONEY
 from aitbc.core.streams import stream_page
 from apps.ai import answers
@@ -50,8 +51,10 @@ class JobPagination(KeysetPagination):
     """Keyset pages in the seed's envelope beside ours; `total` counts this page, as the seed's clients expect."""
 
     def get_paginated_response(self, data: Any) -> Response:
-        envelope = {"items": data, "jobs": data, "total": len(data), "limit": self.limit, "next": self.next_cursor}
-        return Response(envelope)
+        jobs = once(data)
+        return Response(
+            {"items": jobs, "jobs": jobs, "total": len(data), "limit": self.limit, "next": self.next_cursor}
+        )
 
     def paginate_queryset(self, queryset: QuerySet[Any], request: Any, view: Any = None) -> list[Any]:
         self.limit = limit_of(request)
