@@ -32,9 +32,6 @@ class KeyAuthentication(BaseAuthentication):
                 raise RateLimited("Too many requests with keys that are not valid.") from None
             raise
 
-    def authenticate_header(self, request: Request) -> str:
-        return 'Bearer realm="aitbc"'
-
 
 def presented(headers: dict[str, Any]) -> str | None:
     """The key in the headers, from wherever clients put it; '' is a key too, and a wrong one."""

@@ -123,8 +123,6 @@ def _of_domain(error: DomainError, request: HttpRequest | None) -> HttpResponse:
 
 def _of_framework(error: exceptions.APIException, request: HttpRequest | None) -> HttpResponse:
     headers: dict[str, str] = {}
-    if challenge := getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = challenge
     if isinstance(error, exceptions.Throttled):
         headers |= retry_after(getattr(error, "wait", None) or 1)
     if isinstance(error, exceptions.ValidationError):
@@ -142,8 +140,6 @@ def _of_framework(error: exceptions.APIException, request: HttpRequest | None) -
 
 
 CODES = {
-    "not_authenticated": "unauthenticated",
-    "authentication_failed": "unauthenticated",
     "permission_denied": "forbidden",
     "throttled": "rate_limited",
     "parse_error": "invalid",

@@ -52,9 +52,10 @@ def advised() -> Iterator[Advised]:
     cards = GPURegistry.objects.present().select_related("profile", "miner").order_by("-created_at")[:MOST]
     for card in cards:
         try:
-            yield Advised(card, subject_of(card), _known(card))
+            subject = subject_of(card)
         except CardUnfit:
             continue  # nothing is known of it: it is given no advice
+        yield Advised(card, subject, _known(card, subject.device))
 
 
 @invariant("U1", db="gpu")
@@ -107,7 +108,7 @@ def _merits(one: Advised) -> tuple[float, ...]:
     return one.known.bandwidth, one.known.compute, efficiency.decode, efficiency.compute
 
 
-def _known(card: GPURegistry) -> roofline.Device | None:
+def _known(card: GPURegistry, device: roofline.Device) -> roofline.Device | None:
     """The card by figures that no row of the registry holds: the file's, else what a passed benchmark proved."""
     profile, proven = card.profile, _proven(card)
     if profile is not None and profile.source == ConsumerGPUProfile.Source.CATALOGUE:
@@ -116,7 +117,7 @@ def _known(card: GPURegistry) -> roofline.Device | None:
         bandwidth, compute = peaks(profile, proven)
     except CardUnfit:
         return None
-    return replace(subject_of(card).device, bandwidth=bandwidth, compute=compute)
+    return replace(device, bandwidth=bandwidth, compute=compute)
 
 
 def _proven(card: GPURegistry) -> dict[str, Any]:
