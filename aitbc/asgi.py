@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 
-from aitbc.serve.boot import stay_mortal
+from aitbc.serve.signal_handlers import stay_mortal
 
 stay_mortal()
 os.environ.setdefault("AITBC_ROLE", "web")
@@ -15,11 +15,11 @@ from django.core.wsgi import get_wsgi_application  # noqa: E402  (mortal first: 
 
 django = get_wsgi_application()
 
-from aitbc.core import wake  # noqa: E402
+from aitbc.core import pubsub  # noqa: E402
 from aitbc.serve.asgi import Dispatcher  # noqa: E402
 from apps.gpu.attendance import attend  # noqa: E402
 
-app = Dispatcher(django, listen=lambda: wake.Listener("web"))
+app = Dispatcher(django, listen=lambda: pubsub.Listener("web"))
 attend()
 # What was loaded stays: the collector need not walk through it again and again while requests wait.
 gc.collect()

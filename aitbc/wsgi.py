@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.wsgi import get_wsgi_application
 
-from aitbc.core.streams import public
+from aitbc.core.long_polling import public
 
 os.environ.setdefault("AITBC_ROLE", "web")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aitbc.settings")

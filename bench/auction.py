@@ -12,9 +12,10 @@ from django.db import connections
 from aitbc.core import signing
 from aitbc.core.db import atomic
 from aitbc.core.states import begin
-from apps.marketplace import award_proof, clock
+from apps.marketplace import clock
+from apps.marketplace.logic import award_proof
 from apps.marketplace.models import Award, MarketplaceBid, MarketplaceDemand, MarketplaceOffer
-from apps.marketplace.services import bids, clearing, demands
+from apps.marketplace.services import auction_clearing, bids, demands
 from apps.marketplace.states import AuctionFormat, BidState, OfferState
 from apps.trading.services import deposits
 from bench.report import Figure
@@ -43,7 +44,7 @@ def cleared(number: int) -> float:
     demand = auction_of_many(number)
     MarketplaceDemand.objects.filter(pk=demand.pk).update(closes_at=clock.now() - timedelta(minutes=1))
     started = time.perf_counter()
-    state = clearing.clear(demand.pk)
+    state = auction_clearing.clear(demand.pk)
     seconds = time.perf_counter() - started
     assert state == "awarded", state
     return seconds

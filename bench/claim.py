@@ -16,9 +16,9 @@ from django.test.utils import CaptureQueriesContext
 
 from aitbc.core.db import cursor
 from apps.gpu.models import Lease
-from apps.gpu.services import claim as claims
-from apps.gpu.services.heads import LOWEST
-from apps.gpu.services.work import SWEEP_DONE
+from apps.gpu.services import lease_grant as claims
+from apps.gpu.services.queue import SWEEP_DONE
+from apps.gpu.services.queue_heads import LOWEST
 from bench.cost import backend_seconds
 from bench.progress import step
 from bench.queues import CLASSES, JOB_ID, OWNER, Queue, miner

@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # This folder has modules named like the standard library's; only the root is looked into.
 sys.path[0] = str(ROOT)
 
-from apps.gpu import challenge, challenge_check, verdict  # noqa: E402
-from apps.gpu.miner import devices, gpus, suite, tuner  # noqa: E402
+from apps.gpu.logic import benchmark_scoring, challenge, challenge_check  # noqa: E402
+from apps.gpu.miner import devices, gpus, measurements, power  # noqa: E402
 from apps.gpu.miner.prover import Prover  # noqa: E402
 
 CATALOGUE = ROOT / "apps" / "gpu" / "data" / "gpu_catalogue.csv"
@@ -36,15 +36,15 @@ def main() -> int:
     model = catalogue_row(card["name"])
     print(f"card: {card}\ncatalogue: {model and model['model']}\nbackend: {device.backend} on {device.name}")
     with clock("suite"):
-        figures = suite.measure(device)
-    environment = suite.environment(device, card["uuid"])
+        figures = measurements.measure(device)
+    environment = measurements.environment(device, card["uuid"])
     show_figures(figures, environment)
 
     task = task_for(device, card["memory_mb"], float(model["fp32_tflops"]) if model else 1.0, given.memory_share)
     found = prove(task, device)
     judged = judge(task, figures, environment, found, model)
     show_verdict(task, found, judged)
-    print(f"power: {tuner.state(card['uuid'])}")
+    print(f"power: {power.state(card['uuid'])}")
     if given.json:
         told = {"card": card, "figures": figures, "environment": environment, "task": task.to_json(), "verdict": judged,
                 "seconds": found["commitment"]["seconds"], "took": took}  # fmt: skip
@@ -83,7 +83,7 @@ def prove(task: challenge.Task, device: Any) -> dict[str, Any]:
 
 def judge(task: challenge.Task, figures: dict, environment: dict, found: dict, model: dict | None) -> dict[str, Any]:
     reference = {name: float(model[column] or 0) or None for name, column in NAMES.items()} if model else {}
-    return verdict.judge(
+    return benchmark_scoring.judge(
         task, figures, reference, elapsed=took["proof"], faults=found["faults"],
         fp16_accumulate=environment.get("fp16_accumulate", ""),
         consumer=bool(model) and model["consumer_grade"] == "true",

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from apps.gpu import advice, challenge, challenge_check, llm, power, roofline
-from apps.gpu.advice_report import advise
+from apps.gpu.logic import challenge, challenge_check, llm, optimizer, power, roofline
+from apps.gpu.logic.optimizer_report import advise
 from apps.gpu.miner.devices import Cpu
 from apps.gpu.miner.prover import Prover
 from apps.gpu.models import GPURegistry
@@ -37,9 +37,9 @@ def repeated(call: Callable[[int], Any], calls: int) -> list[float]:
 def search() -> list[float]:
     """Every model of the table on one card, every objective."""
     device = roofline.Device(24e9, 22e9, 936e9, 142e12)
-    card = advice.Subject("RTX 3090", "NVIDIA", "gpu", device, power.Card(350, 100, 350))
+    card = optimizer.Subject("RTX 3090", "NVIDIA", "gpu", device, power.Card(350, 100, 350))
     wishes = [
-        advice.Wish(model, objective=objective, task="mixed", power_price=0.3)
+        optimizer.Wish(model, objective=objective, task="mixed", power_price=0.3)
         for model in llm.models().values()
         for objective in power.MODES
     ]

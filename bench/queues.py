@@ -18,8 +18,8 @@ from aitbc.core.db import cursor
 from aitbc.core.ids import uuid7
 from aitbc.settings.databases import HOT_PLANS
 from apps.gpu.models import Work
-from apps.gpu.services import classes, memory, miners
-from apps.gpu.services.roster import Known
+from apps.gpu.services import memory, miners, requirement_classes
+from apps.gpu.services.miner_cache import Known
 
 CLASSES = 200
 OWNER = uuid7()
@@ -58,7 +58,7 @@ class Queue:
         self._on_server("DROP DATABASE IF EXISTS {}", "CREATE DATABASE {}")
         with self:
             call_command("migrate", database="gpu", verbosity=0)
-            ids, _ = classes.ensure([requirement(n) for n in range(CLASSES)] + [requirement(10_000)])
+            ids, _ = requirement_classes.ensure([requirement(n) for n in range(CLASSES)] + [requirement(10_000)])
             fitting = round(jobs * (1 - unfit_share))
             with cursor(Work) as sql:
                 sql.execute(FILL, [ids[:CLASSES], CLASSES, OWNER, fitting])

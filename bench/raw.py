@@ -24,7 +24,7 @@ from aitbc.core.ids import uuid7
 from apps.ai.models import AIJob
 from apps.gpu.events import LeaseGranted
 from apps.gpu.models import Miner, Work
-from apps.gpu.services import claim
+from apps.gpu.services import lease_grant
 from bench.queues import FILL, GENERIC
 
 CONNECTIONS = 8
@@ -107,8 +107,8 @@ def _claim_of(miner: UUID) -> list[Step]:
     )  # fmt: skip
     message = {"m": uuid7(), "c": NOBODY, "n": fact.NAME, "k": fact.key, "p": fact.plain()}
     return [
-        (claim.LOCK_MINER, {"miner": miner}),
-        (claim.CLAIM, {**terms, **classes}),
+        (lease_grant.LOCK_MINER, {"miner": miner}),
+        (lease_grant.CLAIM, {**terms, **classes}),
         (messaging.INSERT.format(table="gpu_outbox"), [orjson.dumps([message]).decode()]),
     ]
 

@@ -14,7 +14,7 @@ from typing import Any
 from aitbc.core.db import cursor
 from apps.gpu.models import Lease
 from bench.cost import metered
-from bench.doors import POLL, REGISTER, queued
+from bench.endpoints import POLL, REGISTER, queued
 from bench.http import Connection, Sample, ask, load, quantile, timed
 from bench.progress import step
 from bench.report import Figure

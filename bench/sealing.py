@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from django.db import connections
 
 from aitbc.core.db import atomic
-from apps.trading import merkle
+from apps.trading.logic import merkle
 from apps.trading.models import Block, LogEntry
 from apps.trading.services import log
-from apps.trading.services.tree import TreeReader
+from apps.trading.services.merkle_store import TreeReader
 from bench.http import quantile
 from bench.report import Figure
 

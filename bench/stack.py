@@ -18,7 +18,7 @@ import httpx
 from django.core.management import call_command
 
 from aitbc.accounts.services import keys, organisations
-from aitbc.core import wake
+from aitbc.core import pubsub
 from apps.trading.services import deposits
 
 ROOT = Path(__file__).parents[1]
@@ -89,7 +89,7 @@ def stack(*, relay: bool = True, workers: int = 2) -> Iterator[Stack]:
 def hearing(role: str, count: int, seconds: float = 60) -> None:
     """Until so many processes of this role listen: what is measured is an exchange that runs, not one that starts."""
     deadline = time.monotonic() + seconds
-    while sum(map(is_alive, wake.folder().glob(f"{role}-*.sock"))) < count:
+    while sum(map(is_alive, pubsub.folder().glob(f"{role}-*.sock"))) < count:
         if time.monotonic() > deadline:
             raise RuntimeError(f"{role} did not start")
         time.sleep(0.05)

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from aitbc.accounts.actors import Actor
 from aitbc.accounts.errors import KeyInQuery, KeyInvalid
 from aitbc.accounts.services import keys
-from aitbc.core import throttles
+from aitbc.core import throttling
 from aitbc.core.errors import RateLimited
 
 NAMES = frozenset({"api_key", "apikey", "api-key", "x-api-key", "x_api_key", "access_token", "authorization"})
@@ -28,7 +28,7 @@ class KeyAuthentication(BaseAuthentication):
         try:
             return keys.verify(text), None
         except KeyInvalid:
-            if not throttles.spend(f"badkey:{request.META.get('REMOTE_ADDR', '')}", throttles.BAD_KEYS).allowed:
+            if not throttling.spend(f"badkey:{request.META.get('REMOTE_ADDR', '')}", throttling.BAD_KEYS).allowed:
                 raise RateLimited("Too many requests with keys that are not valid.") from None
             raise
 

@@ -7,8 +7,8 @@ from typing import Any
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 
 from aitbc.accounts.scopes import Scope
-from aitbc.core.access import PUBLIC, scopes_for
 from aitbc.core.errors import Forbidden
+from aitbc.core.permissions import PUBLIC, scopes_for
 
 # Whoever holds one of these sees their own things with a read key as well; reads of miners may hand out work.
 READABLE = frozenset({Scope.CLIENT, Scope.TRADER, Scope.VOTER, Scope.PUBLISHER, Scope.READ})

@@ -14,10 +14,10 @@ from django.template.response import TemplateResponse
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin
 
+from aitbc.core.cli.tables import AIT, labelled
 from aitbc.core.fields import AmountField
 from aitbc.core.messaging import relay
 from aitbc.core.money import format_amount
-from aitbc.core.tables import AIT, labelled
 from aitbc.domains import LABELS
 
 

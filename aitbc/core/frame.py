@@ -18,9 +18,9 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from aitbc.core.errors import RateLimited, Unauthenticated, UnsupportedMedia
-from aitbc.core.parsing import StrictJSONParser
+from aitbc.core.parsers import StrictJSONParser
 from aitbc.core.problems import problem_of
-from aitbc.core.rendering import FastJSONRenderer
+from aitbc.core.renderers import FastJSONRenderer
 
 PARSER, RENDERER = StrictJSONParser(), FastJSONRenderer()
 NOBODY = api_settings.UNAUTHENTICATED_USER

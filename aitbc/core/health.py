@@ -11,8 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aitbc.core import metrics
-from aitbc.core.api import PUBLIC, DomainViewSet, Scopes
 from aitbc.core.errors import Unavailable
+from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
 from aitbc.domains import LABELS, Domain, served
 
 LATE_SECONDS = 60.0

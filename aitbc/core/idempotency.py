@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from aitbc.core.db import atomic, cursor
 from aitbc.core.errors import Conflict, DomainError
 from aitbc.core.ids import uuid7
-from aitbc.core.rendering import FastJSONRenderer
+from aitbc.core.renderers import FastJSONRenderer
 
 
 class IdempotencyMismatch(DomainError):

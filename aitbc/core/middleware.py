@@ -21,7 +21,7 @@ from django.urls import Resolver404, ResolverMatch, URLResolver, get_resolver, g
 from aitbc.core import metrics, problems
 from aitbc.core.errors import DomainError, Invalid
 from aitbc.core.frame import FramedViewSet
-from aitbc.core.parsing import refuse_encoded
+from aitbc.core.parsers import refuse_encoded
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 PROBLEM = problems.MEDIA_TYPE

@@ -8,9 +8,9 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
-from aitbc.core.access import PUBLIC, scopes_for
-from aitbc.core.examples import example_of, problem_example
+from aitbc.core.permissions import PUBLIC, scopes_for
 from aitbc.core.problems import MEDIA_TYPE
+from aitbc.core.schema_examples import example_of, problem_example
 from aitbc.core.serializers import ProblemSerializer
 from aitbc.domains import DOMAINS
 

@@ -18,7 +18,7 @@ from rest_framework.exceptions import ErrorDetail
 from aitbc.core import fields as model_fields
 from aitbc.core.errors import DomainError
 from aitbc.core.money import LARGEST, format_amount, parse_amount
-from aitbc.core.parsing import BodyInvalid, Number, refuse_unstorable
+from aitbc.core.parsers import BodyInvalid, Number, refuse_unstorable
 
 UNKNOWN = ErrorDetail("This field is not known here.", code="unknown_field")
 NUMERIC = (serializers.IntegerField, serializers.FloatField, serializers.DecimalField)

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aitbc.core import metrics, signing
-from aitbc.core.api import PUBLIC, DomainViewSet, Scopes
+from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
 
 
 class PublishedKeySerializer(serializers.Serializer[Any]):

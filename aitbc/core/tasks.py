@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from aitbc.core import standin
-from aitbc.core.messaging import upkeep
+from aitbc.core.messaging import maintenance
 from aitbc.core.messaging.relay import drain
 
 
@@ -24,4 +24,4 @@ def relay_last_resort() -> int:
 @shared_task
 def prune_inboxes() -> int:
     """Forget deliveries older than 30 days: older than any backup of a source that would be restored."""
-    return upkeep.prune(days=30)
+    return maintenance.prune(days=30)

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from aitbc.embedded.children import ServerFailed, spawn, stop
+from aitbc.embedded.processes import ServerFailed, spawn, stop
 from aitbc.embedded.servers import Servers, run_dir
 
 BASE = Path("/var/tmp")

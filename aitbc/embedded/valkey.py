@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from aitbc.embedded.children import ServerFailed, spawn, stop
+from aitbc.embedded.processes import ServerFailed, spawn, stop
 
 
 def binary() -> Path:

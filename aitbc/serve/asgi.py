@@ -11,9 +11,9 @@ import signal
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from aitbc.core import streams
-from aitbc.serve.bridge import Answer, BodyTooLarge, Bridge, Call, ClientGone, Receive, Scope, problem, read
-from aitbc.serve.hub import Hub, Waiter
+from aitbc.core import long_polling
+from aitbc.serve.wait_queue import Hub, Waiter
+from aitbc.serve.wsgi_bridge import Answer, BodyTooLarge, Bridge, Call, ClientGone, Receive, Scope, problem, read
 
 logger = logging.getLogger(__name__)
 
@@ -173,7 +173,7 @@ class Exchange:
             if (left <= 0 and not waiter.future.done()) or self.hub.draining:
                 break
             seen = self.hub.now()
-            answer = await self._run(**{streams.REPLAY: True, streams.HOLD_LEFT: max(left, 0.0)})
+            answer = await self._run(**{long_polling.REPLAY: True, long_polling.HOLD_LEFT: max(left, 0.0)})
             if self.gone.done():
                 await self._withdraw(answer)
             if self.gone.done() or answer.status >= 400:
@@ -220,7 +220,7 @@ class Exchange:
 
     async def _turn(self, cursor: str) -> Answer:
         async with self.dispatcher.stream_slots:
-            found = await self._run(**{streams.REPLAY: True, "HTTP_LAST_EVENT_ID": cursor})
+            found = await self._run(**{long_polling.REPLAY: True, "HTTP_LAST_EVENT_ID": cursor})
             while found.page is not None and (more := await self.bridge.more(found)):
                 found.body += more
             await self.bridge.close(found)

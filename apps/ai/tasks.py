@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from aitbc.core import idempotency
 from apps.ai.models import IdempotencyRecord
-from apps.ai.services import artifacts, reconciliation, timeouts
+from apps.ai.services import artifacts, deadlines, reconciliation
 
 ANSWERS_KEPT = timedelta(hours=48)
 
@@ -18,7 +18,7 @@ ANSWERS_KEPT = timedelta(hours=48)
 def expire_overdue() -> int:
     """End jobs whose queue or total time is over, until none is left."""
     total = 0
-    while ended := timeouts.expire_overdue():
+    while ended := deadlines.expire_overdue():
         total += ended
     return total
 

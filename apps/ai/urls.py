@@ -2,8 +2,8 @@
 
 from rest_framework.routers import SimpleRouter
 
-from apps.ai.admin_views import AdminJobViewSet
-from apps.ai.views import ArtifactViewSet, JobViewSet
+from apps.ai.views.jobs import ArtifactViewSet, JobViewSet
+from apps.ai.views.operator_jobs import AdminJobViewSet
 
 router = SimpleRouter(trailing_slash=False)
 router.register("jobs", JobViewSet, basename="job")

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import Error, connections
 
 from aitbc.domains import served
-from apps.gpu.services import absence
+from apps.gpu.services import exchange_downtime
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Attendance(threading.Thread):
 
     def note(self) -> None:
         try:
-            absence.tick()
+            exchange_downtime.tick()
         except Error as error:
             log.warning("attendance: %s", error)
         finally:

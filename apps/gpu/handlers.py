@@ -9,25 +9,25 @@ from collections.abc import Sequence
 
 from aitbc.core.messaging import subscribe
 from apps.ai.events import JobPrioritized, JobQueued, JobWithdrawn
-from apps.gpu.services import keeping, reservations, work
+from apps.gpu.services import blob_retention, queue, reservations
 from apps.marketplace.events import BookingClosed, BookingReserved, BookingStarted
 
-keeping.register()
+blob_retention.register()
 
 
 @subscribe(JobQueued, by="gpu")
 def on_jobs_queued(events: Sequence[JobQueued]) -> None:
-    work.enqueue(events)
+    queue.enqueue(events)
 
 
 @subscribe(JobWithdrawn, by="gpu")
 def on_jobs_withdrawn(events: Sequence[JobWithdrawn]) -> None:
-    work.withdraw(events)
+    queue.withdraw(events)
 
 
 @subscribe(JobPrioritized, by="gpu")
 def on_jobs_prioritized(events: Sequence[JobPrioritized]) -> None:
-    work.prioritize(events)
+    queue.prioritize(events)
 
 
 @subscribe(BookingReserved, by="gpu")

@@ -5,36 +5,36 @@ from __future__ import annotations
 from celery import shared_task
 
 from apps.gpu.services import (
-    absence,
     backends,
-    classes,
-    hours,
-    orders,
-    presence,
-    registry,
+    benchmark_schedule,
+    exchange_downtime,
+    gpu_availability,
+    gpus,
+    miner_commands,
+    power_limits,
+    queue,
+    requirement_classes,
     reservations,
-    retests,
-    settings,
     sweeps,
-    work,
+    uptime,
 )
 
 
 @shared_task
 def sweep_leases() -> None:
     """Every few seconds: judge leases, while miners can be heard, and wake delayed work."""
-    if absence.doors_are_open():
+    if exchange_downtime.doors_are_open():
         sweeps.suspect_leases()
         sweeps.expire_leases()
-    work.wake_due()
+    queue.wake_due()
 
 
 @shared_task
 def sweep_miners() -> None:
-    if absence.doors_are_open():
+    if exchange_downtime.doors_are_open():
         sweeps.watch_miners()
     sweeps.judge_reputation()
-    classes.judge_served()
+    requirement_classes.judge_served()
 
 
 @shared_task
@@ -42,31 +42,31 @@ def sweep_gpus() -> None:
     """Set cards aside for bookings whose time has come; note what closed unheard; bring astray cards home."""
     reservations.hold_due()
     reservations.close_forgotten()
-    presence.repair()
+    gpu_availability.repair()
 
 
 @shared_task
 def sweep_orders() -> None:
-    orders.expire_overdue()
+    miner_commands.expire_overdue()
 
 
 @shared_task
 def judge_hours() -> None:
     """Every few minutes, so that an hour is judged soon after it is over, and a missed run costs nothing."""
-    hours.judge()
+    uptime.judge()
 
 
 @shared_task
 def forget_figures() -> None:
     """Once a day: figures of cards and evidence of hours have a limited life."""
-    registry.forget_figures()
-    hours.forget()
+    gpus.forget_figures()
+    uptime.forget()
 
 
 @shared_task
 def sweep_queue() -> None:
-    work.sweep_done()
-    classes.retire_idle()
+    queue.sweep_done()
+    requirement_classes.retire_idle()
 
 
 @shared_task
@@ -86,5 +86,5 @@ def feed_backend(backend_id: str) -> None:
 @shared_task
 def sweep_benchmarks() -> None:
     """End overdue challenges, judge what a crash left unjudged, challenge the cards whose time has come."""
-    settings.judge_ended()
-    retests.sweep()
+    power_limits.judge_ended()
+    benchmark_schedule.sweep()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.gpu.views.tuning import AdviceViewSet, BenchmarkDoorViewSet, BenchmarkViewSet
+from apps.gpu.views.benchmarks import AdviceViewSet, BenchmarkDoorViewSet, BenchmarkViewSet
 
 benchmark, door, advice = BenchmarkViewSet.as_view, BenchmarkDoorViewSet.as_view, AdviceViewSet.as_view
 DOOR, EDGE = "v1/miners/benchmarks/<uuid:benchmark>", "v1/marketplace/edge-gpu"

@@ -11,4 +11,4 @@ class MarketplaceConfig(AppConfig):
     verbose_name = "Marketplace"
 
     def ready(self) -> None:
-        from apps.marketplace import audit, handlers  # noqa: F401  registers invariants and subscriptions
+        from apps.marketplace import handlers  # noqa: F401  registers subscriptions

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from aitbc.core.messaging import subscribe
 from apps.gpu.events import BookingBroken, BookingProvisioned, GpuChanged, MinerHourJudged
-from apps.marketplace.services import bids, devices, extensions, provisioning, reliability, settling
+from apps.marketplace.services import bids, escrow_replies, extensions, gpus, provisioning, reliability
 from apps.trading.events import (
     BondHeld,
     BondRefused,
@@ -25,17 +25,17 @@ def on_hours_judged(events: Sequence[MinerHourJudged]) -> None:
 
 @subscribe(EscrowHeld, by="marketplace")
 def on_escrows_held(events: Sequence[EscrowHeld]) -> None:
-    settling.reserve(events)
+    escrow_replies.reserve(events)
 
 
 @subscribe(EscrowRefused, by="marketplace")
 def on_escrows_refused(events: Sequence[EscrowRefused]) -> None:
-    settling.refuse(events)
+    escrow_replies.refuse(events)
 
 
 @subscribe(EscrowClosed, by="marketplace")
 def on_escrows_closed(events: Sequence[EscrowClosed]) -> None:
-    settling.settle(events)
+    escrow_replies.settle(events)
 
 
 @subscribe(EscrowExtended, by="marketplace")
@@ -70,4 +70,4 @@ def on_bonds_refused(events: Sequence[BondRefused]) -> None:
 
 @subscribe(GpuChanged, by="marketplace")
 def on_gpus_changed(events: Sequence[GpuChanged]) -> None:
-    devices.take(events)
+    gpus.take(events)

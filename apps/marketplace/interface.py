@@ -11,7 +11,7 @@ from django.db.models import Avg, Count
 
 from apps.marketplace.events import BookingClosed
 from apps.marketplace.models import GPUBooking, GPUReview, MarketplaceBid
-from apps.marketplace.services import facts
+from apps.marketplace.services import event_builders
 from apps.marketplace.states import BID_TRANSITIONS, BROKEN, LIVE, RUNNING, BookingState
 
 #: Over, as far as money is concerned: the meter has stopped for good.
@@ -56,7 +56,7 @@ def over(booking_ids: Iterable[UUID], *, before: datetime | None = None) -> list
     rows = GPUBooking.objects.filter(pk__in=list(booking_ids), state__in=OVER)
     if before is not None:
         rows = rows.filter(ended_at__lt=before)
-    return [facts.closed(row) for row in rows]
+    return [event_builders.closed(row) for row in rows]
 
 
 def bids_over(bid_ids: Iterable[UUID]) -> list[UUID]:

@@ -41,7 +41,10 @@ DEMAND_TRANSITIONS: Transitions = {
     DemandState.DRAFT: {DemandState.OPEN, DemandState.CANCELLED, DemandState.EXPIRED},
     DemandState.OPEN: {DemandState.CLOSING, DemandState.AWARDED, DemandState.CANCELLED, DemandState.EXPIRED},
     DemandState.CLOSING: {
-        DemandState.AWARDED, DemandState.FAILED_NO_BIDS, DemandState.CANCELLED, DemandState.EXPIRED,
+        DemandState.AWARDED,
+        DemandState.FAILED_NO_BIDS,
+        DemandState.CANCELLED,
+        DemandState.EXPIRED,
     },
     DemandState.AWARDED: {DemandState.FULFILLED, DemandState.EXPIRED},
     DemandState.FULFILLED: set(),

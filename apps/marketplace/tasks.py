@@ -9,7 +9,16 @@ from django.utils import timezone
 
 from aitbc.core import idempotency
 from apps.marketplace.models import IdempotencyRecord
-from apps.marketplace.services import availability, clearing, dynamic, listing, prices, quotes, reliability, timers
+from apps.marketplace.services import (
+    auction_clearing,
+    availability,
+    offer_refresh,
+    price_updates,
+    prices,
+    quotes,
+    reliability,
+    sweeps,
+)
 
 ANSWERS_KEPT = timedelta(hours=48)
 
@@ -27,13 +36,13 @@ def weigh_reliability() -> int:
 
 @shared_task
 def move_prices() -> int:
-    return dynamic.move_prices()
+    return price_updates.move_prices()
 
 
 @shared_task
 def run_bookings() -> int:
     """Start, meter and end bookings by the clock, and ask trading again where an answer is missing."""
-    return timers.run()
+    return sweeps.run()
 
 
 @shared_task
@@ -47,7 +56,7 @@ def forget_answers() -> int:
 @shared_task
 def close_auctions() -> int:
     """Clear auctions whose time is over, end bids and demands whose own is, follow awards to their end."""
-    return clearing.run()
+    return auction_clearing.run()
 
 
 @shared_task
@@ -62,4 +71,4 @@ def sweep_offers() -> int:
 @shared_task
 def refresh_offers() -> int:
     """Bring what offers say up to date: scores age, and a fact may have been lost."""
-    return listing.refresh_all()
+    return offer_refresh.refresh_all()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.urls import path
 
+from apps.marketplace.legacy.views.transactions import OldBidViewSet, TransactionViewSet
 from apps.marketplace.views.auctions import BidViewSet, DemandViewSet
-from apps.marketplace.views.transactions import OldBidViewSet, TransactionViewSet
 
 urlpatterns = [
     path("v1/transactions", TransactionViewSet.as_view({"get": "list", "post": "create"})),

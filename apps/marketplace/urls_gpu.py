@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.marketplace.legacy_orders import GPU
+from apps.marketplace.legacy.order_payloads import GPU
+from apps.marketplace.legacy.views.transactions import TransactionViewSet
 from apps.marketplace.urls_legacy_gpu import routes
-from apps.marketplace.views.transactions import TransactionViewSet
 
 urlpatterns = [
     path("v1/transactions", TransactionViewSet.as_view({"get": "list", "post": "create"}, label="gpu", kind=GPU)),

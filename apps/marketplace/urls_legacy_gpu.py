@@ -6,7 +6,7 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from apps.marketplace.views.legacy_gpu import LegacyGpuViewSet
+from apps.marketplace.legacy.views.gpus import LegacyGpuViewSet
 
 ROOT = "v1/marketplace"
 

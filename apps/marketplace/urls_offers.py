@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from aitbc.core.paging import KeysetPagination
+from aitbc.core.pagination import KeysetPagination
 from apps.marketplace.views.offers import OfferViewSet
 from apps.marketplace.views.overview import OverviewViewSet
 from apps.marketplace.views.search import SearchViewSet

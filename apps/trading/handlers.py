@@ -15,7 +15,7 @@ from apps.marketplace.events import (
     BookingRequested,
     DemandAwarded,
 )
-from apps.trading.services import awards, bonds, escrow_closing, escrows, payments
+from apps.trading.services import awards, bonds, escrow_endings, escrows, payments
 
 
 @subscribe(JobSubmitted, by="trading")
@@ -50,7 +50,7 @@ def on_bookings_metered(events: Sequence[BookingMetered]) -> None:
 
 @subscribe(BookingClosed, by="trading")
 def on_bookings_closed(events: Sequence[BookingClosed]) -> None:
-    escrow_closing.close(events)
+    escrow_endings.close(events)
 
 
 @subscribe(BondAsked, by="trading")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from apps.trading.urls_log import urlpatterns as log_routes
-from apps.trading.views import AccountViewSet, DepositViewSet, TransferViewSet
+from apps.trading.views.ledger import AccountViewSet, DepositViewSet, TransferViewSet
 
 urlpatterns = [
     path("v1/ledger/balance", AccountViewSet.as_view({"get": "balance"})),

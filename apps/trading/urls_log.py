@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.trading.views_log import BlockViewSet, ReceiptViewSet, TransactionViewSet
-from apps.trading.views_proofs import LogViewSet
+from apps.trading.views.blocks import BlockViewSet, ReceiptViewSet, TransactionViewSet
+from apps.trading.views.log import LogViewSet
 
 block_offsets = BlockViewSet.as_view({"get": "offsets"})
 block = BlockViewSet.as_view({"get": "retrieve"})

@@ -46,7 +46,9 @@ def test_a_browser_can_sign_in(db):
     origin = "null" if page["Referrer-Policy"] == "no-referrer" else "http://testserver"
 
     form = {"username": "root", "password": PASSWORD, "csrfmiddlewaretoken": token}
-    answer = browser.post("/admin/login/", form, headers={"origin": origin, "referer": "http://testserver/admin/login/"})
+    answer = browser.post(
+        "/admin/login/", form, headers={"origin": origin, "referer": "http://testserver/admin/login/"}
+    )
 
     assert answer.status_code == 302
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.ai.factory import Reporter
+from tests.ai.factories import Reporter
 
 
 @pytest.fixture

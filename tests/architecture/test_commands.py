@@ -8,7 +8,7 @@ import shlex
 import pytest
 from django.core.management import get_commands, load_command_class
 
-from aitbc.core.shell import HouseCommand
+from aitbc.core.cli.commands import HouseCommand
 
 pytestmark = pytest.mark.no_db
 

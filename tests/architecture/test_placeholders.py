@@ -36,9 +36,7 @@ def parts(name: str) -> list[Any]:
 
 
 def is_constant(operation_id: str, listed: dict[str, str]) -> bool:
-    return any(
-        operation_id == name or (name.startswith("*") and operation_id.endswith(name[1:])) for name in listed
-    )
+    return any(operation_id == name or (name.startswith("*") and operation_id.endswith(name[1:])) for name in listed)
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from django.urls import path
 from rest_framework import mixins, serializers
 
 from aitbc.accounts.models import AuditEntry
-from aitbc.core.api import PUBLIC, DomainViewSet, Scopes
 from aitbc.core.errors import StateConflict
 from aitbc.core.ids import uuid7
 from aitbc.core.messaging.models import NEVER
 from aitbc.core.serializers import AmountField, ObjectField, ResourceSerializer, StrictSerializer
+from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
 from aitbc.urls import handler400, handler403, handler404, handler500  # noqa: F401
 from aitbc.urls import urlpatterns as project
 from apps.trading.models import IdempotencyRecord, Outbox

@@ -14,7 +14,7 @@ from aitbc.core.ids import uuid7
 from aitbc.core.messaging import EVENTS, HANDLERS, Event, emit, subscribe
 from aitbc.core.messaging.models import ATTEMPTS, DROPPED, NEVER
 from aitbc.core.messaging.relay import ConsumerDown, Row, drain, drop, redeliver, relay_pair, waves
-from apps.governance.models import Inbox
+from apps.governance.models.messages import Inbox
 from apps.marketplace.models import Outbox
 
 

@@ -13,7 +13,7 @@ from aitbc.celery import app
 from aitbc.core import standin
 from aitbc.core.tasks import leave_mark
 from apps.gpu.models import Work
-from apps.gpu.services import work
+from apps.gpu.services import queue
 from tests.gpu.conftest import queued
 
 
@@ -21,7 +21,7 @@ from tests.gpu.conftest import queued
 def stand_in(settings, tmp_path: Path) -> standin.StandIn:
     settings.RUN_DIR = tmp_path
     app.loader.import_default_modules()
-    work.enqueue([queued(not_before=(timezone.now() + timedelta(hours=1)).isoformat())])
+    queue.enqueue([queued(not_before=(timezone.now() + timedelta(hours=1)).isoformat())])
     Work.objects.update(due_at="2020-01-01T00:00Z")
     return standin.StandIn(app)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aitbc.embedded import places
+from aitbc.embedded import paths
 
 
 @pytest.fixture
@@ -30,5 +30,5 @@ def closed(var: Path) -> Iterator[Path]:
     folder = var / "home" / "aitbc"
     folder.mkdir(parents=True)
     yield folder
-    if places.is_root():
-        shutil.rmtree(places.home_of(folder), ignore_errors=True)
+    if paths.is_root():
+        shutil.rmtree(paths.home_of(folder), ignore_errors=True)

@@ -9,7 +9,7 @@ import time
 import pytest
 from rich.console import Console
 
-from aitbc.embedded.programs import Program
+from aitbc.embedded.services import Program
 from tests.embedded.processes import eventually
 
 pytestmark = [pytest.mark.no_db, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]

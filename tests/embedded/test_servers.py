@@ -16,8 +16,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from aitbc.embedded import places
-from aitbc.embedded.children import NOBODY, ServerFailed
+from aitbc.embedded import paths
+from aitbc.embedded.processes import NOBODY, ServerFailed
 from aitbc.embedded.servers import Servers, run_dir
 from tests.embedded.processes import ROOT, eventually, of_folder
 
@@ -129,8 +129,8 @@ def test_a_path_too_long_for_a_socket_is_given_a_short_one(var: Path) -> None:
         assert sql(servers, "SELECT 1") == [(1,)]
         assert ping(servers) == b"+PONG\r\n"
         assert servers.postgres is not None and servers.valkey is not None
-        assert len(str(servers.postgres.sockets / ".s.PGSQL.5432")) <= places.SOCKET_LIMIT
-        assert len(str(servers.valkey.socket)) <= places.SOCKET_LIMIT
+        assert len(str(servers.postgres.sockets / ".s.PGSQL.5432")) <= paths.SOCKET_LIMIT
+        assert len(str(servers.valkey.socket)) <= paths.SOCKET_LIMIT
         elsewhere = (servers.postgres.sockets, run_dir(deep))
     for folder in elsewhere:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -156,7 +156,7 @@ def test_a_folder_that_somebody_else_put_in_place_is_refused(var: Path) -> None:
     (var / "link").symlink_to(target)
 
     with pytest.raises(ServerFailed, match="belongs to another user"):
-        places.private(var / "link")
+        paths.private(var / "link")
 
     assert stat.S_IMODE(target.stat().st_mode) == 0o755
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from aitbc.core import audit
+from aitbc.core import invariants
 from tests.clients import Api
 from tests.flows.exchange import Exchange
 
@@ -20,5 +20,5 @@ def exchange(client_api: Api, miner_api: Api, operator_api: Api, drain: Callable
 def books_balance_afterwards(request: pytest.FixtureRequest):
     """Whatever a flow did, every invariant holds when it is over."""
     yield
-    violations = [f"{one.name} {line}" for one, lines in audit.run().items() for line in lines]
+    violations = [f"{one.name} {line}" for one, lines in invariants.run().items() for line in lines]
     assert violations == []

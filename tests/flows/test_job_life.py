@@ -103,7 +103,7 @@ def test_a_result_after_the_cancel_is_refused_and_changes_nothing(exchange):
 
 
 def test_a_failed_attempt_is_tried_again_with_the_next_attempt_number(exchange):
-    from apps.gpu.services import work as queue
+    from apps.gpu.services import queue
 
     exchange.fund("10")
     exchange.register()

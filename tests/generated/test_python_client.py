@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.ai.factory import fund
+from tests.ai.factories import fund
 from tests.clients import Api
 
 GENERATOR = Path(sys.executable).parent / "openapi-python-client"

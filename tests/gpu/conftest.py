@@ -13,7 +13,7 @@ from aitbc.core.ids import uuid7
 from aitbc.core.messaging import HANDLERS, Event
 from apps.ai.events import JobQueued
 from apps.gpu.models import Work
-from apps.gpu.services import work
+from apps.gpu.services import queue
 from tests.gpu.rigs import EAR
 
 # The machines that run this are shared: an example may take long, which says nothing about it.
@@ -75,7 +75,7 @@ def enqueue() -> Callable[..., str]:
 
     def put(**changes: Any) -> str:
         fact = queued(**changes)
-        work.enqueue([fact])
+        queue.enqueue([fact])
         return fact.job_id
 
     return put

@@ -11,9 +11,9 @@ from typing import Any
 from aitbc.core import blobs
 from aitbc.core.ids import uuid7
 from apps.trading.services import log
-from tests.ai.factory import fund
+from tests.ai.factories import fund
 from tests.architecture.probes import Life, Probe
-from tests.gpu import registry_probes, tuning_probes
+from tests.gpu import probes_benchmarks, probes_gpus
 
 M = "/gpu/v1/miners"
 ME = {"x_miner_id": "{miner}"}
@@ -49,8 +49,8 @@ def live(life: Life) -> None:
     things["backend_url"], things["other_url"] = (f"{model_server()}/{n}/{m}" for m in (1, 2))
     backend = life.operator.json("POST", "/gpu/v1/backends", {"url": things["backend_url"]}, status=201)
     things["backend"] = backend["id"]
-    tuning_probes.live(life)
-    registry_probes.live(life)
+    probes_benchmarks.live(life)
+    probes_gpus.live(life)
 
 
 class Models(BaseHTTPRequestHandler):
@@ -100,8 +100,8 @@ def post_waits(life: Life) -> None:
 
 
 PROBES = [
-    *tuning_probes.PROBES,
-    *registry_probes.PROBES,
+    *probes_benchmarks.PROBES,
+    *probes_gpus.PROBES,
     Probe("miner", "GET", M),
     *(Probe("miner", "GET", f"{M}/{{miner}}{part}") for part in ("", "/gpus", "/jobs", "/earnings")),
     *(Probe("miner", "POST", f"{M}/{{miner}}{part}") for part in ("/jobs", "/earnings")),

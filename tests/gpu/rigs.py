@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from django.utils import timezone
 
-from aitbc.core import audit
+from aitbc.core import invariants
 from aitbc.core.messaging import Event
 from apps.gpu.models import GPURegistry, Outbox
 from apps.marketplace.events import BookingClosed, BookingReserved, BookingStarted
@@ -48,7 +48,7 @@ def poll(api: Api, *, rig: str = "rig", **body: Any) -> Any:
 
 def violations() -> list[str]:
     """What is wrong with cards, bookings and leases; these tests' jobs are unknown to ai, which is not asked."""
-    found = audit.run().items()
+    found = invariants.run().items()
     return [f"{one.name} {line}" for one, lines in found if one.name in INVARIANTS for line in lines]
 
 

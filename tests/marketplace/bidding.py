@@ -14,7 +14,7 @@ from aitbc.core.db import cursor
 from aitbc.core.messaging.relay import drain
 from apps.marketplace import clock
 from apps.marketplace.models import MarketplaceDemand, MarketplaceOffer
-from apps.marketplace.services import clearing
+from apps.marketplace.services import auction_clearing
 from tests.clients import Api
 from tests.marketplace.renting import funded, rentable
 
@@ -73,7 +73,7 @@ def time_is_over(wanted: Any) -> None:
 def closed(wanted: Any) -> Any:
     """The demand after the sweep has found its time over and all facts have arrived."""
     time_is_over(wanted)
-    clearing.run()
+    auction_clearing.run()
     drain()
     return shown(wanted)
 

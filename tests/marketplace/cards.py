@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from aitbc.core.ids import uuid7
 from apps.gpu.events import GpuChanged
 from apps.marketplace.models import MarketplaceOffer
-from apps.marketplace.services import devices
+from apps.marketplace.services import gpus
 
 SEQ = itertools.count(1)
 RTX_4090: dict[str, Any] = {
@@ -32,14 +32,14 @@ def fact(owner_id: UUID, *, gpu_id: UUID | None = None, miner_id: UUID | None = 
 def card(owner_id: UUID, **changes: Any) -> str:
     """A registered card of this owner; returns its id."""
     told = fact(owner_id, **changes)
-    devices.take([told])
+    gpus.take([told])
     return told.gpu_id
 
 
 def register_cards(offer: MarketplaceOffer) -> None:
     """The cards that an offer is said to be backed by, free and its provider's."""
     if offer.backed:
-        devices.take([fact(offer.provider_id, gpu_id=slot, miner_id=offer.miner_id) for slot in offer.slots])
+        gpus.take([fact(offer.provider_id, gpu_id=slot, miner_id=offer.miner_id) for slot in offer.slots])
 
 
 MODELS = [

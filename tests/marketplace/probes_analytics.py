@@ -7,7 +7,7 @@ from django.utils import timezone
 from apps.marketplace.models import PriceCell
 from apps.marketplace.services import prices, reliability
 from tests.architecture.probes import Life, Probe
-from tests.marketplace.factory import AIT, a_booking, an_offer, hours
+from tests.marketplace.factories import AIT, a_booking, an_offer, hours
 
 MARKET = "/marketplace/v1/marketplace"
 ANALYTICS = f"{MARKET}/analytics"

@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from aitbc.core import audit
+from aitbc.core import invariants
 from aitbc.core.db import atomic
 from aitbc.core.messaging.relay import drain
 from aitbc.core.states import begin
 from apps.gpu.events import BookingBroken, BookingProvisioned
 from apps.marketplace import clock, handlers
 from apps.marketplace.models import GPUBooking, MarketplaceOffer
-from apps.marketplace.services import bookings, timers
+from apps.marketplace.services import bookings, sweeps
 from apps.marketplace.states import OfferState
 from apps.trading.services import deposits
 from tests.marketplace.cards import register_cards
@@ -84,7 +84,7 @@ def again(booking: GPUBooking) -> GPUBooking:
 
 def at(moment: datetime) -> None:
     """Let the sweep run as if it were this late, and everybody hear of it."""
-    timers.run(now=clock.whole_ms(moment))
+    sweeps.run(now=clock.whole_ms(moment))
     drain()
 
 
@@ -97,9 +97,9 @@ def after(booking: GPUBooking, **span: float) -> datetime:
 def sound(only: Collection[str] = ()) -> None:
     """No invariant (or none of these) is broken, those at rest included."""
     drain()
-    violations = {one.name: lines for one, lines in audit.run(only).items() if lines}
+    violations = {one.name: lines for one, lines in invariants.run(only).items() if lines}
     assert violations == {}, violations
 
 
 def reported(name: str) -> list[str]:
-    return [line for lines in audit.run([name]).values() for line in lines]
+    return [line for lines in invariants.run([name]).values() for line in lines]

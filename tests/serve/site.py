@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aitbc.serve.boot import stay_mortal
+from aitbc.serve.signal_handlers import stay_mortal
 
 stay_mortal()
 
@@ -34,7 +34,7 @@ if not settings.configured:
     )
     django.setup()
 
-from aitbc.core import streams, wake  # noqa: E402
+from aitbc.core import long_polling, pubsub  # noqa: E402
 from aitbc.serve.asgi import Dispatcher  # noqa: E402
 
 if (ROOT / "boot").exists():  # a site that takes a minute to load
@@ -60,14 +60,14 @@ def push(request: HttpRequest) -> HttpResponse:
     topic = request.GET["topic"]
     (ROOT / "waiting" / f"{topic}~{uuid4()}").touch()
     if "silent" not in request.GET:
-        wake.send(topic)
+        pubsub.send(topic)
     return JsonResponse({})
 
 
 def poll(request: HttpRequest) -> HttpResponseBase:
     """Claim a job of one of the topics, exactly once, or wait for one."""
     topics = request.GET.getlist("topic")
-    note("runs", f"{request.GET.get('name', '')} {streams.is_replay(request)}")
+    note("runs", f"{request.GET.get('name', '')} {long_polling.is_replay(request)}")
     if (ROOT / "revoked").exists() and request.headers.get("Authorization") == "Bearer revoked":
         return HttpResponse(status=401)
     job = next((name for name in sorted(os.listdir(ROOT / "waiting")) if name.split("~")[0] in topics), None)
@@ -77,25 +77,25 @@ def poll(request: HttpRequest) -> HttpResponseBase:
             if gate := request.GET.get("gate"):
                 note("claimed", job)
                 wait_for(gate)
-            return streams.undo_with(JsonResponse({"job": job}), f"/release?job={job}")
+            return long_polling.undo_with(JsonResponse({"job": job}), f"/release?job={job}")
     empty = JsonResponse(None, safe=False) if request.method == "GET" else None
-    return streams.hold(topics=topics, seconds=float(request.GET["wait"]), empty=empty)
+    return long_polling.hold(topics=topics, seconds=float(request.GET["wait"]), empty=empty)
 
 
 def release(request: HttpRequest) -> HttpResponse:
     """Put a job back; only the dispatcher may ask for it."""
-    if not streams.is_internal(request) or request.method != "POST":
+    if not long_polling.is_internal(request) or request.method != "POST":
         return HttpResponse(status=404)
     job = request.GET["job"]
     note("released", f"{job} {request.headers.get('Authorization')}")
     os.rename(ROOT / "taken" / job, ROOT / "waiting" / job)
-    wake.send(job.split("~")[0])
+    pubsub.send(job.split("~")[0])
     return HttpResponse(status=204)
 
 
 def emit(request: HttpRequest) -> HttpResponse:
     note("events", request.body.decode())
-    wake.send("job:1")
+    pubsub.send("job:1")
     return JsonResponse({})
 
 
@@ -106,13 +106,13 @@ def events(request: HttpRequest) -> HttpResponseBase:
     lines = (ROOT / "events").read_text().splitlines()
     cursor = int(request.headers.get("Last-Event-ID") or 0)
     chunk = "".join(f"id: {n}\ndata: {line}\n\n" for n, line in enumerate(lines[cursor:], cursor + 1))
-    return streams.stream_page(chunk.encode(), ["job:1"], str(len(lines)), done="end" in lines)
+    return long_polling.stream_page(chunk.encode(), ["job:1"], str(len(lines)), done="end" in lines)
 
 
 def echo(request: HttpRequest) -> HttpResponse:
     """What arrived."""
     body = request.body
-    flags = [streams.is_internal(request), streams.is_replay(request)]
+    flags = [long_polling.is_internal(request), long_polling.is_replay(request)]
     inside = [name for name in request.META if name.startswith("HTTP_X_AITBC")]
     names = {"path": request.path, "query": request.META["QUERY_STRING"], "accept": request.headers.get("X-Two")}
     return JsonResponse(
@@ -151,4 +151,4 @@ urlpatterns = [
     path("gated", gated),
 ]
 
-app = Dispatcher(get_wsgi_application(), listen=lambda: wake.Listener("web"), largest_body=20 << 20)
+app = Dispatcher(get_wsgi_application(), listen=lambda: pubsub.Listener("web"), largest_body=20 << 20)

@@ -8,8 +8,8 @@ import pytest
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from aitbc.core import streams
-from aitbc.core.streams import hold, stream_page, undo_with
+from aitbc.core import long_polling
+from aitbc.core.long_polling import hold, stream_page, undo_with
 
 
 def test_a_hold_is_the_empty_answer() -> None:
@@ -18,8 +18,8 @@ def test_a_hold_is_the_empty_answer() -> None:
 
 
 def test_a_hold_lasts_a_minute_at_most_and_none_is_no_hold() -> None:
-    assert '"seconds": 60.0' in hold(topics=["work:1"], seconds=3600)[streams.HOLD]
-    assert streams.HOLD not in hold(topics=["work:1"], seconds=0)
+    assert '"seconds": 60.0' in hold(topics=["work:1"], seconds=3600)[long_polling.HOLD]
+    assert long_polling.HOLD not in hold(topics=["work:1"], seconds=0)
 
 
 def test_a_stream_is_one_page() -> None:
@@ -31,13 +31,13 @@ def test_a_stream_is_one_page() -> None:
 def test_internal_headers_stay_inside() -> None:
     answer = undo_with(hold(topics=["work:1"], seconds=20), "/release")
 
-    assert streams.public([*answer.items(), ("Allow", "GET")]) == [
+    assert long_polling.public([*answer.items(), ("Allow", "GET")]) == [
         ("Content-Type", answer["Content-Type"]),
         ("Allow", "GET"),
     ]
 
 
-@pytest.mark.parametrize("question", [streams.is_internal, streams.is_replay])
+@pytest.mark.parametrize("question", [long_polling.is_internal, long_polling.is_replay])
 def test_a_request_cannot_claim_to_be_internal(question: Any) -> None:
     headers = {"X-Aitbc-Internal": "1", "X-Aitbc-Replay": "1", "aitbc.internal": "1", "aitbc.replay": "1"}
 

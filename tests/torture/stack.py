@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from aitbc.embedded.children import spawn
+from aitbc.embedded.processes import spawn
 from aitbc.embedded.supervisor import read_env
 from tests.embedded.processes import ROOT, of_folder
 

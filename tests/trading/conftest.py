@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from apps.trading.services import payments
-from tests.trading.money import completed, funded, submitted
+from tests.trading.factories import completed, funded, submitted
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 from aitbc.core.db import atomic, cursor
 from aitbc.core.ids import uuid7
+from apps.trading.logic.settlement import SettledPayment
 from apps.trading.models import LogEntry, Receipt
 from apps.trading.services import log, receipts
-from apps.trading.settlement import SettledPayment
 
 
 def settlement(**changes: object) -> SettledPayment:

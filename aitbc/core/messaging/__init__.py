@@ -13,7 +13,7 @@ import orjson
 from django.apps import apps
 from django.db import connections
 
-from aitbc.core import wake
+from aitbc.core import pubsub
 from aitbc.core.db import on_commit
 from aitbc.core.ids import uuid7
 
@@ -88,4 +88,4 @@ def emit(*events: Event, by: str) -> None:
         return
     with connection.cursor() as sql:
         sql.execute(INSERT.format(table=f"{by}_outbox"), [orjson.dumps(rows).decode()])
-    on_commit(apps.get_model(by, "Outbox"), lambda: wake.send(f"{wake.RELAY}:{by}"))
+    on_commit(apps.get_model(by, "Outbox"), lambda: pubsub.send(f"{pubsub.RELAY}:{by}"))

@@ -13,13 +13,13 @@ from django.utils import timezone
 
 from aitbc.core.db import cursor
 from aitbc.core.messaging import emit
+from apps.ai.logic.refunds import RULES, Fault
 from apps.ai.models import AIJob
-from apps.ai.refunds import RULES, Fault
-from apps.ai.services import facts
+from apps.ai.services import event_builders
 from apps.ai.services.durations import expected_seconds
-from apps.ai.services.endings import Ending, end
+from apps.ai.services.job_endings import Ending, end
+from apps.ai.services.job_transitions import Move, announce, carry_out
 from apps.ai.services.jobs import queue_deadline
-from apps.ai.services.moves import Move, announce, carry_out
 from apps.ai.states import JobState, Outcome, outcome_of
 from apps.gpu.events import JobProgressed, LeaseExpired, LeaseFailed, LeaseGranted, LeaseReleased
 
@@ -158,6 +158,9 @@ def _requeue(losses: Sequence[Loss]) -> None:
         for loss in losses
     ])  # fmt: skip
     emit(
-        *(facts.queued(one.job, cost=expected_seconds(one.job), not_before=pauses[one.job.pk]) for one in losses),
+        *(
+            event_builders.queued(one.job, cost=expected_seconds(one.job), not_before=pauses[one.job.pk])
+            for one in losses
+        ),
         by="ai",
     )

@@ -19,11 +19,11 @@ from aitbc.core.money import format_amount
 from aitbc.core.states import begin
 from apps.ai.errors import CannotPay, InputUnusable, PayloadTooLarge
 from apps.ai.models import AIJob, Artifact
-from apps.ai.services import artifacts, facts
+from apps.ai.services import artifacts, event_builders
 from apps.ai.services.bookings import within_booking
 from apps.ai.services.durations import expected_seconds
-from apps.ai.services.endings import Ending, end
-from apps.ai.services.moves import Move, carry_out
+from apps.ai.services.job_endings import Ending, end
+from apps.ai.services.job_transitions import Move, carry_out
 from apps.ai.states import JobState, Outcome, PaymentStatus
 from apps.trading.events import PaymentHeld, PaymentRefused
 from apps.trading.interface import available
@@ -50,7 +50,10 @@ def submit(*, owner_id: UUID, actor: str, payload: Any, input_sha256: str | None
         if job.input_is_blob:
             artifacts.use(owner_id=owner_id, sha256=job.input_sha256)
         begin(job, actor=actor, detail={"payment_amount": format_amount(job.payment_amount)})
-        emit(facts.submitted(job) if job.is_paid else facts.queued(job, cost=expected_seconds(job)), by="ai")
+        emit(
+            event_builders.submitted(job) if job.is_paid else event_builders.queued(job, cost=expected_seconds(job)),
+            by="ai",
+        )
     return job
 
 
@@ -79,7 +82,7 @@ def refuse(events: Sequence[PaymentRefused]) -> None:
 def cancel(*, job: AIJob, actor: str, reason: str = "cancelled by its owner") -> AIJob:
     """Cancel a job at once, whatever its miner does; a second cancel changes nothing.
 
-    Once started, the milliseconds run so far are owed (apps/ai/refunds.py). Raises StateConflict when it has ended.
+    Once started, the milliseconds run so far are owed (logic/refunds.py). Raises StateConflict when it has ended.
     """
     with atomic(AIJob):
         (job,) = AIJob.objects.locked([job.pk])
@@ -168,7 +171,7 @@ def _queue(jobs: Sequence[AIJob], by_id: Mapping[str, PaymentHeld]) -> None:
         )
         for job in jobs
     ])  # fmt: skip
-    emit(*(facts.queued(job, cost=expected_seconds(job)) for job in jobs), by="ai")
+    emit(*(event_builders.queued(job, cost=expected_seconds(job)) for job in jobs), by="ai")
 
 
 def _held(event: PaymentHeld) -> dict[str, Any]:

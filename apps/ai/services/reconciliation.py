@@ -13,7 +13,7 @@ from django.utils import timezone
 from aitbc.core.db import atomic
 from aitbc.core.messaging import Event, emit
 from apps.ai.models import AIJob, AIJobQuerySet, AIJobResult, Outbox
-from apps.ai.services import facts
+from apps.ai.services import event_builders
 
 PATIENCE = timedelta(minutes=1)
 BATCH = 500
@@ -23,9 +23,9 @@ def reconcile(*, patience: timedelta = PATIENCE) -> int:
     """Repeat the facts of jobs that have waited on trading for longer than patience; returns how many."""
     before = timezone.now() - patience
     return (
-        _repeat(AIJob.objects.hold_pending(before).order_by("created_at"), facts.submitted)
+        _repeat(AIJob.objects.hold_pending(before).order_by("created_at"), event_builders.submitted)
         + _repeat(AIJob.objects.receipt_pending(before).order_by("completed_at"), _completed)
-        + _repeat(AIJob.objects.money_pending(before).order_by("completed_at"), facts.ended)
+        + _repeat(AIJob.objects.money_pending(before).order_by("completed_at"), event_builders.ended)
     )
 
 
@@ -45,4 +45,4 @@ def _still_speaking(jobs: Iterable[AIJob]) -> set[object]:
 
 
 def _completed(job: AIJob) -> Event:
-    return facts.completed(job, AIJobResult.objects.get(pk=job.pk))
+    return event_builders.completed(job, AIJobResult.objects.get(pk=job.pk))

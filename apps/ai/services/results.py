@@ -12,8 +12,8 @@ import orjson
 from aitbc.core import blobs
 from aitbc.core.messaging import emit
 from apps.ai.models import AIJob, AIJobResult
-from apps.ai.services import artifacts, facts
-from apps.ai.services.moves import Move, announce, carry_out
+from apps.ai.services import artifacts, event_builders
+from apps.ai.services.job_transitions import Move, announce, carry_out
 from apps.ai.states import JobState, PaymentStatus
 from apps.gpu.events import LeaseCompleted
 from apps.trading.events import PaymentRefunded, ReceiptIssued
@@ -30,7 +30,7 @@ def accept(events: Sequence[LeaseCompleted]) -> None:
     AIJobResult.objects.bulk_create(result for _, result in results)
     artifacts.keep_results([(job, result) for job, result in results if result.is_blob])
     carry_out([_success(job, result) for job, result in results])
-    emit(*(facts.completed(job, result) for job, result in results), by="ai")
+    emit(*(event_builders.completed(job, result) for job, result in results), by="ai")
 
 
 def settle(events: Sequence[ReceiptIssued]) -> None:

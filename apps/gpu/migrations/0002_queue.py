@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import migrations
 
-from aitbc.core.triggers import append_only
+from aitbc.core.migration_operations import append_only
 
 # Virtual time is a sequence used as a register: read and set without a row lock (core.md §4b).
 VIRTUAL_TIME = "CREATE SEQUENCE gpu_virtual_time MINVALUE 0 START 0; SELECT setval('gpu_virtual_time', 0);"

@@ -8,9 +8,9 @@ import sys
 import threading
 
 from apps.gpu.miner import engines, gpus, host
+from apps.gpu.miner.daemon import Miner
 from apps.gpu.miner.journal import StateInUse
-from apps.gpu.miner.options import add_arguments, from_arguments
-from apps.gpu.miner.program import Miner
+from apps.gpu.miner.settings import add_arguments, from_arguments
 from apps.gpu.miner.workers import Child, Hooks
 
 EXAMPLES = """examples:

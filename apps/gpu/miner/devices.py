@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 
-from apps.gpu.challenge import Numpy
+from apps.gpu.logic.challenge import Numpy
 from apps.gpu.miner.engines import has_module
 
 # Four words a thread: an H200 moves 2.5 TB/s by single words (cupy's own elementwise kernels), 4.3 by four.

@@ -5,9 +5,9 @@ import platform
 import uuid
 from pathlib import Path
 
-from apps.gpu.challenge import SUITE
+from apps.gpu.logic.challenge import SUITE
 from apps.gpu.miner import engines, gpus
-from apps.gpu.miner.options import Options
+from apps.gpu.miner.settings import Options
 
 
 def capabilities(options: Options, offered: dict[str, engines.Engine]) -> dict:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from apps.gpu.miner.wire import Backoff, Rejected, TryLater
+from apps.gpu.miner.client import Backoff, Rejected, TryLater
 
 log = logging.getLogger("aitbc.miner")
 

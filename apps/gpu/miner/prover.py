@@ -1,4 +1,4 @@
-"""The miner's side of a challenge: compute the product, fill the memory, commit, answer (see apps/gpu/challenge.py)."""
+"""The miner's side of a challenge: compute the product, fill the memory, commit, answer (see logic/challenge.py)."""
 
 import time
 from collections.abc import Callable
@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy
 
-from apps.gpu import challenge
-from apps.gpu.challenge import NUMPY, Task
-from apps.gpu.challenge_check import DIGEST, Tree, family, opening
+from apps.gpu.logic import challenge
+from apps.gpu.logic.challenge import NUMPY, Task
+from apps.gpu.logic.challenge_check import DIGEST, Tree, family, opening
 from apps.gpu.miner.devices import Device
 
 BATCH_WORDS = {True: 16 * 2**20, False: 2**18}  # words digested at once, on a GPU and in a processor's cache

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from aitbc.core.ids import uuid7
 from aitbc.core.states import AbstractTransition, StatefulModel
+from apps.gpu.models.gpus import GPURegistry
 from apps.gpu.models.miners import Miner
-from apps.gpu.models.registry import GPURegistry
 from apps.gpu.states import BENCHMARK_TRANSITIONS, ORDER_TRANSITIONS, BenchmarkState, OrderState
 
 

@@ -16,14 +16,13 @@ import orjson
 from django.db.models import Q
 from django.utils import timezone
 
-from aitbc.core import blobs
+from aitbc.core import blobs, outbound_http
 from aitbc.core.db import atomic
 from aitbc.core.errors import Conflict
-from apps.gpu import outbound
 from apps.gpu.errors import BackendRefused, LeaseFenced
 from apps.gpu.models import Backend, Miner
-from apps.gpu.services import claim, heartbeats, leases, miners
-from apps.gpu.services.roster import known_from
+from apps.gpu.services import heartbeats, lease_grant, leases, miners
+from apps.gpu.services.miner_cache import known_from
 from apps.gpu.states import MinerState
 
 POLL_SECONDS = 30
@@ -88,7 +87,7 @@ def refresh(*, backend_id: UUID | str) -> bool:
     backend = Backend.objects.select_related("miner").get(pk=backend_id)
     try:
         models, error = _models(backend), ""
-    except (outbound.Refused, outbound.Failed) as failure:
+    except (outbound_http.Refused, outbound_http.Failed) as failure:
         models, error = [], str(failure)
     miner, well = backend.miner, not error
     with atomic(Backend):
@@ -119,7 +118,7 @@ def feed(*, backend_id: UUID | str) -> int:
 def _feed(backend: Backend, take_until: Any) -> int:
     """The calls run in threads without a database; leases are taken, kept alive and ended here."""
     done = 0
-    running: dict[Future[Outcome], claim.Grant] = {}
+    running: dict[Future[Outcome], lease_grant.Grant] = {}
     with ThreadPoolExecutor(max_workers=backend.miner.concurrency) as pool:
         while True:
             if timezone.now() < take_until:
@@ -133,11 +132,11 @@ def _feed(backend: Backend, take_until: Any) -> int:
             _beat(backend)
 
 
-def _take(backend: Backend, free: int) -> list[claim.Grant]:
+def _take(backend: Backend, free: int) -> list[lease_grant.Grant]:
     if free < 1:
         return []
     miner = Miner.objects.get(pk=backend.miner_id)
-    return claim.claim(known_from(miner), n=free).grants
+    return lease_grant.claim(known_from(miner), n=free).grants
 
 
 def _beat(backend: Backend) -> None:
@@ -145,7 +144,7 @@ def _beat(backend: Backend) -> None:
     heartbeats.take(miners.Caller(miner.owner_id, miner.key_id, "", named=miner.name))
 
 
-def _settle(backend: Backend, grant: claim.Grant, future: Future[Outcome]) -> None:
+def _settle(backend: Backend, grant: lease_grant.Grant, future: Future[Outcome]) -> None:
     holder = leases.Holder(backend.owner_id, backend.miner_id, grant.attempt)
     error = future.exception()
     outcome = (
@@ -171,7 +170,7 @@ def run(backend: Backend, body: Mapping[str, Any]) -> Outcome:
     model = str(payload.get("model") or known[0])
     try:
         answer = _generate(backend, model, payload)
-    except (outbound.Refused, outbound.Failed) as failure:
+    except (outbound_http.Refused, outbound_http.Failed) as failure:
         return Outcome(code="ENGINE_ERROR", message=str(failure))
     if not isinstance(answer.get("output"), str):
         return Outcome(code="INFERENCE_FAILED", message="The model server's answer has no text.")
@@ -183,12 +182,14 @@ def _generate(backend: Backend, model: str, payload: Mapping[str, Any]) -> dict[
     tokens = payload.get("max_tokens") if isinstance(payload.get("max_tokens"), int) else DEFAULT_TOKENS
     if backend.kind == KINDS.OLLAMA:
         body = {"model": model, "prompt": _prompt(payload), "stream": False, "options": {"num_predict": tokens}}
-        told = outbound.call(target, "POST", "/api/generate", body=body, seconds=CALL_SECONDS, limit=ANSWER_BYTES)
+        told = outbound_http.call(target, "POST", "/api/generate", body=body, seconds=CALL_SECONDS, limit=ANSWER_BYTES)
         told = told if isinstance(told, dict) else {}
         return {"output": told.get("response"), "tokens_processed": told.get("eval_count")}
     messages = payload.get("messages") or [{"role": "user", "content": str(payload["prompt"])}]
     asked = {"model": model, "messages": messages, "max_tokens": tokens, "stream": False}
-    told = outbound.call(target, "POST", "/v1/chat/completions", body=asked, seconds=CALL_SECONDS, limit=ANSWER_BYTES)
+    told = outbound_http.call(
+        target, "POST", "/v1/chat/completions", body=asked, seconds=CALL_SECONDS, limit=ANSWER_BYTES
+    )
     choices = told.get("choices") if isinstance(told, dict) else None
     first = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
     usage = told.get("usage") if isinstance(told, dict) else None
@@ -208,15 +209,15 @@ def _models(backend: Backend) -> list[str]:
     path, outer, inner = (
         ("/api/tags", "models", "name") if backend.kind == KINDS.OLLAMA else ("/v1/models", "data", "id")
     )
-    told = outbound.call(target, "GET", path)
+    told = outbound_http.call(target, "GET", path)
     listed = told.get(outer) if isinstance(told, dict) else None
     if not isinstance(listed, list):
-        raise outbound.Failed("its answer names no models")
+        raise outbound_http.Failed("its answer names no models")
     return sorted({str(model[inner])[:200] for model in listed if isinstance(model, dict) and model.get(inner)})
 
 
-def _target(url: str, allowed: bool) -> outbound.Target:
+def _target(url: str, allowed: bool) -> outbound_http.Target:
     try:
-        return outbound.resolve(url, allowed=allowed)
-    except outbound.Refused as refused:
+        return outbound_http.resolve(url, allowed=allowed)
+    except outbound_http.Refused as refused:
         raise BackendRefused(f"The address {refused}.", errors=[{"field": "url", "message": str(refused)}]) from None

@@ -20,12 +20,12 @@ from aitbc.core import params
 from aitbc.core.db import atomic
 from aitbc.core.errors import Invalid, StateConflict
 from aitbc.core.states import advance_many, begin
-from apps.gpu import challenge, challenge_check, verdict
-from apps.gpu.challenge import Task
 from apps.gpu.errors import BenchmarkNotFound, BenchmarkOpen, CardBooked, CardUnfit
+from apps.gpu.logic import benchmark_scoring, challenge, challenge_check
+from apps.gpu.logic.challenge import Task
 from apps.gpu.models import GPUBenchmark, GPURegistry, Miner, MinerOrder
-from apps.gpu.services import claims, learning, orders
-from apps.gpu.services.announcements import announce
+from apps.gpu.services import calibration, miner_commands, uuid_disputes
+from apps.gpu.services.gpu_events import announce
 from apps.gpu.states import BOOKED, RENTABLE, BenchmarkState, GpuState
 
 DUE = timedelta(minutes=30)  # a miner with work in hand measures when it has ended
@@ -52,7 +52,7 @@ def request(
         )  # fmt: skip
         benchmark.task = _task(card, benchmark.nonce).to_json()
         told = {"benchmark_id": str(benchmark.pk), "uuid": card.uuid, "name": card.name, "device": card.kind}
-        asked = orders.ask(
+        asked = miner_commands.ask(
             miner, kind=MinerOrder.Kind.BENCHMARK, actor=actor, seconds=int(DUE.total_seconds()), body=told, gpu=card
         )
         benchmark.order = asked.order
@@ -81,7 +81,7 @@ def commit(benchmark: GPUBenchmark, *, commitment: Mapping[str, Any], figures: M
     if benchmark.begun_at is None:
         raise StateConflict("Begin the benchmark first: its nonce is given then.", state=benchmark.state, allowed=[])
     try:
-        verdict.plain(figures)
+        benchmark_scoring.plain(figures)
     except ValueError as error:
         raise Invalid(str(error), errors=[{"field": "figures", "message": str(error)}]) from None
     elapsed = (now - benchmark.begun_at).total_seconds()
@@ -104,8 +104,8 @@ def answer(benchmark: GPUBenchmark, *, answer: Mapping[str, Any]) -> GPUBenchmar
     task = Task.from_json(benchmark.task)
     faults = challenge_check.check(task, benchmark.commitment, benchmark.question, answer)
     profile = benchmark.gpu.profile
-    reference = {name: getattr(profile, name) for name in verdict.STANDARD} if profile else {}
-    judged = verdict.judge(
+    reference = {name: getattr(profile, name) for name in benchmark_scoring.STANDARD} if profile else {}
+    judged = benchmark_scoring.judge(
         task, benchmark.results, reference, elapsed=benchmark.commitment["elapsed_s"], faults=faults,
         fp16_accumulate=str(benchmark.environment.get("fp16_accumulate", "")),
         consumer=bool(profile and profile.consumer_grade and profile.vendor == "NVIDIA"),
@@ -217,10 +217,10 @@ def _proven(benchmark: GPUBenchmark, judged: Mapping[str, Any]) -> None:
     days = params.get("gpu.retest_days") * random.uniform(0.5, 1.5)
     GPURegistry.objects.filter(pk=card.pk).update(
         verified_at=now, retest_at=now + timedelta(days=days), measured=dict(judged["measured"]),
-        score=judged["score"], learned=learning.learned(card, benchmark),
+        score=judged["score"], learned=calibration.learned(card, benchmark),
     )  # fmt: skip
     if _failed_before(card):
-        claims.release(card, actor="benchmark", reason="passed its benchmark")
+        uuid_disputes.release(card, actor="benchmark", reason="passed its benchmark")
     else:
         _back(card, GpuState.AVAILABLE, "passed its benchmark")
 
@@ -229,7 +229,7 @@ def _exposed(benchmark: GPUBenchmark, why: str) -> None:
     """A wrong answer, or figures of another card: nobody rents it until somebody has looked."""
     card = benchmark.gpu
     GPURegistry.objects.filter(pk=card.pk).update(verified_at=None, retest_at=None)
-    claims.quarantine([card.pk], reason=f"{BLAME}{why}"[:300], actor="benchmark")
+    uuid_disputes.quarantine([card.pk], reason=f"{BLAME}{why}"[:300], actor="benchmark")
 
 
 def _unproven(benchmark: GPUBenchmark, why: str) -> None:
@@ -257,6 +257,6 @@ def _close_order(benchmark: GPUBenchmark, said: Mapping[str, Any]) -> None:
     if benchmark.order_id is None:
         return
     try:
-        orders.answer(owner_id=benchmark.gpu.owner_id, order_id=benchmark.order_id, said=said)
+        miner_commands.answer(owner_id=benchmark.gpu.owner_id, order_id=benchmark.order_id, said=said)
     except StateConflict:
         return  # it is closed: begun before it failed, or expired first

@@ -10,8 +10,8 @@ from typing import Any
 from django.utils import timezone
 
 from aitbc.core.db import atomic
+from apps.gpu.logic.model_matching import Match, Model, best_match
 from apps.gpu.models import ConsumerGPUProfile
-from apps.gpu.recognition import Match, Model, best_match
 
 EDGE_WATTS = 170.0  # a card drawing at most this stands at the edge: one cable, one small case
 FILE = "gpu_catalogue.csv"

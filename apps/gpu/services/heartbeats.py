@@ -10,11 +10,11 @@ from uuid import UUID
 import orjson
 
 from aitbc.core.db import cursor
-from apps.gpu.figures import FIGURES, figures_of
+from apps.gpu.logic.telemetry import FIGURES, figures_of
 from apps.gpu.models import Miner
-from apps.gpu.services import absence, leases, reservations
+from apps.gpu.services import exchange_downtime, leases, reservations
+from apps.gpu.services.miner_cache import ROSTER, Known
 from apps.gpu.services.miners import Caller, recognise
-from apps.gpu.services.roster import ROSTER, Known
 from apps.gpu.states import MinerState
 
 # One statement a heartbeat: the miner's liveness, its leases pushed on (those it names, if it names any), what it is
@@ -96,7 +96,7 @@ def take(
     """
     miner = recognise(caller)
     rows = _beat(miner, metrics or {}, running)
-    if _lost(running, rows) and absence.was_noticed():
+    if _lost(running, rows) and exchange_downtime.was_noticed():
         rows = _beat(miner, metrics or {}, running)
     if rows[0][0] in (None, MinerState.SUSPECT, MinerState.OFFLINE, MinerState.DEREGISTERED):
         ROSTER.drop({miner.pk})

@@ -20,8 +20,8 @@ from aitbc.core.messaging import emit
 from apps.gpu.errors import LeaseFenced, LeaseNotFound, ResultTooLarge, UnusableResult
 from apps.gpu.events import JobProgressed, LeaseCompleted, LeaseFailed, LeaseReleased
 from apps.gpu.models import LateResult, Lease
-from apps.gpu.services import absence
-from apps.gpu.services.work import announce, wake_up
+from apps.gpu.services import exchange_downtime
+from apps.gpu.services.queue import announce, wake_up
 from apps.gpu.states import LeaseState
 
 INLINE_BYTES = 64 * 1024
@@ -155,10 +155,7 @@ def release(*, owner_id: UUID, job_ids: Sequence[UUID], since: datetime) -> int:
         sql.execute(RELEASE, {"jobs": list(job_ids), "owner": owner_id, "since": since})
         rows = sql.fetchall()
         emit(
-            *(
-                LeaseReleased(job_id=str(job), attempt=attempt, miner_id=str(miner))
-                for *_, job, attempt, miner in rows
-            ),
+            *(LeaseReleased(job_id=str(job), attempt=attempt, miner_id=str(miner)) for *_, job, attempt, miner in rows),
             by="gpu",
         )
         announce([row[:4] for row in rows])
@@ -206,7 +203,7 @@ def _end(
     with cursor(Lease) as sql:
         sql.execute(END, values)
         row = sql.fetchone()
-        if row is None and absence.was_noticed():
+        if row is None and exchange_downtime.was_noticed():
             sql.execute(END, values)
             row = sql.fetchone()
     if row is None:

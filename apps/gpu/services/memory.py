@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from apps.gpu.services.classes import CATALOGUE
-from apps.gpu.services.heads import HEADS_HERE
-from apps.gpu.services.roster import ROSTER
+from apps.gpu.services.miner_cache import ROSTER
+from apps.gpu.services.queue_heads import HEADS_HERE
+from apps.gpu.services.requirement_classes import CATALOGUE
 
 
 def forget() -> None:

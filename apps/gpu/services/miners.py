@@ -20,12 +20,12 @@ from django.utils import timezone
 from aitbc.core.db import atomic, on_commit
 from aitbc.core.errors import Invalid, StateConflict
 from aitbc.core.states import begin
-from apps.gpu.capabilities import Offer, normalise
 from apps.gpu.errors import MinerBusy, MinerNotFound
+from apps.gpu.logic.capabilities import Offer, normalise
 from apps.gpu.models import Lease, Miner, Reservation
-from apps.gpu.services import classes, presence, registry
-from apps.gpu.services.roster import ROSTER, Known
-from apps.gpu.services.work import wake_up
+from apps.gpu.services import gpu_availability, gpus, requirement_classes
+from apps.gpu.services.miner_cache import ROSTER, Known
+from apps.gpu.services.queue import wake_up
 from apps.gpu.states import MinerState
 
 MOST_CONCURRENT = 1024
@@ -92,7 +92,7 @@ def register(caller: Caller, *, capabilities: Any = None, concurrency: int | Non
         if miner.state != MinerState.ONLINE:
             fresh: dict[str, Any] = {"judged_until": next_hour()} if miner.state == MinerState.DEREGISTERED else {}
             miner.advance(MinerState.ONLINE, actor=f"key:{caller.key_prefix}", reason="registered again", **fresh)
-            presence.follow([miner.pk], actor=f"miner:{miner.pk}")
+            gpu_availability.follow([miner.pk], actor=f"miner:{miner.pk}")
         Miner.objects.filter(pk=miner.pk).update(
             key_id=caller.key_id, session=secrets.token_hex(16), last_heartbeat=timezone.now()
         )
@@ -148,7 +148,7 @@ def deregister(miner: Miner, *, drain: bool = False, force: bool = False, actor:
             miner.advance(target, actor=actor, reason="forced" if force else "deregistered", changed_at=timezone.now())
         if live and force:
             Lease.objects.live().of_miner(miner.pk).update(lease_until=timezone.now(), code="miner_gone")
-        presence.follow([miner.pk], actor=actor)
+        gpu_availability.follow([miner.pk], actor=actor)
     ROSTER.drop({miner.pk})
     return miner
 
@@ -191,7 +191,7 @@ def _store_offer(miner: Miner, capabilities: Any, offer: Offer, slots: int) -> N
         capability_version=F("capability_version") + 1,
         changed_at=timezone.now(),
     )
-    registry.keep_in_step(Miner.objects.get(pk=miner.pk), offer.devices, actor=f"miner:{miner.pk}")
+    gpus.keep_in_step(Miner.objects.get(pk=miner.pk), offer.devices, actor=f"miner:{miner.pk}")
     ROSTER.drop({miner.pk})
     on_commit(Miner, lambda: _noticed(miner.pk))
 
@@ -199,7 +199,7 @@ def _store_offer(miner: Miner, capabilities: Any, offer: Offer, slots: int) -> N
 def _noticed(miner_id: UUID) -> None:
     wake_up([f"miner:{miner_id}"])
     ROSTER.drop({miner_id})
-    classes.served_by(Miner.objects.get(pk=miner_id))
+    requirement_classes.served_by(Miner.objects.get(pk=miner_id))
 
 
 def _revive(miner: Miner) -> None:
@@ -210,7 +210,7 @@ def _revive(miner: Miner) -> None:
         with atomic(Miner):
             miner.advance(MinerState.ONLINE, actor=actor, reason="heard again", last_heartbeat=now, changed_at=now)
             if away:
-                presence.follow([miner.pk], actor=actor)
+                gpu_availability.follow([miner.pk], actor=actor)
     except StateConflict:
         if miner.state != MinerState.ONLINE:  # refreshed: another request of this miner may have been faster
             raise

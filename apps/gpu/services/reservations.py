@@ -18,10 +18,10 @@ from aitbc.core.db import atomic, cursor, on_commit
 from aitbc.core.messaging import emit
 from apps.gpu.events import BookingProvisioned
 from apps.gpu.models import GPURegistry, Lease, Miner, Reservation
-from apps.gpu.services.announcements import announce
-from apps.gpu.services.cards import ON_OFFER, move, send_home
-from apps.gpu.services.holdings import break_bookings, lock_miners, tell_miners
-from apps.gpu.services.work import WITHDRAWN_GRACE_SECONDS, wake_up
+from apps.gpu.services.gpu_allocations import break_bookings, lock_miners, tell_miners
+from apps.gpu.services.gpu_events import announce
+from apps.gpu.services.gpu_transitions import ON_OFFER, move, send_home
+from apps.gpu.services.queue import WITHDRAWN_GRACE_SECONDS, wake_up
 from apps.gpu.states import BOOKED, GpuState
 from apps.marketplace.events import BookingClosed, BookingReserved, BookingStarted
 from apps.marketplace.interface import booking_of

@@ -19,8 +19,8 @@ from aitbc.core.messaging import emit
 from aitbc.core.states import advance_many
 from apps.gpu.events import LeaseExpired
 from apps.gpu.models import Lease, Miner, Reservation
-from apps.gpu.services import presence
-from apps.gpu.services.work import wake_up
+from apps.gpu.services import gpu_availability
+from apps.gpu.services.queue import wake_up
 from apps.gpu.states import MinerState
 
 BATCH = 5000
@@ -129,7 +129,7 @@ def _drained(miner_ids: Iterable[UUID]) -> int:
             sources=[MinerState.DRAINING],
             changed_at=timezone.now(),
         )
-        presence.follow(left, actor="sweep")
+        gpu_availability.follow(left, actor="sweep")
     return len(left)
 
 
@@ -155,5 +155,5 @@ def _silent(state: MinerState, to: MinerState, since: datetime) -> int:
             changed_at=timezone.now(),
         )
         if to == MinerState.OFFLINE:
-            presence.follow(moved, actor="sweep")
+            gpu_availability.follow(moved, actor="sweep")
     return len(moved)

@@ -1,6 +1,6 @@
-from apps.gpu.views.doors import MinerDoorViewSet
-from apps.gpu.views.records import BackendViewSet, MinerViewSet
-from apps.gpu.views.registry import CardViewSet, EdgeGpuViewSet, OrderViewSet, StatusViewSet
+from apps.gpu.views.gpus import CardViewSet, EdgeGpuViewSet, OrderViewSet, StatusViewSet
+from apps.gpu.views.miner_protocol import MinerDoorViewSet
+from apps.gpu.views.miners import BackendViewSet, MinerViewSet
 
 __all__ = [
     "BackendViewSet",

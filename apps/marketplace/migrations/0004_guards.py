@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from aitbc.core.triggers import append_only, no_truncate
+from aitbc.core.migration_operations import append_only, no_truncate
 
 HISTORIES = ("offertransition", "demandtransition", "bidtransition", "bookingtransition")
 

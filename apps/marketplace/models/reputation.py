@@ -80,9 +80,7 @@ class ReliabilityEvent(models.Model):
 
     class Meta:
         ordering = ["-at"]
-        constraints = [
-            models.UniqueConstraint(name="marketplace_reliability_once", fields=["miner_id", "kind", "ref"])
-        ]
+        constraints = [models.UniqueConstraint(name="marketplace_reliability_once", fields=["miner_id", "kind", "ref"])]
         indexes = [models.Index(name="marketplace_reliability_at", fields=["miner_id", "-at"])]
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 from aitbc.core.db import atomic, cursor
-from aitbc.core.paging import sealed, unsealed
+from aitbc.core.pagination import sealed, unsealed
 from apps.marketplace.models import MarketplaceOffer
 from apps.marketplace.search.fields import Kind
 from apps.marketplace.search.statements import OFFERS, SCOPE, Clause, Search, Statement

@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from aitbc.core.serializers import AmountField, LenientSerializer, StrictSerializer
-from apps.marketplace.analytics import INTERVALS
+from apps.marketplace.selectors.analytics import INTERVALS
 
 
 class CellQuerySerializer(StrictSerializer):

@@ -7,8 +7,8 @@ from typing import Any
 from rest_framework import serializers
 
 from aitbc.core.serializers import AmountField, ResourceSerializer, StrictSerializer
-from apps.marketplace import award_proof
-from apps.marketplace.auction import score
+from apps.marketplace.logic import award_proof
+from apps.marketplace.logic.auction import score
 from apps.marketplace.models import Award, DemandTransition, MarketplaceBid, MarketplaceDemand
 from apps.marketplace.services.bids import counted, terms_of
 from apps.marketplace.states import AuctionFormat, BidState, DemandState

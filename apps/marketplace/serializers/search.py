@@ -9,7 +9,7 @@ from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from aitbc.core.paging import DEFAULT, LARGEST
+from aitbc.core.pagination import DEFAULT, LARGEST
 from aitbc.core.serializers import AmountField, StrictSerializer
 from apps.gpu import interface as gpu
 from apps.marketplace.errors import FilterInvalid

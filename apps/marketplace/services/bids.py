@@ -16,8 +16,7 @@ from aitbc.core.messaging import emit
 from aitbc.core.money import format_amount
 from aitbc.core.signing import stamp
 from aitbc.core.states import advance_many, begin
-from apps.marketplace import auction, clock
-from apps.marketplace.auction import Bid, Terms, Weights
+from apps.marketplace import clock
 from apps.marketplace.errors_auctions import (
     BidInvalid,
     BidOverBudget,
@@ -28,6 +27,8 @@ from apps.marketplace.errors_auctions import (
     SelfBid,
 )
 from apps.marketplace.events import BondAsked
+from apps.marketplace.logic import auction
+from apps.marketplace.logic.auction import Bid, Terms, Weights
 from apps.marketplace.models import MarketplaceBid, MarketplaceDemand, MarketplaceOffer
 from apps.marketplace.services import demands, eligibility
 from apps.marketplace.states import AuctionFormat, BidState, DemandState

@@ -18,8 +18,8 @@ from aitbc.core.states import begin
 from apps.marketplace import clock
 from apps.marketplace.errors import BondMissing, NoticeTooShort
 from apps.marketplace.models import GPUBooking, MarketplaceDemand, MarketplaceOffer, Quote
-from apps.marketplace.services import facts, quotes, slots, terms
-from apps.marketplace.services.endings import Ending, finish
+from apps.marketplace.services import event_builders, quotes, slots, terms
+from apps.marketplace.services.booking_endings import Ending, finish
 from apps.marketplace.services.terms import Terms
 from apps.marketplace.states import LIVE, RUNNING, BookingState, OfferState
 from apps.trading.interface import available
@@ -50,7 +50,7 @@ def book(
         booking = booking_of(agreed, quote=quote, demand=demand)
         slots.take(booking.pk, agreed.offer, agreed.gpu_count, booking.starts_at, booking.ends_at)
         begin(booking, actor=actor)
-        emit(facts.requested(booking, bond_from=str(bid_id or "")), by="marketplace")
+        emit(event_builders.requested(booking, bond_from=str(bid_id or "")), by="marketplace")
     return booking
 
 

@@ -15,9 +15,9 @@ from aitbc.core.errors import DomainError
 from aitbc.core.messaging import emit
 from aitbc.core.states import advance_many, begin
 from apps.marketplace import clock
-from apps.marketplace.auction import Weights
 from apps.marketplace.errors_auctions import DemandInvalid, DemandNotOpen, DemandTaken
 from apps.marketplace.events import BondReleased
+from apps.marketplace.logic.auction import Weights
 from apps.marketplace.models import MarketplaceBid, MarketplaceDemand
 from apps.marketplace.models.bookings import GPUBooking
 from apps.marketplace.services import eligibility

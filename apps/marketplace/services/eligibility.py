@@ -16,7 +16,7 @@ from apps.marketplace import constraints
 from apps.marketplace.models import MarketplaceBid, MarketplaceDemand, MarketplaceOffer
 from apps.marketplace.search.oracle import matches
 from apps.marketplace.search.terms import Term, read
-from apps.marketplace.services import parties
+from apps.marketplace.services import constraint_facts
 from apps.marketplace.states import BidState, OfferState
 
 #: Words before a model that people leave out.
@@ -28,12 +28,12 @@ class Circumstances:
     """What does not change from offer to offer: the demand, its renter, the moment."""
 
     demand: MarketplaceDemand
-    renter: parties.Facts
+    renter: constraint_facts.Facts
     at: datetime
 
     @classmethod
     def of(cls, demand: MarketplaceDemand, at: datetime) -> Circumstances:
-        return cls(demand, parties.renter(demand.renter_id), at)
+        return cls(demand, constraint_facts.renter(demand.renter_id), at)
 
 
 def check_wishes(filter_text: str, constraint: str) -> None:
@@ -44,7 +44,7 @@ def check_wishes(filter_text: str, constraint: str) -> None:
 
 def refusals(demand: MarketplaceDemand, offer: MarketplaceOffer, at: datetime) -> list[str]:
     """Why this offer cannot serve this demand at that moment; nothing when it can."""
-    provider = parties.providers([offer.provider_id])[offer.provider_id]
+    provider = constraint_facts.providers([offer.provider_id])[offer.provider_id]
     return list(_against(Circumstances.of(demand, at), offer, provider))
 
 
@@ -52,11 +52,11 @@ def verdicts(demand: MarketplaceDemand, bids: Iterable[MarketplaceBid], at: date
     """For each bid why it does not count, or ""; bids come with their offers."""
     found = list(bids)
     scene = Circumstances.of(demand, at)
-    providers = parties.providers({bid.bidder_id for bid in found})
+    providers = constraint_facts.providers({bid.bidder_id for bid in found})
     return {bid.pk: "; ".join(_bid_against(scene, bid, providers[bid.bidder_id]))[:500] for bid in found}
 
 
-def _bid_against(scene: Circumstances, bid: MarketplaceBid, provider: parties.Facts) -> Iterator[str]:
+def _bid_against(scene: Circumstances, bid: MarketplaceBid, provider: constraint_facts.Facts) -> Iterator[str]:
     if bid.state == BidState.PENDING:
         yield "its bond was not set aside in time"
     if bid.expires_at is not None and bid.expires_at <= scene.at:
@@ -66,7 +66,7 @@ def _bid_against(scene: Circumstances, bid: MarketplaceBid, provider: parties.Fa
     yield from _against(scene, bid.offer, provider)
 
 
-def _against(scene: Circumstances, offer: MarketplaceOffer, provider: parties.Facts) -> Iterator[str]:
+def _against(scene: Circumstances, offer: MarketplaceOffer, provider: constraint_facts.Facts) -> Iterator[str]:
     yield from _cards_against(scene.demand, offer)
     yield from _time_against(scene, offer)
     yield from _words_against(scene, offer, provider)
@@ -97,14 +97,14 @@ def _time_against(scene: Circumstances, offer: MarketplaceOffer) -> Iterator[str
         yield "its time has not come"
 
 
-def _words_against(scene: Circumstances, offer: MarketplaceOffer, provider: parties.Facts) -> Iterator[str]:
+def _words_against(scene: Circumstances, offer: MarketplaceOffer, provider: constraint_facts.Facts) -> Iterator[str]:
     demand = scene.demand
     if demand.filter and not matches(wishes(demand.filter), offer):
         yield "it is not what the demand's filter asks for"
-    theirs = constraints.verdict(demand.constraints, {"offer": parties.offer(offer), "provider": provider})
+    theirs = constraints.verdict(demand.constraints, {"offer": constraint_facts.offer(offer), "provider": provider})
     if not theirs.admits:
         yield f"the demand: {theirs.reason}"
-    ours = constraints.verdict(offer.constraints, {"renter": scene.renter, "demand": parties.demand(demand)})
+    ours = constraints.verdict(offer.constraints, {"renter": scene.renter, "demand": constraint_facts.demand(demand)})
     if not ours.admits:
         yield f"the offer: {ours.reason}"
 

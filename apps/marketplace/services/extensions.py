@@ -15,7 +15,7 @@ from apps.marketplace import clock
 from apps.marketplace.errors import BookingInvalid, ExtensionPending, OfferNotOpen, PriceMoved
 from apps.marketplace.models import BookingExtension, GPUBooking
 from apps.marketplace.models.offers import LISTED
-from apps.marketplace.services import facts, slots, terms
+from apps.marketplace.services import event_builders, slots, terms
 from apps.marketplace.states import BookingState
 from apps.trading.interface import available
 
@@ -44,7 +44,7 @@ def extend(
         extension = BookingExtension(booking=row, seconds=seconds, rate=rate, from_at=row.ends_at, amount=amount)
         slots.move_end(row, row.ends_at + timedelta(seconds=seconds))
         extension.save(force_insert=True)
-        emit(facts.extension_requested(extension), by="marketplace")
+        emit(event_builders.extension_requested(extension), by="marketplace")
     return extension
 
 

@@ -14,7 +14,7 @@ from aitbc.core.money import metered_parts
 from apps.marketplace.clock import MILLISECOND, ms_between
 from apps.marketplace.events import BookingMetered
 from apps.marketplace.models import BookingExtension, GPUBooking
-from apps.marketplace.services import facts
+from apps.marketplace.services import event_builders
 
 #: A running booking is metered at least this often, and at its end.
 EVERY = timedelta(seconds=60)
@@ -53,7 +53,7 @@ def _metered(booking: GPUBooking, spans: Sequence[tuple[int, int]], until: datet
         return None
     booking.owed += amount
     booking.slices += 1
-    return facts.metered(booking, amount=amount, until=until.isoformat())
+    return event_builders.metered(booking, amount=amount, until=until.isoformat())
 
 
 def between(spans: Sequence[tuple[int, int]], start: int, end: int) -> Iterable[tuple[int, int]]:

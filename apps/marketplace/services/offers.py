@@ -17,7 +17,7 @@ from aitbc.core.money import format_amount
 from aitbc.core.states import begin
 from apps.marketplace.errors import OfferBooked, OfferChanged, OfferInvalid, OfferTaken
 from apps.marketplace.models import Device, GPUBooking, MarketplaceOffer, OfferRevision
-from apps.marketplace.services import listing, offer_rules
+from apps.marketplace.services import offer_refresh, offer_rules
 from apps.marketplace.states import BookingState, OfferState
 
 #: What a provider may say of an offer, at first and later.
@@ -83,7 +83,7 @@ def edit(
         offer.revision, offer.updated_at = offer.revision + 1, now
         offer.save(update_fields=[*TERMS, "base_price", "revision", "updated_at"])
         _record(offer, changes, actor=actor, reason=reason)
-        listing.refresh([offer.pk])
+        offer_refresh.refresh([offer.pk])
     return _fresh(offer)
 
 
@@ -186,7 +186,7 @@ def _take_slots(offer: MarketplaceOffer, gpu_ids: list[UUID] | None, specs: dict
 def _opened(offer: MarketplaceOffer, cards: list[Device], *, actor: str, draft: bool) -> MarketplaceOffer:
     now = timezone.now()
     offer_rules.check(offer, now)
-    listing.apply(offer, cards, listing.reliability_of(card.miner_id for card in cards), now)
+    offer_refresh.apply(offer, cards, offer_refresh.reliability_of(card.miner_id for card in cards), now)
     try:
         with atomic(MarketplaceOffer):
             begin(offer, actor=actor)

@@ -14,10 +14,10 @@ from uuid import UUID
 from django.db.models import Case, Model, Q, QuerySet, Value, When
 
 from aitbc.core.errors import Conflict
-from apps.marketplace.award_proof import ACCEPT, MATCH
 from apps.marketplace.errors_auctions import BidUnfit, NotAParty, OrderInvalid, OrderMatched, OrderNotFound
+from apps.marketplace.logic.award_proof import ACCEPT, MATCH
 from apps.marketplace.models import Award, MarketplaceDemand, MarketplaceOffer
-from apps.marketplace.services import clearing, demands, offers
+from apps.marketplace.services import auction_clearing, demands, offers
 from apps.marketplace.states import OfferState
 
 Order = MarketplaceOffer | MarketplaceDemand
@@ -119,7 +119,7 @@ def met(wanted: MarketplaceDemand, one: MarketplaceOffer, price_hour: int, mode:
     if one.state == OfferState.BOOKED_OUT:
         raise OrderMatched(f"The offer {one.external_id or one.pk} is matched already.", state=one.state, allowed=[])
     try:
-        return clearing.meet(demand=wanted, offer=one, price_hour=price_hour, actor=actor, mode=mode)
+        return auction_clearing.meet(demand=wanted, offer=one, price_hour=price_hour, actor=actor, mode=mode)
     except Conflict:
         wanted.refresh_from_db()
         done = past_award(wanted, lambda award: award.bid.offer_id == one.pk)

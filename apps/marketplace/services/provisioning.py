@@ -16,8 +16,8 @@ from aitbc.core.messaging import emit
 from aitbc.core.states import advance_many
 from apps.marketplace import clock
 from apps.marketplace.models import GPUBooking
-from apps.marketplace.services import facts, metering, prices, slots
-from apps.marketplace.services.endings import Ending, finish
+from apps.marketplace.services import event_builders, metering, prices, slots
+from apps.marketplace.services.booking_endings import Ending, finish
 from apps.marketplace.states import RUNNING, BookingState
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def activate(bookings: Sequence[GPUBooking], *, now: datetime, actor: str) -> No
     for booking in bookings:
         booking.state, booking.version, booking.activated_at = BookingState.ACTIVE, booking.version + 1, now
     prices.record_trades(bookings)
-    emit(*(facts.started(booking) for booking in bookings), by="marketplace")
+    emit(*(event_builders.started(booking) for booking in bookings), by="marketplace")
 
 
 def ready(*, booking: GPUBooking, actor: str, now: datetime | None = None) -> GPUBooking:

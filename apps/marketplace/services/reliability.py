@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from aitbc.core.db import atomic, cursor
 from apps.gpu.events import MinerHourJudged
+from apps.marketplace.logic.reliability_score import HALF_LIFE_DAYS, WEIGHTS, lower_bound
 from apps.marketplace.models import Reliability, ReliabilityEvent
-from apps.marketplace.reliability import HALF_LIFE_DAYS, WEIGHTS, lower_bound
 
 Kind = ReliabilityEvent.Kind
 BATCH = 1000

@@ -9,8 +9,8 @@ from uuid import UUID
 from django.db.models import Avg, Count, F, Min, Q, Sum
 
 from aitbc.core.errors import NotFound
+from apps.marketplace.logic.reliability_score import FORMULA, PRIOR_BROKEN, PRIOR_KEPT
 from apps.marketplace.models import GPUBooking, MarketplaceOffer
-from apps.marketplace.reliability import FORMULA, PRIOR_BROKEN, PRIOR_KEPT
 from apps.marketplace.services import reliability, reviews
 from apps.marketplace.states import BookingState
 

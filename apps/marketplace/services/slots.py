@@ -10,8 +10,8 @@ from django.db import IntegrityError
 
 from aitbc.core.db import atomic, cursor, sqlstate
 from aitbc.core.states import advance_many
-from apps.marketplace import calendars
 from apps.marketplace.errors import SlotTaken
+from apps.marketplace.logic import calendars
 from apps.marketplace.models import BookingSlice, GPUBooking, MarketplaceOffer
 from apps.marketplace.states import OfferState
 

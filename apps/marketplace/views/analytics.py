@@ -13,11 +13,11 @@ from rest_framework import mixins
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from aitbc.core.api import PUBLIC, DomainViewSet, Scopes
-from aitbc.core.paging import KeysetPagination
+from aitbc.core.pagination import KeysetPagination
 from aitbc.core.schema import NOT_THERE
-from apps.marketplace import analytics
+from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
 from apps.marketplace.models import PriceCell
+from apps.marketplace.selectors import analytics
 from apps.marketplace.serializers.analytics import (
     CellQuerySerializer,
     CellSerializer,
@@ -33,7 +33,7 @@ from apps.marketplace.serializers.analytics import (
     SummarySerializer,
     UtilisationSerializer,
 )
-from apps.marketplace.services import dynamic, reputation
+from apps.marketplace.services import price_updates, reputation
 
 PERIODS = {
     "hourly": timedelta(hours=1),
@@ -113,7 +113,7 @@ class AnalyticsViewSet(DomainViewSet):
         """Suggest a price for an offer, from demand and supply as given, else as this market has them."""
         body = request.data if isinstance(request.data, dict) else {}
         asked = self.validated(SuggestionQuerySerializer, {**request.query_params.dict(), **body})
-        return self.answer(dynamic.suggest(**asked), serializer=SuggestionSerializer)
+        return self.answer(price_updates.suggest(**asked), serializer=SuggestionSerializer)
 
     def _span(self) -> analytics.Span:
         self._asked: dict[str, Any] = self.filters(SpanQuerySerializer)

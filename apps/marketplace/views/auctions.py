@@ -14,10 +14,10 @@ from rest_framework import mixins
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from aitbc.core.api import PUBLIC, DomainViewSet, Scopes
 from aitbc.core.errors import Invalid
-from aitbc.core.paging import KeysetPagination, page
+from aitbc.core.pagination import KeysetPagination, page
 from aitbc.core.schema import IDEMPOTENCY_KEY, MONEY, REUSED
+from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
 from apps.marketplace import clock
 from apps.marketplace.models import Award, IdempotencyRecord, MarketplaceBid, MarketplaceDemand, MarketplaceOffer
 from apps.marketplace.serializers.auctions import (
@@ -32,7 +32,7 @@ from apps.marketplace.serializers.auctions import (
     DemandReasonSerializer,
     DemandSerializer,
 )
-from apps.marketplace.services import bids, clearing, demands
+from apps.marketplace.services import auction_clearing, bids, demands
 from apps.marketplace.states import DemandState
 
 RENTERS, PROVIDERS = ("client", "trader"), ("miner", "trader")
@@ -77,7 +77,7 @@ class DemandViewSet(mixins.ListModelMixin, DomainViewSet):
     @extend_schema(responses=DemandDetailSerializer)
     def retrieve(self, request: Request, pk: UUID) -> Response:
         """One demand; an auction whose time is over is cleared first."""
-        return self.answer(clearing.current(self._visible(pk)), serializer=DemandDetailSerializer)
+        return self.answer(auction_clearing.current(self._visible(pk)), serializer=DemandDetailSerializer)
 
     @extend_schema(request=None, responses=DemandSerializer)
     def publish(self, request: Request, pk: UUID) -> Response:
@@ -93,7 +93,7 @@ class DemandViewSet(mixins.ListModelMixin, DomainViewSet):
     @extend_schema(responses=AwardSerializer)
     def award(self, request: Request, pk: UUID) -> Response:
         """The award and its proof, for everybody: recompute it with `manage.py market verify-award`."""
-        demand = clearing.current(self._visible(pk))
+        demand = auction_clearing.current(self._visible(pk))
         found = get_object_or_404(Award.objects.select_related("bid", "demand"), demand=demand)
         return self.answer(found, serializer=AwardSerializer)
 
@@ -106,13 +106,13 @@ class DemandViewSet(mixins.ListModelMixin, DomainViewSet):
 
     def _choose(self, pk: UUID) -> Response:
         bid_id = self.validated(AwardInputSerializer)["bid_id"]
-        made = clearing.award_by_hand(demand=self._own(pk), bid_id=bid_id, actor=self._who())
+        made = auction_clearing.award_by_hand(demand=self._own(pk), bid_id=bid_id, actor=self._who())
         return self.answer(made, serializer=AwardSerializer)
 
     @extend_schema(responses=BidSerializer(many=True), filters=False)
     def bids(self, request: Request, pk: UUID) -> Response:
         """The bids on a demand, newest first: prices, cards and scores for everybody, bidders by alias."""
-        demand = clearing.current(self._visible(pk))
+        demand = auction_clearing.current(self._visible(pk))
         rows, following = page(demand.bids.select_related("demand"), request, ordering=("-created_at",))
         return self.answer({"items": self._shown(rows), "next": following})
 
@@ -123,7 +123,7 @@ class DemandViewSet(mixins.ListModelMixin, DomainViewSet):
 
     def _bid(self, pk: UUID) -> Response:
         given = self.validated(BidInputSerializer)
-        demand = clearing.current(self._visible(pk))
+        demand = auction_clearing.current(self._visible(pk))
         offer = get_object_or_404(MarketplaceOffer.objects.owned_by(self.actor.pk), pk=given.pop("offer_id"))
         made = bids.place(demand_id=demand.pk, offer=offer, bidder_id=self.actor.pk, actor=self._who(), **given)
         return self.answer(made, status=201, serializer=BidSerializer)

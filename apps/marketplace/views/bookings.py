@@ -14,9 +14,9 @@ from rest_framework import mixins
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from aitbc.core.api import DomainViewSet, Scopes
-from aitbc.core.paging import KeysetPagination
+from aitbc.core.pagination import KeysetPagination
 from aitbc.core.schema import GONE, IDEMPOTENCY_KEY, MONEY, NOT_THERE
+from aitbc.core.viewsets import DomainViewSet, Scopes
 from apps.marketplace.errors import NotTheProvider, NotTheRenter, OfferNotFound
 from apps.marketplace.models import BookingTransition, GPUBooking, IdempotencyRecord, MarketplaceOffer, Quote
 from apps.marketplace.models.offers import LISTED

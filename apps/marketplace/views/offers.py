@@ -16,11 +16,11 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from aitbc.core.api import PUBLIC, DomainViewSet, Scopes
 from aitbc.core.schema import IDEMPOTENCY_KEY, MONEY
+from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
 from apps.marketplace.errors import IfMatchInvalid
+from apps.marketplace.legacy.serializers.offers import LegacyListSerializer, LegacyOfferSerializer
 from apps.marketplace.models import IdempotencyRecord, MarketplaceOffer
-from apps.marketplace.serializers.legacy_offers import LegacyListSerializer, LegacyOfferSerializer
 from apps.marketplace.serializers.offers import (
     CancelledSerializer,
     OfferCreateSerializer,

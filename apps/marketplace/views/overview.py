@@ -10,9 +10,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from aitbc.core.api import PUBLIC, DomainViewSet, Scopes
-from apps.marketplace import glance
+from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
 from apps.marketplace.models import MarketplaceOffer
+from apps.marketplace.selectors import overview
 
 
 class OverviewSerializer(serializers.Serializer[Any]):
@@ -53,14 +53,14 @@ class OverviewViewSet(DomainViewSet):
     @extend_schema(responses=OverviewSerializer)
     def overview(self, request: Request) -> Response:
         """How many offers, at what price, where."""
-        return self.answer(glance.overview(), serializer=OverviewSerializer)
+        return self.answer(overview.overview(), serializer=OverviewSerializer)
 
     @extend_schema(responses=MarketStatsSerializer)
     def stats(self, request: Request) -> Response:
         """Four figures for a front page."""
-        return self.answer(glance.stats(), serializer=MarketStatsSerializer)
+        return self.answer(overview.stats(), serializer=MarketStatsSerializer)
 
     @extend_schema(responses=StatusSerializer)
     def status(self, request: Request) -> Response:
         """Whether the market is open, in the predecessor's words."""
-        return self.answer(glance.status(), serializer=StatusSerializer)
+        return self.answer(overview.status(), serializer=StatusSerializer)

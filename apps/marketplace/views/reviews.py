@@ -11,9 +11,9 @@ from rest_framework import mixins
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from aitbc.core.api import PUBLIC, DomainViewSet, Scopes
-from aitbc.core.paging import KeysetPagination
+from aitbc.core.pagination import KeysetPagination
 from aitbc.core.schema import GONE
+from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
 from apps.marketplace.models import GPUBooking, GPUReview
 from apps.marketplace.serializers.reviews import (
     BookingReviewsSerializer,

@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from aitbc.core.api import PUBLIC, DomainViewSet, Scopes
+from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
 from apps.marketplace.models import MarketplaceOffer
 from apps.marketplace.search.finding import explain, find
 from apps.marketplace.serializers.search import (

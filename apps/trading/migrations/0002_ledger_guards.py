@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from aitbc.core.triggers import append_only, no_truncate
+from aitbc.core.migration_operations import append_only, no_truncate
 
 # A resolution must name a pending transfer between the same accounts and may not exceed it.
 APPLY = """

@@ -16,10 +16,10 @@ from aitbc.core import canonical, params, signing
 from aitbc.core.db import cursor
 from aitbc.core.money import format_amount
 from aitbc.core.signing import Key
-from apps.trading import merkle
 from apps.trading.errors import LogDamaged
+from apps.trading.logic import merkle
 from apps.trading.models import Block, LedgerAccount
-from apps.trading.services.tree import TreeReader
+from apps.trading.services.merkle_store import TreeReader
 
 TAG = "aitbc.block.v1"
 KEY_TAG = "aitbc.key-rotation.v1"
@@ -90,9 +90,11 @@ def database_time(previous: Block | None) -> datetime:
 def ledger_totals() -> dict[str, dict[str, str]]:
     """What all accounts of each kind held together at this moment; shown with the block, its hash is in the header."""
     # Ordered by what it is grouped by: the model's own order would split the groups.
-    sums = LedgerAccount.objects.values_list("kind").annotate(
-        total=Sum(F("posted_credits") - F("posted_debits")), set_aside=Sum("pending_debits")
-    ).order_by("kind")
+    sums = (
+        LedgerAccount.objects.values_list("kind")
+        .annotate(total=Sum(F("posted_credits") - F("posted_debits")), set_aside=Sum("pending_debits"))
+        .order_by("kind")
+    )
     return {
         kind: {"balance": format_amount(int(balance)), "held": format_amount(int(held))} for kind, balance, held in sums
     }

@@ -26,8 +26,12 @@ def deposit(*, owner_id: UUID, amount: int, reason: str, actor: str, transfer_id
     if not 0 < amount <= LARGEST:
         raise Invalid("A deposit is more than zero and at most a thousand million AIT.")
     request = TransferRequest(
-        id=transfer_id or uuid7(), debit=ledger.EXTERNAL, credit=ledger.available_of(owner_id), amount=amount,
-        code=Code.DEPOSIT, reason=reason.strip(),
+        id=transfer_id or uuid7(),
+        debit=ledger.EXTERNAL,
+        credit=ledger.available_of(owner_id),
+        amount=amount,
+        code=Code.DEPOSIT,
+        reason=reason.strip(),
     )
     with atomic(Transfer):
         ledger.post([request], actor=actor)

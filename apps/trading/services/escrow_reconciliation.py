@@ -14,7 +14,7 @@ from django.utils import timezone
 from aitbc.core.db import atomic
 from apps.marketplace import interface as market
 from apps.trading.models import Bond, Escrow
-from apps.trading.services import bonds, escrow_closing
+from apps.trading.services import bonds, escrow_endings
 
 JANITOR = "system:janitor"
 PATIENCE = timedelta(minutes=1)
@@ -27,7 +27,7 @@ def reconcile(*, patience: timedelta = PATIENCE) -> int:
     ended = 0
     for booking_ids in chunks(Escrow.objects.held().filter(created_at__lt=before), "booking_id"):
         over = market.over(booking_ids, before=before)
-        escrow_closing.close(over, actor=JANITOR)
+        escrow_endings.close(over, actor=JANITOR)
         ended += len(over)
     for bond_ids in chunks(Bond.objects.held().filter(created_at__lt=before), "pk"):
         ended += give_back(market.bids_over(bond_ids))

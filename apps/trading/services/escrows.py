@@ -17,7 +17,7 @@ from aitbc.core.states import begin
 from apps.trading.events import EscrowExtended, EscrowExtensionRefused, EscrowHeld, EscrowRefused
 from apps.trading.models import Bond, Escrow, Topup
 from apps.trading.services import bonds, ledger
-from apps.trading.services.escrow_closing import announce_closed, paid_slices, save_payments
+from apps.trading.services.escrow_endings import announce_closed, paid_slices, save_payments
 from apps.trading.services.ledger import Account, TransferRequest
 from apps.trading.states import Code, EscrowState
 

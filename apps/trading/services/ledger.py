@@ -102,8 +102,14 @@ class TransferRequest:
 
 def meaning_of(transfer: Transfer | TransferRequest) -> tuple[Any, ...]:
     return (
-        transfer.debit_id, transfer.credit_id, transfer.amount, str(transfer.code), str(transfer.phase),
-        transfer.pending_id, transfer.group_id or transfer.id, transfer.ref,
+        transfer.debit_id,
+        transfer.credit_id,
+        transfer.amount,
+        str(transfer.code),
+        str(transfer.phase),
+        transfer.pending_id,
+        transfer.group_id or transfer.id,
+        transfer.ref,
     )
 
 
@@ -235,8 +241,20 @@ def insert(fresh: Sequence[TransferRequest], *, actor: str) -> None:
     leaves = log.append(LEAF, [body_of(transfer) for transfer in fresh])
     rows = [
         (
-            t.id, t.debit_id, t.credit_id, t.amount, t.code.value, t.phase.value, t.pending_id, t.timeout_at,
-            t.group_id or t.id, t.ref, actor, t.reason, t.at, leaf,
+            t.id,
+            t.debit_id,
+            t.credit_id,
+            t.amount,
+            t.code.value,
+            t.phase.value,
+            t.pending_id,
+            t.timeout_at,
+            t.group_id or t.id,
+            t.ref,
+            actor,
+            t.reason,
+            t.at,
+            leaf,
         )
         for t, leaf in zip(fresh, leaves, strict=True)
     ]

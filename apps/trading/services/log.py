@@ -16,11 +16,11 @@ from aitbc.core import canonical, params
 from aitbc.core.db import atomic, cursor
 from aitbc.core.locks import advisory_lock
 from aitbc.core.messaging import emit
-from apps.trading import merkle
 from apps.trading.errors import LogDamaged
 from apps.trading.events import BlockSealed
+from apps.trading.logic import merkle
 from apps.trading.models import Block, LogEntry
-from apps.trading.services import blocks, tree
+from apps.trading.services import blocks, merkle_store
 
 LOCK = "trading.log.seal"
 #: One block, and so one transaction, takes no more entries than this; a longer queue becomes several blocks.
@@ -102,7 +102,7 @@ def seal_block(*, heartbeat: bool = False) -> Block | None:
         leaves = sequence(frontier.size)
         if not leaves and not heartbeat:
             return None
-        tree.extend(frontier.size, leaves)
+        merkle_store.extend(frontier.size, leaves)
         block = blocks.build(previous, frontier, leaves)
         block.save(force_insert=True)
         emit(BlockSealed(height=str(block.height), block_hash=block.hash, tree_size=block.tree_size), by="trading")

@@ -21,11 +21,11 @@ from aitbc.core.messaging import emit
 from aitbc.core.states import begin
 from apps.ai.interface import job_views
 from apps.trading.events import PaymentHeld, PaymentRefunded, PaymentRefused, ReceiptIssued
+from apps.trading.logic.settlement import SettledPayment, Split, split
 from apps.trading.models import LedgerAccount, Payment, Receipt
 from apps.trading.services import ledger, receipts
-from apps.trading.services.closings import Closing, close
 from apps.trading.services.ledger import TransferRequest
-from apps.trading.settlement import SettledPayment, Split, split
+from apps.trading.services.payment_endings import Closing, close
 from apps.trading.states import CURRENCY, AccountKind, Code, PaymentState, Phase
 
 if TYPE_CHECKING:
@@ -138,8 +138,12 @@ def unpaid(event: JobCompleted) -> Closing:
         raise Conflict(f"Job {event.job_id} was completed, but its money was never held.")
     provider, miner = UUID(event.provider_id), UUID(event.miner_id)
     payment = Payment(
-        job_id=UUID(event.job_id), owner_id=UUID(event.owner_id), state=PaymentState.SETTLED, ended_at=timezone.now(),
-        provider_id=provider, miner_id=miner,
+        job_id=UUID(event.job_id),
+        owner_id=UUID(event.owner_id),
+        state=PaymentState.SETTLED,
+        ended_at=timezone.now(),
+        provider_id=provider,
+        miner_id=miner,
     )
     return Closing(payment, NOTHING, provider, miner)
 
@@ -147,12 +151,25 @@ def unpaid(event: JobCompleted) -> Closing:
 def settlement_of(closing: Closing, event: JobCompleted) -> SettledPayment:
     payment, parts = closing.payment, closing.parts
     return SettledPayment(
-        payment_id=payment.pk, job_id=payment.job_id, owner_id=payment.owner_id,
-        provider_id=UUID(event.provider_id), miner_id=UUID(event.miner_id),
-        task_type=event.task_type, model=event.model, attempt=event.attempt,
-        rate=event.rate, metered_ms=event.metered_ms, started_at=event.started_at, ended_at=event.ended_at,
-        input_sha256=event.input_sha256, output_sha256=event.output_sha256,
-        amount=payment.amount, paid=parts.paid, fee=parts.fee, refunded=parts.refunded, currency=CURRENCY,
+        payment_id=payment.pk,
+        job_id=payment.job_id,
+        owner_id=payment.owner_id,
+        provider_id=UUID(event.provider_id),
+        miner_id=UUID(event.miner_id),
+        task_type=event.task_type,
+        model=event.model,
+        attempt=event.attempt,
+        rate=event.rate,
+        metered_ms=event.metered_ms,
+        started_at=event.started_at,
+        ended_at=event.ended_at,
+        input_sha256=event.input_sha256,
+        output_sha256=event.output_sha256,
+        amount=payment.amount,
+        paid=parts.paid,
+        fee=parts.fee,
+        refunded=parts.refunded,
+        currency=CURRENCY,
         transfer_ids=tuple(transfer.id for transfer in closing.transfers),
     )
 
@@ -163,7 +180,10 @@ def announce_receipts(job_ids: Collection[UUID]) -> None:
     emit(
         *(
             ReceiptIssued(
-                job_id=str(job), receipt_id=str(pk), paid=settled[job].paid, fee=settled[job].fee,
+                job_id=str(job),
+                receipt_id=str(pk),
+                paid=settled[job].paid,
+                fee=settled[job].fee,
                 refunded=settled[job].refunded,
             )
             for pk, job in issued

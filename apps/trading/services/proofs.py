@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from apps.trading import merkle
 from apps.trading.errors import SizeInvalid
+from apps.trading.logic import merkle
 from apps.trading.models import Block, LogEntry
+from apps.trading.services.merkle_store import TreeReader
 from apps.trading.services.receipts import not_sealed
-from apps.trading.services.tree import TreeReader
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,12 +15,12 @@ from aitbc.core import params, signing
 from aitbc.core.db import atomic
 from aitbc.core.ids import uuid7
 from aitbc.core.money import format_amount
-from apps.trading import merkle
 from apps.trading.errors import NotSealed
+from apps.trading.logic import merkle
+from apps.trading.logic.settlement import SettledPayment
 from apps.trading.models import Block, LogEntry, Receipt
 from apps.trading.services import log
-from apps.trading.services.tree import TreeReader, leaf_hashes
-from apps.trading.settlement import SettledPayment
+from apps.trading.services.merkle_store import TreeReader, leaf_hashes
 
 TAG = "aitbc.receipt.v1"
 KIND = "receipt.job"

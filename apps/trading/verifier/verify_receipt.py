@@ -27,7 +27,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 BUNDLE = {"v", "receipt", "signature", "entry", "index", "inclusion", "checkpoint", "block", "previous", "keys"}
 BLOCK = {"header", "signature", "inclusion"}
 HEADER = {
-    "v", "chain", "height", "prev", "time", "first", "count", "batch_root", "tree_size", "tree_root", "state", "anchor",
+    "v",
+    "chain",
+    "height",
+    "prev",
+    "time",
+    "first",
+    "count",
+    "batch_root",
+    "tree_size",
+    "tree_root",
+    "state",
+    "anchor",
 }
 KEY = {"alg", "key_id", "public_key", "not_before", "not_after", "sig"}
 SIGNATURE = {"alg", "key_id", "sig"}

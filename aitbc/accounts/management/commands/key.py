@@ -11,10 +11,10 @@ from django.core.management.base import CommandError, CommandParser
 from aitbc.accounts.models import ApiKey, User
 from aitbc.accounts.scopes import Scope
 from aitbc.accounts.services import keys, organisations
-from aitbc.core import tables
+from aitbc.core.cli import tables
+from aitbc.core.cli.commands import HouseCommand
+from aitbc.core.cli.tables import console
 from aitbc.core.errors import DomainError
-from aitbc.core.shell import HouseCommand
-from aitbc.core.tables import console
 
 COLUMNS = ("prefix", "name", "owner", "scopes", "expires_at", "last_used_at", "revoked_at")
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from aitbc.core import audit
-from aitbc.core.shell import HouseCommand
-from aitbc.core.tables import console
+from aitbc.core import invariants
+from aitbc.core.cli.commands import HouseCommand
+from aitbc.core.cli.tables import console
 
 EXAMPLES = """\
   manage.py audit
@@ -30,7 +30,7 @@ class Command(HouseCommand):
         parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
 
     def handle(self, *args: Any, only: list[str], online: bool, as_json: bool, **options: Any) -> None:
-        found = audit.run(only, online=online)
+        found = invariants.run(only, online=online)
         broken = sum(map(len, found.values()))
         if as_json:
             self.stdout.write(json.dumps({one.name: lines for one, lines in found.items() if lines}, indent=2))

@@ -9,9 +9,9 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from aitbc.celery import app as celery
+from aitbc.core.cli.commands import HouseCommand
 from aitbc.core.messaging.relay import drain
-from aitbc.core.messaging.resident import ResidentRelay
-from aitbc.core.shell import HouseCommand
+from aitbc.core.messaging.worker import ResidentRelay
 from aitbc.core.standin import StandIn
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 
 from aitbc import domains
-from aitbc.core.shell import HouseCommand
+from aitbc.core.cli.commands import HouseCommand
 
 GRACE_SECONDS = 40
 QUEUED = 4096

@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from aitbc.core import signing
-from aitbc.core.shell import HouseCommand
-from aitbc.core.tables import console, rows
+from aitbc.core.cli.commands import HouseCommand
+from aitbc.core.cli.tables import console, rows
 
 EXAMPLES = """\
   manage.py signing_key list

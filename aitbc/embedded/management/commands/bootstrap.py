@@ -13,7 +13,7 @@ from django.core.management.base import CommandParser
 
 from aitbc.accounts.errors import KeyInvalid
 from aitbc.accounts.services import keys, organisations, users
-from aitbc.core.shell import HouseCommand
+from aitbc.core.cli.commands import HouseCommand
 from aitbc.embedded.supervisor import read_env
 
 ADMIN = "admin"

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management import call_command
 from psycopg import sql
 
-from aitbc.core.shell import HouseCommand
+from aitbc.core.cli.commands import HouseCommand
 from aitbc.domains import LABELS
 
 # `default` first: it creates the content types and permissions of new domain models.

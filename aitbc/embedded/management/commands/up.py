@@ -13,7 +13,7 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 from rich.panel import Panel
 
-from aitbc.core.shell import HouseCommand
+from aitbc.core.cli.commands import HouseCommand
 from aitbc.domains import GATEWAY_PORT
 from aitbc.embedded.demo import Demo, DemoFailed
 from aitbc.embedded.supervisor import AlreadyRunning, Supervisor, read_env

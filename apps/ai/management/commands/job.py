@@ -13,9 +13,9 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from aitbc.core.shell import ApiProblem, BaseApiCommand
-from aitbc.core.tables import fields
-from apps.ai.management import job_tables as tables
+from aitbc.core.cli.commands import ApiProblem, BaseApiCommand
+from aitbc.core.cli.tables import fields
+from apps.ai.management.tables import jobs as tables
 
 OVER = {"settled", "failed", "cancelled", "expired", "dead", "refused"}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from aitbc.core.shell import VerbCommand
-from apps.gpu.management.gpu_verbs import cards, transactions, tuning
+from aitbc.core.cli.commands import VerbCommand
+from apps.gpu.management.subcommands import benchmarks, gpus, transactions
 
 EXAMPLES = """\
   manage.py gpu list --model 4090 --state available
@@ -22,4 +22,4 @@ EXAMPLES = """\
 class Command(VerbCommand):
     help = "Cards: which there are, measure them, ask how to run a model on them, offer and bid for them."
     examples = EXAMPLES
-    groups: ClassVar[tuple[Any, ...]] = (cards, tuning, transactions)
+    groups: ClassVar[tuple[Any, ...]] = (gpus, benchmarks, transactions)

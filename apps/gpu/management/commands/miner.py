@@ -12,9 +12,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
-from aitbc.core.shell import BaseApiCommand, known
-from aitbc.core.tables import fields, rows
-from apps.gpu.management import miner_tables as tables
+from aitbc.core.cli.commands import BaseApiCommand, known
+from aitbc.core.cli.tables import fields, rows
+from apps.gpu.management.tables import miners as tables
 
 MINERS = "/gpu/v1/miners"
 BACKENDS = "/gpu/v1/backends"

@@ -30,16 +30,16 @@ class Proof:
         return steps[payload["step"]](payload, progress)
 
     def _measure(self, payload: dict, progress: Progress) -> dict:
-        from apps.gpu.miner import devices, suite
+        from apps.gpu.miner import devices, measurements
 
         uuid = str(payload.get("uuid") or "")
         device = devices.pick(uuid=uuid, wanted=payload.get("device") or "")
-        figures = suite.measure(device, progress)
+        figures = measurements.measure(device, progress)
         Proof.device = device
-        return {"figures": figures, "environment": suite.environment(device, uuid), "device": device.kind}
+        return {"figures": figures, "environment": measurements.environment(device, uuid), "device": device.kind}
 
     def _commit(self, payload: dict, progress: Progress) -> dict:
-        from apps.gpu.challenge import Task
+        from apps.gpu.logic.challenge import Task
         from apps.gpu.miner.prover import Prover
 
         Proof.prover = Prover(Task.from_json(payload["task"]), Proof.device, progress)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aitbc.core.shell import VerbCommand
-from apps.marketplace.management.market_verbs import auctions, bookings, offers, prices, reviews
+from aitbc.core.cli.commands import VerbCommand
+from apps.marketplace.management.subcommands import auctions, bookings, offers, prices, reviews
 
 
 class Command(VerbCommand):

@@ -11,11 +11,11 @@ from uuid import UUID
 from django.core.management.base import CommandError, CommandParser
 
 from aitbc.accounts.models import Organisation
-from aitbc.core import tables
+from aitbc.core.cli import tables
+from aitbc.core.cli.commands import HouseCommand
+from aitbc.core.cli.tables import console
 from aitbc.core.errors import DomainError
 from aitbc.core.money import format_amount, parse_amount
-from aitbc.core.shell import HouseCommand
-from aitbc.core.tables import console
 from apps.trading.models import LedgerAccount, Transfer
 from apps.trading.services import deposits
 from apps.trading.states import CURRENCY, AccountKind, Code, Phase

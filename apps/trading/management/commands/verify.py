@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from aitbc.core.shell import HouseCommand
+from aitbc.core.cli.commands import HouseCommand
 from apps.trading.verifier import verify_receipt
 
 EXAMPLES = """\

@@ -1,0 +1,1 @@
+from apps.ai.admin import jobs  # noqa: F401

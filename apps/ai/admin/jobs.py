@@ -1,0 +1,103 @@
+"""Jobs for operators' eyes: everything readable, nothing editable, acts only through services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from unfold.admin import TabularInline
+
+from aitbc.core.admin import ReadOnlyAdmin, with_reason
+from aitbc.core.errors import DomainError
+from apps.ai.models import AIJob, AIJobResult, Artifact, DeadLetter, JobEvent, OperatorAct
+from apps.ai.services import operator_actions
+
+
+class OperatorActInline(TabularInline):
+    model = OperatorAct
+    extra = 0
+    fields = ("at", "act", "actor", "reason", "detail")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(AIJob)
+class AIJobAdmin(ReadOnlyAdmin):
+    list_display = ("id", "state", "task_type", "attempt", "priority", "payment_amount", "payment_status", "created_at")
+    list_filter = ("state", "payment_status", "task_type", "outcome")
+    search_fields = ("=id", "=owner_id", "=miner_id", "=receipt_id")
+    date_hierarchy = None
+    ordering = ("-id",)
+    show_full_result_count = False
+    inlines = (OperatorActInline,)
+    actions = ("put_first", "cancel_and_hide")
+    exclude = ("payload",)  # the client's own
+
+    @admin.action(description="Put first in the queue", permissions=["operate"])
+    def put_first(self, request: HttpRequest, jobs: QuerySet[AIJob]) -> HttpResponse | None:
+        return self._each(request, jobs, "put_first", "Put first in the queue", operator_actions.prioritize)
+
+    @admin.action(description="Delete: cancel with full refund, hide from the owner", permissions=["operate"])
+    def cancel_and_hide(self, request: HttpRequest, jobs: QuerySet[AIJob]) -> HttpResponse | None:
+        return self._each(request, jobs, "cancel_and_hide", "Delete jobs", operator_actions.delete)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("ai.change_aijob"))
+
+    def _each(
+        self, request: HttpRequest, jobs: QuerySet[AIJob], action: str, title: str, service: Any
+    ) -> HttpResponse | None:
+        """Ask why, then do it to each job; what a job refuses is said, and does not stop the others."""
+
+        def act(chosen: QuerySet[AIJob], reason: str) -> int:
+            return sum(self._done(request, job, reason, service) for job in chosen)
+
+        return with_reason(self, request, jobs, action=action, title=title, act=act)
+
+    def _done(self, request: HttpRequest, job: AIJob, reason: str, service: Any) -> bool:
+        try:
+            service(job=job, actor=f"operator:{request.user.get_username()}", reason=reason)
+        except DomainError as error:
+            self.message_user(request, f"{job}: {error.detail}", messages.WARNING)
+            return False
+        return True
+
+
+@admin.register(JobEvent)
+class JobEventAdmin(ReadOnlyAdmin):
+    list_display = ("subject_id", "seq", "from_state", "to_state", "actor", "reason", "at")
+    list_filter = ("to_state",)
+    search_fields = ("=subject_id", "actor")
+    ordering = ("-id",)
+    show_full_result_count = False
+
+
+@admin.register(AIJobResult)
+class AIJobResultAdmin(ReadOnlyAdmin):
+    list_display = ("job_id", "task_type", "attempt", "miner_id", "size", "metered_ms", "created_at")
+    list_filter = ("task_type",)
+    search_fields = ("=job__id", "=miner_id", "sha256")
+    exclude = ("result",)
+    show_full_result_count = False
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(ReadOnlyAdmin):
+    list_display = ("job_id", "code", "attempts", "reason", "created_at")
+    list_filter = ("code",)
+    search_fields = ("=job__id", "reason")
+
+
+@admin.register(Artifact)
+class ArtifactAdmin(ReadOnlyAdmin):
+    list_display = ("sha256", "owner_id", "size", "refs", "media_type", "created_at")
+    search_fields = ("sha256", "=owner_id")

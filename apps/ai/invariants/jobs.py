@@ -1,0 +1,136 @@
+"""Invariants of jobs (design/reliability.md §2): each yields its violations, nothing when all is well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from aitbc.core import blobs, canonical
+from aitbc.core.db import cursor
+from aitbc.core.invariants import invariant
+from apps.ai.models import AIJob, AIJobResult
+from apps.ai.states import FINAL, JOB_TRANSITIONS, WITH_RESULT, JobState
+
+FIRST = [JobState.SUBMITTED, JobState.QUEUED]  # unpaid jobs are born queued
+LATE_SECONDS = 60 + 300  # news of a result accepted in time may take five minutes
+
+
+def rows(statement: str, **values: Any) -> Iterator[tuple[Any, ...]]:
+    with cursor(AIJob) as sql:
+        sql.execute(statement, values)
+        yield from sql.fetchall()
+
+
+@invariant("I1", db="ai")
+def every_accepted_job_exists() -> Iterable[str]:
+    """Every job whose POST was answered 201 exists, with its payload, its input and its first move."""
+    for key, job_id in rows(
+        """SELECT r.key, r.job_id FROM (
+          SELECT key, (body::jsonb ->> 'job_id')::uuid AS job_id FROM ai_idempotencyrecord WHERE status = 201) r
+        LEFT JOIN ai_job j ON j.id = r.job_id WHERE r.job_id IS NOT NULL AND j.id IS NULL"""
+    ):
+        yield f"job {job_id} was promised for key {key} and does not exist"
+    for (job_id,) in rows("SELECT id FROM ai_job WHERE payload IS NULL AND NOT input_is_blob"):
+        yield f"job {job_id} has no input"
+    for job_id, sha256 in rows("SELECT id, input_sha256 FROM ai_job WHERE input_is_blob AND deleted_at IS NULL"):
+        if not blobs.exists(sha256):
+            yield f"job {job_id}: its input {sha256} is not in the store"
+
+
+@invariant("I2", db="ai")
+def every_job_ends_once_and_in_time() -> Iterable[str]:
+    """No job has two final moves, leaves a final state, or is undecided long after its whole time."""
+    for job_id, count in rows(
+        "SELECT subject_id, count(*) FROM ai_job_event WHERE to_state = ANY(%(final)s) GROUP BY 1 HAVING count(*) > 1",
+        final=list(map(str, FINAL)),
+    ):
+        yield f"job {job_id} ended {count} times"
+    for (job_id,) in rows(
+        "SELECT subject_id FROM ai_job_event WHERE from_state = ANY(%(final)s)", final=list(map(str, FINAL))
+    ):
+        yield f"job {job_id} left a final state"
+    for job_id, state in rows(
+        """SELECT id, state FROM ai_job WHERE state IN ('submitted', 'queued', 'running')
+        AND expires_at < now() - make_interval(secs => %(late)s)""",
+        late=LATE_SECONDS,
+    ):
+        yield f"job {job_id} is still {state} after its whole time"
+
+
+@invariant("I3", db="ai")
+def history_explains_every_state() -> Iterable[str]:
+    """Every move is in the table, the last one leads to the present state, and none is missing."""
+    edges = [f"{start}>{end}" for start, ends in JOB_TRANSITIONS.items() for end in ends]
+    edges += [f">{state}" for state in FIRST]
+    for job_id, start, end in rows(
+        """SELECT subject_id, from_state, to_state FROM ai_job_event
+        WHERE NOT from_state || '>' || to_state = ANY(%(edges)s) OR (seq = 0) <> (from_state = '')""",
+        edges=edges,
+    ):
+        yield f"job {job_id} moved {start or 'nowhere'} → {end}, which is not allowed"
+    for job_id, state, last, version, count in rows(
+        """SELECT j.id, j.state, e.last, j.version, e.count FROM ai_job j LEFT JOIN (
+          SELECT subject_id, count(*) AS count, max(seq) AS top, (array_agg(to_state ORDER BY seq DESC))[1] AS last
+          FROM ai_job_event GROUP BY 1) e ON e.subject_id = j.id
+        WHERE e.last IS DISTINCT FROM j.state OR e.top IS DISTINCT FROM j.version OR e.count <> e.top + 1"""
+    ):
+        yield f"job {job_id} is {state} (version {version}), its history of {count or 0} moves says {last}"
+    for job_id, seq in rows(
+        """SELECT subject_id, seq FROM (SELECT subject_id, seq, from_state,
+          lag(to_state) OVER (PARTITION BY subject_id ORDER BY seq) AS before FROM ai_job_event) moves
+        WHERE seq > 0 AND before IS DISTINCT FROM from_state"""
+    ):
+        yield f"job {job_id}: move {seq} does not start where the one before ended"
+
+
+@invariant("I6", db="ai")
+def results_are_readable() -> Iterable[str]:
+    """Every accepted result is stored and still hashes to its name; a large one until its job is deleted."""
+    large = AIJobResult.objects.filter(is_blob=True, job__deleted_at=None)
+    for job_id, sha256 in large.values_list("job_id", "sha256").iterator():
+        if not blobs.intact(sha256):
+            yield f"job {job_id}: its result {sha256} is missing or damaged"
+    small = AIJobResult.objects.filter(is_blob=False).values_list("job_id", "sha256", "result")
+    for job_id, sha256, result in small.iterator():
+        if canonical.digest(result) != sha256:
+            yield f"job {job_id}: its result is not the one that was accepted, {sha256}"
+
+
+@invariant("I7", db="ai")
+def one_result_per_success() -> Iterable[str]:
+    """Exactly the succeeded and settled jobs have a result, and it is of their last attempt and miner."""
+    for job_id, state, attempt, delivered in rows(
+        """SELECT coalesce(j.id, r.job_id), j.state, j.attempt, r.attempt
+        FROM ai_job j FULL JOIN ai_job_result r ON r.job_id = j.id
+        WHERE (j.state = ANY(%(won)s)) IS DISTINCT FROM (r.job_id IS NOT NULL)
+          OR (r.job_id IS NOT NULL AND (r.attempt, r.miner_id) IS DISTINCT FROM (j.attempt, j.miner_id))""",
+        won=list(map(str, WITH_RESULT)),
+    ):
+        yield f"job {job_id} is {state} in attempt {attempt}, its result is of attempt {delivered}"
+
+
+@invariant("I11", db="ai")
+def one_key_one_job() -> Iterable[str]:
+    """Each Idempotency-Key made one job of its own, of the owner who sent it."""
+    for job_id, keys in rows(
+        """SELECT (body::jsonb ->> 'job_id')::uuid AS job_id, count(*) FROM ai_idempotencyrecord
+        WHERE status = 201 AND body::jsonb ? 'job_id' GROUP BY 1 HAVING count(*) > 1"""
+    ):
+        yield f"job {job_id} was the answer to {keys} keys"
+    for job_id, key in rows(
+        """SELECT j.id, r.key FROM ai_idempotencyrecord r JOIN ai_job j ON j.id = (r.body::jsonb ->> 'job_id')::uuid
+        WHERE r.status = 201 AND j.owner_id <> r.owner_id"""
+    ):
+        yield f"job {job_id} was the answer to key {key} of somebody else"
+
+
+@invariant("I9", db="ai")
+def attempts_are_bounded() -> Iterable[str]:
+    """No job is tried more often than allowed; each that used up its attempts has a dead letter that says why."""
+    for job_id, attempt, most in rows("SELECT id, attempt, max_attempts FROM ai_job WHERE attempt > max_attempts"):
+        yield f"job {job_id} was tried {attempt} times, {most} are allowed"
+    for job_id, state in rows(
+        """SELECT coalesce(j.id, d.job_id), j.state FROM ai_job j FULL JOIN ai_dead_letter d ON d.job_id = j.id
+        WHERE (j.state = 'dead') IS DISTINCT FROM (d.job_id IS NOT NULL)"""
+    ):
+        yield f"job {job_id} is {state}: dead jobs and dead letters do not match"

@@ -1,0 +1,52 @@
+"""What the `job` command shows on a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from aitbc.core.cli.tables import fields, plain, rows
+
+SHOWN = (
+    "id", "state", "task_type", "model", "attempt", "max_attempts", "priority", "progress", "progress_note",
+    "assigned_miner_id", "payment_amount", "payment_status", "paid", "refunded", "receipt_id", "outcome", "error",
+    "created_at", "started_at", "completed_at", "expires_at",
+)  # fmt: skip
+LISTED = ("id", "state", "task_type", "attempt", "payment_amount", "payment_status", "created_at")
+EXPLAINED = ("state", "summary", "waited_seconds", "online_miners", "fitting_miners", "position", "estimate_seconds")
+
+
+def job(one: dict[str, Any]) -> Table:
+    return fields(f"Job {one['id']}", one, SHOWN)
+
+
+def jobs(page: dict[str, Any]) -> RenderableType:
+    table = rows("Jobs", page["items"], LISTED)
+    if not page.get("next"):
+        return table
+    return Group(table, Text(f"more: --cursor {page['next']}", overflow="fold"))
+
+
+def result(one: dict[str, Any]) -> Table:
+    return fields(f"Result of job {one['job_id']}", {name: one[name] for name in one if name not in ("id", "receipt")})
+
+
+def explanation(why: dict[str, Any]) -> RenderableType:
+    head = fields(f"Job {why['job_id']}", why, EXPLAINED)
+    if not why.get("constraints"):
+        return head
+    asked = [
+        {"constraint": one["name"], "value": one["value"], "miners that pass": one["pass"],
+         "miners if relaxed": one["if_relaxed"]}
+        for one in why["constraints"]
+    ]  # fmt: skip
+    return Group(head, rows("Constraints", asked, tuple(asked[0])))
+
+
+def move(news: dict[str, Any]) -> Text:
+    """One line of a job's timeline."""
+    line = Text(f"{news['at'][11:19]}Z  ").append_text(Text.from_markup(plain(news["state"])))
+    return line.append(f"  {news['actor']}  {news['reason']}", style="dim")

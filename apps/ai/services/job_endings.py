@@ -1,0 +1,55 @@
+"""Ending jobs without a result: the one place where outcome, bill, dead letter and facts come together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from aitbc.core.messaging import emit
+from apps.ai.logic.refunds import billable_ms
+from apps.ai.models import AIJob, DeadLetter
+from apps.ai.services import event_builders
+from apps.ai.services.job_transitions import Move, carry_out
+from apps.ai.states import JobState, Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How one job ends. metered_ms is what its last attempt ran; the fault table says whether it is owed."""
+
+    job: AIJob
+    to: JobState
+    outcome: Outcome
+    reason: str
+    actor: str
+    metered_ms: int = 0
+
+
+def end(endings: Sequence[Ending]) -> None:
+    """End these locked jobs, tell gpu to let go of those it may hold, and trading what is owed."""
+    if not endings:
+        return
+    known_to_gpu = [one.job for one in endings if one.job.state in (JobState.QUEUED, JobState.RUNNING)]
+    carry_out([_move(one) for one in endings])
+    DeadLetter.objects.bulk_create(
+        DeadLetter(job=one.job, code=one.outcome, reason=one.reason[:2000], attempts=one.job.attempt)
+        for one in endings
+        if one.to == JobState.DEAD
+    )
+    emit(
+        *(event_builders.withdrawn(job) for job in known_to_gpu),
+        *(event_builders.ended(one.job) for one in endings),
+        by="ai",
+    )
+
+
+def _move(one: Ending) -> Move:
+    billable = billable_ms(one.outcome, one.metered_ms)
+    fields = {
+        "outcome": str(one.outcome), "error": one.reason[:2000], "billable_ms": billable,
+        "completed_at": timezone.now(), "due_at": None,
+    }  # fmt: skip
+    detail = {"outcome": str(one.outcome), "billable_ms": billable}
+    return Move(job=one.job, to=one.to, actor=one.actor, reason=one.reason, detail=detail, fields=fields)

@@ -1,0 +1,53 @@
+"""What operators may do to other people's jobs; each act is recorded with its reason."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from aitbc.core.db import atomic
+from aitbc.core.messaging import emit
+from apps.ai.events import JobPrioritized
+from apps.ai.models import AIJob, OperatorAct
+from apps.ai.services import artifacts
+from apps.ai.services.job_endings import Ending, end
+from apps.ai.services.job_transitions import announce
+from apps.ai.states import JobState, Outcome
+
+TOP_PRIORITY = 100
+
+
+def prioritize(*, job: AIJob, actor: str, reason: str, priority: int = TOP_PRIORITY) -> AIJob:
+    """Move a waiting job in the queue. Raises StateConflict once it runs or has ended."""
+    with atomic(AIJob):
+        (job,) = AIJob.objects.locked([job.pk])
+        if job.state not in (JobState.SUBMITTED, JobState.QUEUED):
+            raise job.conflict(JobState.RUNNING)
+        before, job.priority = job.priority, priority
+        job.save(update_fields=["priority"])
+        _record(job, act="prioritize", actor=actor, reason=reason, detail={"from": before, "to": priority})
+        if job.state == JobState.QUEUED:
+            emit(JobPrioritized(job_id=str(job.pk), priority=priority), by="ai")
+    return job
+
+
+def delete(*, job: AIJob, actor: str, reason: str) -> AIJob:
+    """Hide a job from its owner; unfinished it ends first, with a full refund. A second delete changes nothing.
+
+    A job whose result was delivered is still paid for: its miner did the work.
+    """
+    with atomic(AIJob):
+        (job,) = AIJob.objects.locked([job.pk])
+        if job.deleted_at is not None:
+            return job
+        if JobState.CANCELLED in AIJob.TRANSITIONS[job.state]:
+            end([Ending(job=job, to=JobState.CANCELLED, outcome=Outcome.DELETED, reason=reason, actor=actor)])
+        job.deleted_at = timezone.now()
+        job.save(update_fields=["deleted_at"])
+        artifacts.release(job)
+        _record(job, act="delete", actor=actor, reason=reason, detail={"state": job.state})
+    announce([job.pk])
+    return job
+
+
+def _record(job: AIJob, *, act: str, actor: str, reason: str, detail: dict[str, object]) -> None:
+    OperatorAct.objects.create(job=job, act=act, actor=actor, reason=reason[:300], detail=detail)

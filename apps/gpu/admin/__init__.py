@@ -1,0 +1,1 @@
+from apps.gpu.admin import benchmarks, gpus, miners  # noqa: F401

@@ -1,0 +1,102 @@
+"""What a benchmark's figures say about a card: are they those of the card it claims to be, and how good is it. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from apps.gpu.logic.challenge import Task
+
+BAND = (0.55, 1.10)  # measured ÷ catalogue; below: another card, or throttled hard; above: no such card
+#: RTX 3090 of the catalogue = 100.
+STANDARD = {"bandwidth_gbps": 936.0, "fp32_tflops": 35.6, "fp16_tflops": 142.0}
+FIGURES = {"bandwidth_gbps": "mem_bandwidth_gbps", "fp32_tflops": "fp32_tflops", "fp16_tflops": "fp16_tflops"}
+LEAST_RUNS = 5
+#: Passes over the filled memory that filling and digesting make in the reference miner (each array operation reads and
+#: writes it), and over each product; a miner that fuses its kernels is faster, never slower.
+MEMORY_PASSES = 170.0
+PRODUCT_BYTES = 700.0  # moved per entry of a product, to make the factors and digest the result
+SLACK = 4.0
+ALLOWANCE_SECONDS = 10.0  # start-up of libraries, hashing on the host, the way over the network
+
+
+def plain(figures: Mapping[str, Any]) -> dict[str, float]:
+    """{term: median} of a miner's figures. ValueError for one that its own runs do not bear out."""
+    found = {name: _median(told, figures[told]) for name, told in FIGURES.items() if told in figures}
+    others = {name: _median(name, figures[name]) for name in ("h2d_gbps", "d2h_gbps", "disk_mbps") if name in figures}
+    if "bandwidth_gbps" not in found or "fp32_tflops" not in found:
+        raise ValueError("mem_bandwidth_gbps and fp32_tflops are required")
+    return found | others
+
+
+def judge(
+    task: Task,
+    figures: Mapping[str, Any],
+    reference: Mapping[str, float | None],
+    *,
+    elapsed: float,
+    faults: Sequence[str],
+    fp16_accumulate: str = "",
+    consumer: bool = False,
+) -> dict[str, Any]:
+    """The verdict: state (passed, mismatch or failed), reasons, terms with their ratios, score.
+
+    `elapsed` is by the exchange's clock, from giving the nonce to hearing the commitment. Without a reference nothing
+    is compared: the work was done, the figures are the miner's own.
+    """
+    measured = plain(figures)
+    allowed = allowed_seconds(task, measured)
+    terms = [_term(name, measured, value, fp16_accumulate, consumer) for name, value in reference.items()
+             if value and name in measured]  # fmt: skip
+    reasons = [f"{t['term']} is {t['ratio']:.2f} of the catalogue's" for t in terms if not t["ok"]]
+    if elapsed > allowed:
+        reasons.append(f"it took {elapsed:.1f} s where its own figures allow {allowed:.1f} s")
+    state = "failed" if faults else "mismatch" if reasons else "passed"
+    return {
+        "state": state, "reasons": [*faults, *reasons], "terms": terms, "score": score(measured), "measured": measured,
+        "elapsed_s": round(elapsed, 3), "allowed_s": round(allowed, 2),
+        "model": "catalogue" if terms else "unverified_model",
+    }  # fmt: skip
+
+
+def allowed_seconds(task: Task, measured: Mapping[str, float]) -> float:
+    """How long the work may take at the speeds claimed: whoever claims more must have been faster."""
+    compute = task.flop / (measured["fp32_tflops"] * 1e12)
+    moved = MEMORY_PASSES * task.bytes + PRODUCT_BYTES * task.words**2 * task.rounds
+    return SLACK * (compute + moved / (measured["bandwidth_gbps"] * 1e9)) + ALLOWANCE_SECONDS
+
+
+def score(measured: Mapping[str, float]) -> float:
+    """The geometric mean of the ratios to an RTX 3090 = 100, over the terms that were measured."""
+    ratios = [measured[name] / standard for name, standard in STANDARD.items() if name in measured]
+    return round(100 * math.exp(sum(math.log(ratio) for ratio in ratios) / len(ratios)), 4)
+
+
+def _term(
+    name: str, measured: Mapping[str, float], value: float, fp16_accumulate: str, consumer: bool
+) -> dict[str, Any]:
+    """GeForce cards do half the published fp16 rate when they accumulate in fp32, as older libraries do."""
+    reference = value / 2 if name == "fp16_tflops" and consumer and fp16_accumulate == "fp32" else value
+    ratio = measured[name] / reference
+    return {"term": name, "measured": measured[name], "reference": reference, "ratio": round(ratio, 4),
+            "ok": BAND[0] <= ratio <= BAND[1]}  # fmt: skip
+
+
+def _median(name: str, told: Any) -> float:
+    runs = told.get("runs") if isinstance(told, Mapping) else None
+    if not isinstance(runs, list) or len(runs) < LEAST_RUNS:
+        raise ValueError(f"{name}: at least {LEAST_RUNS} runs are required")
+    numbers = sorted(_number(name, run) for run in runs)
+    half = len(numbers) // 2
+    median = numbers[half] if len(numbers) % 2 else (numbers[half - 1] + numbers[half]) / 2
+    if abs(_number(name, told.get("median")) / median - 1) > 0.01:
+        raise ValueError(f"{name}: the median is not that of its runs")
+    return median
+
+
+def _number(name: str, value: Any) -> float:
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not good or not 0 < value < 1e9:
+        raise ValueError(f"{name}: figures are positive numbers")
+    return float(value)

@@ -1,0 +1,221 @@
+"""How to run a model on a card: format, batch, context, power limit, for an objective. Pure: no Django.
+
+The search is small and exhaustive: eight formats of weights, the batches that fit, and then the power limit. What it
+predicts is the roofline's median; the spread around it is the card's own once it has been measured five times.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+from apps.gpu.logic import power, roofline
+from apps.gpu.logic.llm import KV_BYTES, QUANTS, Model, Quant
+from apps.gpu.logic.roofline import Device, Efficiency, Load
+
+TASKS = ("decode", "prefill", "training", "mixed")
+QUALITIES = ("none", "tiny", "small", "visible")
+MOST_USERS = 512
+MOST_GPUS = 16
+READABLE_TPS = 5.0  # nobody wants to read slower: throughput is not bought below it
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A card, with what is known of it."""
+
+    name: str
+    vendor: str
+    kind: str  # gpu | cpu
+    device: Device
+    power: power.Card | None  # None: nothing is known of its power
+    efficiency: Efficiency = roofline.DEFAULT
+    sweep: tuple[tuple[float, float, float], ...] = ()  # (power share, bandwidth, fp16 rate) as measured
+    index: int = 0
+    limit_w: float | None = None  # the power limit it has now
+    rent: float = 0.0  # AIT per hour
+    confidence: str = "catalogue"  # catalogue | benchmark | sweep
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be run, and what matters."""
+
+    model: Model
+    objective: str = "balanced"
+    task: str = "decode"
+    ctx: int = 4096
+    batch: int | None = None
+    target_tps: float | None = None  # per user
+    quant: Quant | None = None
+    kv: str = "fp16"
+    quality: str = "small"  # the worst class that may be chosen
+    prompt_tokens: int = 512
+    output_tokens: int = 256
+    gpus: int = 1
+    parallelism: str = "tp"
+    power_price: float = 0.0  # AIT per kWh
+    target_c: float = power.TARGET_C
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One way to run it that fits, with its speed at full power."""
+
+    load: Load
+    total: float  # tokens per second of all users
+    each: float  # of one user
+    ttft: float  # seconds until the first token
+    prefill_share: float  # of the time, for the power curve
+    bottleneck: str
+    bound: float  # tokens per second that no software can exceed
+    meets: bool = True
+
+
+def plan(subject: Subject, wish: Wish) -> Plan | None:
+    """The best way that fits, or None. One that misses the target is taken only when all do: then the fastest."""
+    plans = [found for quant in _allowed(wish) if (found := _with(subject, wish, quant)) is not None]
+    good = [one for one in plans if one.meets]
+    if not good:
+        return max(plans, key=lambda one: one.each, default=None)
+    if wish.objective == "max_throughput":
+        return max(good, key=lambda one: one.total)
+    return good[0]  # formats come best quality first
+
+
+def alternatives(subject: Subject, wish: Wish) -> dict[str, Any]:
+    """For a model that does not fit: what would, nearest first."""
+    device, smallest = subject.device, replace(base(wish, QUANTS[-1]), batch=wish.batch or 1)
+    formats = [quant.name for quant in QUANTS if roofline.fits(device, replace(smallest, quant=quant))]
+    longest = roofline.largest_ctx(device, smallest)
+    wanted = base(wish, wish.quant or _quant("q4_k_m"))
+    cards = next((n for n in range(wish.gpus + 1, MOST_GPUS + 1) if _fits(device, replace(wanted, gpus=n))), None)
+    step = roofline.decode_step(device, wanted, subject.efficiency)
+    return {
+        "smaller_quantisation": formats[0] if formats else None,
+        "shorter_ctx": {"quantisation": smallest.quant.name, "ctx_max": longest} if longest else None,
+        "gpus": {"count": cards, "quantisation": wanted.quant.name} if cards else None,
+        "offload": {"quantisation": wanted.quant.name, "tok_s": round(wanted.batch / step.seconds, 2),
+                    "host_bytes": round(max(roofline.need(wanted) - device.usable, 0))},
+        "largest_model_b": {quant.name: round(roofline.largest_params(device, quant) / 1e9, 2) for quant in QUANTS},
+    }  # fmt: skip
+
+
+def table(subject: Subject, wish: Wish) -> list[dict[str, Any]]:
+    """Every format of the model: does it fit, what is left, how fast it would be."""
+    return [_line(subject, wish, quant) for quant in QUANTS]
+
+
+def spread(subject: Subject, found: Plan, speed: float = 1.0) -> dict[str, float]:
+    """p10, p50, p90 of tokens per second; p90 never above what the hardware could do at best."""
+    eff, median = subject.efficiency, found.total * speed
+    values = {"p10": median * eff.low, "p50": median, "p90": min(median * eff.high, found.bound)}
+    return {name: round(value, 3) for name, value in values.items()}
+
+
+def curve(subject: Subject, prefill_share: float) -> power.Curve:
+    """The card's own curve when it was measured at enough limits, else the default one."""
+    decode = power.own_curve([(ratio, bandwidth) for ratio, bandwidth, _ in subject.sweep])
+    prefill = power.own_curve([(ratio, rate) for ratio, _, rate in subject.sweep])
+    if decode is None or prefill is None:
+        return power.default_curve(prefill_share)
+    return power.mixed(decode, prefill, prefill_share)
+
+
+def base(wish: Wish, quant: Quant) -> Load:
+    return Load(
+        wish.model, quant, ctx=wish.ctx, batch=wish.batch or 1, kv_bytes=KV_BYTES[wish.kv], gpus=wish.gpus,
+        parallelism=wish.parallelism,
+    )  # fmt: skip
+
+
+def _allowed(wish: Wish) -> list[Quant]:
+    if wish.quant is not None:
+        return [wish.quant]
+    if wish.task == "training":
+        return [QUANTS[0]]
+    worst = QUALITIES.index(wish.quality)
+    return [quant for quant in QUANTS if QUALITIES.index(quant.quality) <= worst]
+
+
+def _quant(name: str) -> Quant:
+    return next(quant for quant in QUANTS if quant.name == name)
+
+
+def _fits(device: Device, load: Load) -> bool:
+    return roofline.fits(device, load)
+
+
+def _with(subject: Subject, wish: Wish, quant: Quant) -> Plan | None:
+    """The best plan in one format, None when it does not fit."""
+    load = base(wish, quant)
+    if wish.task == "training":
+        return _training(subject, load)
+    if not _fits(subject.device, load):
+        return None
+    if wish.task == "prefill":
+        return _prefill(subject, load)
+    load = replace(load, batch=_batch(subject, wish, load))
+    return _decode(subject, wish, load)
+
+
+def _batch(subject: Subject, wish: Wish, load: Load) -> int:
+    """As asked; else the largest at which each user still gets the target (throughput: a readable speed); else one."""
+    if wish.batch is not None:
+        return wish.batch
+    target = wish.target_tps or (READABLE_TPS if wish.objective == "max_throughput" else None)
+    if target is None:
+        return 1
+    low, high = 1, min(roofline.largest_batch(subject.device, load), MOST_USERS)
+    while low < high:  # the speed of one user falls with the batch: bisect
+        middle = (low + high + 1) // 2
+        step = roofline.decode_step(subject.device, replace(load, batch=middle), subject.efficiency)
+        low, high = (middle, high) if 1 / step.seconds >= target else (low, middle - 1)
+    return low
+
+
+def _decode(subject: Subject, wish: Wish, load: Load) -> Plan:
+    step = roofline.decode_step(subject.device, load, subject.efficiency)
+    prompt = replace(load, ctx=min(wish.prompt_tokens, load.ctx))
+    ttft = roofline.prefill_seconds(subject.device, prompt, subject.efficiency)
+    reading, writing = ttft, wish.output_tokens * step.seconds
+    mixed = wish.task == "mixed"
+    total = load.batch / step.seconds
+    if mixed:  # tokens written over the time of reading the prompts and writing
+        total = load.batch * wish.output_tokens / (load.batch * reading + writing)
+    each = total / load.batch
+    share = load.batch * reading / (load.batch * reading + writing) if mixed else 0.0
+    meets = wish.target_tps is None or each >= wish.target_tps * (1 - 1e-9)
+    bound = roofline.bound(subject.device, load)
+    return Plan(load, total, each, ttft + step.seconds, share, step.bottleneck, bound, meets)
+
+
+def _prefill(subject: Subject, load: Load) -> Plan:
+    seconds = roofline.prefill_seconds(subject.device, load, subject.efficiency)
+    speed = load.ctx / seconds
+    bound = load.ctx / roofline.prefill_seconds(subject.device, load, roofline.IDEAL)
+    return Plan(load, speed, speed, seconds, 1.0, "compute", bound)
+
+
+def _training(subject: Subject, load: Load) -> Plan | None:
+    if roofline.train_need(load) > subject.device.usable:
+        return None
+    speed = load.batch * load.ctx / roofline.train_seconds(subject.device, load, subject.efficiency)
+    bound = load.batch * load.ctx / roofline.train_seconds(subject.device, load, roofline.IDEAL)
+    return Plan(load, speed, speed / load.batch, math.nan, 1.0, "compute", bound)
+
+
+def _line(subject: Subject, wish: Wish, quant: Quant) -> dict[str, Any]:
+    load = base(wish, quant)
+    room = subject.device.usable - roofline.need(load)
+    told: dict[str, Any] = {
+        "model": wish.model.name, "quantisation": quant.name, "quality_loss": quant.quality, "fits": room >= 0,
+        "need_gb": round(roofline.need(load) / 1e9, 3), "headroom_gb": round(room / 1e9, 3), "tok_s": None,
+        "ttft_ms": None,
+    }  # fmt: skip
+    if room >= 0:
+        found = _decode(subject, wish, load)
+        told |= {"tok_s": spread(subject, found), "ttft_ms": round(found.ttft * 1000, 2)}
+    return told

@@ -1,0 +1,182 @@
+"""How speed falls when a card's power is limited, and which limit to choose. Pure: no Django.
+
+The default curves are measured ones of an RTX 3090: decoding from 350 W down to 100 W and prefill likewise
+(jankyai.droidgram.com, "Power limiting RTX 3090"; llmgarage.ai, "Power limit tokens per second benchmark"). Between the
+points a monotone cubic (PCHIP) is drawn. A card with four or more measured points of its own
+gets them instead, made monotone first (isotonic regression).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+from apps.gpu.logic.monotone import Pchip, isotonic
+
+DECODE = ((0.29, 0.17), (0.43, 0.41), (0.50, 0.62), (0.57, 0.81), (0.64, 0.88), (0.71, 0.94), (0.80, 0.96),
+          (0.86, 0.98), (1.0, 1.0))  # fmt: skip
+PREFILL = ((0.29, 0.14), (0.43, 0.26), (0.57, 0.60), (0.71, 0.85), (0.86, 0.94), (1.0, 1.0))
+OWN_POINTS = 4
+STEPS = 141  # ratios tried, from 0.29 to 1
+BALANCED_SPEED = 0.95
+MODES = ("max_throughput", "balanced", "efficiency", "quiet", "price")
+AMBIENT_C = 25.0
+TARGET_C = 70.0
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Speed as a share of full speed, by power as a share of the design power."""
+
+    points: tuple[tuple[float, float], ...]
+    own: bool = False
+
+    def __call__(self, ratio: float) -> float:
+        return self._interpolator(ratio)
+
+    @cached_property
+    def _interpolator(self) -> Pchip:
+        return Pchip([ratio for ratio, _ in self.points], [speed for _, speed in self.points])
+
+
+@dataclass(frozen=True)
+class Card:
+    """What matters for power: design power, the limits its driver reports, what the exchange may set it with."""
+
+    tdp: float
+    low: float | None = None
+    high: float | None = None
+    vendor: str = "nvidia"
+    resistance: float | None = None  # °C per watt, from telemetry
+
+    @property
+    def floor(self) -> float:
+        return min(math.ceil(max(self.low or 0.0, DECODE[0][0] * self.tdp)), self.ceiling)
+
+    @property
+    def ceiling(self) -> float:
+        return max(math.floor(min(self.high or self.tdp, self.tdp)), self.low or 0.0)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A power limit, the speed it leaves, and what it saves of energy per token."""
+
+    watts: float
+    speed: float
+    mode: str
+    why: str
+
+
+def default_curve(prefill_share: float) -> Curve:
+    """Decoding and prefill mixed by the share of time that prefill takes at full speed."""
+    return _default(round(min(max(prefill_share, 0.0), 1.0), 3))
+
+
+@cache
+def _default(share: float) -> Curve:
+    return mixed(Curve(DECODE), Curve(PREFILL), share)
+
+
+def mixed(decode: Curve, prefill: Curve, prefill_share: float) -> Curve:
+    """Time adds up: 1 / ((1 − share) / decode + share / prefill)."""
+    share = min(max(prefill_share, 0.0), 1.0)
+    ratios = sorted({ratio for ratio, _ in (*decode.points, *prefill.points)})
+    points = ((r, 1 / ((1 - share) / decode(r) + share / prefill(r))) for r in ratios)
+    return Curve(tuple(points), own=decode.own and prefill.own)
+
+
+def own_curve(sweep: Sequence[tuple[float, float]]) -> Curve | None:
+    """A curve through a card's own (power share, speed share) points; None with fewer than four of them."""
+    best: dict[float, float] = {}
+    for ratio, speed in sweep:
+        best[round(ratio, 2)] = max(speed, best.get(round(ratio, 2), 0.0))
+    if len(best) < OWN_POINTS:
+        return None
+    ratios = sorted(best)
+    speeds = isotonic([best[ratio] for ratio in ratios])
+    top = speeds[-1]
+    return Curve(tuple((ratio, speed / top) for ratio, speed in zip(ratios, speeds, strict=True)), own=True)
+
+
+def choose(
+    card: Card, curve: Curve, mode: str, *, load: float = 1.0, price: float = 0.0, rent: float = 0.0,
+    target_c: float = TARGET_C,
+) -> Choice:  # fmt: skip
+    """The power limit for an objective, within the card's limits. `load` is the share of the limit that is drawn.
+
+    max_throughput: the ceiling. balanced: least energy per token that keeps 95 % of the speed. efficiency: least
+    energy per token. quiet: P ≤ (T_target − T_ambient) / R_th. price: least (energy + rent) per token; `price` is of a
+    kWh and `rent` of an hour, in one currency.
+    """
+    ceiling = _cooled(card, target_c) if mode == "quiet" else card.ceiling
+    speeds = {watts: _speed(card, curve, watts) for watts in _watts(card)}
+    full = max(speeds.values())
+    tried = [watts for watts in speeds if watts <= ceiling] or [card.floor]
+    if mode == "balanced":
+        tried = [watts for watts in tried if speeds[watts] >= BALANCED_SPEED * full]
+    if mode == "price":
+        watts = min(tried, key=lambda w: ((w * load / 1000 * price + rent) / speeds[w], w))
+    elif mode in ("balanced", "efficiency"):
+        watts = min(tried, key=lambda w: (w / speeds[w], w))
+    else:
+        watts = min(tried, key=lambda w: (-speeds[w], w))
+    return Choice(watts, speeds[watts], mode, _why(mode, watts, card, curve, target_c))
+
+
+def resistance(power_w: float, temperature_c: float, ambient_c: float = AMBIENT_C) -> float | None:
+    """Thermal resistance from telemetry, (T − T_ambient) / P; None while the card idles or tells nonsense."""
+    if power_w < 50 or temperature_c <= ambient_c:
+        return None
+    return (temperature_c - ambient_c) / power_w
+
+
+def temperature(card: Card, watts: float) -> float | None:
+    return None if card.resistance is None else round(AMBIENT_C + card.resistance * watts, 1)
+
+
+def commands(vendor: str, index: int, watts: float) -> list[str]:
+    """What a person would type to set the limit; nothing where no tool can."""
+    return {
+        "nvidia": [f"nvidia-smi -i {index} -pm 1", f"nvidia-smi -i {index} -pl {watts:.0f}"],
+        "amd": [f"rocm-smi -d {index} --setpoweroverdrive {watts:.0f}"],
+    }.get(vendor.lower(), [])
+
+
+def unsettable(vendor: str, device: str) -> str:
+    """Why no power limit can be set by us; empty when it can."""
+    if device == "cpu":
+        return "a processor's power is not ours to set"
+    return {
+        "nvidia": "",
+        "amd": "the miner sets power limits through NVML only; rocm-smi can, by hand",
+        "apple": "macOS offers no tool to limit a GPU's power",
+        "intel": "there is no common tool to limit an Intel card's power",
+    }.get(vendor.lower(), "the vendor is not known, so no tool is")
+
+
+def _watts(card: Card) -> list[float]:
+    """Whole watts from the floor to the ceiling, at most STEPS of them."""
+    step = max(math.ceil((card.ceiling - card.floor) / STEPS), 1)
+    return [card.ceiling - n * step for n in range(int((card.ceiling - card.floor) / step), -1, -1)]
+
+
+def _speed(card: Card, curve: Curve, watts: float) -> float:
+    return max(curve(watts / card.tdp), 1e-6)
+
+
+def _cooled(card: Card, target_c: float) -> float:
+    """The power at which the card stays at the target; without telemetry, 70 % of the design power."""
+    if card.resistance is None:
+        return min(card.ceiling, 0.7 * card.tdp)
+    return min(card.ceiling, (target_c - AMBIENT_C) / card.resistance)
+
+
+def _why(mode: str, watts: float, card: Card, curve: Curve, target_c: float) -> str:
+    share, full = _speed(card, curve, watts), _speed(card, curve, card.ceiling)
+    told = f"{watts:.0f} W leaves {share / full:.0%} of the speed of {card.ceiling:.0f} W"
+    if mode == "quiet" and card.resistance is None:
+        return f"{told}; no telemetry yet, so 70 % of the design power is taken for {target_c:.0f} °C"
+    return told

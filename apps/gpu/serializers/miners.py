@@ -1,0 +1,198 @@
+"""What miners and their owners are answered: the union of what the different generations of clients read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from aitbc.core.serializers import ObjectField
+from apps.gpu.serializers.miner_protocol import LeaseSerializer
+from apps.gpu.services.leases import CODES
+from apps.gpu.states import MinerState
+
+
+class PaceSerializer(serializers.Serializer[Any]):
+    """How often the exchange wants to hear from a miner."""
+
+    heartbeat_seconds = serializers.IntegerField()
+    poll_seconds = serializers.IntegerField(help_text="For miners that do not wait in a long poll.")
+
+
+class RegisteredSerializer(PaceSerializer):
+    """A miner as it is known from now on."""
+
+    status = serializers.ChoiceField(["ok"])
+    miner_id = serializers.CharField(help_text="Its name; unique per owner.")
+    id = serializers.UUIDField()
+    session_token = serializers.CharField(help_text="For the predecessor's clients; nothing is decided by it.")
+    gpu_count = serializers.IntegerField()
+    concurrency = serializers.IntegerField()
+
+
+class HeldSerializer(serializers.Serializer[Any]):
+    """A lease that the heartbeat has pushed on."""
+
+    job_id = serializers.UUIDField()
+    attempt = serializers.IntegerField()
+    lease_until = serializers.DateTimeField()
+
+
+class ToldOrderSerializer(serializers.Serializer[Any]):
+    """What the miner is asked to do beside its jobs."""
+
+    order_id = serializers.UUIDField()
+    kind = serializers.CharField()
+    gpu_id = serializers.UUIDField(allow_null=True)
+    body = ObjectField()
+    signature = ObjectField()
+    due_at = serializers.DateTimeField()
+
+
+class ToldBookingSerializer(serializers.Serializer[Any]):
+    """What is booked of the miner's cards; it says `bookings_ready` once they are ready for the renter."""
+
+    booking_id = serializers.UUIDField()
+    gpu_ids = serializers.ListField(child=serializers.UUIDField())
+    gpu_uuids = serializers.ListField(child=serializers.CharField())
+    places = serializers.ListField(child=serializers.IntegerField(), help_text="Positions in the miner's own list.")
+    starts_at = serializers.DateTimeField()
+    ends_at = serializers.DateTimeField()
+    ready = serializers.BooleanField()
+
+
+class PulseSerializer(PaceSerializer):
+    """The answer to a heartbeat: which jobs to stop, which to write a checkpoint of, which are still held."""
+
+    status = serializers.ChoiceField(["ok"])
+    miner_id = serializers.CharField()
+    cancel = serializers.ListField(child=serializers.UUIDField())
+    checkpoint = serializers.ListField(child=serializers.UUIDField())
+    leases = HeldSerializer(many=True)
+    bookings = ToldBookingSerializer(many=True)
+    orders = ToldOrderSerializer(many=True)
+    attention = serializers.IntegerField(help_text="Send it with a poll: a larger one here means, beat at once.")
+
+
+class InputSerializer(serializers.Serializer[Any]):
+    """Where a large input is downloaded."""
+
+    sha256 = serializers.CharField()
+    size = serializers.IntegerField()
+    url = serializers.CharField()
+
+
+class AssignedJobSerializer(serializers.Serializer[Any]):
+    """A job in a miner's hands; `attempt` comes back with the result and must then match."""
+
+    job_id = serializers.UUIDField()
+    id = serializers.UUIDField()
+    attempt = serializers.IntegerField()
+    task_type = serializers.CharField()
+    payload = serializers.JSONField(help_text="Null when the input is a file.")
+    constraints = ObjectField()
+    model = serializers.CharField(allow_null=True)
+    lease_until = serializers.DateTimeField()
+    lease_seconds = serializers.IntegerField()
+    heartbeat_seconds = serializers.IntegerField(help_text="How often to send a sign of life while it runs.")
+    timeout_seconds = serializers.IntegerField(help_text="The longest it may run.")
+    input = InputSerializer(required=False)
+    booking_id = serializers.UUIDField(required=False, help_text="The booking that this job belongs to.")
+    gpu_uuids = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="The only cards it may use; absent: any."
+    )
+
+
+class AssignedSerializer(AssignedJobSerializer):
+    """The first job taken; with `max_jobs` above 1 all of them are in `jobs`."""
+
+    jobs = AssignedJobSerializer(many=True, required=False)
+
+
+class CalledSerializer(serializers.Serializer[Any]):
+    """No work, but an order or a booking: beat at once. Only a poll that sent `attention` is answered so."""
+
+    job_id = serializers.UUIDField(allow_null=True, help_text="Always null.")
+    jobs = serializers.ListField(child=serializers.UUIDField(), help_text="Always empty.")
+    beat_now = serializers.BooleanField()
+
+
+class AcceptedSerializer(serializers.Serializer[Any]):
+    """A result, or a failure that was sent as one, is taken in."""
+
+    status = serializers.ChoiceField(["ok"])
+    job_id = serializers.UUIDField()
+    result = serializers.ChoiceField(["accepted", "failure recorded"])
+    error = serializers.ChoiceField(["recorded"], required=False, help_text="Only with a failure.")
+
+
+class JobGivenUpSerializer(serializers.Serializer[Any]):
+    """The job is taken back from the miner."""
+
+    status = serializers.ChoiceField(["ok"])
+    job_id = serializers.UUIDField()
+    code = serializers.ChoiceField(CODES, help_text="The reason as it was understood.")
+    error = serializers.ChoiceField(["recorded"])
+
+
+class MinerJobSerializer(LeaseSerializer):
+    """One attempt of a job, with what ai knows of it (null while ai is away)."""
+
+    task_type = serializers.CharField(allow_null=True)
+    reward = serializers.CharField(allow_null=True, help_text="The most the client pays, in AIT.")
+
+    class Meta(LeaseSerializer.Meta):
+        fields = [*LeaseSerializer.Meta.fields, "task_type", "reward"]
+
+
+class MinerJobsSerializer(serializers.Serializer[Any]):
+    """A page of what a miner did."""
+
+    miner_id = serializers.CharField()
+    limit = serializers.IntegerField()
+    offset = serializers.IntegerField()
+    total = serializers.IntegerField()
+    jobs = MinerJobSerializer(many=True)
+
+
+class MinerEarnedSerializer(serializers.Serializer[Any]):
+    """What one job brought."""
+
+    job_id = serializers.UUIDField()
+    amount = serializers.CharField()
+    currency = serializers.CharField()
+    payment_status = serializers.CharField()
+
+
+class MinerEarningsSerializer(serializers.Serializer[Any]):
+    """What a miner was paid, after fees, and what it delivered that is not settled yet."""
+
+    miner_id = serializers.CharField()
+    currency = serializers.CharField()
+    total_earnings = serializers.CharField()
+    paid_earnings = serializers.CharField()
+    pending_earnings = serializers.CharField()
+    fees = serializers.CharField()
+    completed_jobs = serializers.IntegerField()
+    from_time = serializers.DateTimeField(allow_null=True)
+    to_time = serializers.DateTimeField(allow_null=True)
+    earnings_history = MinerEarnedSerializer(many=True)
+
+
+class OfferedSerializer(serializers.Serializer[Any]):
+    """What a miner offers now."""
+
+    status = serializers.ChoiceField(["ok"])
+    miner_id = serializers.CharField()
+    capabilities = serializers.JSONField(help_text="As they were sent.")
+    concurrency = serializers.IntegerField()
+    session_token = serializers.CharField()
+
+
+class LeftSerializer(serializers.Serializer[Any]):
+    """A miner that has left, or leaves when its leases end."""
+
+    status = serializers.ChoiceField(["ok"])
+    miner_id = serializers.CharField()
+    state = serializers.ChoiceField(MinerState.choices)
+    message = serializers.CharField()

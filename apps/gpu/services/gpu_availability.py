@@ -1,0 +1,80 @@
+"""Cards follow their miner: they go offline with it, come back with it, and leave the market while it drains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db.models import Q
+
+from aitbc.core.db import atomic
+from apps.gpu.models import GPURegistry, Miner, Reservation
+from apps.gpu.services.gpu_allocations import break_bookings, lock_miners, tell_miners
+from apps.gpu.services.gpu_events import announce
+from apps.gpu.services.gpu_transitions import LEFT, ON_OFFER, PRESENT, SILENT, move, send_home
+from apps.gpu.states import BOOKED, GpuState, MinerState
+
+CAUSES = {LEFT: "deregistered"}
+
+
+def lose(gpu_ids: Iterable[UUID], *, reason: str, actor: str) -> list[UUID]:
+    """These cards are gone for now; running bookings of them are told to the market as broken. Miners are locked."""
+    moved = move(gpu_ids, GpuState.OFFLINE, reason=reason, actor=actor, sources=PRESENT)
+    break_bookings(moved, CAUSES.get(reason, "offline"))
+    announce(moved)
+    return moved
+
+
+def follow(miner_ids: Iterable[UUID], *, actor: str) -> None:
+    """Bring the cards of miners that changed their state to where they belong."""
+    with atomic(Miner):
+        for miner in lock_miners(miner_ids):
+            if miner.state in (MinerState.OFFLINE, MinerState.DEREGISTERED):
+                reason = LEFT if miner.state == MinerState.DEREGISTERED else SILENT
+                lose(_ids(miner, PRESENT), reason=reason, actor=actor)
+            elif miner.state == MinerState.DRAINING:
+                announce(move(_ids(miner, ON_OFFER), GpuState.DRAINING, reason="its miner drains", actor=actor))
+            else:
+                _regain(miner, actor=actor)
+            tell_miners([miner.pk])
+
+
+def take_back(cards: Iterable[GPURegistry], miner: Miner, *, actor: str, reason: str) -> list[UUID]:
+    """Cards that were away are here again: to their booking if it still runs, else to where they belong."""
+    moved: list[UUID] = []
+    for card in cards:
+        held = Reservation.objects.held().filter(pk=card.booking_id).first() if card.booking_id else None
+        if held is None:
+            moved += send_home([card], miner, actor=actor, reason=reason, booking_id=None, renter_id=None)
+        else:
+            to = GpuState.BUSY if held.started_at else GpuState.RESERVED
+            moved += move([card.pk], to, reason=f"{reason}; booked", actor=actor, sources=[GpuState.OFFLINE])
+            _mend(held)
+    return moved
+
+
+def _mend(held: Reservation) -> None:
+    """A booking whose cards are all here again is whole: should one go once more, that is said once more."""
+    if not GPURegistry.objects.named(held.gpu_ids).exclude(state__in=BOOKED).exists():
+        Reservation.objects.filter(pk=held.pk).update(broken_at=None)
+
+
+def repair(*, limit: int = 1000) -> int:
+    """Bring cards back into step whose miner moved without them; returns how many miners that concerned."""
+    cards = GPURegistry.objects.filter(
+        Q(miner__state__in=[MinerState.OFFLINE, MinerState.DEREGISTERED], state__in=PRESENT)
+        | Q(miner__state=MinerState.ONLINE, state=GpuState.OFFLINE, reason=SILENT)
+    )
+    astray = set(cards.values_list("miner_id", flat=True)[:limit])
+    if astray:
+        follow(astray, actor="sweep")
+    return len(astray)
+
+
+def _regain(miner: Miner, *, actor: str) -> None:
+    away = miner.gpus.filter(state=GpuState.OFFLINE, reason=SILENT) | miner.gpus.filter(state=GpuState.DRAINING)
+    announce(take_back(away.order_by("pk"), miner, actor=actor, reason="its miner is back"))
+
+
+def _ids(miner: Miner, states: Iterable[str]) -> list[UUID]:
+    return list(miner.gpus.filter(state__in=list(states)).values_list("pk", flat=True))

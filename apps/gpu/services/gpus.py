@@ -1,0 +1,251 @@
+"""The registry of cards: kept in step with what miners report, and changed by their owners."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError
+from django.utils import timezone
+
+from aitbc.core.db import atomic
+from aitbc.core.errors import Invalid, StateConflict
+from aitbc.core.states import begin
+from apps.gpu.errors import CardBooked
+from apps.gpu.logic.capabilities import Gpu
+from apps.gpu.models import EdgeGPUMetrics, GPURegistry, Miner, Reservation
+from apps.gpu.services import catalogue
+from apps.gpu.services.gpu_allocations import lock_miners, tell_miners
+from apps.gpu.services.gpu_availability import lose, take_back
+from apps.gpu.services.gpu_events import announce
+from apps.gpu.services.gpu_transitions import BY_HAND, PAUSED, PRESENT, UNNAMED, move, send_home
+from apps.gpu.services.uuid_disputes import MOVED, TWO_CLAIMS, dispute, quarantine
+from apps.gpu.states import BOOKED, GpuState
+
+__all__ = ["announce", "change", "keep_in_step", "register", "retire"]
+
+FIGURES_DAYS = 30
+SWITCHES = {"available": True, "online": True, "active": True, "offline": False, "paused": False, "maintenance": False}
+PROVEN = ("name", "memory_mb", "kind")  # what a benchmark was passed as; another card must pass its own
+
+
+def keep_in_step(miner: Miner, cards: Sequence[Gpu], *, actor: str) -> None:
+    """Write what a miner says its cards are, in the caller's transaction; a card it no longer names goes offline.
+
+    A card is the same one when its UUID is. Old clients send none: for them its place in the list decides, and a card
+    registered by hand is taken for the first one reported under its name.
+    """
+    known = list(GPURegistry.objects.of_miner(miner.pk).locked())
+    named: set[UUID] = set()
+    for place, told in _in_order(cards):
+        row = _same(told, place, [card for card in known if card.pk not in named])
+        row = _add(miner, place, told, actor=actor) if row is None else _update(row, place, told)
+        named.add(row.pk)
+        if row.state == GpuState.RETIRED and row.reason == MOVED:
+            _bring_back(row, miner, actor=actor)
+        if row.state == GpuState.OFFLINE or (row.state == GpuState.DRAINING and not row.paused):
+            take_back([row], miner, actor=actor, reason="named by its miner")
+    gone = [row.pk for row in known if row.pk not in named and row.position < BY_HAND]
+    lose(gone, reason=UNNAMED, actor=actor)
+    announce([*named, *(row.pk for row in known)])
+    tell_miners([miner.pk])
+
+
+def register(
+    miner: Miner, told: Gpu, *, external_id: str = "", price_per_hour: int | None = None, actor: str
+) -> GPURegistry:
+    """Register a card by hand, or change the one its owner gave this id; what the miner reports later wins.
+
+    Raises CardBooked where another miner of the owner holds the id in a booking.
+    """
+    with atomic(GPURegistry):
+        (miner,) = lock_miners([miner.pk])
+        mine = GPURegistry.objects.owned_by(miner.owner_id)
+        row = mine.filter(external_id=external_id).locked().first() if external_id else None
+        if row is None and told.uuid:
+            row = mine.of_miner(miner.pk).filter(uuid=told.uuid).locked().first()
+        if row is None:
+            row = _add(miner, _next_by_hand(miner), told, actor=actor, external_id=external_id)
+        else:
+            if row.position >= BY_HAND:  # a reported card is what its miner says
+                _move_to(row, miner)
+                row = _update(row, row.position, told)
+            if row.state == GpuState.RETIRED:
+                move([row.pk], GpuState.REGISTERED, reason="registered again", actor=actor)
+        asked: dict[str, Any] = {"external_id": external_id or row.external_id}
+        if price_per_hour is not None:
+            asked["price_per_hour"] = price_per_hour
+        GPURegistry.objects.filter(pk=row.pk).update(**asked)
+        announce([row.pk])
+        tell_miners([miner.pk])
+    row.refresh_from_db()
+    return row
+
+
+def change(card: GPURegistry, *, actor: str, price_per_hour: int | None = None, on: bool | None = None) -> GPURegistry:
+    """Change what its owner may: the price it asks, and whether it is on the market. A booked card stays booked."""
+    with atomic(GPURegistry):
+        (miner,) = lock_miners([card.miner_id])
+        card = GPURegistry.objects.locked().get(pk=card.pk)
+        if price_per_hour is not None:
+            GPURegistry.objects.filter(pk=card.pk).update(price_per_hour=price_per_hour)
+        if on is not None:
+            _switch(card, miner, on=on, actor=actor)
+        announce([card.pk])
+        tell_miners([miner.pk])
+    card.refresh_from_db()
+    return card
+
+
+def retire(card: GPURegistry, *, actor: str, reason: str = "retired by its owner") -> GPURegistry:
+    """Take a card out of the registry; its history stays. Raises CardBooked while a booking needs it."""
+    with atomic(GPURegistry):
+        (miner,) = lock_miners([card.miner_id])
+        booking = Reservation.objects.open().over_card(card.pk).first()
+        if booking is not None:
+            raise CardBooked(
+                f"Booking {booking.pk} has it until {booking.ends_at:%Y-%m-%d %H:%M} UTC.", booking_id=str(booking.pk)
+            )
+        card.refresh_from_db()
+        if card.state != GpuState.RETIRED and not move([card.pk], GpuState.RETIRED, reason=reason, actor=actor):
+            raise StateConflict(f"A {card.state} card cannot be retired.", state=card.state, allowed=[])
+        announce([card.pk])
+        tell_miners([miner.pk])
+    card.refresh_from_db()
+    return card
+
+
+def _in_order(cards: Sequence[Gpu]) -> list[tuple[int, Gpu]]:
+    """By UUID, so that two miners that name the same cards wait for each other only one way; each UUID once."""
+    places = sorted(enumerate(cards), key=lambda pair: (pair[1].uuid, pair[0]))
+    seen: set[str] = set()
+    kept = []
+    for place, card in places:
+        if card.uuid and card.uuid in seen:
+            continue
+        seen.add(card.uuid)
+        kept.append((place, card))
+    return kept
+
+
+def _same(told: Gpu, place: int, known: Sequence[GPURegistry]) -> GPURegistry | None:
+    """The row of a card: by UUID, else by place among those without one, else one registered by hand under its name."""
+    if told.uuid:
+        found = next((row for row in known if row.uuid == told.uuid), None)
+        if found is not None:
+            return found
+    nameless = [row for row in known if not row.uuid and row.state != GpuState.RETIRED]
+    return next(
+        (row for row in nameless if row.position == place and row.kind == told.kind),
+        next((row for row in nameless if row.position >= BY_HAND and _alike(row, told)), None),
+    )
+
+
+def _alike(row: GPURegistry, told: Gpu) -> bool:
+    return row.name.casefold() == told.name.casefold() and row.kind == told.kind
+
+
+def _add(miner: Miner, place: int, told: Gpu, *, actor: str, external_id: str = "") -> GPURegistry:
+    """A card nobody knew; one that another miner names too is quarantined together with that claim."""
+    row = GPURegistry(
+        miner=miner, owner_id=miner.owner_id, position=place, external_id=external_id, **asdict(told), **_model_of(told)
+    )
+    doubtful = bool(told.uuid) and dispute(told.uuid, miner, actor=actor)
+    if not doubtful:
+        try:
+            with atomic(GPURegistry):
+                begin(
+                    row, actor=actor, reason="reported by its miner" if place < BY_HAND else "registered by its owner"
+                )
+        except IntegrityError:
+            # Another miner named it a moment ago, and has committed by now.
+            doubtful = dispute(told.uuid, miner, actor=actor)
+            if not doubtful:
+                raise
+        else:
+            send_home([row], miner, actor=actor, reason="registered")
+    if doubtful:
+        row.state, row.reason = GpuState.QUARANTINED, TWO_CLAIMS
+        begin(row, actor=actor, reason=TWO_CLAIMS)
+    row.refresh_from_db()
+    return row
+
+
+def _bring_back(row: GPURegistry, miner: Miner, *, actor: str) -> None:
+    """Its owner moved it here again."""
+    doubtful = dispute(row.uuid, miner, actor=actor)
+    move([row.pk], GpuState.REGISTERED, reason="moved back", actor=actor)
+    row.refresh_from_db()
+    send_home([row], miner, actor=actor, reason="moved back")
+    if doubtful:
+        quarantine([row.pk], reason=TWO_CLAIMS, actor=actor)
+
+
+def _update(row: GPURegistry, place: int, told: Gpu) -> GPURegistry:
+    facts: dict[str, Any] = asdict(told) | {"position": place, "seen_at": timezone.now()}
+    if not told.uuid:
+        del facts["uuid"]
+    if any(getattr(row, name) != facts[name] for name in PROVEN):
+        facts |= {"verified_at": None, "score": None, "measured": {}, "retest_at": None}
+    if row.profile_id is None or (row.name, row.memory_mb) != (told.name, told.memory_mb):
+        facts |= _model_of(told)
+    GPURegistry.objects.filter(pk=row.pk).update(**facts)
+    for name, value in facts.items():
+        setattr(row, name, value)
+    if row.verified_at is None and row.state == GpuState.AVAILABLE:
+        move([row.pk], GpuState.REGISTERED, reason="it is not what was verified", actor=f"miner:{row.miner_id}")
+    row.refresh_from_db()
+    return row
+
+
+def _model_of(told: Gpu) -> dict[str, Any]:
+    match = catalogue.recognise(told.name, told.memory_mb) if told.kind == GPURegistry.Kind.GPU else None
+    return {"profile": match.row if match else None, "profile_likeness": match.likeness if match else 0}
+
+
+def _next_by_hand(miner: Miner) -> int:
+    taken = miner.gpus.filter(position__gte=BY_HAND).order_by("-position").values_list("position", flat=True).first()
+    return BY_HAND if taken is None else taken + 1
+
+
+def _move_to(row: GPURegistry, miner: Miner) -> None:
+    """The owner names another of its miners for a card registered by hand."""
+    if row.miner_id == miner.pk:
+        return
+    if Reservation.objects.open().over_card(row.pk).exists():
+        raise CardBooked("A booking has it; it cannot go to another miner now.")
+    row.position = _next_by_hand(miner)
+    GPURegistry.objects.filter(pk=row.pk).update(miner=miner)
+    row.miner = miner
+
+
+def _switch(card: GPURegistry, miner: Miner, *, on: bool, actor: str) -> None:
+    """On the market or off it; what is booked stays with its renter, and the switch counts afterwards."""
+    if on and card.state in (GpuState.QUARANTINED, GpuState.RETIRED):
+        raise StateConflict(f"The card is {card.state}: {card.reason}.", state=card.state, allowed=[])
+    GPURegistry.objects.filter(pk=card.pk).update(paused=not on)
+    card.paused = not on
+    if card.state in BOOKED:
+        return
+    if not on:
+        move([card.pk], GpuState.OFFLINE, reason=PAUSED, actor=actor, sources=PRESENT)
+    elif card.state == GpuState.OFFLINE and card.reason == PAUSED:
+        take_back([card], miner, actor=actor, reason="its owner put it back")
+
+
+def forget_figures(*, keep_days: int = FIGURES_DAYS) -> int:
+    """Delete heartbeat figures older than this; returns how many."""
+    with atomic(EdgeGPUMetrics):
+        return EdgeGPUMetrics.objects.filter(at__lt=timezone.now() - timedelta(days=keep_days)).delete()[0]
+
+
+def on_the_market(status: str) -> bool:
+    """What an owner's word for a status means: on the market, or off it. Raises Invalid for any other."""
+    word = status.strip().lower()
+    if word not in SWITCHES:
+        message = f"One of {', '.join(sorted(SWITCHES))}; anything else follows from what the card does."
+        raise Invalid(f"status: {message}", errors=[{"field": "status", "message": message}])
+    return SWITCHES[word]

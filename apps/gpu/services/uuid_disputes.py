@@ -1,0 +1,87 @@
+"""One card, one claim: when two miners name the same UUID, both claims wait in quarantine until one is proven.
+
+The database decides (unique UUID outside of quarantine); what happens here only puts its verdict into words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db import IntegrityError
+
+from aitbc.core.db import atomic
+from apps.gpu.errors import CardDisputed
+from apps.gpu.models import GPURegistry, Miner
+from apps.gpu.services.gpu_allocations import break_bookings, lock_miners, tell_miners
+from apps.gpu.services.gpu_events import announce
+from apps.gpu.services.gpu_transitions import LEFT, SILENT, UNNAMED, move, send_home
+from apps.gpu.states import GpuState
+
+TWO_CLAIMS = "two miners name this UUID"
+MOVED = "its owner moved it to another miner"
+GONE = (SILENT, UNNAMED, LEFT)
+
+
+def dispute(uuid: str, miner: Miner, *, actor: str) -> bool:
+    """Another miner's claim to a UUID that this one names now: both are doubtful, unless the owner moved the card.
+
+    Returns whether this miner's claim is doubtful too. Inside the caller's transaction.
+    """
+    others = GPURegistry.objects.present().filter(uuid=uuid).exclude(miner_id=miner.pk)
+    lock_miners(others.values_list("miner_id", flat=True))
+    doubtful = False
+    for other in others.order_by("pk").select_for_update(no_key=True):
+        moved = other.owner_id == miner.owner_id and other.state == GpuState.OFFLINE and other.reason in GONE
+        if moved and other.booking_id is None:
+            announce(move([other.pk], GpuState.RETIRED, reason=MOVED, actor=actor))
+            continue
+        doubtful = True
+        quarantine([other.pk], reason=TWO_CLAIMS, actor=actor)
+    return doubtful
+
+
+def quarantine(gpu_ids: Iterable[UUID], *, reason: str, actor: str) -> list[UUID]:
+    """Take cards off the market until an operator or a benchmark clears them; their bookings are broken.
+
+    Returns which were moved. The caller holds their miners' locks, or moves cards of one miner only.
+    """
+    with atomic(GPURegistry):
+        moved = move(gpu_ids, GpuState.QUARANTINED, reason=reason, actor=actor)
+        break_bookings(moved, "quarantined")
+        announce(moved)
+        tell_miners(GPURegistry.objects.named(moved).values_list("miner_id", flat=True))
+    return moved
+
+
+def confine(card: GPURegistry, *, reason: str, actor: str) -> GPURegistry:
+    """Quarantine one card by an operator's order; StateConflict where it is already, or retired."""
+    with atomic(GPURegistry):
+        lock_miners([card.miner_id])
+        card.refresh_from_db()
+        if not quarantine([card.pk], reason=reason, actor=actor):
+            raise card.conflict(GpuState.QUARANTINED)
+    card.refresh_from_db()
+    return card
+
+
+def release(card: GPURegistry, *, reason: str, actor: str) -> GPURegistry:
+    """Believe this claim: an operator looked, or the card passed a benchmark.
+
+    Raises CardDisputed while another claim to the same UUID stands outside of quarantine, StateConflict when the
+    card is not in quarantine.
+    """
+    try:
+        with atomic(GPURegistry):
+            (miner,) = lock_miners([card.miner_id])
+            card.refresh_from_db()
+            card.advance(GpuState.REGISTERED, actor=actor, reason=reason)
+            GPURegistry.objects.filter(pk=card.pk).update(reason="", booking_id=None, renter_id=None)
+            card.refresh_from_db()
+            send_home([card], miner, actor=actor, reason="released")
+            announce([card.pk])
+            tell_miners([miner.pk])
+    except IntegrityError:
+        raise CardDisputed("Another miner's claim to this UUID stands; quarantine or retire that one first.") from None
+    card.refresh_from_db()
+    return card

@@ -1,0 +1,179 @@
+"""`market quote|book|bookings|show|extend|cancel|end|ready|reclaim`: renting GPU time from the shell."""
+
+from __future__ import annotations
+
+import argparse
+import time
+import uuid
+from typing import Any
+
+from rich.live import Live
+
+from aitbc.core.cli.commands import VerbCommand
+from apps.marketplace.management.tables import bookings as tables
+
+MARKET = "/marketplace/v1/marketplace"
+OVER = {"settled", "insufficient_funds"}
+EVERY_S = 1.0
+QUOTE = """\
+  manage.py market quote OFFER --hours 24
+  manage.py market quote OFFER --gpus 2 --minutes 30 --storage 200 --json"""
+BOOK = """\
+  manage.py market book OFFER --hours 1 --watch
+  manage.py market book OFFER --gpus 2 --hours 8 --at 2026-12-01T08:00:00Z
+  manage.py market book --quote QUOTE"""
+LIST = """\
+  manage.py market bookings
+  manage.py market bookings --role provider --state active,reclaiming"""
+SHOW = """\
+  manage.py market show BOOKING
+  manage.py market show BOOKING --watch      follow it until it is settled"""
+
+
+def add(command: VerbCommand, verbs: Any) -> None:
+    quote = command.verb(verbs, "quote", "keep a price open for a minute", run=make_quote, examples=QUOTE)
+    quote.add_argument("offer_id")
+    terms_of(quote)
+    book = command.verb(verbs, "book", "rent GPUs, now or later", run=make_booking, examples=BOOK)
+    book.add_argument("offer_id", nargs="?", help="unless --quote names one")
+    book.add_argument("--quote", dest="quote_id", help="a quote of yours that is still open")
+    terms_of(book)
+    book.add_argument("--request-key", help="Idempotency-Key: the same key never books twice")
+    book.add_argument("--watch", action="store_true", help="follow it until it is settled")
+    listing = command.verb(verbs, "bookings", "your bookings, newest first", run=list_bookings, examples=LIST)
+    listing.add_argument("--role", choices=("renter", "provider"))
+    listing.add_argument("--state", help="one or several, with commas between")
+    listing.add_argument("--limit", type=int, default=20)
+    listing.add_argument("--cursor")
+    show = command.verb(verbs, "show", "a booking and its timeline", run=show_booking, examples=SHOW)
+    show.add_argument("booking_id")
+    show.add_argument("--watch", action="store_true", help="follow it until it is settled")
+    as_provider(listing, show)
+    add_verbs_of_parties(command, verbs)
+
+
+def add_verbs_of_parties(command: VerbCommand, verbs: Any) -> None:
+    extend = command.verb(verbs, "extend", "more time for a booking", run=extend_booking)
+    span_of(extend)
+    extend.add_argument("--max-rate", help="AIT per hour at most; above it nothing happens")
+    cancel = command.verb(verbs, "cancel", "end a booking, as its renter or its provider", run=act("cancel", "reason"))
+    end = command.verb(verbs, "end", "you need it no longer: pay what was used", run=act("end"))
+    ready = command.verb(verbs, "ready", "your GPUs are ready for the renter", run=act("ready"), scope="miner")
+    reclaim = command.verb(
+        verbs, "reclaim", "you want your GPUs back, with notice", run=act("reclaim", "reason", "at"), scope="miner"
+    )
+    for parser in (extend, cancel, end, ready, reclaim):
+        parser.add_argument("booking_id")
+    for parser in (cancel, reclaim):
+        parser.add_argument("--reason", help="kept with the booking")
+    as_provider(cancel)
+    reclaim.add_argument("--at", help="RFC 3339; else as soon as the offer's notice allows")
+
+
+def as_provider(*parsers: argparse.ArgumentParser) -> None:
+    """These verbs are the renter's unless said otherwise."""
+    for parser in parsers:
+        parser.add_argument(
+            "--as-provider", action="store_const", const="miner", dest="verb_scope",
+            help="with the provider's key (AITBC_MINER_KEY)",
+        )  # fmt: skip
+
+
+def terms_of(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--gpus", type=int, dest="gpu_count", help="how many (all of the offer's)")
+    parser.add_argument("--at", dest="starts_at", help="RFC 3339; else at once")
+    parser.add_argument("--storage", type=int, dest="storage_gb", help="GB")
+    span_of(parser)
+
+
+def span_of(parser: argparse.ArgumentParser) -> None:
+    span = parser.add_mutually_exclusive_group()
+    span.add_argument("--hours", type=float)
+    span.add_argument("--minutes", type=float)
+
+
+def seconds(options: dict[str, Any]) -> int | None:
+    """The time asked for; None when nothing was said of it."""
+    if options.get("hours") is not None:
+        return round(options["hours"] * 3600)
+    return round(options["minutes"] * 60) if options.get("minutes") is not None else None
+
+
+def asked(options: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: options[name] for name in names if options.get(name) is not None}
+
+
+def make_quote(command: VerbCommand, *, offer_id: str, **options: Any) -> None:
+    body = {"offer_id": offer_id, "duration_s": seconds(options) or 3600}
+    body |= asked(options, "gpu_count", "starts_at", "storage_gb")
+    quote = command.call("POST", f"{MARKET}/quotes", json=body)
+    command.show(quote, tables.quote(quote))
+
+
+def make_booking(command: VerbCommand, *, watch: bool, request_key: str | None, **options: Any) -> None:
+    body = asked(options, "quote_id", "offer_id", "gpu_count", "starts_at", "storage_gb")
+    if "quote_id" not in body or seconds(options) is not None:
+        body["duration_s"] = seconds(options) or 3600
+    headers = {"Idempotency-Key": request_key or str(uuid.uuid4())}
+    booking = command.call("POST", f"{MARKET}/bookings", json=body, headers=headers)
+    if watch:
+        follow(command, booking["id"])
+    else:
+        command.show(booking, tables.booking(booking))
+
+
+def list_bookings(command: VerbCommand, **options: Any) -> None:
+    page = command.call("GET", f"{MARKET}/bookings", params=asked(options, "role", "state", "limit", "cursor"))
+    command.show(page, tables.bookings(page))
+    if not command.as_json and not page["items"]:
+        command.console.print("No bookings. Find something with `market search`, then `market book OFFER --hours 1`.")
+
+
+def show_booking(command: VerbCommand, *, booking_id: str, watch: bool, **_: Any) -> None:
+    if watch:
+        follow(command, booking_id)
+        return
+    booking, timeline = both(command, booking_id)
+    command.show({**booking, "events": timeline["items"]}, tables.booking(booking, timeline["items"]))
+
+
+def both(command: VerbCommand, booking_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    path = f"{MARKET}/bookings/{booking_id}"
+    return command.call("GET", path), command.call("GET", f"{path}/events")
+
+
+def follow(command: VerbCommand, booking_id: str) -> None:
+    """Show the booking as it changes, until it is over; as JSON one line per change of state."""
+    booking, timeline = both(command, booking_id)
+    if command.as_json:
+        seen = ""
+        while True:
+            if booking["state"] != seen:
+                seen = booking["state"]
+                command.show(booking)
+            if seen in OVER:
+                return
+            time.sleep(EVERY_S)
+            booking, timeline = both(command, booking_id)
+    with Live(tables.booking(booking, timeline["items"]), console=command.console, refresh_per_second=4) as live:
+        while booking["state"] not in OVER:
+            time.sleep(EVERY_S)
+            booking, timeline = both(command, booking_id)
+            live.update(tables.booking(booking, timeline["items"]))
+
+
+def extend_booking(command: VerbCommand, *, booking_id: str, **options: Any) -> None:
+    body = {"duration_s": seconds(options) or 3600, **asked(options, "max_rate")}
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    extension = command.call("POST", f"{MARKET}/bookings/{booking_id}/extend", json=body, headers=headers)
+    command.show(extension, tables.fields("Extension: the end moves as soon as the money is set aside", extension))
+
+
+def act(verb: str, *names: str) -> Any:
+    """A verb that is one POST and shows the booking."""
+
+    def run(command: VerbCommand, *, booking_id: str, **options: Any) -> None:
+        booking = command.call("POST", f"{MARKET}/bookings/{booking_id}/{verb}", json=asked(options, *names))
+        command.show(booking, tables.booking(booking))
+
+    return run

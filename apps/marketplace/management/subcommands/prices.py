@@ -1,0 +1,119 @@
+"""`market prices|utilisation|liquidity|provider`: the market's figures as tables and small plots."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from rich.table import Table
+
+from aitbc.core.cli.commands import VerbCommand
+
+MARKET = "/marketplace/v1/marketplace"
+LEVELS = "▁▂▃▄▅▆▇█"
+CELL = ("gpu_model", "region", "kind")
+
+
+def add(command: VerbCommand, verbs: Any) -> None:
+    prices = command.verb(
+        verbs, "prices", "what was asked and paid for GPU time", run=show_prices, scope="client",
+        examples='  manage.py market prices "RTX 4090" --interval 1d\n  manage.py market prices --region de --json',
+    )  # fmt: skip
+    use = command.verb(verbs, "utilisation", "which share of the GPU time on offer was in use", run=show_use)
+    depth = command.verb(verbs, "liquidity", "how deep a market is", run=show_liquidity)
+    for parser in (prices, use):
+        parser.add_argument("--interval", choices=("1h", "1d"), default="1h")
+        parser.add_argument("--from", dest="since", help="RFC 3339; else the last day (1h) or 30 days (1d)")
+        parser.add_argument("--to", help="RFC 3339; else now")
+    for parser in (prices, use, depth):
+        parser.add_argument("gpu_model", nargs="?", help="a GPU model; else all of them")
+        parser.add_argument("--region")
+        parser.add_argument("--kind")
+    provider = command.verb(verbs, "provider", "what is known of a provider", run=show_provider)
+    provider.add_argument("provider_id")
+
+
+def show_prices(command: VerbCommand, **asked: Any) -> None:
+    found = command.call("GET", f"{MARKET}/analytics/prices", params=_query(asked))
+    table = Table(title=f"Prices of {found['gpu_model'] or 'all models'}, AIT per GPU and hour", title_justify="left")
+    for name in ("from", "ask p10", "ask p50", "ask p90", "open", "high", "low", "close", "GPU hours"):
+        table.add_column(name, justify="left" if name == "from" else "right")
+    for bucket in found["items"]:
+        asks, trades = bucket["asks"] or {}, bucket["trades"] or {}
+        row = [_shown(asks, name) for name in ("p10", "p50", "p90")]
+        row += [_shown(trades, name) for name in ("open", "high", "low", "close", "volume_gpu_hours")]
+        table.add_row(_time(bucket["at"]), *row)
+    command.show(found, table)
+    if not command.as_json:
+        _say(command, found["items"], plot([_middle(bucket) for bucket in found["items"]]), "median ask or close")
+
+
+def show_use(command: VerbCommand, **asked: Any) -> None:
+    found = command.call("GET", f"{MARKET}/analytics/utilisation", params=_query(asked))
+    table = Table(title="GPU time in use", title_justify="left")
+    for name in ("from", "offered GPU h", "booked GPU h", "in use"):
+        table.add_column(name, justify="left" if name == "from" else "right")
+    for bucket in found["items"]:
+        share = bucket.get("utilisation")
+        used = "suppressed" if bucket["suppressed"] else "–" if share is None else f"{share:.1%}"
+        hours = [f"{bucket[name]:,.2f}" if name in bucket else "" for name in ("offered_gpu_hours", "booked_gpu_hours")]
+        table.add_row(_time(bucket["at"]), *hours, used)
+    command.show(found, table)
+    if not command.as_json:
+        _say(command, found["items"], plot([bucket.get("utilisation") for bucket in found["items"]]), "share in use")
+
+
+def show_liquidity(command: VerbCommand, **asked: Any) -> None:
+    found = command.call("GET", f"{MARKET}/analytics/liquidity", params=_query(asked))
+    table = Table(title="Depth of the market", title_justify="left", show_header=False)
+    for name, value in found.items():
+        table.add_row(name.replace("_", " "), "–" if value is None else str(value))
+    command.show(found, table)
+
+
+def show_provider(command: VerbCommand, *, provider_id: str, **_: Any) -> None:
+    profile = command.call("GET", f"{MARKET}/providers/{provider_id}/profile")
+    standing = command.call("GET", f"{MARKET}/providers/{provider_id}/reputation")
+    table = Table(title=f"Provider {provider_id}", title_justify="left", show_header=False)
+    for name, value in {**profile, "reputation": f"{standing['reputation']} of 100"}.items():
+        table.add_row(name.replace("_", " "), ", ".join(value) if isinstance(value, list) else str(value))
+    for name, formula in standing["formula"].items():
+        table.add_row(f"[dim]{name} is[/]", f"[dim]{formula}[/]")
+    command.show({"profile": profile, "reputation": standing}, table)
+
+
+def plot(values: list[float | None]) -> str:
+    """A line of blocks, one a value; a gap where there is none."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return ""
+    low, span = min(known), (max(known) - min(known)) or 1.0
+    return "".join(" " if v is None else LEVELS[round((v - low) / span * (len(LEVELS) - 1))] for v in values)
+
+
+def _say(command: VerbCommand, items: list[Any], line: str, what: str) -> None:
+    if not items:
+        command.console.print("Nothing was offered or traded in this span; try a longer one (--from) or another model.")
+    elif line.strip():
+        command.console.print(f"{line}  {what}")
+
+
+def _middle(bucket: dict[str, Any]) -> float | None:
+    found = (bucket["asks"] or {}).get("p50") or (bucket["trades"] or {}).get("close")
+    return float(found) if found is not None else None
+
+
+def _query(asked: dict[str, Any]) -> dict[str, Any]:
+    named = {"from": asked.get("since"), **{name: asked.get(name) for name in (*CELL, "interval", "to")}}
+    return {name: value for name, value in named.items() if value}
+
+
+def _shown(figures: dict[str, Any], name: str) -> str:
+    if figures.get("suppressed"):
+        return "[dim]< 3[/]"
+    value = figures.get(name)
+    return "" if value is None else f"{float(value):,.4f}"
+
+
+def _time(text: str) -> str:
+    return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M %Z")

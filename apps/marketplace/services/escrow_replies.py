@@ -1,0 +1,69 @@
+"""What trading answers: the money is set aside, or is not; it is divided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from aitbc.core.db import atomic
+from aitbc.core.messaging import emit
+from aitbc.core.money import format_amount
+from aitbc.core.states import advance_many
+from apps.marketplace import clock
+from apps.marketplace.models import GPUBooking
+from apps.marketplace.services import event_builders, provisioning, slots
+from apps.marketplace.states import BROKEN, BookingState
+
+if TYPE_CHECKING:
+    from apps.trading.events import EscrowClosed, EscrowHeld, EscrowRefused
+
+ACTOR = "system:trading"
+
+
+def reserve(events: Sequence[EscrowHeld]) -> None:
+    """The money is there: reserved, and started at once where its time has come."""
+    now = clock.now()
+    with atomic(GPUBooking):
+        rows = waiting(UUID(event.booking_id) for event in events)
+        ids = [booking.pk for booking in rows]
+        advance_many(GPUBooking, ids, BookingState.RESERVED, actor=ACTOR, reason="the money is set aside")
+        for booking in rows:
+            booking.state, booking.version = BookingState.RESERVED, booking.version + 1
+        emit(*(event_builders.reserved(booking) for booking in rows), by="marketplace")
+        provisioning.start([b for b in rows if b.starts_at <= now < b.ends_at], now=now)
+
+
+def refuse(events: Sequence[EscrowRefused]) -> None:
+    """Somebody cannot pay: the slots are free again, nothing was moved."""
+    now, told = clock.now(), {UUID(event.booking_id): event for event in events}
+    with atomic(GPUBooking):
+        for booking in waiting(told):
+            event = told[booking.pk]
+            who = "the renter" if event.party == "renter" else "the provider, for its bond,"
+            booking.advance(
+                BookingState.INSUFFICIENT_FUNDS, actor=ACTOR, ended_at=now, outcome=BookingState.INSUFFICIENT_FUNDS,
+                reason=f"{who} has {format_amount(event.available)} of {format_amount(event.needed)} AIT",
+            )  # fmt: skip
+            slots.give_back([(booking.pk, now)])
+
+
+def waiting(ids: object) -> list[GPUBooking]:
+    """Those of these bookings that wait for their money, locked."""
+    rows = GPUBooking.objects.filter(pk__in=list(ids)).locked()  # type: ignore[call-overload]
+    return [booking for booking in rows if booking.state == BookingState.REQUESTED]
+
+
+def settle(events: Sequence[EscrowClosed]) -> None:
+    """The money is divided: note how. Facts seen before, or of a booking that is not over, change nothing."""
+    told = {UUID(event.booking_id): event for event in events}
+    over = (BookingState.ENDED, *BROKEN)
+    with atomic(GPUBooking):
+        rows = [b for b in GPUBooking.objects.filter(pk__in=list(told)).locked() if b.state in over]
+        for booking in rows:
+            event = told[booking.pk]
+            booking.paid, booking.fee, booking.refunded = event.paid, event.fee, event.refunded
+            booking.compensation = event.compensation
+        GPUBooking.objects.bulk_update(rows, ["paid", "fee", "refunded", "compensation"])
+        ids = [booking.pk for booking in rows]
+        advance_many(GPUBooking, ids, BookingState.SETTLED, actor=ACTOR, reason="the money is divided")

@@ -1,0 +1,61 @@
+"""What the marketplace tells of bookings; made from the row, so that a lost fact can be told again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.marketplace.events import (
+    BookingClosed,
+    BookingExtensionRequested,
+    BookingMetered,
+    BookingRequested,
+    BookingReserved,
+    BookingStarted,
+)
+from apps.marketplace.models import BookingExtension, GPUBooking
+
+
+def requested(booking: GPUBooking, *, bond_from: str = "") -> BookingRequested:
+    return BookingRequested(
+        booking_id=str(booking.pk), renter_id=str(booking.renter_id), provider_id=str(booking.provider_id),
+        amount=booking.escrow, bond=booking.bond, fee_bp=booking.fee_bp, bond_from=bond_from,
+    )  # fmt: skip
+
+
+def extension_requested(extension: BookingExtension) -> BookingExtensionRequested:
+    return BookingExtensionRequested(
+        booking_id=str(extension.booking_id), extension_id=str(extension.pk),
+        renter_id=str(extension.booking.renter_id), amount=extension.amount,
+    )  # fmt: skip
+
+
+def reserved(booking: GPUBooking) -> BookingReserved:
+    return BookingReserved(
+        **_named(booking), starts_at=booking.starts_at.isoformat(), ends_at=booking.ends_at.isoformat()
+    )
+
+
+def started(booking: GPUBooking) -> BookingStarted:
+    assert booking.activated_at is not None
+    return BookingStarted(**_named(booking), at=booking.activated_at.isoformat())
+
+
+def metered(booking: GPUBooking, *, amount: int, until: str) -> BookingMetered:
+    return BookingMetered(booking_id=str(booking.pk), seq=booking.slices, amount=amount, owed=booking.owed, until=until)
+
+
+def closed(booking: GPUBooking) -> BookingClosed:
+    assert booking.ended_at is not None
+    return BookingClosed(
+        **_named(booking), outcome=booking.outcome, slices=booking.slices, owed=booking.owed,
+        compensation=booking.compensation, at=booking.ended_at.isoformat(),
+    )  # fmt: skip
+
+
+def _named(booking: GPUBooking) -> dict[str, Any]:
+    """Who and what; an offer that no registered card backs has neither miner nor cards."""
+    cards = booking.slot_slices.values_list("slot", flat=True) if booking.miner_id else ()
+    return {
+        "booking_id": str(booking.pk), "renter_id": str(booking.renter_id), "provider_id": str(booking.provider_id),
+        "miner_id": str(booking.miner_id or ""), "gpu_ids": sorted(str(card) for card in cards),
+    }  # fmt: skip

@@ -1,0 +1,3 @@
+from apps.openclaw.models.messages import Inbox, Outbox
+
+__all__ = ["Outbox", "Inbox"]

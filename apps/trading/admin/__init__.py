@@ -1,0 +1,1 @@
+from apps.trading.admin import escrows, ledger, log  # noqa: F401

@@ -1,0 +1,107 @@
+"""Large inputs and results: durable, owned, collected by reference."""
+
+import hashlib
+from datetime import timedelta
+
+import orjson
+import pytest
+from django.utils import timezone
+
+from aitbc.core import blobs
+from apps.ai.models import Artifact
+from apps.ai.services import artifacts, operator_actions
+from tests.ai.factories import row, running, submit, tell
+
+
+def upload(api, body=b"hello", status=201):
+    answer = api.request("POST", "/ai/artifacts", body, content_type="application/octet-stream")
+    assert answer.status_code == status, answer.content
+    return answer.json()
+
+
+def test_an_upload_comes_back_byte_for_byte(client_api):
+    body = bytes(range(256)) * 1000
+
+    stored = upload(client_api, body)
+
+    assert stored["sha256"] == hashlib.sha256(body).hexdigest()
+    answer = client_api.get(stored["url"])
+    assert b"".join(answer.streaming_content) == body
+    assert answer["Content-Disposition"].startswith("attachment")
+    assert (answer["Content-Type"], int(answer["Content-Length"])) == ("application/octet-stream", len(body))
+
+
+def test_the_same_bytes_are_the_same_artifact(client_api):
+    assert upload(client_api)["created_at"] == upload(client_api)["created_at"]
+    assert Artifact.objects.count() == 1
+
+
+def test_an_artifact_is_its_owners_alone(client_api, other_client_api, operator_api):
+    stored = upload(client_api)
+
+    assert other_client_api.get(stored["url"]).status_code == 404
+    assert other_client_api.json("GET", "/ai/artifacts")["items"] == []
+    assert operator_api.get(stored["url"]).status_code == 403
+    upload(other_client_api)
+    assert b"".join(other_client_api.get(stored["url"]).streaming_content) == b"hello"
+
+
+def test_too_large_an_upload_is_refused(client_api, monkeypatch):
+    monkeypatch.setattr(artifacts, "UPLOAD_LIMIT", 1000)
+
+    upload(client_api, b"x" * 1001, status=413)
+
+    assert not Artifact.objects.exists()
+
+
+def test_an_artifact_in_use_stays(client_api):
+    stored = upload(client_api)
+    submit(client_api, input_sha256=stored["sha256"])
+
+    assert client_api.delete(stored["url"]).status_code == 409
+
+
+def test_an_artifact_nobody_uses_can_be_given_up(client_api):
+    stored = upload(client_api)
+
+    assert client_api.delete(stored["url"]).status_code == 204
+    assert client_api.get(stored["url"]).status_code == 404
+
+
+def test_a_large_result_is_an_artifact_of_the_jobs_owner(client_api, other_client_api, miner):
+    result = {"text": "y" * 100_000}
+    body = orjson.dumps(result)
+    stored = blobs.put([body], limit=1 << 20)
+    job = running(client_api, miner)
+
+    tell(miner.completes(job, None, result_sha256=stored.sha256, result_size=stored.size))
+
+    answer = client_api.json("GET", f"/ai/jobs/{job['id']}/result", status=200)
+    assert answer["result"] == result
+    assert answer["artifact"]["sha256"] == stored.sha256
+    assert b"".join(client_api.get(answer["artifact"]["url"]).streaming_content) == body
+    assert other_client_api.get(answer["artifact"]["url"]).status_code == 404
+
+
+@pytest.mark.parametrize("result", [None, "", 0, [], {"deep": [1, {"x": None}]}, "текст", 1.25])
+def test_any_json_comes_back_as_it_was(client_api, miner, result):
+    job = running(client_api, miner)
+
+    tell(miner.completes(job, result))
+
+    assert client_api.json("GET", f"/ai/jobs/{job['id']}/result")["result"] == result
+
+
+def test_what_no_job_needs_is_collected_after_its_time(client_api):
+    used, unused = upload(client_api, b"used"), upload(client_api, b"unused")
+    job = submit(client_api, input_sha256=used["sha256"])
+    Artifact.objects.update(touched_at=timezone.now() - artifacts.RETENTION - timedelta(hours=1))
+
+    artifacts.forget_unneeded()
+    assert list(Artifact.objects.values_list("sha256", flat=True)) == [used["sha256"]]
+    assert blobs.collect(grace=timedelta(seconds=-5)) == 1
+    assert not blobs.exists(unused["sha256"])
+
+    operator_actions.delete(job=row(job), actor="operator:test", reason="test")
+    assert Artifact.objects.get().refs == 0
+    assert blobs.exists(used["sha256"])

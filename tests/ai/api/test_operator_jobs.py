@@ -1,0 +1,119 @@
+"""What operators may do: see everything but payloads, prioritize, delete softly; every act with its reason."""
+
+import pytest
+from django.urls import reverse
+
+from aitbc.accounts.models import User
+from apps.ai.models import OperatorAct
+from apps.gpu.models import Work
+from tests.ai.factories import moves, queued, row, running, state, tell
+
+
+def test_operators_list_everybodys_jobs_without_payloads(operator_api, client_api, other_client_api):
+    mine, other = queued(client_api), queued(other_client_api)
+
+    page = operator_api.json("GET", "/ai/admin/jobs?limit=10", status=200)
+
+    assert {job["id"] for job in page["jobs"]} == {mine["id"], other["id"]}
+    details = operator_api.json("GET", f"/ai/admin/jobs/{mine['id']}", status=200)
+    assert "payload" not in details
+    assert details["client_id"] == str(client_api.owner_id)
+    assert details["requirement"]["task_type"] == "echo"
+
+
+def test_a_waiting_job_is_moved_in_gpus_queue_with_a_reason(operator_api, client_api, drain):
+    job = queued(client_api)
+
+    answer = operator_api.json("POST", f"/ai/admin/jobs/{job['id']}/prioritize", {"reason": "a demo"}, status=200)
+    drain()
+
+    assert answer["priority"] == 100
+    assert Work.objects.get(job_id=job["id"]).priority == 100
+    act = OperatorAct.objects.get()
+    assert (act.act, act.reason, act.detail) == ("prioritize", "a demo", {"from": 0, "to": 100})
+    assert act.actor == f"operator:{operator_api.prefix}"
+
+
+def test_prioritizing_needs_a_reason_and_a_waiting_job(operator_api, client_api, miner):
+    job = running(client_api, miner)
+
+    assert operator_api.post(f"/ai/admin/jobs/{job['id']}/prioritize", {}).status_code == 400
+    problem = operator_api.json("POST", f"/ai/admin/jobs/{job['id']}/prioritize", {"reason": "late"}, status=409)
+    assert problem["state"] == "running"
+
+
+def test_deleting_an_unfinished_job_refunds_all_and_hides_it(operator_api, client_api, miner, drain):
+    job = running(client_api, miner, payment_amount="1")
+
+    operator_api.json("DELETE", f"/ai/admin/jobs/{job['id']}", status=200)
+    operator_api.json("DELETE", f"/ai/admin/jobs/{job['id']}", status=200)
+    drain()
+
+    assert client_api.get(f"/ai/jobs/{job['id']}").status_code == 404
+    assert client_api.json("GET", "/ai/jobs")["jobs"] == []
+    now = row(job)
+    assert (now.outcome, now.payment_status, now.refunded) == ("deleted_by_operator", "refunded", 1_000_000)
+    details = operator_api.json("GET", f"/ai/admin/jobs/{job['id']}")
+    assert details["deleted_at"]
+    assert [act["act"] for act in details["acts"]] == ["delete"]
+
+
+def test_deleting_a_finished_job_keeps_its_history(operator_api, client_api, miner):
+    job = running(client_api, miner)
+    tell(miner.completes(job, 1))
+    before = moves(job)
+
+    operator_api.json("DELETE", f"/ai/admin/jobs/{job['id']}", status=200)
+
+    assert moves(job) == before
+    assert client_api.get(f"/ai/jobs/{job['id']}/result").status_code == 404
+
+
+@pytest.mark.parametrize("method_path", [("GET", ""), ("DELETE", ""), ("POST", "/prioritize")])
+def test_clients_have_no_business_here(client_api, method_path):
+    job = queued(client_api)
+    method, path = method_path
+
+    assert client_api.request(method, f"/ai/admin/jobs/{job['id']}{path}", {"reason": "x"}).status_code == 403
+    assert state(client_api, job) == "queued"
+
+
+@pytest.fixture
+def staff(client):
+    client.force_login(User.objects.create_superuser("root", "root@example.org", "a long password"))
+    return client
+
+
+def test_the_admin_shows_jobs_and_acts_through_services(staff, client_api, miner):
+    job = running(client_api, miner, payload={"secret": "of the client"})
+    listing = reverse("admin:ai_aijob_changelist")
+
+    assert job["id"] in staff.get(listing).content.decode()
+    assert job["id"] in staff.get(f"{listing}?q={job['id']}").content.decode()
+    shown = staff.get(reverse("admin:ai_aijob_change", args=[job["id"]])).content.decode()
+    assert "of the client" not in shown
+
+    chosen = {"action": "cancel_and_hide", "_selected_action": [job["id"]]}
+    assert "Reason" in staff.post(listing, chosen).content.decode()
+    assert row(job).state == "running"
+    staff.post(listing, {**chosen, "apply": "1", "reason": "asked by its owner"})
+    assert row(job).state == "cancelled"
+    act = OperatorAct.objects.get()
+    assert (act.actor, act.reason) == ("operator:root", "asked by its owner")
+
+
+def test_the_admin_shows_money_in_ait_and_times_with_their_zone(staff, client_api):
+    job = queued(client_api, payment_amount="0.5")
+
+    page = staff.get(reverse("admin:ai_aijob_change", args=[job["id"]])).content.decode()
+    assert "0.500000" in page and "500000<" not in page.replace("0.500000<", "")
+    assert "ayment amount (AIT)" in page
+    assert " UTC" in page
+
+
+@pytest.mark.parametrize("name", ["jobevent", "aijobresult", "deadletter", "artifact"])
+def test_every_table_of_the_admin_opens(staff, client_api, miner, name):
+    job = running(client_api, miner, max_attempts=1)
+    tell(miner.completes(job, 1))
+
+    assert staff.get(reverse(f"admin:ai_{name}_changelist")).status_code == 200

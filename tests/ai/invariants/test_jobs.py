@@ -1,0 +1,166 @@
+"""Each invariant is silent when all is well, and speaks when it is broken on purpose."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError
+from django.utils import timezone
+
+from aitbc.core import blobs
+from aitbc.core.db import atomic, cursor
+from aitbc.core.ids import uuid7
+from apps.ai.invariants import jobs
+from apps.ai.models import AIJob, AIJobResult, Artifact, DeadLetter, IdempotencyRecord, JobEvent
+from tests.ai.factories import queued, row, running, submit, tell
+
+CHECKS = [
+    jobs.every_accepted_job_exists, jobs.every_job_ends_once_and_in_time, jobs.history_explains_every_state,
+    jobs.results_are_readable, jobs.one_result_per_success, jobs.attempts_are_bounded, jobs.one_key_one_job,
+]  # fmt: skip
+
+
+@pytest.fixture
+def life(client_api, miner):
+    """Jobs that have seen all kinds of ends."""
+    done, dead = running(client_api, miner, payment_amount="1"), running(client_api, miner, max_attempts=1)
+    tell(miner.completes(done, {"n": 1}), miner.fails(dead, "ENGINE_ERROR"))
+    client_api.post("/ai/jobs", {"task_type": "echo"}, idempotency_key="k")
+    cancelled = queued(client_api)
+    client_api.post(f"/ai/jobs/{cancelled['id']}/cancel")
+    return {"done": done, "dead": dead, "cancelled": cancelled, "waiting": queued(client_api)}
+
+
+def unguarded(statement, *values):
+    """Damage that only somebody with the database's own keys could do: the guards are put aside."""
+    with cursor(AIJob) as sql:
+        sql.execute("SET LOCAL session_replication_role = replica")
+        sql.execute(statement, values)
+        sql.execute("SET LOCAL session_replication_role = origin")
+
+
+def says(check, word):
+    violations = list(check())
+    assert any(word in line for line in violations), violations
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_all_is_well_after_an_ordinary_day(life, check):
+    assert list(check()) == []
+
+
+def test_i1_sees_a_promised_job_that_is_gone(life):
+    record = IdempotencyRecord.objects.get()
+    record.body = record.body.replace(life_id(record), "01000000-0000-7000-8000-000000000000")
+    record.save()
+
+    says(jobs.every_accepted_job_exists, "does not exist")
+
+
+def life_id(record):
+    return json.loads(record.body)["id"]
+
+
+def test_i1_sees_an_input_that_is_gone(client_api):
+    job = submit(client_api, payload={"text": "x" * 70_000})
+    blobs.delete(row(job).input_sha256)
+
+    says(jobs.every_accepted_job_exists, "not in the store")
+
+
+def test_i2_sees_a_second_end(life):
+    job = row(life["cancelled"])
+    JobEvent.objects.create(
+        subject_id=job.pk, seq=job.version + 1, from_state="cancelled", to_state="settled", actor="nobody"
+    )
+
+    says(jobs.every_job_ends_once_and_in_time, "ended 2 times")
+    says(jobs.every_job_ends_once_and_in_time, "left a final state")
+
+
+def test_i2_sees_a_job_forgotten_after_its_time(life):
+    AIJob.objects.filter(pk=life["waiting"]["id"]).update(expires_at=timezone.now() - timedelta(hours=1))
+
+    says(jobs.every_job_ends_once_and_in_time, "still queued")
+
+
+def test_i3_sees_a_state_without_history(life):
+    AIJob.objects.filter(pk=life["waiting"]["id"]).update(state="running")
+
+    says(jobs.history_explains_every_state, "says queued")
+
+
+def test_i3_sees_a_move_that_is_not_in_the_table(life):
+    job = row(life["waiting"])
+    JobEvent.objects.create(subject_id=job.pk, seq=1, from_state="queued", to_state="settled", actor="nobody")
+
+    says(jobs.history_explains_every_state, "not allowed")
+
+
+def test_i3_sees_a_missing_move(life):
+    unguarded("DELETE FROM ai_job_event WHERE subject_id = %s AND to_state = 'running'", life["done"]["id"])
+
+    says(jobs.history_explains_every_state, "does not start where the one before ended")
+    says(jobs.history_explains_every_state, "moves says settled")
+
+
+def test_i6_sees_a_damaged_result(client_api, miner, blob_folder):
+    stored = blobs.put([b'"' + b"z" * 70_000 + b'"'], limit=1 << 20)
+    job = running(client_api, miner)
+    tell(miner.completes(job, None, result_sha256=stored.sha256, result_size=stored.size))
+    assert list(jobs.results_are_readable()) == []
+
+    (blob_folder / stored.sha256[:2] / stored.sha256).write_bytes(b"forged")
+
+    says(jobs.results_are_readable, "missing or damaged")
+
+
+def test_i6_sees_a_small_result_that_was_changed(life):
+    unguarded("""UPDATE ai_job_result SET result = '{"n": 2}' WHERE job_id = %s""", life["done"]["id"])
+
+    says(jobs.results_are_readable, "not the one that was accepted")
+
+
+def test_i11_sees_one_job_under_two_keys(life):
+    record = IdempotencyRecord.objects.get()
+    record.pk, record.key = uuid7(), "k2"
+    record.save(force_insert=True)
+
+    says(jobs.one_key_one_job, "2 keys")
+
+
+def test_i11_sees_the_job_of_another_owner(life):
+    IdempotencyRecord.objects.update(owner_id=uuid7())
+
+    says(jobs.one_key_one_job, "somebody else")
+
+
+def test_i7_sees_a_success_without_result(life):
+    unguarded("DELETE FROM ai_job_result WHERE job_id = %s", life["done"]["id"])
+
+    says(jobs.one_result_per_success, "settled")
+
+
+def test_i7_sees_a_result_of_another_attempt(life):
+    unguarded("UPDATE ai_job_result SET attempt = 9 WHERE job_id = %s", life["done"]["id"])
+
+    says(jobs.one_result_per_success, "attempt 9")
+
+
+def test_i9_sees_a_death_without_a_letter(life):
+    unguarded("DELETE FROM ai_dead_letter WHERE job_id = %s", life["dead"]["id"])
+
+    says(jobs.attempts_are_bounded, "do not match")
+
+
+def test_i9_cannot_be_broken_by_counting_too_far(life):
+    with pytest.raises(IntegrityError), atomic(AIJob):
+        AIJob.objects.filter(pk=life["waiting"]["id"]).update(attempt=9)
+
+
+@pytest.mark.parametrize("model", [JobEvent, AIJobResult, DeadLetter])
+def test_history_cannot_be_rewritten(life, model):
+    with pytest.raises(IntegrityError), atomic(AIJob):
+        model._base_manager.all()._raw_delete("ai")
+    assert model._base_manager.exists()
+    assert not Artifact.objects.filter(refs__lt=0).exists()

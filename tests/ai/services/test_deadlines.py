@@ -1,0 +1,88 @@
+"""Five deadlines, five outcome codes; ai keeps two of them, gpu's three arrive as lost leases."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from apps.ai import tasks
+from apps.ai.services import deadlines
+from apps.ai.states import JANITORS, JOB_TRANSITIONS
+from tests.ai.factories import fund, queued, row, running, state, submit, tell
+
+
+def later(**span):
+    return timezone.now() + timedelta(**span)
+
+
+def test_a_job_nobody_takes_expires_from_the_queue(client_api, drain):
+    job = queued(client_api, payment_amount="1", queue_seconds=30, ttl_seconds=600)
+
+    assert deadlines.expire_overdue(now=later(seconds=20)) == 0
+    assert deadlines.expire_overdue(now=later(seconds=31)) == 1
+    drain()
+
+    view = client_api.json("GET", f"/ai/jobs/{job['id']}")
+    assert (view["state"], view["outcome"], view["refunded"]) == ("expired", "queue_timeout", "1.000000")
+
+
+@pytest.mark.parametrize("code", ["start_timeout", "heartbeat_timeout", "execution_timeout"])
+def test_gpus_three_deadlines_keep_their_codes(client_api, miner, code):
+    job = running(client_api, miner, max_attempts=1)
+
+    tell(miner.loses(job, code))
+
+    view = client_api.json("GET", f"/ai/jobs/{job['id']}")
+    assert (view["state"], view["outcome"]) == ("dead", code)
+
+
+def test_a_job_tried_in_vain_times_out_as_a_whole(client_api, miner):
+    job = running(client_api, miner, ttl_seconds=100)
+    tell(miner.loses(job, "miner_gone"))
+
+    assert deadlines.expire_overdue(now=later(seconds=101)) == 1
+
+    assert row(job).outcome == "total_timeout"
+
+
+def test_a_job_whose_money_is_never_held_times_out_as_a_whole(client_api):
+    fund(client_api)
+    job = submit(client_api, payment_amount="1", ttl_seconds=10)
+
+    deadlines.expire_overdue(now=later(seconds=11))
+
+    assert (row(job).state, row(job).outcome) == ("expired", "total_timeout")
+
+
+def test_a_running_job_is_not_expired_while_gpus_news_may_be_under_way(client_api, miner):
+    """gpu knows no live lease: a result it accepted in time may be on its way, and must not be lost."""
+    job = running(client_api, miner, ttl_seconds=10)
+
+    assert deadlines.expire_overdue(now=later(seconds=60)) == 0
+    tell(miner.completes(job, "in time, delivered late"))
+
+    assert state(client_api, job) == "settled"
+
+
+def test_news_that_never_comes_does_not_keep_a_job_for_ever(client_api, miner):
+    job = running(client_api, miner, ttl_seconds=10)
+
+    assert deadlines.expire_overdue(now=later(minutes=6)) == 1
+
+    assert row(job).outcome == "total_timeout"
+
+
+def test_the_sweep_ends_many_and_is_quiet_the_second_time(client_api):
+    jobs = [submit(client_api, queue_seconds=1) for _ in range(7)]
+
+    assert deadlines.expire_overdue(now=later(seconds=5), limit=5) == 5
+    assert deadlines.expire_overdue(now=later(seconds=5), limit=5) == 2
+    assert deadlines.expire_overdue(now=later(seconds=5)) == 0
+    assert {row(job).outcome for job in jobs} == {"queue_timeout"}
+    assert tasks.expire_overdue() == 0
+
+
+def test_every_unfinished_state_has_its_janitor():
+    assert set(JANITORS) == {name for name, targets in JOB_TRANSITIONS.items() if targets}
+    for task in JANITORS.values():
+        assert callable(getattr(tasks, task.rsplit(".", 1)[1]))

@@ -1,0 +1,68 @@
+"""I30, broken on purpose; and what the command says and returns."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from aitbc.core import invariants
+from aitbc.core.ids import uuid7
+from aitbc.core.messaging.models import ATTEMPTS, NEVER
+from apps.marketplace.models import Outbox
+
+
+def undelivered(**fields: object) -> Outbox:
+    common = {"message_id": uuid7(), "consumer": "governance", "name": "marketplace.test.v1", "key": "k", "payload": {}}
+    return Outbox.objects.create(**(common | fields))
+
+
+def reported() -> list[str]:
+    return [line for one, lines in invariants.run(["I30"]).items() if one.db == "default" for line in lines]
+
+
+def test_i30_sees_a_message_that_waits_too_long():
+    undelivered(created_at=timezone.now())
+    assert reported() == []
+
+    row = undelivered(created_at="2020-01-01T00:00:00Z", attempts=2, last_error="nobody there")
+
+    assert len(reported()) == 1
+    assert f"marketplace outbox {row.pk}" in reported()[0] and "nobody there" in reported()[0]
+
+
+def test_i30_lets_a_dead_letter_lie_but_not_one_that_was_never_tried():
+    undelivered(created_at="2020-01-01T00:00:00Z", attempts=ATTEMPTS, due_at=NEVER, last_error="no")
+    assert reported() == []
+
+    undelivered(created_at="2020-01-01T00:00:00Z", due_at=NEVER, key="lost")
+
+    assert len(reported()) == 1 and " lost " in reported()[0]
+
+
+def test_what_waits_behind_a_dead_letter_is_not_lost():
+    undelivered(created_at="2020-01-01T00:00:00Z", attempts=ATTEMPTS, due_at=NEVER, last_error="no")
+    undelivered(created_at="2020-01-01T00:00:00Z", due_at=NEVER)
+
+    assert reported() == []
+
+
+def test_the_command_names_each_violation_and_fails():
+    undelivered(created_at="2020-01-01T00:00:00Z")
+    out = StringIO()
+
+    with pytest.raises(SystemExit) as ended:
+        call_command("audit", "--only", "I30", "--json", stdout=out)
+
+    assert ended.value.code == 1
+    (lines,) = json.loads(out.getvalue()).values()
+    assert "marketplace" in lines[0]
+
+
+def test_the_command_is_content_with_an_empty_exchange(capsys):
+    call_command("audit")
+
+    assert "0 violations" in capsys.readouterr().out
