@@ -114,7 +114,7 @@ def queued(task: str, count: int, seconds: float = 120) -> None:
 def delivered(seconds: float = 120) -> None:
     """Until the relay has nothing left to do beside what is measured next."""
     deadline = time.monotonic() + seconds
-    while any((found := metrics.outbox_figures(label)) and found[0] for label in LABELS):
+    while any((found := metrics.outbox_status(label)) and found.waiting for label in LABELS):
         if time.monotonic() > deadline:
             raise RuntimeError("the relay did not deliver everything in time")
         time.sleep(0.1)

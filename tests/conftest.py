@@ -60,9 +60,11 @@ def _stays_on_this_machine() -> Iterator[None]:
 def _fresh_process_caches() -> Iterator[None]:
     """What a process remembers between requests must not leak from one test to the next."""
     from aitbc.accounts.services import keys
+    from aitbc.core import metrics
     from apps.gpu.services import memory
 
     keys.forget()
+    metrics.forget()
     memory.forget()
     yield
 

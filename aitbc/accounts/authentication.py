@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 from urllib.parse import unquote_plus
+from uuid import UUID
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -20,17 +21,26 @@ NAMES = frozenset({"api_key", "apikey", "api-key", "x-api-key", "x_api_key", "ac
 class KeyAuthentication(BaseAuthentication):
     """`Authorization: Bearer <key>` or `X-Api-Key: <key>`; never a query parameter."""
 
-    def authenticate(self, request: Request) -> tuple[Actor, None] | None:
+    def authenticate_header(self, request: Request) -> str:
+        """Return WWW-Authenticate of a 401 (RFC 9110 §11.6.1)."""
+        return 'Bearer realm="aitbc"'
+
+    def authenticate(self, request: Request) -> tuple[Actor, UUID] | None:
+        """Return the actor and the key's id (`request.auth`), or None without a key.
+
+        Raises KeyInvalid, KeyInQuery, RateLimited.
+        """
         text = presented(request.META)
         refuse_key_in_query(request.META.get("QUERY_STRING", ""), text)
         if text is None:
             return None
         try:
-            return keys.verify(text), None
+            actor = keys.verify(text)
         except KeyInvalid:
             if not throttling.spend(f"badkey:{request.META.get('REMOTE_ADDR', '')}", throttling.BAD_KEYS).allowed:
                 raise RateLimited("Too many requests with keys that are not valid.") from None
             raise
+        return actor, actor.key_id
 
 
 def presented(headers: dict[str, Any]) -> str | None:

@@ -1,4 +1,4 @@
-"""Is it alive, is it ready: two questions that load balancers, supervisors and people ask."""
+"""Liveness and readiness, for load balancers, supervisors and people."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class ReadySerializer(serializers.Serializer[Any]):
 
     status = serializers.ChoiceField(choices=["ready", "late"])
     service = serializers.CharField()
-    outbox_waiting = serializers.IntegerField()
-    outbox_dead = serializers.IntegerField()
+    outbox_waiting = serializers.IntegerField(help_text="Counted up to 10,000 for each consumer.")
+    outbox_dead = serializers.IntegerField(help_text="Counted up to 10,000 for each consumer.")
     outbox_overdue_seconds = serializers.FloatField()
 
 
@@ -77,17 +77,16 @@ class HealthViewSet(DomainViewSet):
 
     @extend_schema(responses=ReadySerializer)
     def ready(self, request: Request) -> Response:
-        figures = metrics.outbox_figures(self.label)
-        if figures is None:
+        outbox = metrics.outbox_status(self.label)
+        if outbox is None:
             raise NotReady()
-        waiting, dead, overdue = figures
         return self.answer(
             {
-                "status": "late" if overdue > LATE_SECONDS else "ready",
+                "status": "late" if outbox.overdue_seconds > LATE_SECONDS else "ready",
                 "service": f"{self.label}-service",
-                "outbox_waiting": waiting,
-                "outbox_dead": dead,
-                "outbox_overdue_seconds": round(overdue, 3),
+                "outbox_waiting": outbox.waiting,
+                "outbox_dead": outbox.dead,
+                "outbox_overdue_seconds": round(outbox.overdue_seconds, 3),
             }
         )
 
@@ -105,5 +104,5 @@ def described(domain: Domain) -> dict[str, Any]:
         "prefix": f"/{domain.prefix}",
         "url": f"{settings.PUBLIC_URL.rstrip('/')}/{domain.prefix}",
         "port": domain.port,
-        "health": "unavailable" if metrics.outbox_figures(domain.label) is None else "healthy",
+        "health": "unavailable" if metrics.outbox_status(domain.label) is None else "healthy",
     }

@@ -1,9 +1,12 @@
-"""What Prometheus reads: requests by route, and the state of each domain's outbox at the moment of asking."""
+"""What Prometheus reads: requests by route, and the state of each domain's outbox."""
 
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
@@ -22,13 +25,21 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY, Collector
 
 from aitbc.core.postgres.breaker import breaker
-from aitbc.domains import served
+from aitbc.domains import LABELS, served
 
 BUCKETS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30)
+# So many rows per consumer are counted at most: the state is public, and must not cost seconds when millions wait.
+COUNTED = 10_000
+OUTBOX_SECONDS = 1.0
 OUTBOX = """
-SELECT count(*) FILTER (WHERE due_at < '9999-01-01'), count(*) FILTER (WHERE due_at >= '9999-01-01' AND attempts > 0),
-       coalesce(extract(epoch FROM clock_timestamp() - min(due_at) FILTER (WHERE due_at < clock_timestamp())), 0)
-FROM "{label}_outbox" WHERE consumer NOT LIKE '%!dropped'
+SELECT sum(waiting), sum(dead), coalesce(max(overdue), 0)
+FROM unnest(%(consumers)s::text[]) AS c(consumer), LATERAL (SELECT
+  (SELECT count(*) FROM (SELECT FROM "{label}_outbox" o
+     WHERE o.consumer = c.consumer AND due_at < '9999-01-01' LIMIT %(counted)s) w) AS waiting,
+  (SELECT count(*) FILTER (WHERE attempts > 0) FROM (SELECT attempts FROM "{label}_outbox" o
+     WHERE o.consumer = c.consumer AND due_at >= '9999-01-01' LIMIT %(counted)s) d) AS dead,
+  (SELECT extract(epoch FROM clock_timestamp() - due_at) FROM "{label}_outbox" o
+     WHERE o.consumer = c.consumer AND due_at < clock_timestamp() ORDER BY due_at LIMIT 1) AS overdue) AS one
 """
 
 requests = Histogram("aitbc_request_seconds", "Time to answer.", ["method", "route", "status"], buckets=BUCKETS)
@@ -42,7 +53,7 @@ def observe(request: HttpRequest, status: int, seconds: float) -> None:
 
 
 class Outboxes(Collector):
-    """Depth, dead letters and age per domain, asked of the databases at scrape time."""
+    """Depth, dead letters and age per domain, read at scrape time."""
 
     def collect(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("aitbc_domain_up", "Whether the domain's database answers.", labels=["domain"])
@@ -50,22 +61,54 @@ class Outboxes(Collector):
         dead = GaugeMetricFamily("aitbc_outbox_dead", "Messages that nobody could take.", labels=["domain"])
         age = GaugeMetricFamily("aitbc_outbox_overdue_seconds", "How long the oldest due one waits.", labels=["domain"])
         for domain in served(settings.AITBC_SERVICES):
-            figures = outbox_figures(domain.label)
-            up.add_metric([domain.label], figures is not None)
-            for family, value in zip((waiting, dead, age), figures or (), strict=False):
-                family.add_metric([domain.label], value)
+            status = outbox_status(domain.label)
+            up.add_metric([domain.label], status is not None)
+            if status is not None:
+                waiting.add_metric([domain.label], status.waiting)
+                dead.add_metric([domain.label], status.dead)
+                age.add_metric([domain.label], status.overdue_seconds)
         yield from (up, waiting, dead, age)
 
 
-def outbox_figures(label: str) -> tuple[float, float, float] | None:
-    """(waiting, dead, seconds overdue) of a domain's outbox; None when its database does not answer."""
+@dataclass(frozen=True, slots=True)
+class OutboxStatus:
+    """A domain's outbox: messages waiting and dead (counted up to COUNTED per consumer), the oldest due one's delay."""
+
+    waiting: int
+    dead: int
+    overdue_seconds: float
+
+
+def outbox_status(label: str) -> OutboxStatus | None:
+    """Return the state of a domain's outbox, at most a second old; None when its database does not answer.
+
+    One caller a second and process reads it, however many ask: /ready and /services are open to everybody.
+    """
+    with _locks[label]:
+        read_at, status = _statuses.get(label, (float("-inf"), None))
+        if time.monotonic() - read_at >= OUTBOX_SECONDS:
+            status = _read_outbox(label)
+            _statuses[label] = time.monotonic(), status
+        return status
+
+
+def forget() -> None:
+    """Forget the outboxes' states (tests)."""
+    _statuses.clear()
+
+
+_statuses: dict[str, tuple[float, OutboxStatus | None]] = {}
+_locks = {label: threading.Lock() for label in LABELS}
+
+
+def _read_outbox(label: str) -> OutboxStatus | None:
     try:
         with connections[label].cursor() as sql:
-            sql.execute(OUTBOX.format(label=label))
+            sql.execute(OUTBOX.format(label=label), {"consumers": list(LABELS), "counted": COUNTED})
             waiting, dead, overdue = sql.fetchone()
     except (DatabaseError, InterfaceError, PoolTimeout):
         return None
-    return waiting, dead, float(overdue)
+    return OutboxStatus(int(waiting), int(dead), float(overdue))
 
 
 def exposition() -> HttpResponse:

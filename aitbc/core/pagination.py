@@ -19,7 +19,7 @@ from aitbc.core.errors import Invalid
 
 DEFAULT = 50
 LARGEST = 200
-OWN = ("cursor", "limit")
+PARAMETERS = ("cursor", "limit")
 
 
 class LimitInvalid(Invalid):
@@ -111,7 +111,7 @@ def _after(order: tuple[str, ...], values: list[Any]) -> Q:
 
 
 def _bound(request: Any, order: tuple[str, ...]) -> str:
-    filters = sorted((name, value) for name, value in request.query_params.items() if name not in OWN)
+    filters = sorted((name, value) for name, value in request.query_params.items() if name not in PARAMETERS)
     what = orjson.dumps([request.path, filters, order, str(getattr(request.user, "pk", None))])
     return hashlib.sha256(what).hexdigest()[:16]
 

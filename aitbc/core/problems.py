@@ -27,7 +27,7 @@ PASSING = ("08", "53", "57P", "40", "57014", "55P03", "25006", "25P03")
 logger = logging.getLogger("aitbc.problems")
 
 
-def problem(
+def problem(  # noqa: PLR0913  the members of RFC 9457, and headers
     request: HttpRequest | None,
     status: int,
     *,
@@ -123,6 +123,8 @@ def _of_domain(error: DomainError, request: HttpRequest | None) -> HttpResponse:
 
 def _of_framework(error: exceptions.APIException, request: HttpRequest | None) -> HttpResponse:
     headers: dict[str, str] = {}
+    if auth_header := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = auth_header
     if isinstance(error, exceptions.Throttled):
         headers |= retry_after(getattr(error, "wait", None) or 1)
     if isinstance(error, exceptions.ValidationError):
@@ -177,8 +179,8 @@ def forbidden(request: HttpRequest, exception: Exception | None = None, reason: 
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """handler404."""
-    return problem(request, 404, code="not_found", title="There is no such thing, or it is not yours.")
+    """handler404: no route, where `not_found` says that there is no object."""
+    return problem(request, 404, code="route_not_found", title="There is no such address; /docs lists them all.")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -197,7 +199,7 @@ def locked_out(request: HttpRequest, response: Any = None, credentials: Any = No
 def restated(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     """Django's own HTML or text error pages as problems: 404 under DEBUG, 405 of plain views, refused hosts."""
     status = response.status_code
-    code = {400: "invalid", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 500: "internal"}.get(
+    code = {400: "invalid", 403: "forbidden", 404: "route_not_found", 405: "method_not_allowed", 500: "internal"}.get(
         status, "error"
     )
     kept = {name: response[name] for name in ("Allow", "Retry-After", "WWW-Authenticate") if name in response}

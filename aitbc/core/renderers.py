@@ -1,4 +1,4 @@
-"""Answers as JSON: orjson writes them, DRF's own encoder what orjson does not know (lazy texts, decimals)."""
+"""How responses are written: JSON by orjson; and what `Accept` may say where a view writes the body itself."""
 
 from __future__ import annotations
 
@@ -26,8 +26,24 @@ class FastJSONRenderer(BaseRenderer):
         return b"" if data is None else orjson.dumps(data, _default, OPTIONS)
 
 
+class EventStreamRenderer(BaseRenderer):
+    """For actions that respond with an event stream (`long_polling.stream_page`): makes `Accept` acceptable."""
+
+    media_type = "text/event-stream"
+    format = "event-stream"
+    charset = "utf-8"
+
+
+class DownloadRenderer(BaseRenderer):
+    """For actions that respond with a file: whatever the client accepts, the file is what there is."""
+
+    media_type = "*/*"
+    format = ""
+    charset = None
+
+
 def once(data: Any) -> orjson.Fragment:
-    """What an answer holds twice, written once."""
+    """Return JSON that a response holds twice, encoded once."""
     return orjson.Fragment(FastJSONRenderer().render(data))
 
 

@@ -1,6 +1,7 @@
-"""Lists at speed: rows as the database gives them, written under a serializer's names without models or fields.
+"""Long lists of plain columns: rows as the database gives them, under a serializer's names, without models or fields.
 
-Measured by `python -m bench doors` (list of 50 jobs): a third of the cost of a model and a serializer for each row.
+For lists that are asked for so often that it pays; everywhere else a serializer writes each model. Figures, both ways:
+docs/performance.md.
 """
 
 from __future__ import annotations
@@ -9,37 +10,48 @@ from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import Any
 
+from django.core.exceptions import FieldDoesNotExist
 from rest_framework import serializers
-
-from aitbc.core.serializers import MomentField
 
 # What these fields write for a column's value is what the renderer writes for it anyway.
 PLAIN = (
     serializers.CharField, serializers.UUIDField, serializers.DateTimeField, serializers.IntegerField,
     serializers.FloatField, serializers.BooleanField, serializers.JSONField, serializers.ChoiceField,
-    MomentField,
 )  # fmt: skip
 
 
 class RowWriter:
-    """Writes `queryset.values(*writer.columns)` as the serializer would; its fields must be plain columns."""
+    """Writes `queryset.values(*writer.columns)` as the serializer would.
+
+    Raises TypeError where a field of the serializer is not a column of its model.
+    """
 
     def __init__(self, serializer_class: type[serializers.ModelSerializer[Any]]) -> None:
         fields = serializer_class()._readable_fields
         parts = [(str(field.field_name), str(field.source), _writer(field)) for field in fields]
         self.names = [name for name, _, _ in parts]
         self.values = itemgetter(*(source for _, source, _ in parts))
-        self.written = [(name, write) for name, _, write in parts if write is not None]
+        self.writers = [(name, write) for name, _, write in parts if write is not None]
         self.columns = sorted({source for _, source, _ in parts})
+        _refuse_what_is_no_column(serializer_class, self.columns)
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        told = dict(zip(self.names, self.values(row), strict=True))
-        for name, write in self.written:
-            if told[name] is not None:
-                told[name] = write(told[name])
-        return told
+        """Return one row under the serializer's names."""
+        item = dict(zip(self.names, self.values(row), strict=True))
+        for name, write in self.writers:
+            if item[name] is not None:
+                item[name] = write(item[name])
+        return item
 
 
 def _writer(field: serializers.Field[Any, Any, Any, Any]) -> Callable[[Any], Any] | None:
-    own = type(field).to_representation
-    return None if any(own is plain.to_representation for plain in PLAIN) else field.to_representation
+    method = type(field).to_representation
+    return None if any(method is plain.to_representation for plain in PLAIN) else field.to_representation
+
+
+def _refuse_what_is_no_column(serializer_class: type[serializers.ModelSerializer[Any]], sources: list[str]) -> None:
+    for source in sources:
+        try:
+            serializer_class.Meta.model._meta.get_field(source)  # type: ignore[attr-defined]
+        except FieldDoesNotExist:
+            raise TypeError(f"{serializer_class.__name__}: {source} is not a column; use the serializer") from None

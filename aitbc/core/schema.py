@@ -1,7 +1,8 @@
-"""OpenAPI: operation ids in the house's form, the scopes each door needs, its examples and its problems."""
+"""OpenAPI: operation ids, summaries, tags, scopes, examples and problems of every endpoint."""
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -36,11 +37,35 @@ BODIED = {
 }
 
 
+OURS = ("apps.", "aitbc.")
+OPERATORS = "(operators)"
+VERBS = {
+    "list": "List", "retrieve": "Get one", "create": "Create", "update": "Replace", "partial_update": "Change",
+    "destroy": "Delete",
+}  # fmt: skip
+
+
 class DomainSchema(AutoSchema):
-    """`<domain>_<resource>_<verb>`, tagged by domain, with problem+json answers on every operation."""
+    """Operations named `<domain>_<resource>_<verb>`, tagged by domain, with problem+json on every one."""
 
     def get_tags(self) -> list[str]:
-        return [self._label()]
+        """Return the domain, and apart from it what operators alone may call."""
+        label = self._label()
+        return [f"{label} {OPERATORS}" if scopes_for(self.view) == {"operator"} else label]
+
+    def get_summary(self) -> str:
+        """Return the first sentence of the action's docstring, or what its name says of the model."""
+        action = self._verb()
+        method = getattr(self.view, action, None)
+        if method is not None and method.__module__.startswith(OURS) and (text := inspect.getdoc(method)):
+            return text.split("\n")[0].split(". ")[0].rstrip(".:")
+        queryset = getattr(self.view, "queryset", None)
+        noun = self._label() if queryset is None else queryset.model._meta.verbose_name
+        return f"{VERBS.get(action, action.replace('_', ' ').capitalize())} {noun}"
+
+    def is_deprecated(self) -> bool:
+        """Routes of the legacy API: a view of a `legacy` package, or one mounted with `deprecated=True`."""
+        return ".legacy." in type(self.view).__module__ or bool(getattr(self.view, "deprecated", False))
 
     def get_operation_id(self) -> str:
         segments = [part for part in self.path.strip("/").split("/") if part]
@@ -53,7 +78,7 @@ class DomainSchema(AutoSchema):
         # /jobs/{id}/cancel → jobs_cancel; /jobs/{id} → jobs_retrieve
         if verb == "post" or not (words and words[-1] == verb):
             words.append(verb)
-        if self._is_second_door():
+        if self._is_second_method():
             words.append(f"by_{self.method.lower()}")
         return "_".join(filter(None, [self._label(), *words])).lower()
 
@@ -61,7 +86,7 @@ class DomainSchema(AutoSchema):
         action = getattr(self.view, "action", None)
         return str(action or self.method.lower())
 
-    def _is_second_door(self) -> bool:
+    def _is_second_method(self) -> bool:
         """Whether this method is another way into an action that a POST opens too (old clients GET a poll)."""
         methods: dict[str, str] = getattr(self.view, "action_map", None) or {}
         twins = [method for method, action in methods.items() if action == self._verb()]
@@ -79,16 +104,18 @@ class DomainSchema(AutoSchema):
         return [*super().get_override_parameters(), *([serializer] if listing else [])]
 
     def get_auth(self) -> list[dict[str, list[str]]]:
+        """Return the alternatives of the Authorization header; DRF's classes are registered as securitySchemes."""
+        super().get_auth()
         if PUBLIC in scopes_for(self.view):
             return [{}]
         return [{"bearerKey": []}, {"apiKey": []}]
 
     def get_description(self) -> str:  # type: ignore[override]
         scopes = scopes_for(self.view)
-        said = super().get_description() or ""
+        text = super().get_description() or ""
         if not scopes or PUBLIC in scopes:
-            return str(said)
-        return f"{said}\n\nScope: {' or '.join(sorted(scopes))}.".strip()
+            return str(text)
+        return f"{text}\n\nScope: {' or '.join(sorted(scopes))}.".strip()
 
     def get_operation(self, *args: Any, **options: Any) -> dict[str, Any] | None:
         operation: dict[str, Any] | None = super().get_operation(*args, **options)
@@ -97,14 +124,14 @@ class DomainSchema(AutoSchema):
         return operation
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
-        answers = super()._get_response_bodies(direction)
+        responses = super()._get_response_bodies(direction)
         for status, description in self._problems().items():
-            answers.setdefault(status, {"description": description})
-        for status, answer in answers.items():
-            if status >= "400" and "content" not in answer:
-                problem = OpenApiResponse(ProblemSerializer, description=answer["description"])
-                answers[status] = self._get_response_for_code(problem, status, [MEDIA_TYPE])  # type: ignore[no-untyped-call]
-        return answers
+            responses.setdefault(status, {"description": description})
+        for status, response in responses.items():
+            if status >= "400" and "content" not in response:
+                problem = OpenApiResponse(ProblemSerializer, description=response["description"])
+                responses[status] = self._get_response_for_code(problem, status, [MEDIA_TYPE])  # type: ignore[no-untyped-call]
+        return responses
 
     def _problems(self) -> dict[str, str]:
         problems = dict(COMMON)
@@ -131,14 +158,25 @@ def share_problems(result: dict[str, Any], generator: Any, request: Any, public:
     """Write down each kind of problem once, with an example, and refer to it from the operations."""
     shared: dict[str, Any] = {}
     for operation in (one for methods in result["paths"].values() for one in methods.values()):
-        for status, answer in operation["responses"].items():
-            if MEDIA_TYPE not in answer.get("content", {}):
+        for status, response in operation["responses"].items():
+            if MEDIA_TYPE not in response.get("content", {}):
                 continue
             kind = f"Problem{status}"
-            answer["content"][MEDIA_TYPE]["example"] = problem_example(int(status), answer["description"])
-            shared[kind] = answer
+            response["content"][MEDIA_TYPE]["example"] = problem_example(int(status), response["description"])
+            shared[kind] = response
             operation["responses"][status] = {"$ref": f"#/components/responses/{kind}"}
     result["components"]["responses"] = dict(sorted(shared.items()))
+    return result
+
+
+def order_tags(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """Describe the tags in the order in which /docs shows them: domains first, then what is for operators."""
+    used = {tag for methods in result["paths"].values() for one in methods.values() for tag in one.get("tags", ())}
+    titles = {domain.label: domain.title for domain in DOMAINS}
+    result["tags"] = [
+        {"name": tag, "description": titles.get(tag.removesuffix(f" {OPERATORS}"), "The exchange as a whole")}
+        for tag in sorted(used, key=lambda tag: (tag.endswith(OPERATORS), tag))
+    ]
     return result
 
 

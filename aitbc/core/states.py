@@ -146,7 +146,7 @@ def begin(*objects: StatefulModel, actor: str, reason: str = "", detail: Mapping
         )
 
 
-def advance_many(
+def advance_many(  # noqa: PLR0913  the parameters of advance(), for many
     model: type[StatefulModel],
     ids: Iterable[Any],
     to: str,

@@ -1,18 +1,22 @@
-"""What every viewset of the house shares: validate, answer, who asks, and doing a thing once."""
+"""The base of every viewset of the project: DRF's own, with three helpers and the project's form of errors.
+
+`dispatch` is DRF's. What differs sits in DRF's documented hooks: `permission_denied` and `throttled` raise errors of
+the project, `finalize_response` adds the rate-limit headers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from django.db.models import Model, QuerySet
 from django.http.response import HttpResponseBase
-from rest_framework import serializers
+from rest_framework import serializers, viewsets
+from rest_framework.request import Request
 from rest_framework.response import Response
 
-from aitbc.core.errors import Invalid
-from aitbc.core.frame import FramedViewSet
+from aitbc.core.errors import Invalid, RateLimited, Unauthenticated
+from aitbc.core.filters import filter_values
 from aitbc.core.idempotency import AbstractIdempotencyRecord, fingerprint_of, idempotent
 from aitbc.core.parsers import DEFAULT_LIMIT, plain
 from aitbc.core.permissions import PUBLIC, Scopes
@@ -24,37 +28,52 @@ class RequestKeyInvalid(Invalid):
     """The Idempotency-Key header is not acceptable."""
 
 
-class DomainViewSet(FramedViewSet):
-    """A viewset with no hidden behaviour: each action is written out as validate → service → answer.
+class DomainViewSet(viewsets.GenericViewSet[Any]):
+    """A DRF viewset whose actions are written out as validate → service → respond.
 
-    `required_scopes` maps an action to the scope (or scopes) that opens it, or to PUBLIC; what is not named is shut.
+    `required_scopes` maps an action to the scope (or scopes) that opens it, or to PUBLIC; an action that is not named
+    is closed. `deprecated` marks the routes of the legacy API in the schema.
     """
 
     required_scopes: ClassVar[Mapping[str, Scopes]] = {}
     body_limit: ClassVar[int] = DEFAULT_LIMIT
     body_limits: ClassVar[Mapping[str, int]] = {}
     filter_serializer: ClassVar[type[serializers.Serializer[Any]] | None] = None
+    deprecated: bool = False
 
     @property
     def actor(self) -> Any:
         """The caller: an Actor, or Anonymous on public routes."""
         return self.request.user
 
+    def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> NoReturn:
+        """401 for a caller without a key where a key would help, else DRF's 403."""
+        if request.authenticators and not request.successful_authenticator:
+            raise Unauthenticated("Send an API key: Authorization: Bearer <key>.")
+        super().permission_denied(request, message=message, code=code)
+
+    def throttled(self, request: Request, wait: float | None) -> NoReturn:
+        """429 with Retry-After."""
+        raise RateLimited(retry_after=wait)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """DRF's, and what the caller should know of its limits (throttling.py)."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        for name, value in getattr(request, "limit_headers", {}).items():
+            response.headers[name] = value
+        return response
+
     def validated(self, serializer_class: type[serializers.BaseSerializer[Any]], data: Any = None) -> dict[str, Any]:
-        """The body (or the given data) as this serializer reads it; 400 when it does not."""
-        given = self.request.data if data is None else data
-        read = reader(serializer_class)  # type: ignore[arg-type]  # a class is hashable, whatever its stub says
-        return plain(dict(read.run_validation(given)))  # type: ignore[no-any-return]
+        """Return the body (or the given data) as this serializer reads it. Raises ValidationError (400)."""
+        serializer = serializer_class(
+            data=self.request.data if data is None else data, context=self.get_serializer_context()
+        )
+        serializer.is_valid(raise_exception=True)
+        return plain(dict(serializer.validated_data))  # type: ignore[no-any-return]
 
     def filters(self, serializer_class: type[serializers.BaseSerializer[Any]]) -> dict[str, Any]:
-        """The query string, read by a serializer like any other input; paging's own parameters are left out."""
-        given = {name: value for name, value in self.request.query_params.items() if name not in ("cursor", "limit")}
-        return self.validated(serializer_class, given)
-
-    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.filter_serializer is None or getattr(self, "detail", False):
-            return queryset
-        return self.narrow(queryset, self.filters(self.filter_serializer))
+        """Return the query string as this serializer reads it, without the parameters of pagination and format."""
+        return self.validated(serializer_class, filter_values(self.request))
 
     def narrow(self, queryset: QuerySet[Any], filters: dict[str, Any]) -> QuerySet[Any]:
         """Apply validated filters; override where a filter is not simply a column."""
@@ -67,7 +86,7 @@ class DomainViewSet(FramedViewSet):
         serializer: type[serializers.BaseSerializer[Any]] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """A model (or many) through its serializer; plain dicts, lists and None as they are."""
+        """Respond with a model (or many) through its serializer; with plain dicts, lists and None as they are."""
         if serializer is not None:
             body = serializer(
                 obj, many=isinstance(obj, (list, tuple, QuerySet)), context=self.get_serializer_context()
@@ -79,7 +98,7 @@ class DomainViewSet(FramedViewSet):
         return Response(body, status=status, headers=dict(headers or {}))
 
     def request_key(self) -> str | None:
-        """The Idempotency-Key: 1 to 255 printable ASCII characters, or none."""
+        """Return the Idempotency-Key: 1 to 255 printable ASCII characters, or None. Raises RequestKeyInvalid."""
         key: str | None = self.request.META.get("HTTP_IDEMPOTENCY_KEY")
         if key is not None and not (0 < len(key) <= 255 and key.isascii() and key.isprintable()):
             raise RequestKeyInvalid("It is 1 to 255 printable ASCII characters.")
@@ -88,7 +107,7 @@ class DomainViewSet(FramedViewSet):
     def idempotently(
         self, record: type[AbstractIdempotencyRecord], produce: Callable[[], Response], fingerprint: str | None = None
     ) -> HttpResponseBase:
-        """Answer a repeated Idempotency-Key with the first answer; without a key, just do it."""
+        """Answer a repeated Idempotency-Key with the first response; without a key, call `produce`."""
         key = self.request_key()
         if key is None:
             return produce()
@@ -102,13 +121,7 @@ class DomainViewSet(FramedViewSet):
         )
 
 
-@cache
-def reader(serializer_class: type[serializers.BaseSerializer[Any]]) -> serializers.BaseSerializer[Any]:
-    """The one serializer that reads this kind of input: it keeps nothing of what it reads, and is dear to make."""
-    return serializer_class()
-
-
 def route_of(request: Any) -> str:
-    """The route's template, e.g. `ai/jobs/<pk>/cancel`: what two calls of one door have in common."""
+    """Return the route's template, e.g. `ai/jobs/<pk>/cancel`: what two calls of one endpoint have in common."""
     match = getattr(request, "resolver_match", None)
     return str(match.route if match is not None else request.path)

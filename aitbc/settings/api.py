@@ -8,10 +8,24 @@ from aitbc.settings.env import env
 
 # Static files come from the packages themselves; WhiteNoise still warns when the folder for collected ones is missing.
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+# Browsers of these origins may call the API with a key (comma list, e.g. https://console.example); none by default.
+CORS_ALLOWED_ORIGINS = env.list("AITBC_CORS_ORIGINS", default=[])
+CORS_ALLOW_HEADERS = [
+    "accept",
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "if-match",
+    "x-api-key",
+    "x-request-id",
+]
+CORS_EXPOSE_HEADERS = ["x-request-id", "retry-after", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"]
+CORS = ["corsheaders.middleware.CorsMiddleware"]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "aitbc.core.middleware.Edge",
-    # From here on for pages only.
+    *(CORS if CORS_ALLOWED_ORIGINS else []),
+    "aitbc.core.middleware.ApiMiddleware",
+    "aitbc.core.hot_path.HotPathMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -22,10 +36,11 @@ MIDDLEWARE = [
 ]
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["aitbc.accounts.authentication.KeyAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["aitbc.accounts.permissions.HasScope"],
+    "DEFAULT_PERMISSION_CLASSES": ["aitbc.core.permissions.HasScope"],
     "DEFAULT_PARSER_CLASSES": ["aitbc.core.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["aitbc.core.renderers.FastJSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "aitbc.core.negotiation.OnlyJSON",
+    "DEFAULT_FILTER_BACKENDS": ["aitbc.core.filters.SerializerFilterBackend"],
+    "DEFAULT_METADATA_CLASS": "aitbc.core.metadata.DomainMetadata",
     "DEFAULT_PAGINATION_CLASS": "aitbc.core.pagination.KeysetPagination",
     "DEFAULT_THROTTLE_CLASSES": ["aitbc.core.throttling.ActorThrottle"],
     "DEFAULT_SCHEMA_CLASS": "aitbc.core.schema.DomainSchema",
@@ -44,6 +59,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SCHEMA_PATH_PREFIX": r"/",
     "COMPONENT_SPLIT_REQUEST": True,
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "filter": True, "persistAuthorization": True},
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
@@ -69,6 +85,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "aitbc.core.schema.share_problems",
+        "aitbc.core.schema.order_tags",
         "aitbc.core.schema.sort_paths",
     ],
 }

@@ -21,24 +21,26 @@ PUBLIC_URL = env.str("AITBC_URL", "http://127.0.0.1:8080")
 AITBC_SERVICES = env.str("AITBC_SERVICES", "")
 # What this process is: web, worker, relay or shell. Decides deadlines of its database connections.
 ROLE = env.str("AITBC_ROLE", "shell")
+# Reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed (comma list of addresses or networks).
+TRUSTED_PROXIES = env.list("AITBC_TRUSTED_PROXIES", default=[])
 DEBUG = env.bool("AITBC_DEBUG", False)
 TESTING = env.bool("AITBC_TESTING", False)
 
 
 def _run_dir() -> Path:
     """Folder for sockets: under VAR_DIR, or a short one beside it when a socket's path would pass 107 bytes."""
-    wanted = Path(env.str("AITBC_RUN_DIR", str(VAR_DIR / "run")))
-    if len(str(wanted)) <= 60:
-        return wanted
-    digest = hashlib.sha256(str(wanted).encode()).hexdigest()[:12]
+    path = Path(env.str("AITBC_RUN_DIR", str(VAR_DIR / "run")))
+    if len(str(path)) <= 60:
+        return path
+    digest = hashlib.sha256(str(path).encode()).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"aitbc-{os.getuid()}-{digest}"
 
 
 def _secret() -> str:
     """AITBC_SECRET_KEY, or one made on first use and kept in VAR_DIR (0600)."""
-    given = env.str("AITBC_SECRET_KEY", "")
-    if given:
-        return given
+    configured: str = env.str("AITBC_SECRET_KEY", "")
+    if configured:
+        return configured
     path = VAR_DIR / "secret.key"
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -63,8 +65,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
+    "corsheaders",
     "rest_framework",
-    "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "axes",

@@ -32,9 +32,9 @@ POOL_SIZE = env.int("AITBC_DB_POOL", 4)
 
 
 def _server_url() -> str:
-    given = env.str("DATABASE_URL", "")
-    if given:
-        return given
+    configured: str = env.str("DATABASE_URL", "")
+    if configured:
+        return configured
     return EMBEDDED_URL_FILE.read_text().strip() if EMBEDDED_URL_FILE.exists() else "postgresql://127.0.0.1:5432/aitbc"
 
 

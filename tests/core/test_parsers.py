@@ -97,4 +97,4 @@ def test_a_hostile_megabyte_costs_little_time(body):
     with pytest.raises(BodyInvalid):
         loads(body)
 
-    assert time.process_time() - started < 1
+    assert time.process_time() - started < 10  # quadratic patterns take minutes; speed itself lives in bench/

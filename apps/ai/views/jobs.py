@@ -16,10 +16,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aitbc.core import blobs
+from aitbc.core.hot_path import HotViewSet
 from aitbc.core.long_polling import stream_page
 from aitbc.core.pagination import KeysetPagination, limit_of
 from aitbc.core.parsers import refuse_encoded
-from aitbc.core.renderers import once
+from aitbc.core.renderers import EventStreamRenderer, FastJSONRenderer, once
 from aitbc.core.schema import IDEMPOTENCY_KEY, MONEY
 from aitbc.core.viewsets import DomainViewSet, Scopes
 from apps.ai.errors import ArtifactNotFound
@@ -66,8 +67,10 @@ class JobPagination(KeysetPagination):
         return envelope
 
 
-class JobViewSet(mixins.RetrieveModelMixin, DomainViewSet):
+class JobViewSet(mixins.RetrieveModelMixin, HotViewSet):
     """Jobs of the caller."""
+
+    hot_actions = frozenset({"create"})
 
     queryset = AIJob.objects.all()
     serializer_class = JobSerializer
@@ -148,7 +151,7 @@ class JobViewSet(mixins.RetrieveModelMixin, DomainViewSet):
         parameters=[OpenApiParameter("Last-Event-ID", str, "header"), OpenApiParameter("cursor", str, "query")],
         responses={(200, "text/event-stream"): OpenApiTypes.STR},
     )
-    @action(detail=True)
+    @action(detail=True, renderer_classes=[FastJSONRenderer, EventStreamRenderer])
     def stream(self, request: Request, pk: str) -> HttpResponseBase:
         """Moves (`state`) and progress as they happen, until the job has ended; resumes after Last-Event-ID."""
         seen = Cursor.read(request.headers.get("Last-Event-ID") or request.query_params.get("cursor"))

@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from aitbc.accounts.authentication import presented
 from aitbc.core import blobs, params
 from aitbc.core.errors import Invalid
+from aitbc.core.hot_path import HotViewSet
 from aitbc.core.long_polling import hold, is_internal, is_replay, undo_with
 from aitbc.core.parsers import plain, refuse_unstorable
 from aitbc.core.schema import NOT_THERE
@@ -85,8 +86,10 @@ class MinerIdentity(DomainViewSet):
         return dict(self.request.data) if isinstance(self.request.data, Mapping) else {}
 
 
-class MinerDoorViewSet(MinerIdentity):
+class MinerDoorViewSet(MinerIdentity, HotViewSet):
     """What a miner program calls while it runs."""
+
+    hot_actions = frozenset({"heartbeat", "poll", "result", "fail"})
 
     required_scopes: ClassVar[dict[str, Scopes]] = dict.fromkeys(
         ("register", "heartbeat", "poll", "release", "result", "fail", "download"), MINER
