@@ -52,12 +52,12 @@ class Bookings:
         return sorted(self.ready)
 
 
-def devices_of(job: dict) -> tuple[str, ...] | None:
+def devices_of(job: dict[str, Any]) -> tuple[str, ...] | None:
     """The cards a job may use, by UUID; None: any. An empty list means none: the booking is of the processor."""
     uuids = job.get("gpu_uuids")
     return tuple(str(uuid) for uuid in uuids) if isinstance(uuids, list) else None
 
 
-def is_a_renters(job: dict) -> bool:
+def is_a_renters(job: dict[str, Any]) -> bool:
     """Whether a job belongs to a booking."""
     return bool(job.get("booking_id"))

@@ -33,7 +33,7 @@ def main(engine: str, memory_mb: int, parent: int) -> None:
     # What libraries print must not get between the reports: descriptor 1 becomes stderr.
     reports = Reports(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)
-    orders: queue.SimpleQueue[dict] = queue.SimpleQueue()
+    orders: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, orders, reports), daemon=True).start()
     while True:
         reports.send(_answer(engine, orders.get(), reports))
@@ -47,11 +47,11 @@ class Reports:
         self._last_sent = 0.0
         self._job, self._state = "", None
 
-    def begin(self, job: dict) -> None:
+    def begin(self, job: dict[str, Any]) -> None:
         """Forget the last job's state: it may have been another client's."""
         self._job, self._state = job["job"], job["state"]
 
-    def send(self, report: dict) -> None:
+    def send(self, report: dict[str, Any]) -> None:
         """Write one line."""
         line = json.dumps(report, allow_nan=False, separators=(",", ":")).encode() + b"\n"
         with self._lock:
@@ -73,7 +73,7 @@ class Reports:
             self.send({"checkpoint": state, "job": job})
 
 
-def _answer(engine: str, job: dict, reports: Reports) -> dict:
+def _answer(engine: str, job: dict[str, Any], reports: Reports) -> dict[str, Any]:
     """Run one job and say how it ended."""
     reports.begin(job)
     input_file = Path(job["input"]) if job["input"] else None
@@ -97,7 +97,7 @@ def _code_of(error: Exception) -> str:
     return "OUT_OF_MEMORY" if out else "ENGINE_ERROR"
 
 
-def _error(code: str, message: str) -> dict:
+def _error(code: str, message: str) -> dict[str, Any]:
     return {"error": {"code": code, "message": message[:MESSAGE_LIMIT].encode("utf-8", "replace").decode()}}
 
 

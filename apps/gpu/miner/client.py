@@ -52,7 +52,7 @@ class Backoff:
 class Polled(NamedTuple):
     """What a poll got: jobs, or the wish that we beat at once."""
 
-    jobs: list[dict]
+    jobs: list[dict[str, Any]]
     beat_now: bool
 
 
@@ -68,14 +68,16 @@ class Exchange:
             limits=httpx.Limits(max_connections=None),
         )
 
-    def register(self, capabilities: dict, slots: int) -> dict:
+    def register(self, capabilities: dict[str, Any], slots: int) -> dict[str, Any]:
         """Say who we are and what we can do."""
         body = {"capabilities": capabilities, "concurrency": slots, "region": capabilities.get("region")}
         answer = self._post("/register", {name: value for name, value in body.items() if value is not None})
         self.miner_id = str(answer.get("miner_id") or self.miner_id)
         return answer
 
-    def heartbeat(self, *, status: str, jobs: list[dict], metrics: dict, bookings_ready: list[str]) -> dict:
+    def heartbeat(
+        self, *, status: str, jobs: list[dict[str, Any]], metrics: dict[str, Any], bookings_ready: list[str]
+    ) -> dict[str, Any]:
         """Say that we live and how the jobs go; the answer holds the exchange's orders."""
         body = {"status": status, "inflight": len(jobs), "jobs": jobs, "metrics": metrics}
         return self._post("/heartbeat", body | ({"bookings_ready": bookings_ready} if bookings_ready else {}))
@@ -92,15 +94,15 @@ class Exchange:
         found = [job for job in jobs if isinstance(job, dict) and (job.get("job_id") or job.get("id"))]
         return Polled(found, isinstance(answer, dict) and bool(answer.get("beat_now")))
 
-    def deliver(self, job_id: str, verb: str, body: dict) -> dict:
+    def deliver(self, job_id: str, verb: str, body: dict[str, Any]) -> dict[str, Any]:
         """Send a result or a failure."""
         return self._post(f"/{job_id}/{verb}", body, timeout=httpx.Timeout(120, connect=5))
 
-    def errand(self, path: str, body: dict) -> dict:
+    def errand(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Answer something that was asked beside jobs."""
         return self._post(path, body, timeout=httpx.Timeout(120, connect=5))
 
-    def keys(self) -> dict:
+    def keys(self) -> dict[str, Any]:
         """Fetch the public keys that the exchange signs its orders with."""
         try:
             response = self._http.get("/.well-known/aitbc-keys.json")
@@ -134,7 +136,7 @@ class Exchange:
         """Drop the connections; a poll still waiting ends with TryLater."""
         self._http.close()
 
-    def _post(self, path: str, body: dict, timeout: Any = httpx.USE_CLIENT_DEFAULT) -> Any:
+    def _post(self, path: str, body: dict[str, Any], timeout: Any = httpx.USE_CLIENT_DEFAULT) -> Any:
         try:
             response = self._http.post(BASE + path, json=body, headers=self._identity(), timeout=timeout)
         except (httpx.HTTPError, RuntimeError) as error:  # RuntimeError: the client was closed under us

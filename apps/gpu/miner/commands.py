@@ -46,7 +46,7 @@ class Errands:
             if order.get("kind") == "benchmark" and self._idle() and self._start(self._benchmark, order):
                 return
 
-    def _start(self, work: Callable[[dict], None], errand: dict) -> bool:
+    def _start(self, work: Callable[[dict[str, Any]], None], errand: dict[str, Any]) -> bool:
         with self._lock:
             if self.busy or errand.get("order_id") in self._done:
                 return False
@@ -54,7 +54,7 @@ class Errands:
         threading.Thread(target=self._run, args=(work, errand), name=f"errand-{errand.get('id')}", daemon=True).start()
         return True
 
-    def _run(self, work: Callable[[dict], None], errand: dict) -> None:
+    def _run(self, work: Callable[[dict[str, Any]], None], errand: dict[str, Any]) -> None:
         try:
             work(errand)
         except (Rejected, TryLater) as error:
@@ -64,7 +64,7 @@ class Errands:
         finally:
             self.busy = False
 
-    def _benchmark(self, order: dict) -> None:
+    def _benchmark(self, order: dict[str, Any]) -> None:
         """Measure, then begin (the exchange's clock starts), commit, answer."""
         asked = order["body"]
         path = f"/benchmarks/{asked['benchmark_id']}"
@@ -83,14 +83,14 @@ class Errands:
         finally:
             child.close()
 
-    def _step(self, child: Child, payload: dict) -> dict:
+    def _step(self, child: Child, payload: dict[str, Any]) -> dict[str, Any]:
         order = {"job": "benchmark", "payload": payload, "input": None, "state": None}
         outcome: Outcome = child.run(order, seconds=STEP_SECONDS, hooks=Hooks())
         if outcome.result is None:
             raise CouldNot(f"{outcome.code}: {outcome.message}")
         return outcome.result
 
-    def _obey(self, order: dict) -> None:
+    def _obey(self, order: dict[str, Any]) -> None:
         """Change a card's settings, if the order is the exchange's, is fresh, and is allowed here."""
         body = order.get("body") if isinstance(order.get("body"), dict) else {}
         try:
@@ -102,7 +102,7 @@ class Errands:
         self._done = [*self._done[-REMEMBERED:], str(order["order_id"]), str(body.get("serial"))]
         self._exchange.errand(f"/orders/{order['order_id']}/applied", answer)
 
-    def _check(self, body: dict, signature: Any) -> None:
+    def _check(self, body: dict[str, Any], signature: Any) -> None:
         if not self._keyring.signed(body, signature):
             raise power.NotPermitted("the order does not carry the exchange's signature")
         if str(body.get("serial")) in self._done:
@@ -115,5 +115,5 @@ class Errands:
             raise power.NotPermitted("the order is out of date")
 
 
-def _objects(told: Any) -> list[dict]:
+def _objects(told: Any) -> list[dict[str, Any]]:
     return [one for one in told if isinstance(one, dict) and one.get("order_id")] if isinstance(told, list) else []

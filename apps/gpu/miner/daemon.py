@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from apps.gpu.miner import engines, host, responses
 from apps.gpu.miner.bookings import Bookings, is_a_renters
@@ -48,7 +49,7 @@ class Miner:
         self._draining, self._over, self._beat_now = threading.Event(), threading.Event(), threading.Event()
         self._drain_until = float("inf")
         self._taken = 0
-        self._capabilities: dict = {}
+        self._capabilities: dict[str, Any] = {}
         self._task_types: dict[str, str] = {}
         self._registered = False
         self._refreshed_at = float("-inf")
@@ -224,7 +225,7 @@ class Miner:
                 self._changed.wait(1.0)
         return 0
 
-    def _take(self, job: dict) -> None:
+    def _take(self, job: dict[str, Any]) -> None:
         """Start on a job, in a thread of its own."""
         shop = Workshop(self.options, self.exchange, self.journal, self.pool, self._task_types)
         run = Run(shop, job)

@@ -1,6 +1,7 @@
 """The GPUs of this host, as the driver's own library (NVML) tells; a host without any is fine."""
 
 from contextlib import contextmanager
+from typing import Any
 
 ARCHITECTURES = {
     2: "kepler",
@@ -20,7 +21,7 @@ TOO_HOT = 0x20 | 0x40
 TOO_MUCH_POWER = 0x04 | 0x80
 
 
-def detect() -> list[dict]:
+def detect() -> list[dict[str, Any]]:
     """Describe each GPU by what does not change while it works: identity, memory, bus, limits, largest clocks."""
     with _nvml() as nvml:
         return [_describe(nvml, place, handle) for place, handle in _handles(nvml)] if nvml else []
@@ -35,7 +36,7 @@ def cuda_version() -> str | None:
         return f"{version // 1000}.{version % 1000 // 10}"
 
 
-def metrics() -> list[dict]:
+def metrics() -> list[dict[str, Any]]:
     """Return load, memory, power, heat and clocks of each GPU now; what a card does not tell is left out."""
     with _nvml() as nvml:
         return [_measure(nvml, place, handle) for place, handle in _handles(nvml)] if nvml else []
@@ -65,7 +66,7 @@ def _handles(nvml):
             continue  # a card that fell off the bus must not hide the others
 
 
-def _describe(nvml, place: int, handle) -> dict:
+def _describe(nvml, place: int, handle) -> dict[str, Any]:
     name = _text(_asked(nvml, "nvmlDeviceGetName", handle)) or "unknown"
     memory = _asked(nvml, "nvmlDeviceGetMemoryInfo", handle)
     capability = _asked(nvml, "nvmlDeviceGetCudaComputeCapability", handle)
@@ -89,7 +90,7 @@ def _describe(nvml, place: int, handle) -> dict:
     )
 
 
-def _bus(nvml, handle) -> dict:
+def _bus(nvml, handle) -> dict[str, Any]:
     """Where it sits. The largest generation and width: an idle card lowers both to save power."""
     bus = _asked(nvml, "nvmlDeviceGetPciInfo", handle)
     return _told(
@@ -99,7 +100,7 @@ def _bus(nvml, handle) -> dict:
     )
 
 
-def _power(nvml, handle) -> dict:
+def _power(nvml, handle) -> dict[str, Any]:
     least, most = _asked(nvml, "nvmlDeviceGetPowerManagementLimitConstraints", handle) or (None, None)
     default = _asked(nvml, "nvmlDeviceGetPowerManagementDefaultLimit", handle)
     limit = _asked(nvml, "nvmlDeviceGetPowerManagementLimit", handle)
@@ -107,13 +108,13 @@ def _power(nvml, handle) -> dict:
     return {name: round(value / 1000, 1) for name, value in watts.items() if value is not None}
 
 
-def _clocks(nvml, handle, question: str, ending: str) -> dict:
+def _clocks(nvml, handle, question: str, ending: str) -> dict[str, Any]:
     kinds = {"graphics": "NVML_CLOCK_GRAPHICS", "memory": "NVML_CLOCK_MEM", "sm": "NVML_CLOCK_SM"}
     found = {f"{name}{ending}": _asked(nvml, question, handle, getattr(nvml, kind)) for name, kind in kinds.items()}
     return _told(**found)
 
 
-def _partitions(nvml, handle) -> dict:
+def _partitions(nvml, handle) -> dict[str, Any]:
     """Whether the card is cut into instances (MIG), and into how many."""
     mode = _asked(nvml, "nvmlDeviceGetMigMode", handle)
     if mode is None:
@@ -123,12 +124,12 @@ def _partitions(nvml, handle) -> dict:
     return {"capable": True, "enabled": bool(mode[0]), "instances": sum(one is not None for one in cut)}
 
 
-def _links(nvml, handle) -> dict:
+def _links(nvml, handle) -> dict[str, Any]:
     up = sum(bool(_asked(nvml, "nvmlDeviceGetNvLinkState", handle, link)) for link in range(MOST_LINKS))
     return {"links": up} if up else {}
 
 
-def _measure(nvml, place: int, handle) -> dict:
+def _measure(nvml, place: int, handle) -> dict[str, Any]:
     rates = _asked(nvml, "nvmlDeviceGetUtilizationRates", handle)
     memory = _asked(nvml, "nvmlDeviceGetMemoryInfo", handle)
     power = _asked(nvml, "nvmlDeviceGetPowerUsage", handle)
@@ -158,7 +159,7 @@ def _asked(nvml, question: str, *arguments):
         return None
 
 
-def _told(**facts) -> dict:
+def _told(**facts) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value not in (None, {})}
 
 

@@ -4,13 +4,14 @@ import os
 import platform
 import uuid
 from pathlib import Path
+from typing import Any
 
 from apps.gpu.logic.challenge import SUITE
 from apps.gpu.miner import engines, gpus
 from apps.gpu.miner.settings import Options
 
 
-def capabilities(options: Options, offered: dict[str, engines.Engine]) -> dict:
+def capabilities(options: Options, offered: dict[str, engines.Engine]) -> dict[str, Any]:
     """Describe host and offer in the words of the wire."""
     found = gpus.detect()
     described = {
@@ -29,7 +30,7 @@ def capabilities(options: Options, offered: dict[str, engines.Engine]) -> dict:
     return {name: value for name, value in described.items() if value is not None}
 
 
-def processor(options: Options) -> dict:
+def processor(options: Options) -> dict[str, Any]:
     """Describe the processor as a device to rent: its memory is what this miner's jobs may use.
 
     Its UUID is made once and kept in the state folder: two miners on one host offer each its own share.
@@ -38,15 +39,15 @@ def processor(options: Options) -> dict:
     return _cpu() | {"uuid": _kept_id(options.state_dir), "memory_mb": min(allowed, memory_mb())}
 
 
-def devices(capabilities: dict) -> int:
+def devices(capabilities: dict[str, Any]) -> int:
     """How many devices these capabilities offer to rent."""
     return len(capabilities.get("gpus") or []) or int("uuid" in (capabilities.get("cpu") or {}))
 
 
-def metrics(cpu: dict | None = None) -> dict:
+def metrics(cpu: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return what the host's processors and cards do at this moment; `cpu` is the processor where it is a device."""
     cards = gpus.metrics()
-    measured: dict = {
+    measured: dict[str, Any] = {
         "load_1m": round(os.getloadavg()[0], 2),
         "memory_available_mb": _meminfo("MemAvailable"),
         "gpus": cards,
@@ -70,7 +71,7 @@ def memory_mb() -> int:
     return min(limits)
 
 
-def _load(cpu: dict) -> dict:
+def _load(cpu: dict[str, Any]) -> dict[str, Any]:
     total, load = cpu["memory_mb"], os.getloadavg()[0] / (os.cpu_count() or 1)
     used = max(_meminfo("MemTotal") - _meminfo("MemAvailable"), 0)
     return {
@@ -90,7 +91,7 @@ def _kept_id(folder: Path) -> str:
     return file.read_text().strip()
 
 
-def _cpu() -> dict:
+def _cpu() -> dict[str, Any]:
     return {"name": _cpu_model(), "model": _cpu_model(), "cores": os.cpu_count() or 1, "platform": platform.machine()}
 
 

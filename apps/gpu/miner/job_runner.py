@@ -37,7 +37,7 @@ class Run:
     """A job in hand. Its own thread calls `work`; any thread may read its progress or stop it."""
 
     shop: Workshop
-    job: dict
+    job: dict[str, Any]
     progress: float = 0.0
     note: str = ""
     checkpointed: bool = False
@@ -58,7 +58,7 @@ class Run:
         return self.job.get("attempt")
 
     @property
-    def fence(self) -> dict:
+    def fence(self) -> dict[str, Any]:
         """What every answer carries, so that it counts for this attempt only."""
         return {} if self.attempt is None else {"attempt": self.attempt}
 
@@ -100,7 +100,7 @@ class Run:
             if self._child:
                 self._child.ask_checkpoint(self.id)
 
-    def report(self) -> dict:
+    def report(self) -> dict[str, Any]:
         """Return what a heartbeat says about this job."""
         told = {"job_id": self.id, "attempt": self.attempt, "progress": round(self.progress, 4), "note": self.note}
         return told | ({"checkpointed": True} if self.checkpointed else {})
@@ -127,7 +127,7 @@ class Run:
             asked = "inference"  # the oldest clients name no type
         return self.shop.task_types.get(str(asked))
 
-    def _payload(self) -> tuple[dict, Path | None]:
+    def _payload(self) -> tuple[dict[str, Any], Path | None]:
         """Return payload and input file. A payload too long for the poll's answer comes as the input."""
         payload, source = self.job.get("payload"), self.job.get("input")
         file = self._fetch(source) if source else None
@@ -139,7 +139,7 @@ class Run:
             payload = {**payload, "model": self.job["model"]}
         return payload, file
 
-    def _fetch(self, source: dict) -> Path:
+    def _fetch(self, source: dict[str, Any]) -> Path:
         file = self.shop.journal.input_file(self.id)
         limit, backoff = self.shop.options.input_mb * 2**20, Backoff(limit=5)
         self.note = "downloading the input"
@@ -154,7 +154,7 @@ class Run:
                     raise
         raise AssertionError("the last try either returns or raises")
 
-    def _compute(self, engine: str, payload: dict, input_file: Path | None) -> Outcome:
+    def _compute(self, engine: str, payload: dict[str, Any], input_file: Path | None) -> Outcome:
         child = self.shop.pool.take(engine, devices_of(self.job))
         with self._lock:
             self._child = child
@@ -196,10 +196,10 @@ class Run:
             outcome = Outcome(code="ENGINE_ERROR", message="the result is larger than 16 MiB")
         return self._attempted("fail", failure(outcome.code, outcome.message) | {"metrics": metrics})
 
-    def _attempted(self, verb: str, body: dict) -> Answer:
+    def _attempted(self, verb: str, body: dict[str, Any]) -> Answer:
         return Answer(self.id, self.attempt, verb, body | self.fence)
 
 
-def failure(code: str, message: str) -> dict:
+def failure(code: str, message: str) -> dict[str, Any]:
     """Return the body of a failure."""
     return {"error_code": code, "error_message": message, "error": message}

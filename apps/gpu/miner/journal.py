@@ -29,7 +29,7 @@ class Answer:
     job_id: str
     attempt: int | None
     verb: str
-    body: dict
+    body: dict[str, Any]
 
 
 class Journal:
@@ -119,14 +119,14 @@ class Journal:
             raise ValueError(f"{job_id[:128]!r} is no job id")
         return self.folder / kind / f"{job_id}.json"
 
-    def _entries(self, kind: str) -> Iterator[dict]:
+    def _entries(self, kind: str) -> Iterator[dict[str, Any]]:
         found = [(file.stat().st_mtime_ns, file) for file in (self.folder / kind).glob("*.json")]
         for _, file in sorted(found):
             if entry := _read(file):
                 yield entry
 
 
-def _write(file: Path, content: dict) -> None:
+def _write(file: Path, content: dict[str, Any]) -> None:
     beside = file.with_suffix(".tmp")
     with open(beside, "w") as stream:
         json.dump(content, stream, separators=(",", ":"))
@@ -140,7 +140,7 @@ def _write(file: Path, content: dict) -> None:
         os.close(folder)
 
 
-def _read(file: Path) -> dict | None:
+def _read(file: Path) -> dict[str, Any] | None:
     try:
         return json.loads(file.read_text())
     except (FileNotFoundError, json.JSONDecodeError):

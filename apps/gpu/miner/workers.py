@@ -14,9 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 REPORT_LIMIT = 16 * 2**20 + 4096  # bytes of one report: the exchange takes results up to 16 MiB
-TOO_LONG: dict = {}
+TOO_LONG: dict[str, Any] = {}
 KILL_GRACE = 2.0  # seconds between SIGTERM and SIGKILL
 IDLE_SECONDS = 300.0  # a child with its model loaded waits this long for the next job
 ROOT = Path(__file__).resolve().parents[3]
@@ -36,7 +37,7 @@ _SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 class Outcome:
     """How a job ended: a result, or a typed failure."""
 
-    result: dict | None = None
+    result: dict[str, Any] | None = None
     code: str = ""
     message: str = ""
     peak_mb: int = 0
@@ -74,7 +75,7 @@ class Child:
             start_new_session=True,
         )
 
-    def run(self, job: dict, *, seconds: float, hooks: Hooks) -> Outcome:
+    def run(self, job: dict[str, Any], *, seconds: float, hooks: Hooks) -> Outcome:
         """Give it a job and follow it to its end, its time limit, or its death."""
         deadline = time.monotonic() + seconds
         try:
@@ -117,7 +118,7 @@ class Child:
         """Whether it can take another job."""
         return self.usable and self._stopped is None and self._process.poll() is None
 
-    def _tell(self, order: dict) -> None:
+    def _tell(self, order: dict[str, Any]) -> None:
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         self._process.stdin.flush()
 
@@ -195,7 +196,7 @@ class Pool:
             child.close()
 
 
-def _pass_on(report: dict, job: str, hooks: Hooks) -> None:
+def _pass_on(report: dict[str, Any], job: str, hooks: Hooks) -> None:
     if "progress" in report:
         hooks.progress(report["progress"], report["note"])
     elif report["job"] == job:  # else it was asked for just as the job before this one ended

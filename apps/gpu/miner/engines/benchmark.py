@@ -32,7 +32,7 @@ class Benchmark:
         """There is no model in it."""
         return []
 
-    def run(self, payload: dict, progress: Progress) -> dict:
+    def run(self, payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
         """Multiply `rounds` times two `size`×`size` matrices made from `seed`."""
         device = _device()
         size, rounds = _checked_work(payload, device)
@@ -66,7 +66,7 @@ def matrices(size: int, seed: int) -> tuple[numpy.ndarray, numpy.ndarray]:
     return random.integers(-2, 3, (size, size), "int8"), random.integers(-2, 3, (size, size), "int8")
 
 
-def _checked_work(payload: dict, device: Any) -> tuple[int, int]:
+def _checked_work(payload: dict[str, Any], device: Any) -> tuple[int, int]:
     size_name = next((name for name in ("size", "n", "matrix_size") if name in payload), "size")
     rounds_name = "rounds" if first(payload, "rounds") is not None else "iterations"
     size = integer(payload, size_name, 512, 1, GPU_SIZE if device.gpu else CPU_SIZE)

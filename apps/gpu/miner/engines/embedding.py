@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from apps.gpu.miner.engines import Progress, has_module
 from apps.gpu.miner.engines.payload import choice, texts
@@ -25,7 +26,7 @@ class Embedding:
         """One model, named after its weights."""
         return [MODEL] if self.available() else []
 
-    def run(self, payload: dict, progress: Progress) -> dict:
+    def run(self, payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
         """Embed `texts` (or `text`, or `input`); cosine similarity is then the plain dot product."""
         choice(payload, "model", MODEL, (MODEL, "wordllama", "default"))
         given = texts(payload, count=2048, limit=32_768, total=2_000_000)

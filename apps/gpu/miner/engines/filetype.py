@@ -1,6 +1,7 @@
 """What kind of file some bytes are, by Magika's small neural network."""
 
 from functools import lru_cache
+from typing import Any
 
 from apps.gpu.miner.engines import Progress, has_module
 from apps.gpu.miner.engines.payload import content, text
@@ -23,7 +24,7 @@ class FileType:
         """One model, named after the package."""
         return [MODEL] if self.available() else []
 
-    def run(self, payload: dict, progress: Progress) -> dict:
+    def run(self, payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
         """Look at `text`, at `base64`, or at the job's uploaded input."""
         if progress.input is None and payload.get("text") is not None:
             data = text(payload, "text", limit=LIMIT).encode()

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from typing import Any
 
 from apps.gpu.miner.engines import BadInput, Progress, Refused
 from apps.gpu.miner.engines.llama import LlamaCpp
@@ -28,7 +29,7 @@ class Inference:
         """Every model of every source, local file first."""
         return [model for source in _sources() for model in source.models()]
 
-    def run(self, payload: dict, progress: Progress) -> dict:
+    def run(self, payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
         """Generate; the result has the members that clients of the old miner read, and the usual counts."""
         request = _request(payload)
         source, request["model"] = _choose(first(payload, "model", "model_name"))
@@ -79,14 +80,14 @@ def _choose(wanted) -> tuple:
     raise Refused(f"model {str(wanted)[:100]!r} is not served here; there is {', '.join(m for _, m in offered)[:500]}")
 
 
-def _request(payload: dict) -> dict:
+def _request(payload: dict[str, Any]) -> dict[str, Any]:
     """Turn any of the usual forms of payload into one checked chat request."""
     options = payload.get("options") or {}
     if not isinstance(options, dict):
         raise BadInput("options must be an object")
     given = {**options, **payload}
     limit_name = next((name for name in ("max_tokens", "n_predict", "num_predict") if name in given), "max_tokens")
-    request: dict = {
+    request: dict[str, Any] = {
         "messages": _messages(payload),
         "max_tokens": integer(given, limit_name, 256, 1, MAX_TOKENS),
         "temperature": number(given, "temperature", 0.7, 0.0, 2.0),
@@ -99,7 +100,7 @@ def _request(payload: dict) -> dict:
     return request
 
 
-def _messages(payload: dict) -> list[dict]:
+def _messages(payload: dict[str, Any]) -> list[dict[str, Any]]:
     given = payload.get("messages")
     if given is None:
         prompt = text(payload, "prompt", "text", "input", "inputs", limit=PROMPT_LIMIT)
@@ -117,7 +118,7 @@ def _messages(payload: dict) -> list[dict]:
     return checked
 
 
-def _message(item) -> dict:
+def _message(item) -> dict[str, Any]:
     if not isinstance(item, dict) or item.get("role") not in ROLES:
         raise BadInput(f"each message needs a role, one of {', '.join(ROLES)}, and a content")
     return {"role": item["role"], "content": text(item, "content", limit=PROMPT_LIMIT)}

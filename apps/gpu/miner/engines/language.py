@@ -1,6 +1,7 @@
 """Which language a text is written in, by py3langid."""
 
 from functools import lru_cache
+from typing import Any
 
 from apps.gpu.miner.engines import Progress, has_module
 from apps.gpu.miner.engines.payload import texts
@@ -22,7 +23,7 @@ class Language:
         """One model, named after the package."""
         return [MODEL] if self.available() else []
 
-    def run(self, payload: dict, progress: Progress) -> dict:
+    def run(self, payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
         """Classify `texts`; the first answer is repeated at the top for those who sent one text."""
         given = texts(payload, count=4096, limit=100_000, total=2_000_000)
         identifier = _identifier()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from apps.gpu.miner.engines import BadInput, EngineFailure, has_module
 from apps.gpu.miner.engines.model_server import Answer, openai_chunk
@@ -20,11 +21,11 @@ class LlamaCpp:
         file = gguf()
         return [file.stem] if file and has_module("xllamacpp") else []
 
-    def chat(self, request: dict, on_token: Callable[[], None]) -> Answer:
+    def chat(self, request: dict[str, Any], on_token: Callable[[], None]) -> Answer:
         """Generate in this process, piece by piece."""
         answer, failures = Answer(), []
 
-        def take(chunk: dict) -> bool:
+        def take(chunk: dict[str, Any]) -> bool:
             """Collect one piece; True would ask llama.cpp to stop."""
             if "error" in chunk:
                 failures.append(chunk["error"])

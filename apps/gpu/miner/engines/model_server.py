@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
@@ -47,7 +48,7 @@ class ModelServer:
                 continue
         return []
 
-    def chat(self, request: dict, on_token: Callable[[], None]) -> Answer:
+    def chat(self, request: dict[str, Any], on_token: Callable[[], None]) -> Answer:
         """Send a chat request and collect the streamed answer; Ollama's own dialect where OpenAI's is unknown."""
         try:
             body = {**request, "stream": True, "stream_options": {"include_usage": True}}
@@ -60,7 +61,7 @@ class ModelServer:
             raise EngineFailure(f"the model server failed: {type(error).__name__}: {error}"[:500]) from error
 
 
-def openai_chunk(chunk: dict, answer: Answer) -> bool:
+def openai_chunk(chunk: dict[str, Any], answer: Answer) -> bool:
     """Add one chunk of OpenAI's stream; True when it brought text."""
     if chunk.get("error"):
         raise EngineFailure(f"the model server failed: {chunk['error']}"[:500])
@@ -75,7 +76,7 @@ def openai_chunk(chunk: dict, answer: Answer) -> bool:
     return False
 
 
-def _ollama_chunk(chunk: dict, answer: Answer) -> bool:
+def _ollama_chunk(chunk: dict[str, Any], answer: Answer) -> bool:
     if chunk.get("error"):
         raise EngineFailure(f"the model server failed: {chunk['error']}"[:500])
     answer.tokens = chunk.get("eval_count", answer.tokens)
@@ -86,7 +87,9 @@ def _ollama_chunk(chunk: dict, answer: Answer) -> bool:
     return bool(piece)
 
 
-def _collect(chunks: Iterator[dict], read: Callable[[dict, Answer], bool], on_token: Callable[[], None]) -> Answer:
+def _collect(
+    chunks: Iterator[dict[str, Any]], read: Callable[[dict[str, Any], Answer], bool], on_token: Callable[[], None]
+) -> Answer:
     answer = Answer()
     for chunk in chunks:
         if not isinstance(chunk, dict):
@@ -104,13 +107,13 @@ def _checked(response: httpx.Response) -> httpx.Response:
     raise kind(f"the model server answered {response.status_code}: {said}")
 
 
-def _sse(response: httpx.Response) -> Iterator[dict]:
+def _sse(response: httpx.Response) -> Iterator[dict[str, Any]]:
     for line in response.iter_lines():
         if line.startswith("data:") and (data := line[5:].strip()) != "[DONE]":
             yield json.loads(data)
 
 
-def _as_ollama(request: dict) -> dict:
+def _as_ollama(request: dict[str, Any]) -> dict[str, Any]:
     options = {name: request[name] for name in ("temperature", "top_p", "seed", "stop") if name in request}
     options["num_predict"] = request["max_tokens"]
     return {"model": request["model"], "messages": request["messages"], "stream": True, "options": options}

@@ -2,6 +2,7 @@
 
 import io
 from functools import lru_cache
+from typing import Any
 
 from apps.gpu.miner.engines import BadInput, Progress, has_module
 from apps.gpu.miner.engines.payload import content
@@ -24,7 +25,7 @@ class Ocr:
         """One set of models, named after the package."""
         return [MODEL] if self.available() else []
 
-    def run(self, payload: dict, progress: Progress) -> dict:
+    def run(self, payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
         """Read `image` (base64) or the job's uploaded input."""
         data = content(payload, progress, "image", "base64", "data", "input", limit=LIMIT)
         _check_picture(data)

@@ -8,7 +8,7 @@ from typing import Any
 from apps.gpu.miner.engines import BadInput, Progress
 
 
-def integer(payload: dict, name: str, default: int, low: int, high: int) -> int:
+def integer(payload: dict[str, Any], name: str, default: int, low: int, high: int) -> int:
     """Return a whole number between the bounds."""
     value = payload.get(name, default)
     if isinstance(value, float) and value.is_integer():
@@ -20,7 +20,7 @@ def integer(payload: dict, name: str, default: int, low: int, high: int) -> int:
     return value
 
 
-def number(payload: dict, name: str, default: float, low: float, high: float) -> float:
+def number(payload: dict[str, Any], name: str, default: float, low: float, high: float) -> float:
     """Return a finite number between the bounds."""
     value = payload.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
@@ -30,7 +30,7 @@ def number(payload: dict, name: str, default: float, low: float, high: float) ->
     return float(value)
 
 
-def choice(payload: dict, name: str, default: str, allowed: tuple[str, ...]) -> str:
+def choice(payload: dict[str, Any], name: str, default: str, allowed: tuple[str, ...]) -> str:
     """Return one of the allowed words."""
     value = payload.get(name, default)
     if value not in allowed:
@@ -38,17 +38,17 @@ def choice(payload: dict, name: str, default: str, allowed: tuple[str, ...]) -> 
     return value
 
 
-def first(payload: dict, *names: str) -> Any:
+def first(payload: dict[str, Any], *names: str) -> Any:
     """Return the first of these members that is there."""
     return next((payload[name] for name in names if payload.get(name) is not None), None)
 
 
-def text(payload: dict, *names: str, limit: int) -> str:
+def text(payload: dict[str, Any], *names: str, limit: int) -> str:
     """Return a piece of text that is neither empty nor too long."""
     return _checked_text(first(payload, *names), names[0], limit)
 
 
-def texts(payload: dict, *, count: int, limit: int, total: int) -> list[str]:
+def texts(payload: dict[str, Any], *, count: int, limit: int, total: int) -> list[str]:
     """Return the texts to work on: `texts`, or a list or single text under another usual name."""
     given = first(payload, "texts", "text", "input", "inputs", "prompt")
     if given is None:
@@ -63,7 +63,7 @@ def texts(payload: dict, *, count: int, limit: int, total: int) -> list[str]:
     return checked
 
 
-def content(payload: dict, progress: Progress, *names: str, limit: int) -> bytes:
+def content(payload: dict[str, Any], progress: Progress, *names: str, limit: int) -> bytes:
     """Return binary input: the job's uploaded input if there is one, else base64 out of the payload."""
     if progress.input is not None:
         return _file(progress, limit)

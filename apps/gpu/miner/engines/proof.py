@@ -22,14 +22,14 @@ class Proof:
         """There is no model in it."""
         return []
 
-    def run(self, payload: dict, progress: Progress) -> dict:
+    def run(self, payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
         """Do the step that the payload names."""
         steps = {"measure": self._measure, "commit": self._commit, "answer": self._answer}
         if payload.get("step") not in steps:
             raise BadInput(f"step is one of {', '.join(steps)}")
         return steps[payload["step"]](payload, progress)
 
-    def _measure(self, payload: dict, progress: Progress) -> dict:
+    def _measure(self, payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
         from apps.gpu.miner import devices, measurements
 
         uuid = str(payload.get("uuid") or "")
@@ -38,14 +38,14 @@ class Proof:
         Proof.device = device
         return {"figures": figures, "environment": measurements.environment(device, uuid), "device": device.kind}
 
-    def _commit(self, payload: dict, progress: Progress) -> dict:
+    def _commit(self, payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
         from apps.gpu.logic.challenge import Task
         from apps.gpu.miner.prover import Prover
 
         Proof.prover = Prover(Task.from_json(payload["task"]), Proof.device, progress)
         return Proof.prover.commit()
 
-    def _answer(self, payload: dict, progress: Progress) -> dict:
+    def _answer(self, payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
         if Proof.prover is None:
             raise BadInput("nothing was committed to in this process")
         return Proof.prover.answer(payload["question"])

@@ -5,6 +5,7 @@ import os
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from apps.gpu.miner.engines import BadInput, Progress, has_module
 from apps.gpu.miner.engines.payload import choice, content
@@ -27,7 +28,7 @@ class Transcription:
         """The model's name."""
         return [_model_name()] if self.available() else []
 
-    def run(self, payload: dict, progress: Progress) -> dict:
+    def run(self, payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
         """Transcribe `audio` (base64) or the job's uploaded input."""
         choice(payload, "model", _model_name(), (_model_name(), "default"))
         data = content(payload, progress, "audio", "base64", "data", "input", limit=LIMIT)
