@@ -66,5 +66,5 @@ def gpu_uuids(job: dict[str, Any]) -> tuple[str, ...] | None:
 
 
 def is_booked(job: dict[str, Any]) -> bool:
-    """Tell whether a job belongs to a booking."""
+    """Return whether a job belongs to a booking."""
     return bool(job.get("booking_id"))

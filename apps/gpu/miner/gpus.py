@@ -80,7 +80,7 @@ def handles(nvml: Any) -> Iterator[tuple[int, Any]]:
 
 
 def query(nvml: Any, function: str, *arguments: Any) -> Any:
-    """Call a function of NVML by name; None for what this GPU, or this version of the library, cannot tell."""
+    """Call a function of NVML by name; None for what this GPU, or this version of the library, does not support."""
     try:
         return getattr(nvml, function)(*arguments)
     except (nvml.NVMLError, AttributeError):

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     env = environment()
     add = parser.add_argument
     add("--url", default=env.get("AITBC_URL", "http://127.0.0.1:8000"), help="the exchange (AITBC_URL)")
-    add("--key", default="", help="the API key; better given as AITBC_MINER_KEY, where no process list shows it")
+    add("--key", default="", help="the API key; better set as AITBC_MINER_KEY, where no process list shows it")
     add(
         "--miner-id",
         default=env.get("AITBC_MINER_ID", ""),
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--state-dir",
         type=Path,
         default=Path(env.get("AITBC_MINER_STATE", "var/miner")),
-        help="where unsent results are kept",
+        help="where unsent results are stored",
     )
     add("--slots", type=_positive, default=_positive(env.get("AITBC_MINER_SLOTS", "2")), help="jobs at the same time")
     add(

@@ -27,7 +27,7 @@ class LlamaCpp:
         failures: list[Any] = []
 
         def take(chunk: dict[str, Any]) -> bool:
-            """Collect one piece; True would ask llama.cpp to stop."""
+            """Collect one piece; True stops llama.cpp."""
             if "error" in chunk:
                 failures.append(chunk["error"])
             elif openai_chunk(chunk, completion):
