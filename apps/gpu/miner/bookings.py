@@ -1,63 +1,70 @@
-"""The bookings of this miner's cards: which there are, and when their renters may come."""
+"""The bookings of this miner's GPUs: which there are, and which are ready for their renters."""
 
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
-PATIENCE_SECONDS = 120.0  # for jobs of others to end before a renter comes; then it has to share for a while
+PATIENCE_SECONDS = 120.0  # how long a renter waits for the jobs of others; then it shares the GPU until they end
 
 
 @dataclass(frozen=True)
 class Booking:
-    """One booking as the exchange tells it."""
+    """One booking as a heartbeat's response names it."""
 
     id: str
-    cards: int
+    gpus: int
     ready: bool
 
 
-def read(told: Any) -> list[Booking] | None:
-    """Read the `bookings` of a heartbeat's answer; None when it has none to say."""
-    if not isinstance(told, list):
+def parse(value: Any) -> list[Booking] | None:
+    """Parse the `bookings` of a heartbeat's response; None when the response has no such list."""
+    if not isinstance(value, list):
         return None
-    named = [one for one in told if isinstance(one, dict) and one.get("booking_id")]
-    return [Booking(str(one["booking_id"]), len(one.get("gpu_ids") or ()), bool(one.get("ready"))) for one in named]
+    entries = [entry for entry in value if isinstance(entry, dict) and entry.get("booking_id")]
+    return [
+        Booking(str(entry["booking_id"]), len(entry.get("gpu_ids") or ()), bool(entry.get("ready")))
+        for entry in entries
+    ]
 
 
 @dataclass
 class Bookings:
-    """What the next heartbeat says about them."""
+    """The bookings known, and those that the next heartbeat reports as ready."""
 
     ready: set[str] = field(default_factory=set)
     _since: dict[str, float] = field(default_factory=dict)
 
-    def hear(self, told: list[Booking] | None, *, cards: int, others: int) -> bool:
-        """Note what is booked; True when something became ready, and should be said at once.
+    def update(self, bookings: list[Booking] | None, *, gpus: int, other_jobs: int) -> bool:
+        """Replace the known bookings; return True when one became ready, which is worth a heartbeat at once.
 
-        `cards` is how many devices this host offers, `others` how many jobs in hand are no renter's. While a card is
-        free, those may stay there; else a renter waits until they have ended, though not for ever.
+        `gpus` is how many devices this host offers, `other_jobs` how many running jobs belong to no booking. While
+        a GPU is free those jobs may stay on it; otherwise a renter waits for their end, at most PATIENCE_SECONDS.
         """
-        if told is None:
+        if bookings is None:
             return False
         now = time.monotonic()
-        self._since = {one.id: self._since.get(one.id, now) for one in told}
-        free = cards - sum(one.cards for one in told)
-        may = [one.id for one in told if free > 0 or not others or now - self._since[one.id] > PATIENCE_SECONDS]
-        unsaid = {one.id for one in told if not one.ready}
-        before, self.ready = self.ready, (self.ready & unsaid) | (unsaid & set(may))
-        return bool(self.ready - before)
+        self._since = {booking.id: self._since.get(booking.id, now) for booking in bookings}
+        free = gpus - sum(booking.gpus for booking in bookings)
+        usable = {
+            booking.id
+            for booking in bookings
+            if free > 0 or not other_jobs or now - self._since[booking.id] > PATIENCE_SECONDS
+        }
+        unconfirmed = {booking.id for booking in bookings if not booking.ready}
+        previous, self.ready = self.ready, unconfirmed & (self.ready | usable)
+        return bool(self.ready - previous)
 
-    def said(self) -> list[str]:
-        """The bookings to name as ready."""
+    def ready_ids(self) -> list[str]:
+        """Return the ids of the bookings to report as ready, sorted."""
         return sorted(self.ready)
 
 
-def devices_of(job: dict) -> tuple[str, ...] | None:
-    """The cards a job may use, by UUID; None: any. An empty list means none: the booking is of the processor."""
+def gpu_uuids(job: dict[str, Any]) -> tuple[str, ...] | None:
+    """Return the UUIDs of the GPUs a job may use; None means any, an empty tuple none (the processor is booked)."""
     uuids = job.get("gpu_uuids")
     return tuple(str(uuid) for uuid in uuids) if isinstance(uuids, list) else None
 
 
-def is_a_renters(job: dict) -> bool:
-    """Whether a job belongs to a booking."""
+def is_booked(job: dict[str, Any]) -> bool:
+    """Return whether a job belongs to a booking."""
     return bool(job.get("booking_id"))

@@ -17,41 +17,51 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypedDict
 
 from apps.gpu.miner import engines
 
 PR_SET_PDEATHSIG = 1
-PROGRESS_INTERVAL = 0.1  # seconds; more often tells nobody anything
+PROGRESS_INTERVAL = 0.1  # seconds; nobody reads more often
 MESSAGE_LIMIT = 2000
 
 
+class EngineJob(TypedDict):
+    """One job as it is sent to the process."""
+
+    job: str
+    payload: dict[str, Any]
+    input: str | None
+    state: Any
+
+
 def main(engine: str, memory_mb: int, parent: int) -> None:
-    """Serve jobs for one engine until stdin ends."""
+    """Run jobs on one engine until stdin ends; `parent` is the process id of the miner."""
     _die_with(parent)
     _limit_memory(memory_mb)
     # What libraries print must not get between the reports: descriptor 1 becomes stderr.
     reports = Reports(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)
-    orders: queue.SimpleQueue[dict] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(sys.stdin.buffer, orders, reports), daemon=True).start()
+    jobs: queue.SimpleQueue[EngineJob] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(sys.stdin.buffer, jobs, reports), daemon=True).start()
     while True:
-        reports.send(_answer(engine, orders.get(), reports))
+        reports.send(_final_report(engine, jobs.get(), reports))
 
 
 class Reports:
-    """The way back to the parent."""
+    """Sends reports to the parent; keeps the running job's last state."""
 
     def __init__(self, stream: BinaryIO):
         self._stream, self._lock = stream, threading.Lock()
         self._last_sent = 0.0
-        self._job, self._state = "", None
+        self._job = ""
+        self._state: Any = None
 
-    def begin(self, job: dict) -> None:
-        """Forget the last job's state: it may have been another client's."""
+    def begin(self, job: EngineJob) -> None:
+        """Replace the previous job's state: it may have been another client's."""
         self._job, self._state = job["job"], job["state"]
 
-    def send(self, report: dict) -> None:
+    def send(self, report: dict[str, Any]) -> None:
         """Write one line."""
         line = json.dumps(report, allow_nan=False, separators=(",", ":")).encode() + b"\n"
         with self._lock:
@@ -59,7 +69,7 @@ class Reports:
             self._stream.flush()
 
     def progress(self, fraction: float, note: str, state: Any) -> None:
-        """Tell progress, not too often; remember the state for when it is asked for."""
+        """Report progress, at most once per interval; keep the state for a later checkpoint."""
         if state is not None:
             self._state = state
         if (now := time.monotonic()) - self._last_sent >= PROGRESS_INTERVAL:
@@ -67,53 +77,53 @@ class Reports:
             self.send({"progress": fraction, "note": str(note)[:200]})
 
     def checkpoint(self, job: str) -> None:
-        """Hand over the last state the engine named for this job, if it ever named one."""
+        """Report the last state that the engine named for this job, if there is one."""
         state = self._state
         if state is not None and job == self._job:
             self.send({"checkpoint": state, "job": job})
 
 
-def _answer(engine: str, job: dict, reports: Reports) -> dict:
-    """Run one job and say how it ended."""
+def _final_report(engine: str, job: EngineJob, reports: Reports) -> dict[str, Any]:
+    """Run one job; return its result or its typed failure."""
     reports.begin(job)
     input_file = Path(job["input"]) if job["input"] else None
     try:
         progress = engines.Progress(reports.progress, input=input_file, state=job["state"])
-        result = engines.load(engine).run(job["payload"], progress)
+        result: Any = engines.load(engine).run(job["payload"], progress)
         if not isinstance(result, dict):
             raise engines.EngineFailure("the engine returned something that is no JSON object")
         json.dumps(result, allow_nan=False)
         return {"result": result, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
     except engines.EngineFailure as failure:
         return _error(failure.code, str(failure))
-    except Exception as error:  # an engine may raise anything: it becomes its typed failure
-        return _error(_code_of(error), f"{type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001 an engine may raise anything: the parent logs it as a typed failure
+        return _error(_code(error), f"{type(error).__name__}: {error}")
 
 
-def _code_of(error: Exception) -> str:
+def _code(error: Exception) -> str:
     """Memory errors have many names: MemoryError, torch.OutOfMemoryError, cupy's, RuntimeError of C++."""
-    said = f"{type(error).__name__} {error}".lower()
-    out = isinstance(error, MemoryError) or any(word in said for word in ("outofmemory", "out of memory", "bad_alloc"))
+    text = f"{type(error).__name__} {error}".lower()
+    out = isinstance(error, MemoryError) or any(word in text for word in ("outofmemory", "out of memory", "bad_alloc"))
     return "OUT_OF_MEMORY" if out else "ENGINE_ERROR"
 
 
-def _error(code: str, message: str) -> dict:
+def _error(code: str, message: str) -> dict[str, Any]:
     return {"error": {"code": code, "message": message[:MESSAGE_LIMIT].encode("utf-8", "replace").decode()}}
 
 
-def _listen(stream: BinaryIO, orders: queue.SimpleQueue, reports: Reports) -> None:
-    """Read the parent's orders; the end of the stream means that the parent is gone, or wants us gone."""
+def _receive(stream: BinaryIO, jobs: "queue.SimpleQueue[EngineJob]", reports: Reports) -> None:
+    """Read the parent's messages; the end of the stream means that the parent is gone, or ends this process."""
     for line in stream:
-        order = json.loads(line)
-        if "payload" in order:
-            orders.put(order)
+        message = json.loads(line)
+        if "payload" in message:
+            jobs.put(message)
         else:
-            reports.checkpoint(order["checkpoint"])
+            reports.checkpoint(message["checkpoint"])
     os._exit(0)
 
 
 def _die_with(parent: int) -> None:
-    """Ask the kernel for SIGKILL when the parent's thread ends; the parent may have ended before we asked."""
+    """Request SIGKILL from the kernel when the parent's thread ends; exit if the parent ended before."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:

@@ -1,4 +1,4 @@
-"""The command line of the miner: `aitbc-miner run`, and two looks at what this host can do."""
+"""The command line of the miner: `aitbc-miner run`, and what this host can offer."""
 
 import argparse
 import json
@@ -8,6 +8,7 @@ import sys
 import threading
 
 from apps.gpu.miner import engines, gpus, host
+from apps.gpu.miner.child import EngineJob
 from apps.gpu.miner.daemon import Miner
 from apps.gpu.miner.journal import StateInUse
 from apps.gpu.miner.settings import add_arguments, from_arguments
@@ -21,10 +22,11 @@ EXAMPLES = """examples:
 """
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Parse and run; returns the exit status."""
-    given = _parser().parse_args(arguments)
-    return given.command(given)
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    arguments = _parser().parse_args(argv)
+    status: int = arguments.command(arguments)
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -39,21 +41,21 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
     commands.add_parser("engines", help="list the engines that work here, as JSON").set_defaults(command=_engines)
     commands.add_parser("gpus", help="list the GPUs and their state, as JSON").set_defaults(command=_gpus)
-    attempt = commands.add_parser("try", help="run one engine on a payload, in a child as in earnest")
+    attempt = commands.add_parser("try", help="run one engine on a payload, in a child process as `run` does")
     attempt.add_argument("engine")
     attempt.add_argument("payload", help="a JSON object")
     attempt.set_defaults(command=_try)
     return parser
 
 
-def _run(given: argparse.Namespace) -> int:
-    log_clearly()
-    options = from_arguments(given)
-    if not options.key:
+def _run(arguments: argparse.Namespace) -> int:
+    configure_logging()
+    settings = from_arguments(arguments)
+    if not settings.key:
         print("no API key: set AITBC_MINER_KEY (an operator makes one with `manage.py key create`)", file=sys.stderr)
         return 2
     try:
-        miner = Miner(options)
+        miner = Miner(settings)
     except StateInUse as error:
         print(error, file=sys.stderr)
         return 2
@@ -64,7 +66,7 @@ def _run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _engines(given: argparse.Namespace) -> int:
+def _engines(arguments: argparse.Namespace) -> int:
     found = {
         name: {"task_types": engines.task_types(engine), "models": engine.models()}
         for name, engine in engines.available().items()
@@ -72,15 +74,15 @@ def _engines(given: argparse.Namespace) -> int:
     return _print(found)
 
 
-def _gpus(given: argparse.Namespace) -> int:
+def _gpus(arguments: argparse.Namespace) -> int:
     return _print({"gpus": gpus.detect(), "cuda": gpus.cuda_version(), "now": gpus.metrics()})
 
 
-def _try(given: argparse.Namespace) -> int:
-    child = Child(given.engine, host.memory_mb(), threads=2)
-    order = {"job": "try", "payload": json.loads(given.payload), "input": None, "state": None}
+def _try(arguments: argparse.Namespace) -> int:
+    child = Child(arguments.engine, host.memory_mb(), threads=2)
+    job: EngineJob = {"job": "try", "payload": json.loads(arguments.payload), "input": None, "state": None}
     outcome = child.run(
-        order, seconds=3600, hooks=Hooks(lambda fraction, note: print(f"{fraction:4.0%} {note}", file=sys.stderr))
+        job, seconds=3600, hooks=Hooks(lambda fraction, note: print(f"{fraction:4.0%} {note}", file=sys.stderr))
     )
     child.close()
     if outcome.result is None:
@@ -89,8 +91,8 @@ def _try(given: argparse.Namespace) -> int:
     return _print(outcome.result)
 
 
-def log_clearly() -> None:
-    """Log for a person at a terminal, or one plain line each for a journal."""
+def configure_logging() -> None:
+    """Log in colours at a terminal, else one plain line each."""
     if sys.stderr.isatty():
         from rich.console import Console
         from rich.logging import RichHandler

@@ -1,4 +1,4 @@
-"""The miner's half of the protocol: each request to the exchange, and what its answer means for us."""
+"""The client of the miner protocol: each request to the exchange, and what its response means for the miner."""
 
 import hashlib
 import random
@@ -9,23 +9,25 @@ from typing import Any, NamedTuple
 import httpx
 
 BASE = "/gpu/v1/miners"
-RETRY_LATER = {401, 403, 408, 425, 429}  # a key may be mended by the operator; the rest passes by itself
+RETRY_LATER = {401, 403, 408, 425, 429}  # an operator may mend a key; the others pass by themselves
+
+Json = dict[str, Any]
 
 
-class WireError(Exception):
-    """The exchange could not be asked, or said no."""
+class ExchangeError(Exception):
+    """A request to the exchange failed."""
 
 
-class TryLater(WireError):
-    """No answer, or one that says that it may go better later."""
+class Unavailable(ExchangeError):
+    """No response, or one that allows a retry; `retry_after` in seconds, `responded` where there was a response."""
 
-    def __init__(self, message: str, retry_after: float = 0.0, *, answered: bool = False):
+    def __init__(self, message: str, retry_after: float = 0.0, *, responded: bool = False):
         super().__init__(message)
-        self.retry_after, self.answered = retry_after, answered
+        self.retry_after, self.responded = retry_after, responded
 
 
-class Rejected(WireError):
-    """A final no: repeating the request would change nothing."""
+class Rejected(ExchangeError):
+    """The exchange refused the request for good: repeating it would change nothing."""
 
     def __init__(self, status: int, message: str):
         super().__init__(f"{status}: {message}")
@@ -39,25 +41,28 @@ class Backoff:
         self.first, self.limit, self._failures = first, limit, 0
 
     def reset(self) -> None:
-        """It works again."""
+        """Start over after a success."""
         self._failures = 0
 
-    def next(self, at_least: float = 0.0) -> float:
-        """Return how long to wait now; never less than the exchange asked for."""
+    def next(self, minimum: float = 0.0) -> float:
+        """Return the seconds to wait now, at least the minimum (a response's Retry-After)."""
         self._failures += 1
         ceiling = min(self.limit, self.first * 2 ** min(self._failures, 16))
-        return at_least + random.uniform(ceiling / 2, ceiling)
+        return minimum + random.uniform(ceiling / 2, ceiling)
 
 
-class Polled(NamedTuple):
-    """What a poll got: jobs, or the wish that we beat at once."""
+class PollResult(NamedTuple):
+    """The jobs of a poll's response, and whether it requests a heartbeat at once."""
 
-    jobs: list[dict]
+    jobs: list[Json]
     beat_now: bool
 
 
-class Exchange:
-    """One exchange, spoken to with one miner's key. Threads may share it."""
+class ExchangeClient:
+    """Requests to one exchange with one miner's key; safe to share between threads.
+
+    Every method raises Unavailable or Rejected.
+    """
 
     def __init__(self, url: str, key: str, miner_id: str = ""):
         self.miner_id = miner_id
@@ -68,57 +73,62 @@ class Exchange:
             limits=httpx.Limits(max_connections=None),
         )
 
-    def register(self, capabilities: dict, slots: int) -> dict:
-        """Say who we are and what we can do."""
+    def register(self, capabilities: Json, slots: int) -> None:
+        """Register capabilities and the number of jobs at the same time; remember the id that the exchange assigns."""
         body = {"capabilities": capabilities, "concurrency": slots, "region": capabilities.get("region")}
-        answer = self._post("/register", {name: value for name, value in body.items() if value is not None})
-        self.miner_id = str(answer.get("miner_id") or self.miner_id)
-        return answer
+        response = self._post("/register", {name: value for name, value in body.items() if value is not None})
+        self.miner_id = str(response.get("miner_id") or self.miner_id)
 
-    def heartbeat(self, *, status: str, jobs: list[dict], metrics: dict, bookings_ready: list[str]) -> dict:
-        """Say that we live and how the jobs go; the answer holds the exchange's orders."""
+    def heartbeat(self, *, status: str, jobs: list[Json], metrics: Json, bookings_ready: list[str]) -> Any:
+        """Send status, progress of the jobs and metrics; return the response (see responses.parse)."""
         body = {"status": status, "inflight": len(jobs), "jobs": jobs, "metrics": metrics}
         return self._post("/heartbeat", body | ({"bookings_ready": bookings_ready} if bookings_ready else {}))
 
-    def poll(self, *, wait_seconds: int, free: int, attention: int | None) -> Polled:
-        """Ask for work, at most for the free slots; the exchange answers when there is some or the time is up.
+    def poll(self, *, wait_seconds: int, free: int, attention: int | None) -> PollResult:
+        """Request at most `free` jobs; the exchange responds when there is one or the time is up.
 
-        `attention` is what the last heartbeat's answer said; when it has risen since, the poll ends early.
+        `attention` is the counter of the last heartbeat's response; when it has risen since, the poll ends early.
         """
         body = {"max_wait_seconds": wait_seconds, "max_jobs": free, "attention": attention}
-        given = {name: value for name, value in body.items() if value is not None}
-        answer = self._post("/poll", given, timeout=httpx.Timeout(wait_seconds + 15, connect=5))
-        jobs = answer if isinstance(answer, list) else (answer or {}).get("jobs") or [answer]
-        found = [job for job in jobs if isinstance(job, dict) and (job.get("job_id") or job.get("id"))]
-        return Polled(found, isinstance(answer, dict) and bool(answer.get("beat_now")))
+        known = {name: value for name, value in body.items() if value is not None}
+        response = self._post("/poll", known, timeout=httpx.Timeout(wait_seconds + 15, connect=5))
+        entries = response if isinstance(response, list) else (response or {}).get("jobs") or [response]
+        jobs = [job for job in entries if isinstance(job, dict) and (job.get("job_id") or job.get("id"))]
+        return PollResult(jobs, isinstance(response, dict) and bool(response.get("beat_now")))
 
-    def deliver(self, job_id: str, verb: str, body: dict) -> dict:
-        """Send a result or a failure."""
-        return self._post(f"/{job_id}/{verb}", body, timeout=httpx.Timeout(120, connect=5))
+    def deliver(self, job_id: str, verb: str, body: Json) -> None:
+        """Send a job's result or failure: `verb` is result or fail."""
+        self._post(f"/{job_id}/{verb}", body, timeout=httpx.Timeout(120, connect=5))
 
-    def errand(self, path: str, body: dict) -> dict:
-        """Answer something that was asked beside jobs."""
-        return self._post(path, body, timeout=httpx.Timeout(120, connect=5))
+    def report(self, path: str, body: Json) -> Json:
+        """Report on a command or a benchmark at a path below the miners' routes; return the response."""
+        response: Json = self._post(path, body, timeout=httpx.Timeout(120, connect=5))
+        return response
 
-    def keys(self) -> dict:
-        """Fetch the public keys that the exchange signs its orders with."""
+    def public_keys(self) -> Json:
+        """Return the document of public keys that the exchange signs its commands with."""
         try:
             response = self._http.get("/.well-known/aitbc-keys.json")
-            self._check(response)
-            return response.json()
+            _raise_for_status(response)
+            keys: Json = response.json()
+            return keys
         except (httpx.HTTPError, ValueError) as error:
-            raise TryLater(f"the exchange's keys cannot be had: {error}") from error
+            raise Unavailable(f"the exchange's keys cannot be had: {error}") from error
 
-    def download(self, job_id: str, file: Path, *, sha256: str | None, limit: int, going: Callable[[], bool]) -> None:
-        """Fetch a job's input into a file, while `going`; always from the exchange itself, whatever URL it names:
-        the request carries our key."""
+    def download(
+        self, job_id: str, file: Path, *, sha256: str | None, limit: int, cancelled: Callable[[], bool]
+    ) -> None:
+        """Write a job's input of at most `limit` bytes to a file; stop early when `cancelled`.
+
+        The URL is always the exchange's own, whatever the job names: the request carries the miner's key.
+        """
         digest, size = hashlib.sha256(), 0
         url = f"{BASE}/{job_id}/input"
         try:
             with self._http.stream("GET", url, headers=self._identity()) as response, open(file, "wb") as target:
-                self._check(response)
+                _raise_for_status(response)
                 for chunk in response.iter_bytes():
-                    if not going():
+                    if cancelled():
                         return
                     size += len(chunk)
                     if size > limit:
@@ -126,39 +136,40 @@ class Exchange:
                     digest.update(chunk)
                     target.write(chunk)
         except httpx.HTTPError as error:
-            raise TryLater(f"{type(error).__name__}: {error}") from error
+            raise Unavailable(f"{type(error).__name__}: {error}") from error
         if sha256 and digest.hexdigest() != sha256:
-            raise TryLater("the input that arrived is not the one announced (SHA-256 differs)")
+            raise Unavailable("the input that arrived is not the one announced (SHA-256 differs)")
 
     def close(self) -> None:
-        """Drop the connections; a poll still waiting ends with TryLater."""
+        """Close the connections; a poll still waiting ends with Unavailable."""
         self._http.close()
 
-    def _post(self, path: str, body: dict, timeout: Any = httpx.USE_CLIENT_DEFAULT) -> Any:
+    def _post(self, path: str, body: Json, timeout: Any = httpx.USE_CLIENT_DEFAULT) -> Any:
         try:
             response = self._http.post(BASE + path, json=body, headers=self._identity(), timeout=timeout)
-        except (httpx.HTTPError, RuntimeError) as error:  # RuntimeError: the client was closed under us
-            raise TryLater(f"{type(error).__name__}: {error}") from error
-        self._check(response)
+        except (httpx.HTTPError, RuntimeError) as error:  # RuntimeError: another thread closed the client
+            raise Unavailable(f"{type(error).__name__}: {error}") from error
+        _raise_for_status(response)
         try:
             return response.json() if response.content else {}
         except ValueError as error:
-            raise TryLater("the answer is not JSON; is this the exchange's address?") from error
+            raise Unavailable("the response is not JSON; is this the exchange's address?") from error
 
     def _identity(self) -> dict[str, str]:
         return {"X-Miner-ID": self.miner_id} if self.miner_id else {}
 
-    def _check(self, response: httpx.Response) -> None:
-        if response.is_success:
-            return
-        response.read()
-        said = _said(response)
-        if response.is_server_error or response.is_redirect or response.status_code in RETRY_LATER:
-            raise TryLater(f"{response.status_code}: {said}", _retry_after(response), answered=True)
-        raise Rejected(response.status_code, said)
+
+def _raise_for_status(response: httpx.Response) -> None:
+    if response.is_success:
+        return
+    response.read()
+    detail = _detail(response)
+    if response.is_server_error or response.is_redirect or response.status_code in RETRY_LATER:
+        raise Unavailable(f"{response.status_code}: {detail}", _retry_after(response), responded=True)
+    raise Rejected(response.status_code, detail)
 
 
-def _said(response: httpx.Response) -> str:
+def _detail(response: httpx.Response) -> str:
     try:
         body = response.json()
         return str(body.get("detail") or body.get("error") or body.get("title"))[:300]

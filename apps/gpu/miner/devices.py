@@ -1,4 +1,4 @@
-"""What a benchmark computes on: a GPU through torch or cupy where there is one, else the processor through numpy."""
+"""The devices of a benchmark: a GPU through torch or cupy where there is one, else the processor through numpy."""
 
 import os
 import time
@@ -19,39 +19,39 @@ TRIAD = """extern "C" __global__ void triad(const float4* b, const float4* c, fl
 
 
 class Cpu(Numpy):
-    """The processor. Every figure taken here is flagged `device: cpu`."""
+    """The processor through numpy. Its measurements are flagged `device: cpu`."""
 
     kind, backend, gpu = "cpu", "numpy", False
     triad_words, matrix = 4 * 2**20, 1024
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.name = "cpu"
         self.details: dict[str, Any] = {"threads": int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))}
 
     def empty(self, *shape: int) -> Any:
-        """Words not yet set."""
+        """Return int32 words of this shape, not initialised."""
         return numpy.empty(shape, "int32")
 
     def real(self, array: Any) -> Any:
-        """The same numbers as float32."""
+        """Return the same numbers as float32."""
         return array.astype("float32")
 
     def whole(self, array: Any) -> Any:
-        """The same numbers as int32."""
+        """Return the same numbers as int32."""
         return array.astype("int32")
 
     def host(self, array: Any) -> Any:
-        """As a numpy array."""
+        """Return a numpy array of the same content."""
         return array
 
     def wait(self) -> None:
-        """Until all work is done: numpy's always is."""
+        """Return at once: numpy has no queue."""
 
     def free(self) -> None:
-        """Give memory back that is no longer used."""
+        """Do nothing: numpy returns its memory itself."""
 
     def triad(self) -> tuple[Callable[[], Any], float]:
-        """STREAM's triad a = b + s·c in float32, and the bytes that one run moves."""
+        """Return STREAM's triad a = b + s·c in float32 (McCalpin, 1995), and the bytes that one run moves."""
         b, c, a = (numpy.ones(self.triad_words, "float32") for _ in range(3))
 
         def run() -> None:
@@ -61,7 +61,7 @@ class Cpu(Numpy):
         return run, 5 * 4.0 * self.triad_words  # numpy needs two passes: five streams instead of three
 
     def product(self, dtype: str) -> tuple[Callable[[], Any], float] | None:
-        """A matrix product and its operations; None where the device has no such arithmetic."""
+        """Return a matrix product and its number of operations; None where the device lacks the arithmetic."""
         if dtype != "float32":
             return None
         n = self.matrix
@@ -69,7 +69,7 @@ class Cpu(Numpy):
         return lambda: numpy.matmul(left, right, out=out), 2.0 * n**3
 
     def copies(self) -> dict[str, tuple[Callable[[], Any], float]]:
-        """Between host and device: there is no way between them here."""
+        """Return nothing: the processor's memory is the host's."""
         return {}
 
 
@@ -87,62 +87,62 @@ class Torch:
         self.details = {"torch": torch.__version__, "fp16_accumulate": _fast_fp16(torch)}
 
     def counter(self, start: int, count: int) -> Any:
-        """start, start + 1, … as int32 (wrapping)."""
+        """Return start, start + 1, … as int32 (wrapping)."""
         wide = self.torch.arange(count, device="cuda", dtype=self.torch.int64) + (start & 0xFFFFFFFF)
         return wide.to(self.torch.int32)
 
     def octets(self, words: Any) -> Any:
-        """The bytes of each word, lowest first."""
+        """Return the bytes of each word, lowest first, as int16."""
         return words.view(self.torch.uint8).to(self.torch.int16)
 
     def roll(self, array: Any, shift: tuple[int, ...], axis: tuple[int, ...]) -> Any:
-        """As numpy.roll."""
+        """Roll as numpy.roll does."""
         return self.torch.roll(array, shift, axis)
 
     def empty(self, *shape: int) -> Any:
-        """Words not yet set."""
+        """Return int32 words of this shape, not initialised."""
         return self.torch.empty(shape, dtype=self.torch.int32, device="cuda")
 
     def real(self, array: Any) -> Any:
-        """The same numbers as float32."""
+        """Return the same numbers as float32."""
         return array.to(self.torch.float32)
 
     def whole(self, array: Any) -> Any:
-        """The same numbers as int32."""
+        """Return the same numbers as int32."""
         return array.to(self.torch.int32)
 
     def host(self, array: Any) -> Any:
-        """As a numpy array."""
+        """Return a numpy array of the same content."""
         return array.cpu().numpy()
 
     def wait(self) -> None:
-        """Until all work is done."""
+        """Wait until the device's queue is empty."""
         self.torch.cuda.synchronize()
 
     def free(self) -> None:
-        """Give memory back that is no longer used."""
+        """Return unused memory to the driver."""
         self.torch.cuda.empty_cache()
 
     def triad(self) -> tuple[Callable[[], Any], float]:
-        """STREAM's triad a = b + s·c in float32, and the bytes that one run moves."""
+        """Return STREAM's triad a = b + s·c in float32 (McCalpin, 1995), and the bytes that one run moves."""
         torch = self.torch
         b, c, a = (torch.ones(self.triad_words, device="cuda") for _ in range(3))
         return lambda: torch.add(b, c, alpha=3.0, out=a), 3 * 4.0 * self.triad_words
 
     def product(self, dtype: str) -> tuple[Callable[[], Any], float] | None:
-        """A matrix product and its operations. Random numbers: on zeros a card draws less and runs faster."""
+        """Return a matrix product and its number of operations. Random numbers: on zeros a GPU runs faster."""
         torch, n = self.torch, self.matrix
         left, right = (torch.randn(n, n, device="cuda").to(getattr(torch, dtype)) for _ in range(2))
         out = torch.empty_like(left)
         return lambda: torch.matmul(left, right, out=out), 2.0 * n**3
 
     def copies(self) -> dict[str, tuple[Callable[[], Any], float]]:
-        """Host to device and back, from pinned memory."""
+        """Return the copies from and to the host's pinned memory, and the bytes that each moves."""
         torch = self.torch
-        here = torch.empty(self.copy_words, dtype=torch.int32, pin_memory=True)
-        there = torch.empty(self.copy_words, dtype=torch.int32, device="cuda")
+        host = torch.empty(self.copy_words, dtype=torch.int32, pin_memory=True)
+        target = torch.empty(self.copy_words, dtype=torch.int32, device="cuda")
         size = 4.0 * self.copy_words
-        return {"h2d_gbps": (lambda: there.copy_(here), size), "d2h_gbps": (lambda: here.copy_(there), size)}
+        return {"h2d_gbps": (lambda: target.copy_(host), size), "d2h_gbps": (lambda: host.copy_(target), size)}
 
 
 class Cupy:
@@ -157,90 +157,94 @@ class Cupy:
         self.details = {"cupy": cupy.__version__, "fp16_accumulate": "fp32"}
 
     def counter(self, start: int, count: int) -> Any:
-        """start, start + 1, … as int32 (wrapping)."""
+        """Return start, start + 1, … as int32 (wrapping)."""
         wide = self.cupy.arange(count, dtype="int64") + (start & 0xFFFFFFFF)
         return wide.astype("uint32").view("int32")
 
     def octets(self, words: Any) -> Any:
-        """The bytes of each word, lowest first."""
+        """Return the bytes of each word, lowest first, as int16."""
         return words.view("uint8").astype("int16")
 
     def roll(self, array: Any, shift: tuple[int, ...], axis: tuple[int, ...]) -> Any:
-        """As numpy.roll."""
+        """Roll as numpy.roll does."""
         return self.cupy.roll(array, shift, axis)
 
     def empty(self, *shape: int) -> Any:
-        """Words not yet set."""
+        """Return int32 words of this shape, not initialised."""
         return self.cupy.empty(shape, "int32")
 
     def real(self, array: Any) -> Any:
-        """The same numbers as float32."""
+        """Return the same numbers as float32."""
         return array.astype("float32")
 
     def whole(self, array: Any) -> Any:
-        """The same numbers as int32."""
+        """Return the same numbers as int32."""
         return array.astype("int32")
 
     def host(self, array: Any) -> Any:
-        """As a numpy array."""
+        """Return a numpy array of the same content."""
         return self.cupy.asnumpy(array)
 
     def wait(self) -> None:
-        """Until all work is done."""
+        """Wait until the device's queue is empty."""
         self.cupy.cuda.Device().synchronize()
 
     def free(self) -> None:
-        """Give memory back that is no longer used."""
+        """Return unused memory to the driver."""
         self.cupy.get_default_memory_pool().free_all_blocks()
 
     def triad(self) -> tuple[Callable[[], Any], float]:
-        """STREAM's triad a = b + s·c in float32, fused into one kernel, and the bytes that one run moves."""
+        """Return STREAM's triad a = b + s·c in float32, fused into one kernel, and the bytes that one run moves."""
         b, c, a = (self.cupy.ones(self.triad_words, "float32") for _ in range(3))
         kernel, quads = self.cupy.RawKernel(TRIAD, "triad"), self.triad_words // 4
         return lambda: kernel((quads // 256,), (256,), (b, c, a)), 3 * 4.0 * self.triad_words
 
     def product(self, dtype: str) -> tuple[Callable[[], Any], float] | None:
-        """A matrix product and its operations."""
+        """Return a matrix product and its number of operations."""
         n = self.matrix
         left, right = (self.cupy.random.standard_normal((n, n), dtype="float32").astype(dtype) for _ in range(2))
         out = self.cupy.empty((n, n), dtype)
         return lambda: self.cupy.matmul(left, right, out=out), 2.0 * n**3
 
     def copies(self) -> dict[str, tuple[Callable[[], Any], float]]:
-        """Host to device and back, from pinned memory."""
+        """Return the copies from and to the host's pinned memory, and the bytes that each moves."""
         size = 4 * self.copy_words
         pinned = self.cupy.cuda.alloc_pinned_memory(size)
-        here = numpy.frombuffer(pinned, "int32", self.copy_words)
-        there = self.cupy.empty(self.copy_words, "int32")
+        host = numpy.frombuffer(pinned, "int32", self.copy_words)
+        target = self.cupy.empty(self.copy_words, "int32")
         return {
-            "h2d_gbps": (lambda: there.set(here), float(size)),
-            "d2h_gbps": (lambda: there.get(out=here), float(size)),
+            "h2d_gbps": (lambda: target.set(host), float(size)),
+            "d2h_gbps": (lambda: target.get(out=host), float(size)),
         }
 
 
 Device = Cpu | Torch | Cupy
 
 
-def pick(*, uuid: str = "", wanted: str = "") -> Device:
-    """The device to measure. `uuid` narrows to one card, and must be said before a library starts its driver."""
+def pick(*, uuid: str = "", kind: str = "") -> Device:
+    """Return the device to measure: `kind` is gpu, cpu, or empty for a GPU if there is one.
+
+    `uuid` restricts this process to one GPU; that has an effect only before a library starts its driver.
+    Raises RuntimeError when a GPU is requested and none can be reached.
+    """
     if uuid.startswith("GPU-"):
         os.environ["CUDA_VISIBLE_DEVICES"] = uuid
-    if wanted == "cpu":
+    if kind == "cpu":
         return Cpu()
-    if wanted in ("", "gpu") and (found := _torch() or _cupy()):
+    if kind in ("", "gpu") and (found := _torch() or _cupy()):
         return found
-    if wanted == "gpu":
+    if kind == "gpu":
         raise RuntimeError("neither torch nor cupy can reach a GPU here; install one of them beside the driver")
     return Cpu()
 
 
 def seconds_of(device: Device, run: Callable[[], Any]) -> float:
-    """How long one run takes, the device's queue emptied before and after."""
+    """Return how long one run takes, the device's queue emptied before and after."""
     device.wait()
-    begun = time.perf_counter()
+    started = time.perf_counter()
     run()
     device.wait()
-    return time.perf_counter() - begun
+    return time.perf_counter() - started
 
 
 def _torch() -> Torch | None:
@@ -263,7 +267,7 @@ def _cupy() -> Cupy | None:
 
 
 def _fast_fp16(torch: Any) -> str:
-    """GeForce cards reach their published fp16 rate only with fp16 accumulation; newer torch may be told so."""
+    """GeForce cards reach their published fp16 rate only with fp16 accumulation; newer torch has a switch for it."""
     try:
         torch.backends.cuda.matmul.allow_fp16_accumulation = True
         return "fp16"

@@ -1,67 +1,71 @@
-"""What this host is and offers: the capabilities a miner registers with, and what it measures while it works."""
+"""This host: the capabilities a miner registers with, and the metrics of its heartbeats."""
 
+import logging
 import os
 import platform
 import uuid
 from pathlib import Path
+from typing import Any
 
 from apps.gpu.logic.challenge import SUITE
 from apps.gpu.miner import engines, gpus
-from apps.gpu.miner.settings import Options
+from apps.gpu.miner.settings import Settings
+
+log = logging.getLogger("aitbc.miner")
 
 
-def capabilities(options: Options, offered: dict[str, engines.Engine]) -> dict:
-    """Describe host and offer in the words of the wire."""
-    found = gpus.detect()
-    described = {
-        "gpus": found,
+def capabilities(settings: Settings, offered: dict[str, engines.Engine]) -> dict[str, Any]:
+    """Return the capabilities that a registration sends: hardware, engines' task types and models, price, region."""
+    detected = gpus.detect()
+    values = {
+        "gpus": detected,
         "cuda": gpus.cuda_version(),
-        "cpu": processor(options) if options.cpu_device and not found else _cpu(),
+        "cpu": processor(settings) if settings.cpu_device and not detected else _cpu(),
         "memory_mb": memory_mb(),
         "models": sorted({model for engine in offered.values() for model in _models(engine)}),
         "tasks": sorted({word for engine in offered.values() for word in engines.task_types(engine)}),
-        "price": options.price or None,
-        "region": options.region or None,
-        "platform": "CUDA" if found else "CPU",
-        "max_concurrent_jobs": options.slots,
+        "price": settings.price or None,
+        "region": settings.region or None,
+        "platform": "CUDA" if detected else "CPU",
+        "max_concurrent_jobs": settings.slots,
         "benchmark_suite": SUITE,
     }
-    return {name: value for name, value in described.items() if value is not None}
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def processor(options: Options) -> dict:
-    """Describe the processor as a device to rent: its memory is what this miner's jobs may use.
+def processor(settings: Settings) -> dict[str, Any]:
+    """Describe the processor as a device that can be rented: its memory (MiB) is what this miner's jobs may use.
 
-    Its UUID is made once and kept in the state folder: two miners on one host offer each its own share.
+    Its UUID is made once and stored in the state folder: two miners on one host offer a share each.
     """
-    allowed = options.memory_mb * options.slots if options.memory_mb else memory_mb()
-    return _cpu() | {"uuid": _kept_id(options.state_dir), "memory_mb": min(allowed, memory_mb())}
+    allowed = settings.memory_mb * settings.slots if settings.memory_mb else memory_mb()
+    return _cpu() | {"uuid": _processor_uuid(settings.state_dir), "memory_mb": min(allowed, memory_mb())}
 
 
-def devices(capabilities: dict) -> int:
-    """How many devices these capabilities offer to rent."""
+def device_count(capabilities: dict[str, Any]) -> int:
+    """Return how many devices these capabilities offer for rent."""
     return len(capabilities.get("gpus") or []) or int("uuid" in (capabilities.get("cpu") or {}))
 
 
-def metrics(cpu: dict | None = None) -> dict:
-    """Return what the host's processors and cards do at this moment; `cpu` is the processor where it is a device."""
-    cards = gpus.metrics()
-    measured: dict = {
+def metrics(cpu: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return load, memory (MiB) and GPU metrics now; `cpu` is the processor's description where it can be rented."""
+    gpu_metrics = gpus.metrics()
+    measured: dict[str, Any] = {
         "load_1m": round(os.getloadavg()[0], 2),
         "memory_available_mb": _meminfo("MemAvailable"),
-        "gpus": cards,
+        "gpus": gpu_metrics,
     }
-    if not cards and cpu and "uuid" in cpu:
-        measured["gpus"] = [_load(cpu)]
-    if cards:  # the old miners' names, for those who read them
-        measured["gpu_utilization"] = max(card.get("utilization", 0) for card in cards)
-        measured["memory_used"] = sum(card.get("memory_used_mb", 0) for card in cards)
-        measured["memory_total"] = sum(card.get("memory_total_mb", 0) for card in cards)
+    if not gpu_metrics and cpu and "uuid" in cpu:
+        measured["gpus"] = [_processor_metrics(cpu)]
+    if gpu_metrics:  # the legacy miners' names
+        measured["gpu_utilization"] = max(gpu.get("utilization", 0) for gpu in gpu_metrics)
+        measured["memory_used"] = sum(gpu.get("memory_used_mb", 0) for gpu in gpu_metrics)
+        measured["memory_total"] = sum(gpu.get("memory_total_mb", 0) for gpu in gpu_metrics)
     return measured
 
 
 def memory_mb() -> int:
-    """Return the memory of this host, or the limit of the container around us where that is lower."""
+    """Return the memory of this host in MiB, or the container's limit where that is lower."""
     limits = [_meminfo("MemTotal")]
     for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         text = Path(file).read_text().strip() if Path(file).is_file() else ""
@@ -70,7 +74,7 @@ def memory_mb() -> int:
     return min(limits)
 
 
-def _load(cpu: dict) -> dict:
+def _processor_metrics(cpu: dict[str, Any]) -> dict[str, Any]:
     total, load = cpu["memory_mb"], os.getloadavg()[0] / (os.cpu_count() or 1)
     used = max(_meminfo("MemTotal") - _meminfo("MemAvailable"), 0)
     return {
@@ -81,8 +85,8 @@ def _load(cpu: dict) -> dict:
     }
 
 
-def _kept_id(folder: Path) -> str:
-    """Return the processor's UUID out of the state folder; made at the first time."""
+def _processor_uuid(folder: Path) -> str:
+    """Return the processor's UUID from the state folder; made at the first call."""
     file = folder / "processor"
     if not file.is_file():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -90,21 +94,22 @@ def _kept_id(folder: Path) -> str:
     return file.read_text().strip()
 
 
-def _cpu() -> dict:
+def _cpu() -> dict[str, Any]:
     return {"name": _cpu_model(), "model": _cpu_model(), "cores": os.cpu_count() or 1, "platform": platform.machine()}
 
 
 def _models(engine: engines.Engine) -> list[str]:
     try:
         return engine.models()
-    except Exception:  # third-party code: an engine that cannot tell offers no model by name
+    except Exception:  # engines are third-party code: one that fails here offers no model by name
+        log.exception("the models of engine %s cannot be listed", engine.name)
         return []
 
 
 def _cpu_model() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
-    named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor() or platform.machine())
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
 
 
 def _meminfo(name: str) -> int:

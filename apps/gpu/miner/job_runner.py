@@ -1,4 +1,4 @@
-"""One job on this miner, from the moment the exchange hands it over until its answer is in the journal."""
+"""One job on this miner, from the poll's response until its delivery is in the journal."""
 
 import json
 import logging
@@ -8,40 +8,41 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from apps.gpu.miner.bookings import devices_of
-from apps.gpu.miner.client import Backoff, Exchange, Rejected, TryLater
-from apps.gpu.miner.journal import Answer, Journal
-from apps.gpu.miner.settings import Options
+from apps.gpu.miner.bookings import gpu_uuids
+from apps.gpu.miner.child import EngineJob
+from apps.gpu.miner.client import Backoff, ExchangeClient, Rejected, Unavailable
+from apps.gpu.miner.journal import Delivery, Journal
+from apps.gpu.miner.settings import Settings
 from apps.gpu.miner.workers import Child, Hooks, Outcome, Pool
 
 log = logging.getLogger("aitbc.miner")
 
-RESULT_LIMIT = 16 * 2**20
+RESULT_LIMIT = 16 * 2**20  # bytes; what the exchange takes
 PAYLOAD_LIMIT = 2 * 2**20  # bytes; twice what the exchange takes
 DOWNLOAD_TRIES = 4
 
 
 @dataclass(frozen=True)
-class Workshop:
-    """What every run needs."""
+class RunContext:
+    """What every job needs of the miner."""
 
-    options: Options
-    exchange: Exchange
+    settings: Settings
+    exchange: ExchangeClient
     journal: Journal
     pool: Pool
-    task_types: dict[str, str]  # every word clients use → the engine's name
+    task_types: dict[str, str]  # every task type clients use → the engine's name
 
 
 @dataclass
-class Run:
-    """A job in hand. Its own thread calls `work`; any thread may read its progress or stop it."""
+class JobRun:
+    """A running job. Its own thread calls `execute`; any thread may read its progress or stop it."""
 
-    shop: Workshop
-    job: dict
+    context: RunContext
+    job: dict[str, Any]
     progress: float = 0.0
     note: str = ""
     checkpointed: bool = False
-    lost: bool = False
+    lease_lost: bool = False
     _child: Child | None = None
     _stopped: tuple[str, str] | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -54,34 +55,34 @@ class Run:
 
     @property
     def attempt(self) -> int | None:
-        """Which attempt at the job this is: the fence that keeps late answers apart."""
+        """The number of this attempt: the fencing token that tells a late delivery from a newer one."""
         return self.job.get("attempt")
 
     @property
-    def fence(self) -> dict:
-        """What every answer carries, so that it counts for this attempt only."""
+    def fence(self) -> dict[str, int]:
+        """The members of a delivery that bind it to this attempt."""
         return {} if self.attempt is None else {"attempt": self.attempt}
 
     @property
     def heartbeat_seconds(self) -> float:
-        """How often the exchange wants to hear about this job; often enough for its lease."""
-        asked = self.job.get("heartbeat_seconds")
-        return max(float(asked), 0.1) if isinstance(asked, int | float) else float("inf")
+        """The interval of heartbeats that this job's lease needs; infinite when the exchange named none."""
+        interval = self.job.get("heartbeat_seconds")
+        return max(float(interval), 0.1) if isinstance(interval, int | float) else float("inf")
 
-    def work(self) -> Answer | None:
-        """Do the job; None when the lease was lost and nobody waits for an answer."""
-        begun = time.monotonic()
+    def execute(self) -> Delivery | None:
+        """Run the job to its end; return its delivery, or None when the lease was lost."""
+        started = time.monotonic()
         try:
             outcome = self._outcome()
-        except Exception as error:  # our own fault must not cost the exchange its answer
+        except Exception as error:  # the exchange gets a failure also where the miner itself is at fault
             log.exception("job %s: the miner itself failed", self.id)
             outcome = Outcome(code="ENGINE_ERROR", message=f"{type(error).__name__}: {error}"[:500])
         finally:
-            self.shop.journal.input_file(self.id).unlink(missing_ok=True)
-        return None if self.lost else self._answer(outcome, time.monotonic() - begun)
+            self.context.journal.input_file(self.id).unlink(missing_ok=True)
+        return None if self.lease_lost else self._delivery(outcome, time.monotonic() - started)
 
     def stop(self, code: str, message: str) -> None:
-        """End the job with this failure, wherever it is."""
+        """End the job with this failure, at whatever step it is."""
         with self._lock:
             self._stopped = self._stopped or (code, message)
             child = self._child
@@ -89,46 +90,46 @@ class Run:
         if child:
             child.stop(code, message)
 
-    def drop(self) -> None:
-        """End the job without an answer: the exchange has given it to someone else."""
-        self.lost = True
+    def abandon(self) -> None:
+        """End the job without a delivery: the exchange has leased it to another miner."""
+        self.lease_lost = True
         self.stop("CANCELLED", "the lease was lost")
 
-    def ask_checkpoint(self) -> None:
-        """Have the engine's state written down, if it has one."""
+    def request_checkpoint(self) -> None:
+        """Have the engine's state written to the journal, if it has one."""
         with self._lock:
             if self._child:
-                self._child.ask_checkpoint(self.id)
+                self._child.request_checkpoint(self.id)
 
-    def report(self) -> dict:
-        """Return what a heartbeat says about this job."""
-        told = {"job_id": self.id, "attempt": self.attempt, "progress": round(self.progress, 4), "note": self.note}
-        return told | ({"checkpointed": True} if self.checkpointed else {})
+    def status(self) -> dict[str, Any]:
+        """Return this job's entry in a heartbeat."""
+        entry = {"job_id": self.id, "attempt": self.attempt, "progress": round(self.progress, 4), "note": self.note}
+        return entry | ({"checkpointed": True} if self.checkpointed else {})
 
     def _outcome(self) -> Outcome:
         engine = self._engine()
         if engine is None:
-            return Outcome(code="REFUSED", message=f"this miner offers {', '.join(sorted(self.shop.task_types))}")
+            return Outcome(code="REFUSED", message=f"this miner offers {', '.join(sorted(self.context.task_types))}")
         try:
             payload, input_file = self._payload()
         except (ValueError, RecursionError) as error:
             return Outcome(code="BAD_INPUT", message=str(error)[:500])
         except Rejected as error:
             return Outcome(code="REFUSED", message=f"the input cannot be had: {error}"[:500])
-        except TryLater as error:
+        except Unavailable as error:
             return Outcome(code="ENGINE_ERROR", message=f"the input cannot be had: {error}"[:500])
         return self._compute(engine, payload, input_file)
 
     def _engine(self) -> str | None:
         payload = self.job.get("payload")
         payload = payload if isinstance(payload, dict) else {}
-        asked = self.job.get("task_type") or payload.get("type") or payload.get("task_type")
-        if asked is None and payload.get("prompt") is not None:
-            asked = "inference"  # the oldest clients name no type
-        return self.shop.task_types.get(str(asked))
+        task_type = self.job.get("task_type") or payload.get("type") or payload.get("task_type")
+        if task_type is None and payload.get("prompt") is not None:
+            task_type = "inference"  # legacy clients name no type
+        return self.context.task_types.get(str(task_type))
 
-    def _payload(self) -> tuple[dict, Path | None]:
-        """Return payload and input file. A payload too long for the poll's answer comes as the input."""
+    def _payload(self) -> tuple[dict[str, Any], Path | None]:
+        """Return payload and input file. A payload too long for the poll's response comes as the input."""
         payload, source = self.job.get("payload"), self.job.get("input")
         file = self._fetch(source) if source else None
         if payload is None and file is not None and file.stat().st_size <= PAYLOAD_LIMIT:
@@ -139,67 +140,66 @@ class Run:
             payload = {**payload, "model": self.job["model"]}
         return payload, file
 
-    def _fetch(self, source: dict) -> Path:
-        file = self.shop.journal.input_file(self.id)
-        limit, backoff = self.shop.options.input_mb * 2**20, Backoff(limit=5)
+    def _fetch(self, source: dict[str, Any]) -> Path:
+        file = self.context.journal.input_file(self.id)
+        limit, backoff = self.context.settings.input_mb * 2**20, Backoff(limit=5)
         self.note = "downloading the input"
         for tries_left in reversed(range(DOWNLOAD_TRIES)):
             try:
-                self.shop.exchange.download(
-                    self.id, file, sha256=source.get("sha256"), limit=limit, going=lambda: not self._stop.is_set()
+                self.context.exchange.download(
+                    self.id, file, sha256=source.get("sha256"), limit=limit, cancelled=self._stop.is_set
                 )
                 return file
-            except TryLater as error:
+            except Unavailable as error:
                 if not tries_left or self._stop.wait(backoff.next(error.retry_after)):
                     raise
         raise AssertionError("the last try either returns or raises")
 
-    def _compute(self, engine: str, payload: dict, input_file: Path | None) -> Outcome:
-        child = self.shop.pool.take(engine, devices_of(self.job))
+    def _compute(self, engine: str, payload: dict[str, Any], input_file: Path | None) -> Outcome:
+        child = self.context.pool.acquire(engine, gpu_uuids(self.job))
         with self._lock:
             self._child = child
             stopped = self._stopped
-        if stopped:  # cancelled while we downloaded or the process started
+        if stopped:  # cancelled during the download or the start of the process
             child.stop(*stopped)
-        order = {
+        job: EngineJob = {
             "job": self.id,
             "payload": payload,
             "input": str(input_file.resolve()) if input_file else None,
-            "state": self.shop.journal.checkpoint(self.id),
+            "state": self.context.journal.checkpoint(self.id),
         }
         try:
-            return child.run(order, seconds=self._seconds(), hooks=Hooks(self._progressed, self._saved))
+            return child.run(job, seconds=self._time_limit(), hooks=Hooks(self._on_progress, self._on_checkpoint))
         finally:
             with self._lock:
                 self._child = None
-            self.shop.pool.give(child)
+            self.context.pool.release(child)
 
-    def _seconds(self) -> float:
-        asked = self.job.get("timeout_seconds")
-        limit = self.shop.options.job_seconds
-        return min(asked, limit) if isinstance(asked, int | float) and asked > 0 else limit
+    def _time_limit(self) -> float:
+        """Return the job's own time limit in seconds, or the miner's where that is shorter."""
+        requested = self.job.get("timeout_seconds")
+        limit = self.context.settings.job_seconds
+        return min(requested, limit) if isinstance(requested, int | float) and requested > 0 else limit
 
-    def _progressed(self, fraction: float, note: str) -> None:
+    def _on_progress(self, fraction: float, note: str) -> None:
         self.progress, self.note = fraction, note
 
-    def _saved(self, state: Any) -> None:
-        self.shop.journal.save_checkpoint(self.id, state)
+    def _on_checkpoint(self, state: Any) -> None:
+        self.context.journal.save_checkpoint(self.id, state)
         self.checkpointed = True
         log.info("job %s: checkpoint written", self.id)
 
-    def _answer(self, outcome: Outcome, seconds: float) -> Answer:
+    def _delivery(self, outcome: Outcome, seconds: float) -> Delivery:
         metrics = {"duration_ms": round(seconds * 1000), "peak_memory_mb": outcome.peak_mb}
         if outcome.result is not None:
-            body = {"result": outcome.result, "metrics": metrics}
+            body: dict[str, Any] = {"result": outcome.result, "metrics": metrics}
             if len(json.dumps(body)) <= RESULT_LIMIT:
-                return self._attempted("result", body)
+                return Delivery(self.id, self.attempt, "result", body | self.fence)
             outcome = Outcome(code="ENGINE_ERROR", message="the result is larger than 16 MiB")
-        return self._attempted("fail", failure(outcome.code, outcome.message) | {"metrics": metrics})
-
-    def _attempted(self, verb: str, body: dict) -> Answer:
-        return Answer(self.id, self.attempt, verb, body | self.fence)
+        body = failure(outcome.code, outcome.message) | {"metrics": metrics}
+        return Delivery(self.id, self.attempt, "fail", body | self.fence)
 
 
-def failure(code: str, message: str) -> dict:
-    """Return the body of a failure."""
+def failure(code: str, message: str) -> dict[str, Any]:
+    """Return the body of a failure; `error` is the legacy name of the message."""
     return {"error_code": code, "error_message": message, "error": message}

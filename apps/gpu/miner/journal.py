@@ -1,8 +1,8 @@
-"""Answers not yet acknowledged, one file each: a result that was computed is never lost, whatever dies.
+"""The state folder: deliveries not yet acknowledged, one file each, so that no computed result is ever lost.
 
-`outbox/` holds what must be sent, `running/` the jobs in hand (handed back after a crash), `checkpoints/`
-the last states of jobs, `inputs/` downloads, `name.json` the name of the miner. A file is written beside its place,
-synced, and renamed into it.
+`outbox/` has the deliveries to send, `running/` the jobs in progress (handed back after a crash), `checkpoints/`
+the last states of jobs, `inputs/` downloads, `name.json` the name of the miner. A file is written under another name,
+synced, and renamed.
 """
 
 import fcntl
@@ -23,17 +23,20 @@ class StateInUse(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the exchange must hear about one attempt of a job: `verb` is result or fail."""
+class Delivery:
+    """The outcome of one attempt at a job, to be sent to the exchange: `verb` is result or fail.
+
+    Its members are the members of an outbox file.
+    """
 
     job_id: str
     attempt: int | None
     verb: str
-    body: dict
+    body: dict[str, Any]
 
 
 class Journal:
-    """The state folder of one miner; a lock on it keeps a second miner out."""
+    """The state folder of one miner; a lock on it keeps a second miner out (StateInUse)."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -45,72 +48,73 @@ class Journal:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise StateInUse(f"{folder} is in use by another miner; give this one its own --state-dir") from None
-        self._waiting = {answer.job_id: answer.attempt for answer in self.pending()}
+        self._undelivered = {delivery.job_id: delivery.attempt for delivery in self.pending()}
 
     def name(self) -> str:
-        """The name of the miner whose state this is, made at its first start.
+        """Return the name of the miner whose state this is, made at its first start.
 
-        Without a name the exchange takes the miner that registered last with the same key: another one, perhaps.
+        For an unnamed miner the exchange takes the one that registered last with the same key, which may be another.
         """
         file = self.folder / "name.json"
-        if (kept := _read(file)) is None:
-            kept = {"name": f"{re.sub(r'[^A-Za-z0-9.-]', '-', socket.gethostname())[:60]}-{secrets.token_hex(4)}"}
-            _write(file, kept)
-        return str(kept["name"])
+        if (stored := _read(file)) is None:
+            stored = {"name": f"{re.sub(r'[^A-Za-z0-9.-]', '-', socket.gethostname())[:60]}-{secrets.token_hex(4)}"}
+            _write(file, stored)
+        return str(stored["name"])
 
-    def started(self, job_id: str, attempt: int | None) -> None:
-        """Remember that we hold this job."""
+    def start(self, job_id: str, attempt: int | None) -> None:
+        """Record that this miner works on the job. Raises OSError, or ValueError for an id that is no file name."""
         _write(self._file("running", job_id), {"job_id": job_id, "attempt": attempt})
 
-    def abandoned(self) -> list[tuple[str, int | None]]:
-        """Return the jobs that a predecessor held when it died, for which no answer is waiting."""
-        held = [(entry["job_id"], entry["attempt"]) for entry in self._entries("running")]
-        return [job for job in held if job not in self.waiting()]
+    def interrupted(self) -> list[tuple[str, int | None]]:
+        """Return (job id, attempt) of the jobs that ran when this miner died and have no delivery."""
+        running = [(entry["job_id"], entry["attempt"]) for entry in self._entries("running")]
+        return [job for job in running if job not in self.undelivered()]
 
-    def add(self, answer: Answer) -> None:
-        """Write an answer down; on return it survives a crash, and the job counts as done here."""
-        _write(self._file("outbox", answer.job_id), vars(answer))
-        self._waiting[answer.job_id] = answer.attempt
-        self.forget_run(answer.job_id)
+    def add(self, delivery: Delivery) -> None:
+        """Store a delivery; on return it survives a crash, and the job no longer counts as running. Raises OSError."""
+        _write(self._file("outbox", delivery.job_id), vars(delivery))
+        self._undelivered[delivery.job_id] = delivery.attempt
+        self.forget(delivery.job_id)
         self.added.set()
 
-    def waiting(self) -> list[tuple[str, int | None]]:
-        """Return the attempts whose answers are still to be sent."""
-        return list(self._waiting.items())
+    def undelivered(self) -> list[tuple[str, int | None]]:
+        """Return (job id, attempt) of each delivery still to be sent."""
+        return list(self._undelivered.items())
 
-    def pending(self) -> list[Answer]:
-        """Return the answers still to be sent, oldest first."""
-        return [Answer(**entry) for entry in self._entries("outbox")]
+    def pending(self) -> list[Delivery]:
+        """Return the deliveries still to be sent, oldest first."""
+        return [Delivery(**entry) for entry in self._entries("outbox")]
 
-    def acknowledged(self, answer: Answer) -> None:
-        """Drop an answer the exchange has taken, or has refused for good; a newer answer for the job stays."""
-        file = self._file("outbox", answer.job_id)
-        if (now := _read(file)) and now["attempt"] == answer.attempt and now["verb"] == answer.verb:
+    def acknowledge(self, delivery: Delivery) -> None:
+        """Remove a delivery that the exchange took, or refused for good; a newer one for the same job stays."""
+        file = self._file("outbox", delivery.job_id)
+        stored = _read(file)
+        if stored and stored["attempt"] == delivery.attempt and stored["verb"] == delivery.verb:
             file.unlink()
-            self._waiting.pop(answer.job_id, None)
+            self._undelivered.pop(delivery.job_id, None)
 
-    def forget_run(self, job_id: str) -> None:
-        """The job is no longer ours to hand back."""
+    def forget(self, job_id: str) -> None:
+        """Remove the record that this miner works on the job."""
         self._file("running", job_id).unlink(missing_ok=True)
 
     def save_checkpoint(self, job_id: str, state: Any) -> None:
-        """Keep a state from which the job can go on."""
+        """Store a state from which the job can go on."""
         _write(self._file("checkpoints", job_id), {"state": state})
 
     def checkpoint(self, job_id: str) -> Any:
-        """Return the last state kept for this job, None if there is none."""
+        """Return the last state stored for this job, None if there is none."""
         return (_read(self._file("checkpoints", job_id)) or {}).get("state")
 
     def drop_checkpoint(self, job_id: str) -> None:
-        """The job has ended; its state is of no more use."""
+        """Remove the state of a job that has ended."""
         self._file("checkpoints", job_id).unlink(missing_ok=True)
 
     def input_file(self, job_id: str) -> Path:
-        """Return where a job's input belongs."""
+        """Return the path of a job's input."""
         return self._file("inputs", job_id).with_suffix(".bin")
 
     def close(self) -> None:
-        """Let another miner use the folder."""
+        """Release the folder for another miner."""
         self._lock.close()
 
     def _file(self, kind: str, job_id: str) -> Path:
@@ -119,20 +123,20 @@ class Journal:
             raise ValueError(f"{job_id[:128]!r} is no job id")
         return self.folder / kind / f"{job_id}.json"
 
-    def _entries(self, kind: str) -> Iterator[dict]:
-        found = [(file.stat().st_mtime_ns, file) for file in (self.folder / kind).glob("*.json")]
-        for _, file in sorted(found):
+    def _entries(self, kind: str) -> Iterator[dict[str, Any]]:
+        files = [(file.stat().st_mtime_ns, file) for file in (self.folder / kind).glob("*.json")]
+        for _, file in sorted(files):
             if entry := _read(file):
                 yield entry
 
 
-def _write(file: Path, content: dict) -> None:
-    beside = file.with_suffix(".tmp")
-    with open(beside, "w") as stream:
+def _write(file: Path, content: dict[str, Any]) -> None:
+    temporary = file.with_suffix(".tmp")
+    with open(temporary, "w") as stream:
         json.dump(content, stream, separators=(",", ":"))
         stream.flush()
         os.fsync(stream.fileno())
-    beside.replace(file)
+    temporary.replace(file)
     folder = os.open(file.parent, os.O_RDONLY)
     try:
         os.fsync(folder)  # the rename itself must survive a power cut
@@ -140,8 +144,9 @@ def _write(file: Path, content: dict) -> None:
         os.close(folder)
 
 
-def _read(file: Path) -> dict | None:
+def _read(file: Path) -> dict[str, Any] | None:
     try:
-        return json.loads(file.read_text())
+        content: dict[str, Any] = json.loads(file.read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return None  # acknowledged meanwhile, or never completely written
+    return content

@@ -1,33 +1,33 @@
-"""A step repeated in a thread: at its own pace while it works, less and less often while the exchange is away."""
+"""A step repeated in a thread, with growing pauses while the exchange does not respond."""
 
 import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from apps.gpu.miner.client import Backoff, Rejected, TryLater
+from apps.gpu.miner.client import Backoff, ExchangeError, Unavailable
 
 log = logging.getLogger("aitbc.miner")
 
 
 @dataclass(frozen=True)
 class Loop:
-    """`step` returns how long to pause; `wake` cuts a pause short; `end` ends the loop."""
+    """`step` returns the seconds to pause; `wake` cuts a pause short; `end` ends the loop."""
 
     name: str
     step: Callable[[], float]
     wake: threading.Event
     end: threading.Event
-    longest: float = 30.0  # seconds between two tries while the exchange is away
+    longest: float = 30.0  # seconds between two tries while the exchange does not respond
 
     def start(self) -> threading.Thread:
-        """Begin, in a thread that does not keep the program alive."""
+        """Start the loop in a thread that does not keep the program alive."""
         thread = threading.Thread(target=self.run, name=self.name, daemon=True)
         thread.start()
         return thread
 
     def run(self) -> None:
-        """Repeat the step until the end."""
+        """Repeat the step until `end` is set."""
         backoff, failed = Backoff(limit=self.longest), False
         while not self.end.is_set():
             try:
@@ -36,15 +36,16 @@ class Loop:
                     log.info("%s works again", self.name)
                 failed = False
                 backoff.reset()
-            except Exception as error:  # a loop that ended would leave a miner that looks alive and is not
+            except Exception as error:  # noqa: BLE001 a loop that ended would leave a miner that looks alive and is not
                 if self.end.is_set():
                     return
-                pause, failed = backoff.next(getattr(error, "retry_after", 0.0)), True
-                self._complain(error, pause)
+                pause, failed = backoff.next(error.retry_after if isinstance(error, Unavailable) else 0.0), True
+                self._log_failure(error, pause)
             self.wake.wait(pause)
             if self.wake is not self.end:
                 self.wake.clear()
 
-    def _complain(self, error: Exception, pause: float) -> None:
-        ours = not isinstance(error, TryLater | Rejected)
-        log.warning("%s failed: %s; again in %.1f s", self.name, error, pause, exc_info=ours)
+    def _log_failure(self, error: Exception, pause: float) -> None:
+        """Log with a traceback unless the exchange is the cause, which the message names."""
+        traceback = None if isinstance(error, ExchangeError) else error
+        log.warning("%s failed: %s; again in %.1f s", self.name, error, pause, exc_info=traceback)

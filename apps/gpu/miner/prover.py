@@ -1,4 +1,4 @@
-"""The miner's side of a challenge: compute the product, fill the memory, commit, answer (see logic/challenge.py)."""
+"""The miner's side of a challenge (logic/challenge.py): compute the product, fill the memory, commit, answer."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ BATCH_WORDS = {True: 16 * 2**20, False: 2**18}  # words digested at once, on a G
 
 
 class Prover:
-    """One challenge in progress. The memory stays filled until the answer is given."""
+    """One challenge in progress. The memory stays filled until the challenge is answered."""
 
     def __init__(self, task: Task, device: Device, progress: Callable[[float, str], None] = lambda share, note: None):
         self.task, self.device, self._progress = task, device, progress
@@ -23,24 +23,24 @@ class Prover:
         self._batch = max(BATCH_WORDS[device.gpu] // task.words, 1)
 
     def commit(self) -> dict[str, Any]:
-        """Do the work; returns the two roots and how long each part took."""
+        """Compute the product and fill the memory; return the two Merkle roots and the seconds of each part."""
         self._rows, self._products = self._timed("product", self._multiply)
         self.device.free()
         self._pages, self._memory = self._timed("memory", self._fill)
         return {"product": self._products.root, "memory": self._memory.root, "seconds": self.seconds}
 
     def answer(self, question: dict[str, Any]) -> dict[str, Any]:
-        """Open the rows and pages asked."""
+        """Return the rows and pages that the question names, each with its path to the root."""
         rows = [self._row(row) for row in question["rows"]]
-        asked = [family(self.task, block, page) for block, page in question["pages"]]
-        return {"rows": rows, "pages": [{name: self._page(place) for name, place in one.items()} for one in asked]}
+        families = [family(self.task, block, page) for block, page in question["pages"]]
+        return {"rows": rows, "pages": [{name: self._page(place) for name, place in one.items()} for one in families]}
 
     def _timed(self, name: str, work: Callable[[], list[bytes]]) -> tuple[list[bytes], Tree]:
         self.device.wait()
-        begun = time.perf_counter()
+        started = time.perf_counter()
         tables = work()
         tree = Tree(tables)
-        self.seconds[name] = round(time.perf_counter() - begun, 4)
+        self.seconds[name] = round(time.perf_counter() - started, 4)
         return tables, tree
 
     def _multiply(self) -> list[bytes]:
@@ -49,9 +49,9 @@ class Prover:
         at_once = max(min(self._batch // n, 4), 1)
         digested = []
         for first in range(0, task.rounds, at_once):
-            several = range(first, min(first + at_once, task.rounds))
-            products = device.empty(len(several) * n, n)
-            for place, number in enumerate(several):
+            numbers = range(first, min(first + at_once, task.rounds))
+            products = device.empty(len(numbers) * n, n)
+            for place, number in enumerate(numbers):
                 left = device.real(challenge.matrix_rows(device, task, ("A", number), 0, n))
                 products[place * n : (place + 1) * n] = device.whole(left @ right)
             digested.append(self._digested(products))
@@ -63,8 +63,8 @@ class Prover:
         self.memory = device.empty(task.blocks, task.pages, task.words)
         self.memory[0] = challenge.first_block(device, task, 0, task.pages)
         for block in range(1, task.blocks):
-            how = challenge.link(task, block)
-            self.memory[block] = challenge.next_block(device, self.memory[block - 1], self.memory[how.reference], how)
+            link = challenge.link(task, block)
+            self.memory[block] = challenge.next_block(device, self.memory[block - 1], self.memory[link.reference], link)
             if block % 64 == 0:
                 self._progress(0.5 + 0.25 * block / task.blocks, "filling memory")
         flat = self.memory.reshape(task.all_pages, task.words)
@@ -82,7 +82,7 @@ class Prover:
         return [whole[at : at + size] for at in range(0, len(whole), size)]
 
     def _row(self, row: int) -> dict[str, Any]:
-        """A row is computed again: keeping all of them would take more memory than the card has."""
+        """Compute the row again: all rows together would take more memory than the GPU has."""
         n = self.task.words
         if not hasattr(self, "_right"):
             self._right = challenge.matrix_rows(NUMPY, self.task, ("B",), 0, n).astype("float32")

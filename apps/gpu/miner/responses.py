@@ -1,4 +1,4 @@
-"""What the exchange says in its answer to a heartbeat, read with the distrust due to any network."""
+"""The exchange's response to a heartbeat, parsed without trust in what came over the network."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,48 +8,55 @@ from apps.gpu.miner.bookings import Booking
 
 
 @dataclass(frozen=True)
-class Orders:
-    """The rhythm to keep, jobs to stop, jobs to save, and the leases we hold (None: it did not say)."""
+class HeartbeatResponse:
+    """Intervals to keep, jobs to cancel or checkpoint, the leases that this miner has; None: not in the response."""
 
     heartbeat_seconds: float | None
     poll_seconds: float | None
     cancel: frozenset[str]
     checkpoint: frozenset[str]
-    held: frozenset[tuple[str, int | None]] | None
+    leases: frozenset[tuple[str, int | None]] | None
     attention: int | None = None
     bookings: list[Booking] | None = None
-    scans: tuple[str, ...] = ()  # orders to look at our cards again
+    scans: tuple[str, ...] = ()  # ids of commands to detect the GPUs again
+    commands: tuple[dict[str, Any], ...] = ()  # every command, scans among them
 
 
-def read(answer: Any) -> Orders:
-    """Read an answer; whatever is not understood counts as not said."""
-    said = answer if isinstance(answer, dict) else {}
-    leases = said.get("leases")
-    pairs = [(str(one.get("job_id")), one.get("attempt")) for one in leases] if isinstance(leases, list) else None
-    return Orders(
-        heartbeat_seconds=_seconds(said.get("heartbeat_seconds"), 0.1),
-        poll_seconds=_seconds(said.get("poll_seconds"), 0.0),
-        cancel=_ids(said.get("cancel")),
-        checkpoint=_ids(said.get("checkpoint")),
-        held=None if pairs is None else frozenset(pairs),
-        attention=_count(said.get("attention")),
-        bookings=bookings.read(said.get("bookings")),
-        scans=_scans(said.get("orders")),
+def parse(response: Any) -> HeartbeatResponse:
+    """Parse a response; a member that is missing or of the wrong kind counts as not sent."""
+    members = response if isinstance(response, dict) else {}
+    commands = _commands(members.get("orders"))
+    return HeartbeatResponse(
+        heartbeat_seconds=_seconds(members.get("heartbeat_seconds"), 0.1),
+        poll_seconds=_seconds(members.get("poll_seconds"), 0.0),
+        cancel=_ids(members.get("cancel")),
+        checkpoint=_ids(members.get("checkpoint")),
+        leases=_leases(members.get("leases")),
+        attention=_count(members.get("attention")),
+        bookings=bookings.parse(members.get("bookings")),
+        scans=tuple(str(command["order_id"]) for command in commands if command.get("kind") == "scan"),
+        commands=commands,
     )
 
 
-def _seconds(value: Any, least: float) -> float | None:
-    good = isinstance(value, int | float) and not isinstance(value, bool)
-    return min(max(float(value), least), 300.0) if good else None
+def _seconds(value: Any, minimum: float) -> float | None:
+    valid = isinstance(value, int | float) and not isinstance(value, bool)
+    return min(max(float(value), minimum), 300.0) if valid else None
 
 
 def _count(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-def _scans(value: Any) -> tuple[str, ...]:
-    told = [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-    return tuple(str(one["order_id"]) for one in told if one.get("kind") == "scan" and one.get("order_id"))
+def _leases(value: Any) -> frozenset[tuple[str, int | None]] | None:
+    if not isinstance(value, list):
+        return None
+    return frozenset((str(entry.get("job_id")), entry.get("attempt")) for entry in value)
+
+
+def _commands(value: Any) -> tuple[dict[str, Any], ...]:
+    entries = value if isinstance(value, list) else []
+    return tuple(entry for entry in entries if isinstance(entry, dict) and entry.get("order_id"))
 
 
 def _ids(value: Any) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""What the program is told: by the command line, else the environment, else `var/dev.env` of a development checkout."""
+"""The settings of the miner: command line, else environment, else a development checkout's `var/dev.env`."""
 
 import argparse
 import os
@@ -9,8 +9,8 @@ DEV_ENV = Path("var/dev.env")
 
 
 @dataclass(frozen=True)
-class Options:
-    """The settings of one run."""
+class Settings:
+    """The settings of one run; memory and input sizes in MiB."""
 
     url: str
     key: str
@@ -30,11 +30,11 @@ class Options:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of `run` on a parser."""
+    """Add the options of `run` to a parser."""
     env = environment()
     add = parser.add_argument
     add("--url", default=env.get("AITBC_URL", "http://127.0.0.1:8000"), help="the exchange (AITBC_URL)")
-    add("--key", default="", help="the API key; better given as AITBC_MINER_KEY, where no process list shows it")
+    add("--key", default="", help="the API key; better set as AITBC_MINER_KEY, where no process list shows it")
     add(
         "--miner-id",
         default=env.get("AITBC_MINER_ID", ""),
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--state-dir",
         type=Path,
         default=Path(env.get("AITBC_MINER_STATE", "var/miner")),
-        help="where unsent results are kept",
+        help="where unsent results are stored",
     )
     add("--slots", type=_positive, default=_positive(env.get("AITBC_MINER_SLOTS", "2")), help="jobs at the same time")
     add(
@@ -78,24 +78,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--once", type=_positive, default=0, metavar="N", help="exit after N jobs")
 
 
-def from_arguments(given: argparse.Namespace) -> Options:
-    """Build the options out of parsed arguments."""
-    named = {name: getattr(given, name) for name in Options.__annotations__}
+def from_arguments(arguments: argparse.Namespace) -> Settings:
+    """Return the settings of parsed arguments."""
+    values = {name: getattr(arguments, name) for name in Settings.__annotations__}
     # Not a default of the parser: --help prints those.
-    key = given.key or environment().get("AITBC_MINER_KEY", "")
-    return Options(**named | {"engines": tuple(given.engines), "key": key})
+    key = arguments.key or environment().get("AITBC_MINER_KEY", "")
+    return Settings(**values | {"engines": tuple(arguments.engines), "key": key})
 
 
 def environment() -> dict[str, str]:
-    """Return the environment; in a development checkout, with what `make up` wrote down beneath it."""
-    written = {}
+    """Return the environment; in a development checkout, above the variables that `make up` wrote."""
+    defaults = {}
     if DEV_ENV.is_file():
         lines = DEV_ENV.read_text().splitlines()
         pairs = (
             line.removeprefix("export ").split("=", 1) for line in lines if "=" in line and not line.startswith("#")
         )
-        written = {name.strip(): value.strip().strip("'\"") for name, value in pairs}
-    return written | dict(os.environ)
+        defaults = {name.strip(): value.strip().strip("'\"") for name, value in pairs}
+    return defaults | dict(os.environ)
 
 
 def _positive(value: str) -> int:

@@ -1,4 +1,4 @@
-"""Whether an order comes from the exchange: Ed25519 over canonical JSON, by a key that the exchange publishes."""
+"""Whether a command comes from the exchange: Ed25519 over canonical JSON (RFC 8032, RFC 8785)."""
 
 import base64
 from collections.abc import Callable
@@ -8,25 +8,25 @@ import rfc8785
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-ORDER_TAG = "aitbc.order.v1"
+COMMAND_TAG = "aitbc.order.v1"  # the first line of the signed message; part of the protocol
 
 
 class Keyring:
-    """The exchange's public keys, fetched when an unknown one is named."""
+    """The exchange's public keys by id; fetched again when a signature names an unknown id."""
 
     def __init__(self, fetch: Callable[[], Any]):
         self._fetch = fetch
         self._keys: dict[str, bytes] = {}
 
-    def signed(self, body: Any, signature: Any, tag: str = ORDER_TAG) -> bool:
-        """Tell whether the exchange signed this body."""
-        told = signature if isinstance(signature, dict) else {}
-        key = self._key(str(told.get("key_id")))
-        if key is None or told.get("alg") != "Ed25519":
+    def verify(self, body: Any, signature: Any, tag: str = COMMAND_TAG) -> bool:
+        """Return whether the signature `{alg, key_id, sig}` is the exchange's over this body."""
+        members = signature if isinstance(signature, dict) else {}
+        key = self._key(str(members.get("key_id")))
+        if key is None or members.get("alg") != "Ed25519":
             return False
         try:
             message = tag.encode() + b"\n" + rfc8785.dumps(body)
-            Ed25519PublicKey.from_public_bytes(key).verify(_unb64(str(told.get("sig"))), message)
+            Ed25519PublicKey.from_public_bytes(key).verify(_decoded(str(members.get("sig"))), message)
         except (InvalidSignature, ValueError, rfc8785.CanonicalizationError):
             return False
         return True
@@ -34,9 +34,9 @@ class Keyring:
     def _key(self, key_id: str) -> bytes | None:
         if key_id not in self._keys:
             published = self._fetch().get("keys", [])
-            self._keys = {str(key["key_id"]): _unb64(key["public_key"]) for key in published}
+            self._keys = {str(key["key_id"]): _decoded(key["public_key"]) for key in published}
         return self._keys.get(key_id)
 
 
-def _unb64(text: str) -> bytes:
+def _decoded(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,4 +1,4 @@
-"""A real miner process against a real HTTP server; extra engines come from a package on the path, as in life."""
+"""A real miner process against a real HTTP server; extra engines come from a package on the path."""
 
 import os
 import signal
@@ -12,9 +12,9 @@ from tests.gpu.miner.exchange import Exchange
 
 ROOT = Path(__file__).resolve().parents[3]
 ENTRY_POINTS = """[aitbc.engines]
-sleeper = tests.miner.naughty:Sleeper
-crasher = tests.miner.naughty:Crasher
-broken = tests.miner.naughty:Broken
+sleeper = tests.gpu.miner.faulty_engines:Sleeper
+crasher = tests.gpu.miner.faulty_engines:Crasher
+broken = tests.gpu.miner.faulty_engines:Broken
 """
 
 
@@ -62,9 +62,9 @@ def exchange():
 @pytest.fixture
 def folder(tmp_path):
     """A working folder, with the plugin package's metadata in it."""
-    info = tmp_path / "plugins" / "naughty_engines-1.0.dist-info"
+    info = tmp_path / "plugins" / "faulty_engines-1.0.dist-info"
     info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: naughty-engines\nVersion: 1.0\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty-engines\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(ENTRY_POINTS)
     return tmp_path
 

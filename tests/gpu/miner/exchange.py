@@ -1,4 +1,4 @@
-"""A small real exchange for the tests: an HTTP server that speaks the miner's wire and remembers what it heard."""
+"""A small exchange for the tests: an HTTP server with the miner's protocol that records every request."""
 
 import hashlib
 import json
@@ -14,30 +14,30 @@ PATIENCE = 60.0  # seconds a test waits for something before it fails
 
 
 class Exchange:
-    """Hands out jobs, takes answers; a test steers it by its attributes and waits on it by `until`."""
+    """Hands out jobs, takes deliveries; a test steers it by its attributes and waits on it by `until`."""
 
     def __init__(self, port: int = 0):
         self.changed = threading.Condition()
         self.queue: deque[dict] = deque()
         self.registered: list[dict] = []
-        self.names: list[str | None] = []  # who said that it registers
+        self.names: list[str | None] = []  # the X-Miner-ID of each registration
         self.heartbeats: list[dict] = []
         self.polls: list[dict] = []
-        self.answers: list[tuple[str, str, dict]] = []  # (job id, result|fail, body), as acknowledged
+        self.deliveries: list[tuple[str, str, dict]] = []  # (job id, result|fail, body), as acknowledged
         self.refused: list[tuple[str, str, dict]] = []
         self.cancel: list[str] = []
         self.checkpoint: list[str] = []
         self.leases: list[dict] | None = None
         self.attention = 0
         self.bookings: list[dict] = []
-        self.orders: list[dict] = []
-        self.errands: list[tuple[str, dict]] = []  # (path, body) of what was answered beside jobs
+        self.commands: list[dict] = []
+        self.reports: list[tuple[str, dict]] = []  # (path, body) of reports on commands
         self.heartbeat_seconds = 0.1
         self.inputs: dict[str, bytes] = {}
-        self.errand_answer: Callable[[str, dict], dict] = lambda path, body: {}
+        self.command_response: Callable[[str, dict], dict] = lambda path, body: {}
         self.keys: dict = {"keys": []}
         self.known = True
-        self.answer_status: Callable[[str, str], tuple[int, dict]] = lambda job_id, verb: (200, {})
+        self.delivery_status: Callable[[str, str], tuple[int, dict]] = lambda job_id, verb: (200, {})
         self.closing = False
         self.server = _Server(("127.0.0.1", port), _handler(self))
         self.port = self.server.server_address[1]
@@ -52,7 +52,7 @@ class Exchange:
             self.changed.notify_all()
 
     def upload(self, job_id: str, data: bytes) -> dict:
-        """Keep an input for a job; returns what the job says about it."""
+        """Store an input for a job; return the job's `input`."""
         self.inputs[job_id] = data
         return {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data), "url": f"/gpu/v1/miners/{job_id}/input"}
 
@@ -62,24 +62,24 @@ class Exchange:
             assert self.changed.wait_for(happened, patience), "the miner did not do it in time"
             return happened()
 
-    def answer_to(self, job_id: str) -> tuple[str, dict]:
-        """Wait for the acknowledged answer to a job; return verb and body."""
-        return self.until(lambda: next(((verb, body) for job, verb, body in self.answers if job == job_id), None))
+    def delivery_of(self, job_id: str) -> tuple[str, dict]:
+        """Wait for the acknowledged delivery of a job; return verb and body."""
+        return self.until(lambda: next(((verb, body) for job, verb, body in self.deliveries if job == job_id), None))
 
     def progress_of(self, job_id: str) -> dict | None:
         """Return the newest report on a job in a heartbeat."""
-        told = [job for beat in self.heartbeats for job in beat["jobs"] if job["job_id"] == job_id]
-        return told[-1] if told else None
+        entries = [job for beat in self.heartbeats for job in beat["jobs"] if job["job_id"] == job_id]
+        return entries[-1] if entries else None
 
     def close(self) -> None:
-        """Go away, with all connections: waiting polls are answered empty, later requests refused."""
+        """Go away, with all connections: waiting polls end empty, later requests are refused."""
         with self.changed:
             self.closing = True
             self.changed.notify_all()
         self.server.shutdown()
         self.server.server_close()
 
-    # What the handler calls; each returns (status, body)
+    # The handler's calls; each returns (status, body)
 
     def on_register(self, body: dict) -> tuple[int, dict]:
         self.known = True
@@ -90,7 +90,7 @@ class Exchange:
         if not self.known:
             return 404, {"error": "miner not registered", "detail": "miner not registered"}
         self.heartbeats.append(body)
-        answer = {
+        response = {
             "status": "ok",
             "heartbeat_seconds": self.heartbeat_seconds,
             "poll_seconds": 0.05,
@@ -98,15 +98,15 @@ class Exchange:
             "checkpoint": self.checkpoint,
             "attention": self.attention,
             "bookings": self.bookings,
-            "orders": self.orders,
+            "orders": self.commands,
         }
-        return 200, answer | ({} if self.leases is None else {"leases": self.leases})
+        return 200, response | ({} if self.leases is None else {"leases": self.leases})
 
     def on_poll(self, body: dict, gone: Callable[[], bool]) -> tuple[int, dict | None]:
         self.polls.append(body)
-        self.changed.notify_all()  # it may wait for a minute: who waits for the poll itself must hear of it now
-        heard = body.get("attention", self.attention)
-        called = lambda: self.attention > heard  # noqa: E731
+        self.changed.notify_all()  # it may wait for a minute: a test may wait for the poll itself
+        seen = body.get("attention", self.attention)
+        called = lambda: self.attention > seen  # noqa: E731
         self.changed.wait_for(lambda: self.queue or self.closing or called(), body["max_wait_seconds"])
         if called() and not self.queue and not self.closing:
             return 200, {"job_id": None, "jobs": [], "beat_now": True}
@@ -114,12 +114,12 @@ class Exchange:
             return 204, None
         return 200, self.queue.popleft()
 
-    def on_errand(self, path: str, body: dict) -> tuple[int, dict]:
-        self.errands.append((path, body))
-        answer = self.errand_answer(path, body)
+    def on_report(self, path: str, body: dict) -> tuple[int, dict]:
+        self.reports.append((path, body))
+        response = self.command_response(path, body)
         if path.startswith("/orders/") or path.endswith("/begin"):
-            self.orders = []
-        return 200, {"status": "ok"} | answer
+            self.commands = []
+        return 200, {"status": "ok"} | response
 
     def call(self) -> None:
         """Have the miner beat at once."""
@@ -127,11 +127,11 @@ class Exchange:
             self.attention += 1
             self.changed.notify_all()
 
-    def on_answer(self, job_id: str, verb: str, body: dict) -> tuple[int, dict]:
-        status, answer = self.answer_status(job_id, verb)
-        heard = self.answers if status < 300 else self.refused
-        heard.append((job_id, verb, body))
-        return status, answer or {"status": "ok"}
+    def on_delivery(self, job_id: str, verb: str, body: dict) -> tuple[int, dict]:
+        status, response = self.delivery_status(job_id, verb)
+        received = self.deliveries if status < 300 else self.refused
+        received.append((job_id, verb, body))
+        return status, response or {"status": "ok"}
 
 
 class _Server(ThreadingHTTPServer):
@@ -148,7 +148,7 @@ def _handler(exchange: Exchange) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             with exchange.changed:
-                self._answer(*self._route(self.path.removeprefix("/gpu/v1/miners"), body))
+                self._respond(*self._route(self.path.removeprefix("/gpu/v1/miners"), body))
                 exchange.changed.notify_all()
 
         def do_GET(self) -> None:
@@ -160,22 +160,22 @@ def _handler(exchange: Exchange) -> type[BaseHTTPRequestHandler]:
         def _route(self, path: str, body: dict) -> tuple[int, dict | None]:
             if self.headers["X-Api-Key"] != "the-key":
                 return 401, {"error": "who are you?"}
-            if answer := re.fullmatch(r"/([^/]+)/(result|fail)", path):
-                return exchange.on_answer(answer[1], answer[2], body)
+            if match := re.fullmatch(r"/([^/]+)/(result|fail)", path):
+                return exchange.on_delivery(match[1], match[2], body)
             if path == "/register":
                 exchange.names.append(self.headers["X-Miner-ID"])
             if path.startswith(("/orders/", "/benchmarks/")):
-                return exchange.on_errand(path, body)
+                return exchange.on_report(path, body)
             if path == "/poll":
                 return exchange.on_poll(body, self._gone)
             return {"/register": exchange.on_register, "/heartbeat": exchange.on_heartbeat}[path](body)
 
         def _gone(self) -> bool:
-            """Tell whether the miner has hung up meanwhile: it must not be handed a job then."""
+            """Return whether the miner has hung up meanwhile: it must not get a job then."""
             readable, _, _ = select.select([self.connection], [], [], 0)
             return bool(readable) and self.connection.recv(1, socket.MSG_PEEK) == b""
 
-        def _answer(self, status: int, body: dict | None) -> None:
+        def _respond(self, status: int, body: dict | None) -> None:
             self._send(status, b"" if body is None else json.dumps(body).encode())
 
         def _send(self, status: int, data: bytes) -> None:
@@ -185,6 +185,6 @@ def _handler(exchange: Exchange) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(data)
 
         def log_message(self, *_) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     return Handler

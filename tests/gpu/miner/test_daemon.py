@@ -1,4 +1,4 @@
-"""The miner as a process: takes work, computes it, answers; and what it does when things go wrong."""
+"""The miner as a process: takes jobs, computes them, delivers the outcome; and what it does when things go wrong."""
 
 import json
 import os
@@ -11,9 +11,9 @@ from tests.gpu.miner.exchange import Exchange
 
 
 def pid_of(exchange, job_id):
-    """Return the process in which a sleeper runs, once a heartbeat has told it."""
-    told = exchange.until(lambda: (report := exchange.progress_of(job_id)) and "pid" in report["note"] and report)
-    return int(told["note"].split()[1])
+    """Return the process in which a sleeper runs, once a heartbeat has reported it."""
+    entry = exchange.until(lambda: (job := exchange.progress_of(job_id)) and "pid" in job["note"] and job)
+    return int(entry["note"].split()[1])
 
 
 def is_gone(pid):
@@ -28,19 +28,19 @@ def is_gone(pid):
         return bool(select.select([watched], [], [], 20)[0])
 
 
-def test_a_job_is_taken_computed_and_answered_with_its_attempt(exchange, start):
+def test_a_job_is_taken_computed_and_delivered_with_its_attempt(exchange, start):
     exchange.offer("j1", "benchmark", {"size": 64, "rounds": 2}, attempt=3)
     miner = start(exchange, "--once", "1", "--price", "0.5", "--region", "eu")
-    verb, body = exchange.answer_to("j1")
+    verb, body = exchange.delivery_of("j1")
     assert verb == "result" and body["attempt"] == 3
     assert body["result"]["gflops"] > 0 and body["metrics"]["duration_ms"] > 0
     assert miner.wait() == 0
-    said = exchange.registered[0]["capabilities"]
-    assert {"benchmark", "embedding", "language", "file-type", "sleeper"} <= set(said["tasks"])
-    assert "broken" not in said["tasks"]
-    assert said["price"] == "0.5" and said["region"] == "eu" and said["max_concurrent_jobs"] == 2
-    assert said["cpu"]["cores"] >= 1 and said["memory_mb"] > 0 and isinstance(said["gpus"], list)
-    assert "wordllama-l2-supercat-256" in said["models"]
+    offer = exchange.registered[0]["capabilities"]
+    assert {"benchmark", "embedding", "language", "file-type", "sleeper"} <= set(offer["tasks"])
+    assert "broken" not in offer["tasks"]
+    assert offer["price"] == "0.5" and offer["region"] == "eu" and offer["max_concurrent_jobs"] == 2
+    assert offer["cpu"]["cores"] >= 1 and offer["memory_mb"] > 0 and isinstance(offer["gpus"], list)
+    assert "wordllama-l2-supercat-256" in offer["models"]
 
 
 def test_jobs_run_side_by_side_up_to_capacity(exchange, start):
@@ -70,12 +70,12 @@ def test_cancel_kills_the_child(exchange, start, stubborn):
     start(exchange, "--engine", "sleeper")
     pid = pid_of(exchange, "j1")
     exchange.cancel = ["j1"]
-    verb, body = exchange.answer_to("j1")
+    verb, body = exchange.delivery_of("j1")
     assert verb == "fail" and body["error_code"] == "CANCELLED" and body["attempt"] == 1
     assert is_gone(pid)
 
 
-def test_a_lost_lease_ends_the_work_without_an_answer(exchange, start):
+def test_a_lost_lease_ends_the_work_without_a_delivery(exchange, start):
     exchange.offer("j1", "sleeper", {})
     start(exchange, "--slots", "1", "--engine", "sleeper", "--engine", "language")
     pid = pid_of(exchange, "j1")
@@ -83,8 +83,8 @@ def test_a_lost_lease_ends_the_work_without_an_answer(exchange, start):
     assert is_gone(pid)
     exchange.leases = None
     exchange.offer("j2", "language", {"text": "guten Morgen"})
-    exchange.answer_to("j2")
-    assert [job for job, _, _ in exchange.answers + exchange.refused] == ["j2"]
+    exchange.delivery_of("j2")
+    assert [job for job, _, _ in exchange.deliveries + exchange.refused] == ["j2"]
 
 
 @pytest.mark.parametrize(
@@ -101,23 +101,23 @@ def test_a_child_that_fails_is_a_typed_failure_and_the_miner_goes_on(exchange, s
     exchange.offer("bad", "crasher", {"how": how})
     exchange.offer("good", "crasher", {"how": "chatter"})
     miner = start(exchange, "--once", "2", "--slots", "1", "--engine", "crasher", "--memory-mb", "512")
-    verb, body = exchange.answer_to("bad")
+    verb, body = exchange.delivery_of("bad")
     assert verb == "fail" and body["error_code"] == code and words in body["error_message"]
-    assert exchange.answer_to("good")[1]["result"] == {"said": "enough"}
+    assert exchange.delivery_of("good")[1]["result"] == {"said": "enough"}
     assert miner.wait() == 0
 
 
 def test_a_job_over_its_time_limit_is_ended(exchange, start):
     exchange.offer("j1", "sleeper", {}, timeout_seconds=1)
     start(exchange, "--engine", "sleeper")
-    verb, body = exchange.answer_to("j1")
+    verb, body = exchange.delivery_of("j1")
     assert verb == "fail" and body["error_code"] == "ENGINE_ERROR" and "time limit" in body["error_message"]
 
 
 def test_the_key_is_not_in_the_child(exchange, start):
     exchange.offer("j1", "crasher", {"how": "secrets"})
     start(exchange, "--engine", "crasher")
-    found = exchange.answer_to("j1")[1]["result"]
+    found = exchange.delivery_of("j1")[1]["result"]
     assert found["found"] == [] and Path(found["home"]).name.startswith("aitbc-miner-")
 
 
@@ -126,10 +126,10 @@ def test_what_is_not_offered_is_refused_and_bad_input_named(exchange, start):
     exchange.offer("wrong", "benchmark", {"size": "big"})
     exchange.offer("none", "benchmark", None)
     start(exchange)
-    assert exchange.answer_to("strange")[1]["error_code"] == "REFUSED"
-    assert exchange.answer_to("wrong")[1]["error_code"] == "BAD_INPUT"
-    assert "size" in exchange.answer_to("wrong")[1]["error_message"]
-    assert exchange.answer_to("none")[1]["error_code"] == "BAD_INPUT"
+    assert exchange.delivery_of("strange")[1]["error_code"] == "REFUSED"
+    assert exchange.delivery_of("wrong")[1]["error_code"] == "BAD_INPUT"
+    assert "size" in exchange.delivery_of("wrong")[1]["error_message"]
+    assert exchange.delivery_of("none")[1]["error_code"] == "BAD_INPUT"
 
 
 def test_an_input_is_downloaded_and_checked(exchange, start):
@@ -138,21 +138,21 @@ def test_an_input_is_downloaded_and_checked(exchange, start):
     exchange.offer("payload", "language", None, input=exchange.upload("payload", b'{"text": "Bonjour tout le monde"}'))
     exchange.offer("forged", "file-type", {}, input=exchange.upload("forged", b"abc") | {"sha256": "0" * 64})
     start(exchange)
-    assert exchange.answer_to("file")[1]["result"]["label"] == "shell"
-    assert exchange.answer_to("payload")[1]["result"]["language"] == "fr"
-    assert "SHA-256" in exchange.answer_to("forged")[1]["error_message"]
+    assert exchange.delivery_of("file")[1]["result"]["label"] == "shell"
+    assert exchange.delivery_of("payload")[1]["result"]["language"] == "fr"
+    assert "SHA-256" in exchange.delivery_of("forged")[1]["error_message"]
 
 
 def test_a_result_survives_kill_9_of_the_miner(exchange, start):
-    exchange.answer_status = lambda job, verb: (503, {"error": "not now"})
+    exchange.delivery_status = lambda job, verb: (503, {"error": "not now"})
     exchange.offer("done", "language", {"text": "buenos dias"})
     miner = start(exchange, "--engine", "language")
     exchange.until(lambda: exchange.refused)
     miner.send(signal.SIGKILL)
     miner.wait()
-    exchange.answer_status = lambda job, verb: (200, {})
+    exchange.delivery_status = lambda job, verb: (200, {})
     start(exchange, "--engine", "language")
-    verb, body = exchange.answer_to("done")
+    verb, body = exchange.delivery_of("done")
     assert verb == "result" and body == exchange.refused[0][2]
 
 
@@ -164,40 +164,40 @@ def test_kill_9_of_the_miner_ends_its_children_and_the_next_start_hands_the_job_
     miner.wait()
     assert is_gone(pid)
     start(exchange, "--engine", "sleeper")
-    verb, body = exchange.answer_to("j1")
+    verb, body = exchange.delivery_of("j1")
     assert verb == "fail" and body["error_code"] == "DRAINING" and body["attempt"] == 2
 
 
 def test_the_exchange_goes_down_and_comes_back(exchange, start):
     exchange.offer("j1", "benchmark", {"size": 32, "rounds": 1})
-    exchange.answer_status = lambda job, verb: (502, {})
+    exchange.delivery_status = lambda job, verb: (502, {})
     miner = start(exchange, "--engine", "benchmark")
     exchange.until(lambda: exchange.refused)
     exchange.close()
     assert miner.process.poll() is None
     reopened = Exchange(exchange.port)
     try:
-        assert reopened.answer_to("j1")[0] == "result"
+        assert reopened.delivery_of("j1")[0] == "result"
         reopened.offer("j2", "benchmark", {"size": 32})
-        assert reopened.answer_to("j2")[0] == "result"
+        assert reopened.delivery_of("j2")[0] == "result"
     finally:
         reopened.close()
 
 
 @pytest.mark.parametrize("status", [404, 409, 410])
-def test_a_final_no_ends_the_resending(exchange, start, status):
-    exchange.answer_status = lambda job, verb: (status, {"error": "fenced"}) if job == "old" else (200, {})
-    exchange.offer("old", "benchmark", {"size": 16})
+def test_a_final_refusal_ends_the_resending(exchange, start, status):
+    exchange.delivery_status = lambda job, verb: (status, {"error": "fenced"}) if job == "late" else (200, {})
+    exchange.offer("late", "benchmark", {"size": 16})
     miner = start(exchange, "--once", "1")
     assert miner.wait() == 0
     assert len(exchange.refused) == 1 and not list((miner.state_dir / "outbox").iterdir())
 
 
 def test_a_result_the_exchange_cannot_take_becomes_a_failure(exchange, start):
-    exchange.answer_status = lambda job, verb: (413, {"error": "too large"}) if verb == "result" else (200, {})
+    exchange.delivery_status = lambda job, verb: (413, {"error": "too large"}) if verb == "result" else (200, {})
     exchange.offer("j1", "benchmark", {"size": 16})
     start(exchange)
-    verb, body = exchange.answer_to("j1")
+    verb, body = exchange.delivery_of("j1")
     assert verb == "fail" and body["error_code"] == "ENGINE_ERROR" and "too large" in body["error_message"]
 
 
@@ -217,7 +217,7 @@ def test_draining_lets_a_job_finish(exchange, start):
     exchange.cancel = ["j1"]
     miner.send(signal.SIGTERM)
     assert miner.wait() == 0
-    assert exchange.answer_to("j2")[0] == "result"
+    assert exchange.delivery_of("j2")[0] == "result"
 
 
 def test_draining_hands_back_what_does_not_finish_and_the_checkpoint_is_taken_up(exchange, start):
@@ -226,15 +226,15 @@ def test_draining_hands_back_what_does_not_finish_and_the_checkpoint_is_taken_up
     pid_of(exchange, "j1")
     miner.send(signal.SIGTERM)
     assert miner.wait() == 0
-    verb, body = exchange.answer_to("j1")
+    verb, body = exchange.delivery_of("j1")
     assert verb == "fail" and body["error_code"] == "DRAINING" and body["attempt"] == 1
-    exchange.answers.clear()
+    exchange.deliveries.clear()
     exchange.offer("j1", "sleeper", {"enough": 1}, attempt=2)
     start(exchange, "--engine", "sleeper", "--once", "1")
-    assert exchange.answer_to("j1")[1]["result"] == {"done": 1}
+    assert exchange.delivery_of("j1")[1]["result"] == {"done": 1}
 
 
-def test_a_checkpoint_order_is_obeyed_while_the_job_goes_on(exchange, start):
+def test_a_requested_checkpoint_is_written_while_the_job_goes_on(exchange, start):
     exchange.offer("j1", "sleeper", {})
     miner = start(exchange, "--engine", "sleeper")
     pid_of(exchange, "j1")
@@ -254,11 +254,11 @@ def test_a_job_id_never_leads_out_of_the_state_folder(exchange, start, folder):
     exchange.offer("..", "benchmark", {"size": 16})
     exchange.offer("j2", "benchmark", {"size": 16})
     start(exchange)
-    exchange.answer_to("j2")
+    exchange.delivery_of("j2")
     assert not (folder / "state" / "running" / "...json").exists()
 
 
-def test_without_a_key_it_says_so(exchange, folder):
+def test_without_a_key_it_exits_with_a_message(exchange, folder):
     import subprocess
     import sys
 

@@ -1,4 +1,4 @@
-"""What the miner tells of its devices, how it looks at them again, and how it readies them for a renter."""
+"""How the miner describes its devices, detects them again, and makes them ready for a renter."""
 
 import json
 import subprocess
@@ -23,18 +23,18 @@ def ready(exchange) -> list[str]:
     return exchange.heartbeats[-1].get("bookings_ready", []) if exchange.heartbeats else []
 
 
-no_card = pytest.mark.skipif(bool(gpus.detect()), reason="this machine has a GPU")
+no_gpu = pytest.mark.skipif(bool(gpus.detect()), reason="this machine has a GPU")
 
 
-@no_card
-def test_without_a_card_the_processor_is_offered_as_a_device(exchange, start):
+@no_gpu
+def test_without_a_gpu_the_processor_is_offered_as_a_device(exchange, start):
     miner = start(exchange, "--engine", "sleeper", "--slots", "2", "--memory-mb", "512")
     cpu = registered(exchange)["cpu"]
     assert cpu["uuid"].startswith("CPU-") and cpu["memory_mb"] == 1024 and cpu["name"] and cpu["cores"] >= 1
     assert (miner.state_dir / "processor").read_text().strip() == cpu["uuid"]
-    (figures,) = exchange.until(lambda: exchange.heartbeats and exchange.heartbeats[-1])["metrics"]["gpus"]
-    assert figures["uuid"] == cpu["uuid"] and 0 <= figures["utilization"] <= 100
-    assert figures["memory_total_mb"] == 1024
+    (metrics,) = exchange.until(lambda: exchange.heartbeats and exchange.heartbeats[-1])["metrics"]["gpus"]
+    assert metrics["uuid"] == cpu["uuid"] and 0 <= metrics["utilization"] <= 100
+    assert metrics["memory_total_mb"] == 1024
     miner.process.terminate()
     assert miner.wait() == 0
     exchange.registered.clear()
@@ -47,12 +47,12 @@ def test_the_processor_can_be_kept_out_of_it(exchange, start):
     assert "uuid" not in registered(exchange)["cpu"]
 
 
-@no_card
-def test_an_order_to_scan_is_answered_once_with_what_is_found(exchange, start):
+@no_gpu
+def test_a_scan_is_reported_once_with_what_is_found(exchange, start):
     start(exchange, "--engine", "sleeper")
     registered(exchange)
-    exchange.orders = [{"order_id": "o1", "kind": "scan", "body": {}}, {"order_id": "o2", "kind": "dance"}]
-    path, body = exchange.until(lambda: exchange.errands and exchange.errands[0])
+    exchange.commands = [{"order_id": "o1", "kind": "scan", "body": {}}, {"order_id": "o2", "kind": "dance"}]
+    path, body = exchange.until(lambda: exchange.reports and exchange.reports[0])
     assert path == "/orders/o1" and body["gpus"] == [] and body["discovery_method"] == "cpu"
     assert body["cpu"]["uuid"] == registered(exchange)["cpu"]["uuid"]
 
@@ -76,7 +76,7 @@ def test_a_booking_is_ready_at_once_when_no_job_is_in_hand(exchange, start):
     exchange.until(lambda: ready(exchange) == [])
 
 
-@no_card
+@no_gpu
 def test_a_renter_waits_for_the_jobs_of_others_to_end(exchange, start):
     exchange.offer("j1", "sleeper", {})
     start(exchange, "--engine", "sleeper")
@@ -89,41 +89,41 @@ def test_a_renter_waits_for_the_jobs_of_others_to_end(exchange, start):
     exchange.until(lambda: ready(exchange) == ["b1"])
 
 
-def test_a_renters_own_job_keeps_no_one_waiting_and_sees_only_its_cards(exchange, start):
+def test_a_renters_own_job_lets_nobody_wait_and_sees_only_its_gpus(exchange, start):
     exchange.offer("j1", "sleeper", {}, booking_id="b1", gpu_uuids=["GPU-7", "GPU-8"])
     start(exchange, "--engine", "sleeper")
-    told = exchange.until(lambda: (said := exchange.progress_of("j1")) and "pid" in said["note"] and said)
+    entry = exchange.until(lambda: (job := exchange.progress_of("j1")) and "pid" in job["note"] and job)
     exchange.bookings = [{**BOOKING, "booking_id": "b2"}]
     exchange.until(lambda: ready(exchange) == ["b2"])
-    environment = Path(f"/proc/{told['note'].split()[1]}/environ").read_text().split("\0")
+    environment = Path(f"/proc/{entry['note'].split()[1]}/environ").read_text().split("\0")
     assert "CUDA_VISIBLE_DEVICES=GPU-7,GPU-8" in environment
 
 
 def test_patience_with_the_jobs_of_others_ends(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(bookings.time, "monotonic", lambda: now[0])
-    held, one = bookings.Bookings(), bookings.read([BOOKING])
-    assert held.hear(one, cards=1, others=1) is False and held.said() == []
-    assert held.hear(one, cards=2, others=1) is True  # a card is free for the others
-    held = bookings.Bookings()
-    held.hear(one, cards=1, others=1)
+    known, one = bookings.Bookings(), bookings.parse([BOOKING])
+    assert known.update(one, gpus=1, other_jobs=1) is False and known.ready_ids() == []
+    assert known.update(one, gpus=2, other_jobs=1) is True  # a GPU is free for the others
+    known = bookings.Bookings()
+    known.update(one, gpus=1, other_jobs=1)
     now[0] = bookings.PATIENCE_SECONDS + 1
-    assert held.hear(one, cards=1, others=1) is True and held.said() == ["b1"]
+    assert known.update(one, gpus=1, other_jobs=1) is True and known.ready_ids() == ["b1"]
 
 
-@pytest.mark.parametrize("told", [None, "x", {}, [None, 1, {}]])
-def test_bookings_that_are_not_understood_are_not_said(told):
-    assert not bookings.read(told)
+@pytest.mark.parametrize("value", [None, "x", {}, [None, 1, {}]])
+def test_bookings_that_cannot_be_parsed_are_ignored(value):
+    assert not bookings.parse(value)
 
 
 class Driver:
-    """NVML as one card answers it; what is not here, the library is too old for."""
+    """NVML with one GPU; functions that are not here stand for a library too old to have them."""
 
     NVMLError = type("NVMLError", (Exception,), {})
     NVML_CLOCK_GRAPHICS, NVML_CLOCK_MEM, NVML_CLOCK_SM, NVML_TEMPERATURE_GPU = 0, 2, 1, 0
 
-    def __getattr__(self, question):
-        answers = {
+    def __getattr__(self, function):
+        values = {
             "nvmlDeviceGetName": b"NVIDIA GeForce RTX 4090",
             "nvmlDeviceGetUUID": b"GPU-1",
             "nvmlDeviceGetMemoryInfo": SimpleNamespace(total=24564 * 2**20, used=100 * 2**20),
@@ -144,34 +144,34 @@ class Driver:
             "nvmlDeviceGetTemperature": 61,
             "nvmlDeviceGetCurrentClocksThrottleReasons": 0x04,
         }
-        if question not in answers:
-            if question.endswith(("Speed", "MigMode", "NvLinkState", "Version")):
-                raise AttributeError(question)
+        if function not in values:
+            if function.endswith(("Speed", "MigMode", "NvLinkState", "Version")):
+                raise AttributeError(function)
             return self._fail
-        return lambda *arguments: answers[question]
+        return lambda *arguments: values[function]
 
     def _fail(self, *arguments):
         raise self.NVMLError
 
 
-def test_a_card_tells_bus_limits_and_clocks_and_leaves_out_what_it_does_not_know(monkeypatch):
+def test_the_description_of_a_gpu_has_bus_limits_and_clocks_and_leaves_out_what_is_unknown(monkeypatch):
     monkeypatch.setattr(gpus, "cuda_version", lambda: "12.8")
-    card = gpus._describe(Driver(), 0, None)
-    assert card["uuid"] == "GPU-1" and card["compute_capability"] == "8.9" and card["driver"] == "580.65"
-    assert card["pci"] == {"bus_id": "00000000:01:00.0", "max_generation": 4, "max_lanes": 16}
-    assert card["power"] == {"min_w": 150, "max_w": 600, "default_w": 450, "limit_w": 400}
-    assert card["clocks"]["memory_max_mhz"] == 3000 and card["display_attached"] is False
-    assert "mig" not in card and "nvlink" not in card and "vbios" not in card
+    gpu = gpus.describe(Driver(), 0, None)
+    assert gpu["uuid"] == "GPU-1" and gpu["compute_capability"] == "8.9" and gpu["driver"] == "580.65"
+    assert gpu["pci"] == {"bus_id": "00000000:01:00.0", "max_generation": 4, "max_lanes": 16}
+    assert gpu["power"] == {"min_w": 150, "max_w": 600, "default_w": 450, "limit_w": 400}
+    assert gpu["clocks"]["memory_max_mhz"] == 3000 and gpu["display_attached"] is False
+    assert "mig" not in gpu and "nvlink" not in gpu and "vbios" not in gpu
 
 
-def test_a_cards_figures_say_what_holds_it_back():
-    now = gpus._measure(Driver(), 0, None)
+def test_the_metrics_of_a_gpu_name_what_limits_it():
+    now = gpus.measure(Driver(), 0, None)
     assert now["power_limit_active"] is True and now["thermal_throttling_active"] is False
     assert (now["utilization"], now["power_w"], now["graphics_clock_mhz"]) == (70, 310.4, 2500)
     assert "fan_percent" not in now
 
 
-def test_the_program_prints_what_the_driver_tells():
+def test_the_program_prints_what_the_driver_reports():
     printed = subprocess.run(
         [sys.executable, "-m", "apps.gpu.miner", "gpus"], cwd=ROOT, capture_output=True, text=True, check=True
     )

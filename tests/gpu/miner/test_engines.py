@@ -26,8 +26,8 @@ def compute():
     def _compute(engine: str, payload: dict, input_file=None, **hooks) -> Outcome:
         if engine not in children or not children[engine].alive:
             children[engine] = Child(engine, MEMORY_MB, threads=2)
-        order = {"job": "j", "payload": payload, "input": input_file and str(input_file), "state": None}
-        return children[engine].run(order, seconds=110, hooks=Hooks(**hooks))
+        job = {"job": "j", "payload": payload, "input": input_file and str(input_file), "state": None}
+        return children[engine].run(job, seconds=110, hooks=Hooks(**hooks))
 
     yield _compute
     for child in children.values():
@@ -54,13 +54,13 @@ def test_benchmark_gives_a_product_that_can_be_checked(compute):
 
 
 def test_embedding_knows_what_is_alike(compute):
-    told = []
+    notes = []
     payload = {"texts": ["rent a gpu", "lease a graphics card", "banana bread"]}
-    result = compute("embedding", payload, progress=lambda fraction, note: told.append(note)).result
+    result = compute("embedding", payload, progress=lambda fraction, note: notes.append(note)).result
     near, far = (numpy.dot(result["embeddings"][0], result["embeddings"][place]) for place in (1, 2))
     assert result["dimensions"] == 256 and near > far + 0.2
     assert numpy.linalg.norm(result["embeddings"][0]) == pytest.approx(1, abs=1e-3)
-    assert told == ["3 of 3 texts"]
+    assert notes == ["3 of 3 texts"]
 
 
 def test_language_of_several_texts(compute):
@@ -160,13 +160,13 @@ def test_a_wrong_prompt_is_bad_input(payload):
 # A model server of the tests' own, in both dialects
 
 
-def serve(answer):
+def serve(respond):
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            self._reply(*answer("GET", self.path, None))
+            self._reply(*respond("GET", self.path, None))
 
         def do_POST(self):
-            self._reply(*answer("POST", self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+            self._reply(*respond("POST", self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
 
         def _reply(self, status, lines):
             self.send_response(status)
@@ -186,8 +186,8 @@ def model_server(monkeypatch):
     """Start a model server; inference uses it and nothing else."""
     servers = []
 
-    def _start(answer):
-        servers.append(serve(answer))
+    def _start(respond):
+        servers.append(serve(respond))
         monkeypatch.setenv("AITBC_INFERENCE_URL", f"http://127.0.0.1:{servers[-1].server_address[1]}/v1")
         monkeypatch.setenv("AITBC_GGUF", "/nowhere")
 

@@ -1,8 +1,8 @@
-"""Engines: what a miner can compute.
+"""The engines of a miner: what it can compute.
 
 An engine is a class named by an entry point of the group `aitbc.engines`. It needs no base class:
 
-    name        what clients ask for as `task_type`; `aliases` (optional) are other words for it
+    name        what clients name as `task_type`; `aliases` (optional) are other words for it
     available() whether this host can run it: cheap, imports nothing heavy, raises nothing
     models()    the model names it offers, possibly none
     run(payload, progress)  the work, in a child process of its own; returns a JSON object
@@ -31,12 +31,12 @@ BUILT_IN = {
     "transcription": "apps.gpu.miner.engines.transcription:Transcription",
 }
 
-# What only the miner itself asks for: clients cannot name these.
-OWN = {"proof": "apps.gpu.miner.engines.proof:Proof"}
+# What only the exchange requests: clients cannot name these.
+INTERNAL = {"proof": "apps.gpu.miner.engines.proof:Proof"}
 
 
 class EngineFailure(Exception):
-    """The engine could not do it; the code tells the exchange whose fault that is."""
+    """The engine failed; the code tells the exchange whose fault that is."""
 
     code = "ENGINE_ERROR"
 
@@ -54,7 +54,7 @@ class Refused(EngineFailure):
 
 
 class Progress:
-    """What an engine is given besides the payload: a way to report, its input file, its last checkpoint."""
+    """What an engine has besides the payload: a call to report progress, its input file, its last checkpoint."""
 
     def __init__(self, send: Callable[[float, str, Any], None], *, input: Path | None = None, state: Any = None):
         self._send = send
@@ -62,7 +62,7 @@ class Progress:
         self.state = state
 
     def __call__(self, fraction: float, note: str = "", state: Any = None) -> None:
-        """Say how far the work is (0 to 1); `state`, if given, is enough to go on from here later."""
+        """Report how far the work is (0 to 1); a `state` is JSON from which the work can go on later."""
         self._send(min(max(fraction, 0.0), 1.0), note, state)
 
 
@@ -75,30 +75,31 @@ class Engine(Protocol):
 
     def models(self) -> list[str]: ...
 
-    def run(self, payload: dict, progress: Progress) -> dict: ...
+    def run(self, payload: dict[str, Any], progress: Progress) -> dict[str, Any]: ...
 
 
 def load(name: str) -> Engine:
-    """Return the named engine; KeyError when there is none of that name."""
-    own = OWN.get(name)
-    return (EntryPoint(name, own, GROUP) if own else _declared()[name]).load()()
+    """Return the named engine. Raises KeyError when there is none of that name."""
+    internal = INTERNAL.get(name)
+    engine: Engine = (EntryPoint(name, internal, GROUP) if internal else _declared()[name]).load()()
+    return engine
 
 
 def available() -> dict[str, Engine]:
-    """Return the engines this host can run; one that breaks while asked is logged and left out."""
+    """Return the engines this host can run, by name; one that raises is logged and left out."""
     found = {}
     for name in _declared():
         try:
             engine = load(name)
             if engine.available():
                 found[name] = engine
-        except Exception as error:  # an engine is third-party code: one bad apple must not stop the miner
-            log.warning("engine %s is left out: %s: %s", name, type(error).__name__, error)
+        except Exception as error:  # engines are third-party code: one that fails must not end the miner
+            log.warning("engine %s is left out: %s: %s", name, type(error).__name__, error, exc_info=True)
     return found
 
 
 def task_types(engine: Engine) -> list[str]:
-    """Return every word under which clients may ask for this engine."""
+    """Return every task type by which clients may name this engine."""
     return [engine.name, *getattr(engine, "aliases", ())]
 
 
@@ -109,7 +110,7 @@ def _declared() -> dict[str, EntryPoint]:
 
 
 def has_module(name: str) -> bool:
-    """Tell whether a package can be imported, without importing it."""
+    """Return whether a package can be imported, without importing it."""
     from importlib.util import find_spec
 
     return find_spec(name) is not None

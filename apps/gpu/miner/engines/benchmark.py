@@ -2,9 +2,11 @@
 
 import hashlib
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy
+from numpy.typing import NDArray
 
 from apps.gpu.miner.engines import BadInput, Progress, has_module
 from apps.gpu.miner.engines.payload import choice, first, integer
@@ -12,6 +14,9 @@ from apps.gpu.miner.engines.payload import choice, first, integer
 # Bounds in multiply-adds: about a minute on two old cores, about a minute on one big GPU.
 CPU_WORK, GPU_WORK = 10**12, 10**15
 CPU_SIZE, GPU_SIZE = 8192, 16384
+
+Matrix = NDArray[Any]
+Product = Callable[[], Matrix]  # the row sums of a product, as whole numbers in float64
 
 
 class Benchmark:
@@ -25,15 +30,15 @@ class Benchmark:
     aliases = ("matmul",)
 
     def available(self) -> bool:
-        """Numpy is all it takes."""
+        """Return True: numpy is all it needs."""
         return True
 
     def models(self) -> list[str]:
-        """There is no model in it."""
+        """Return no model: there is none in it."""
         return []
 
-    def run(self, payload: dict, progress: Progress) -> dict:
-        """Multiply `rounds` times two `size`×`size` matrices made from `seed`."""
+    def run(self, payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        """Multiply `rounds` times two `size`×`size` matrices made from `seed`; return rate, time and checksum."""
         device = _device()
         size, rounds = _checked_work(payload, device)
         dtype = choice(payload, "dtype", "float32", ("float32", "float64"))
@@ -41,9 +46,9 @@ class Benchmark:
         multiply = device.prepare(left.astype(dtype), right.astype(dtype))
         done, seconds = _resumed(progress.state, rounds)
         while True:
-            begun = time.perf_counter()
+            started = time.perf_counter()
             sums = multiply()
-            seconds, done = seconds + time.perf_counter() - begun, done + 1
+            seconds, done = seconds + time.perf_counter() - started, done + 1
             progress(done / rounds, f"round {done} of {rounds}", {"done": done, "seconds": seconds})
             if done >= rounds:
                 break
@@ -60,13 +65,13 @@ class Benchmark:
         }
 
 
-def matrices(size: int, seed: int) -> tuple[numpy.ndarray, numpy.ndarray]:
+def matrices(size: int, seed: int) -> tuple[Matrix, Matrix]:
     """Return the two factors: whole numbers from -2 to 2, the same everywhere for the same seed."""
     random = numpy.random.Generator(numpy.random.PCG64(seed))
     return random.integers(-2, 3, (size, size), "int8"), random.integers(-2, 3, (size, size), "int8")
 
 
-def _checked_work(payload: dict, device: Any) -> tuple[int, int]:
+def _checked_work(payload: dict[str, Any], device: "_Device") -> tuple[int, int]:
     size_name = next((name for name in ("size", "n", "matrix_size") if name in payload), "size")
     rounds_name = "rounds" if first(payload, "rounds") is not None else "iterations"
     size = integer(payload, size_name, 512, 1, GPU_SIZE if device.gpu else CPU_SIZE)
@@ -88,35 +93,38 @@ def _resumed(state: Any, rounds: int) -> tuple[int, float]:
 class _Numpy:
     name, backend, gpu = "cpu", "numpy", False
 
-    def prepare(self, left, right):
+    def prepare(self, left: Matrix, right: Matrix) -> Product:
         return lambda: (left @ right).sum(axis=1, dtype="float64")
 
 
 class _Torch:
     backend, gpu = "torch", True
 
-    def __init__(self, torch):
+    def __init__(self, torch: Any):
         self.torch, self.name = torch, torch.cuda.get_device_name()
 
-    def prepare(self, left, right):
-        left, right = self.torch.from_numpy(left).cuda(), self.torch.from_numpy(right).cuda()
-        (left @ right).sum().item()  # the first product also builds the library's plans
-        return lambda: (left @ right).sum(dim=1, dtype=self.torch.float64).cpu().numpy()
+    def prepare(self, left: Matrix, right: Matrix) -> Product:
+        a, b = self.torch.from_numpy(left).cuda(), self.torch.from_numpy(right).cuda()
+        (a @ b).sum().item()  # the first product also builds the library's plans
+        return lambda: (a @ b).sum(dim=1, dtype=self.torch.float64).cpu().numpy()
 
 
 class _Cupy:
     backend, gpu = "cupy", True
 
-    def __init__(self, cupy):
+    def __init__(self, cupy: Any):
         self.cupy, self.name = cupy, cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
 
-    def prepare(self, left, right):
-        left, right = self.cupy.asarray(left), self.cupy.asarray(right)
-        (left @ right).sum().get()
-        return lambda: (left @ right).sum(axis=1, dtype="float64").get()
+    def prepare(self, left: Matrix, right: Matrix) -> Product:
+        a, b = self.cupy.asarray(left), self.cupy.asarray(right)
+        (a @ b).sum().get()
+        return lambda: (a @ b).sum(axis=1, dtype="float64").get()
 
 
-def _device() -> Any:
+_Device = _Numpy | _Torch | _Cupy
+
+
+def _device() -> _Device:
     if has_module("torch"):
         import torch
 

@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from apps.gpu.miner.engines import Progress, has_module
 from apps.gpu.miner.engines.payload import choice, texts
@@ -18,30 +19,30 @@ class Embedding:
     aliases = ("embeddings",)
 
     def available(self) -> bool:
-        """The package brings its weights along."""
+        """Return whether the package is installed: its weights are part of it."""
         return has_module("wordllama")
 
     def models(self) -> list[str]:
-        """One model, named after its weights."""
+        """Return the one model, named after its weights."""
         return [MODEL] if self.available() else []
 
-    def run(self, payload: dict, progress: Progress) -> dict:
-        """Embed `texts` (or `text`, or `input`); cosine similarity is then the plain dot product."""
+    def run(self, payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        """Embed `texts` (or `text`, or `input`); the cosine similarity of two is their dot product."""
         choice(payload, "model", MODEL, (MODEL, "wordllama", "default"))
-        given = texts(payload, count=2048, limit=32_768, total=2_000_000)
+        checked = texts(payload, count=2048, limit=32_768, total=2_000_000)
         model = _model()
         vectors: list[list[float]] = []
-        for start in range(0, len(given), BATCH):
-            embedded = model.embed(given[start : start + BATCH], norm=True)
+        for start in range(0, len(checked), BATCH):
+            embedded = model.embed(checked[start : start + BATCH], norm=True)
             vectors.extend([round(float(value), 6) for value in vector] for vector in embedded)
-            progress(len(vectors) / len(given), f"{len(vectors)} of {len(given)} texts")
+            progress(len(vectors) / len(checked), f"{len(vectors)} of {len(checked)} texts")
         return {"model": MODEL, "dimensions": DIMENSIONS, "count": len(vectors), "embeddings": vectors}
 
 
 @lru_cache(maxsize=1)
-def _model():
+def _model() -> Any:
     import wordllama
 
     package = Path(wordllama.__file__).parent
-    # Told where its own files are and not to look elsewhere; otherwise it tries to download them.
+    # With the package's own folder as its cache it finds its files; otherwise it tries to download them.
     return wordllama.WordLlama.load(cache_dir=package, disable_download=True)

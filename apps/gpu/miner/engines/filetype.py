@@ -1,9 +1,13 @@
-"""What kind of file some bytes are, by Magika's small neural network."""
+"""The type of a file from its bytes, by Magika's small neural network."""
 
 from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from apps.gpu.miner.engines import Progress, has_module
 from apps.gpu.miner.engines.payload import content, text
+
+if TYPE_CHECKING:
+    from magika import Magika
 
 MODEL = "magika-standard"
 LIMIT = 16 * 2**20
@@ -16,15 +20,15 @@ class FileType:
     aliases = ("classification", "filetype")
 
     def available(self) -> bool:
-        """The package brings its model along."""
+        """Return whether the package is installed: its model is part of it."""
         return has_module("magika")
 
     def models(self) -> list[str]:
-        """One model, named after the package."""
+        """Return the one model, named after the package."""
         return [MODEL] if self.available() else []
 
-    def run(self, payload: dict, progress: Progress) -> dict:
-        """Look at `text`, at `base64`, or at the job's uploaded input."""
+    def run(self, payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        """Classify `text`, `base64`, or the job's uploaded input."""
         if progress.input is None and payload.get("text") is not None:
             data = text(payload, "text", limit=LIMIT).encode()
         else:
@@ -44,7 +48,7 @@ class FileType:
 
 
 @lru_cache(maxsize=1)
-def _magika():
+def _magika() -> "Magika":
     from magika import Magika
 
     return Magika()

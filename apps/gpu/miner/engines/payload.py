@@ -1,4 +1,4 @@
-"""Reading a stranger's payload: every reader checks kind and size, and says what is wrong."""
+"""Checked members of a client's payload; each function raises BadInput with a sentence for the client."""
 
 import base64
 import binascii
@@ -8,7 +8,7 @@ from typing import Any
 from apps.gpu.miner.engines import BadInput, Progress
 
 
-def integer(payload: dict, name: str, default: int, low: int, high: int) -> int:
+def integer(payload: dict[str, Any], name: str, default: int, low: int, high: int) -> int:
     """Return a whole number between the bounds."""
     value = payload.get(name, default)
     if isinstance(value, float) and value.is_integer():
@@ -20,7 +20,7 @@ def integer(payload: dict, name: str, default: int, low: int, high: int) -> int:
     return value
 
 
-def number(payload: dict, name: str, default: float, low: float, high: float) -> float:
+def number(payload: dict[str, Any], name: str, default: float, low: float, high: float) -> float:
     """Return a finite number between the bounds."""
     value = payload.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
@@ -30,51 +30,51 @@ def number(payload: dict, name: str, default: float, low: float, high: float) ->
     return float(value)
 
 
-def choice(payload: dict, name: str, default: str, allowed: tuple[str, ...]) -> str:
+def choice(payload: dict[str, Any], name: str, default: str, allowed: tuple[str, ...]) -> str:
     """Return one of the allowed words."""
     value = payload.get(name, default)
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         raise BadInput(f"{name} must be one of {', '.join(allowed)}")
     return value
 
 
-def first(payload: dict, *names: str) -> Any:
-    """Return the first of these members that is there."""
+def first(payload: dict[str, Any], *names: str) -> Any:
+    """Return the first of these members that is present and not null, else None."""
     return next((payload[name] for name in names if payload.get(name) is not None), None)
 
 
-def text(payload: dict, *names: str, limit: int) -> str:
+def text(payload: dict[str, Any], *names: str, limit: int) -> str:
     """Return a piece of text that is neither empty nor too long."""
     return _checked_text(first(payload, *names), names[0], limit)
 
 
-def texts(payload: dict, *, count: int, limit: int, total: int) -> list[str]:
+def texts(payload: dict[str, Any], *, count: int, limit: int, total: int) -> list[str]:
     """Return the texts to work on: `texts`, or a list or single text under another usual name."""
-    given = first(payload, "texts", "text", "input", "inputs", "prompt")
-    if given is None:
+    entries = first(payload, "texts", "text", "input", "inputs", "prompt")
+    if entries is None:
         raise BadInput("texts (a list) or text is required")
-    if not isinstance(given, list):
-        given = [given]
-    if not 1 <= len(given) <= count:
+    if not isinstance(entries, list):
+        entries = [entries]
+    if not 1 <= len(entries) <= count:
         raise BadInput(f"texts must hold between 1 and {count} texts")
-    checked = [_checked_text(item, f"texts[{place}]", limit) for place, item in enumerate(given)]
+    checked = [_checked_text(item, f"texts[{index}]", limit) for index, item in enumerate(entries)]
     if sum(map(len, checked)) > total:
         raise BadInput(f"texts must not exceed {total} characters together")
     return checked
 
 
-def content(payload: dict, progress: Progress, *names: str, limit: int) -> bytes:
+def content(payload: dict[str, Any], progress: Progress, *names: str, limit: int) -> bytes:
     """Return binary input: the job's uploaded input if there is one, else base64 out of the payload."""
     if progress.input is not None:
         return _file(progress, limit)
-    given = first(payload, *names)
-    if not isinstance(given, str):
+    encoded = first(payload, *names)
+    if not isinstance(encoded, str):
         raise BadInput(f"upload an input with the job, or give {names[0]} as base64 text")
-    given = given.split(",", 1)[1] if given.startswith("data:") and "," in given else given
-    if len(given) > limit * 4 // 3 + 4:
+    encoded = encoded.split(",", 1)[1] if encoded.startswith("data:") and "," in encoded else encoded
+    if len(encoded) > limit * 4 // 3 + 4:
         raise BadInput(f"{names[0]} must not exceed {limit} bytes")
     try:
-        return _not_empty(base64.b64decode("".join(given.split()), validate=True))
+        return _not_empty(base64.b64decode("".join(encoded.split()), validate=True))
     except (binascii.Error, ValueError):
         raise BadInput(f"{names[0]} is not base64 text") from None
 

