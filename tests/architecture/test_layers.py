@@ -1,7 +1,4 @@
-"""Layers inside a domain. A file's name says its layer (views_log is one of the views); later domains need no entry.
-
-A module of another name (merkle, matching, answers) may stand anywhere, but whatever a layer reaches through it counts.
-"""
+"""The folders of every domain, and what import-linter (pyproject.toml: the layers) cannot say."""
 
 from __future__ import annotations
 
@@ -10,66 +7,54 @@ import ast
 import pytest
 
 from aitbc.domains import LABELS
-from tests.architecture.code import DOMAIN_MODULES, graph, sources, tree
+from tests.architecture.code import ROOT, sources, tree
 
 pytestmark = pytest.mark.no_db
 
-# From the door down to the rows; what stands lower knows nothing of what stands higher.
-LAYERS = (
-    ("apps", "urls"),
-    ("admin", "views", "tasks", "handlers", "interface", "management"),
-    ("serializers", "filters"),
-    ("services",),
-    ("models",),
-    ("events", "states", "errors"),
-)
-HEIGHT = {name: len(LAYERS) - depth for depth, names in enumerate(LAYERS) for name in names}
+ROOT_MODULES = {"__init__", "apps", "states", "errors", "events", "interface", "handlers", "tasks", "urls"}
+FOLDERS = {
+    "models", "services", "selectors", "logic", "serializers", "views", "admin", "invariants", "legacy", "management",
+    "management/commands", "management/subcommands", "management/tables", "migrations",
+}  # fmt: skip
+PAGES = {"pages", "templates"}
+# What a domain exists for may have a folder of its own.
+OWN_FOLDERS = {"gpu": {"miner", "data"}, "marketplace": {"search", "constraints"}, "trading": {"verifier"}}
+# Packages whose __init__ has a job: models are imported from it, Django's autodiscover imports the admin through it.
+SPEAKING_INITS = {"models", "admin", "miner", "engines"}
+TEST_FOLDERS = {"api", "services", "logic", "invariants", "admin", "shell", "legacy", "pages"} | {"miner"}
 HARD_LIMIT = 400
 SHAPELESS = {"utils", "util", "helpers", "helper", "manager", "managers", "misc", "common", "data"}
 
 
-def height(module: str) -> int | None:
-    """How high a module of a domain stands; None when its name says nothing."""
-    name = module.split(".")[2]
-    return HEIGHT.get(name, HEIGHT.get(name.partition("_")[0]))
+@pytest.mark.parametrize("label", LABELS)
+def test_every_domain_has_the_same_folders_and_root_modules(label):
+    folder = ROOT / "apps" / label
+    found = {path.name for path in folder.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    top = {name for name in FOLDERS if "/" not in name}
 
-
-def reached(module: str, label: str) -> set[str]:
-    """What a module needs of its own domain, through however many steps."""
-    inside = f"apps.{label}."
-    found, pending = set(), [module]
-    while pending:
-        for name in graph().find_modules_directly_imported_by(pending.pop()):
-            if name.startswith(inside) and name not in found:
-                found.add(name)
-                pending.append(name)
-    return found
+    assert {name for name in FOLDERS if not (folder / name / "__init__.py").exists()} == set()
+    assert found - top - PAGES - OWN_FOLDERS.get(label, set()) == set()
+    assert {path.stem for path in folder.glob("*.py")} == ROOT_MODULES
 
 
 @pytest.mark.parametrize("label", LABELS)
-def test_no_module_reaches_up(label):
-    wrong = [
-        f"{module} → {below}"
-        for owner, module in DOMAIN_MODULES
-        if owner == label and (own := height(module)) is not None
-        for below in reached(module, label)
-        if (height(below) or 0) > own
+def test_packages_hide_nothing_in_their_init(label):
+    speaking = [
+        str(file.relative_to(ROOT))
+        for _, file in sources(f"apps/{label}")
+        if file.name == "__init__.py" and file.parent.name not in SPEAKING_INITS and tree(file).body[1:]
     ]
 
-    assert wrong == []
+    assert speaking == []
 
 
 @pytest.mark.parametrize("label", LABELS)
-def test_services_and_models_reach_neither_the_web_nor_celery(label):
-    wrong = [
-        f"{module} → {library} through {step}"
-        for owner, module in DOMAIN_MODULES
-        if owner == label and (height(module) or HEIGHT["admin"]) <= HEIGHT["services"]
-        for step in {module, *reached(module, label)}
-        for library in graph().find_modules_directly_imported_by(step) & {"rest_framework", "celery", "drf_spectacular"}
-    ]
+def test_tests_mirror_the_domain(label):
+    folder = ROOT / "tests" / label
+    folders = {path.name for path in folder.iterdir() if path.is_dir() and path.name != "__pycache__"}
 
-    assert wrong == []
+    assert folders - TEST_FOLDERS == set()
+    assert [path.name for path in folder.glob("test_*.py")] == []
 
 
 def test_files_are_short_and_named_for_what_is_in_them():
@@ -86,6 +71,21 @@ def test_models_have_no_logic_in_save(label):
         for name, file in sources(f"apps/{label}")
         for node in ast.walk(tree(file))
         if isinstance(node, ast.FunctionDef) and node.name in ("save", "delete") and ".models" in name
+    ]
+
+    assert wrong == []
+
+
+def test_references_stay_inside_the_repository():
+    """What code needs of a design is in docs/: nobody outside can read another file."""
+    outside = ("design/", "spec/", "wire.md", "claim.md", "core.md", "reliability.md", "house.md", "hot-path.md")
+    wrong = [
+        f"{name}:{number} {word}"
+        for name, file in sources("aitbc", "apps", "tests", "bench")
+        if file.name != "test_layers.py"
+        for number, line in enumerate(file.read_text().splitlines(), 1)
+        for word in outside
+        if word in line
     ]
 
     assert wrong == []

@@ -1,6 +1,8 @@
-"""The schema: every door is in it, says what it needs and how it refuses."""
+"""The schema: every endpoint is in it, says what it needs and how it refuses."""
 
 from __future__ import annotations
+
+import json
 
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -54,7 +56,47 @@ def test_operation_ids_are_unique_and_named_after_their_domain(schema):
     assert len(ids) == len(set(ids))
 
     for _, _, operation in operations(schema):
-        assert operation["operationId"].startswith(operation["tags"][0] + "_")
+        assert operation["operationId"].startswith(operation["tags"][0].split()[0] + "_")
+
+
+def test_every_operation_has_a_summary_of_one_line(schema):
+    for path, method, operation in operations(schema):
+        assert 3 < len(operation["summary"]) <= 160 and "\n" not in operation["summary"], (path, method)
+
+
+def test_operators_endpoints_are_shown_last(schema):
+    tags = [tag["name"] for tag in schema["tags"]]
+    assert tags == sorted(tags, key=lambda tag: (tag.endswith("(operators)"), tag))
+    assert {operation["tags"][0] for _, _, operation in operations(schema)} == set(tags)
+    assert schema["paths"]["/ai/admin/jobs"]["get"]["tags"] == ["ai (operators)"]
+
+
+def test_legacy_routes_are_deprecated(schema):
+    assert schema["paths"]["/marketplace/v1/marketplace/gpu/list"]["get"]["deprecated"] is True
+    assert "deprecated" not in schema["paths"]["/ai/jobs"]["post"]
+
+
+def test_the_security_schemes_are_declared(schema):
+    schemes = schema["components"]["securitySchemes"]
+    used = {name for _, _, operation in operations(schema) for need in operation["security"] for name in need}
+
+    assert used == set(schemes) == {"bearerKey", "apiKey"}
+
+
+@pytest.mark.parametrize("form", [{"accept": "application/json"}, {}])
+def test_the_schema_is_served_as_json_too(form, client):
+    headers = {f"HTTP_{name.upper()}": value for name, value in form.items()}
+    answer = client.get("/ai/schema" if form else "/ai/schema?format=json", **headers)
+
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith(("application/json", "application/vnd.oai.openapi+json"))
+    assert json.loads(answer.content)["openapi"].startswith("3.1")
+
+
+def test_docs_can_be_filtered_and_remember_the_key(client):
+    page = client.get("/docs").content.decode()
+
+    assert '"filter": true' in page and '"persistAuthorization": true' in page
 
 
 def test_every_route_is_in_the_schema(schema):
@@ -64,7 +106,7 @@ def test_every_route_is_in_the_schema(schema):
             assert simplified(route) in shown, route
 
 
-def test_only_public_doors_need_no_key(schema):
+def test_only_public_endpoints_need_no_key(schema):
     for path, method, operation in operations(schema):
         needs_key = operation["security"] != [{}]
         assert ("401" in operation["responses"]) == needs_key, (path, method)
