@@ -24,18 +24,6 @@ TEXTS = {
     "door", "doors", "house", "neighbour", "neighbours", "predecessor", "predecessors", "janitor", "janitors", "errand",
     "errands",
 }  # fmt: skip
-    "door",
-    "doors",
-    "house",
-    "neighbour",
-    "neighbours",
-    "predecessor",
-    "predecessors",
-    "janitor",
-    "janitors",
-    "errand",
-    "errands",
-}
 # A test's name is a sentence; sentences may say so.
 SENTENCE = re.compile(r"test_\w+")
 TEXT_FILES = ("README.md", "docs/*.md", "deploy/*.md", "clients/README.md", "Makefile", "deploy/**/*.service")
