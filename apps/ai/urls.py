@@ -2,7 +2,8 @@
 
 from rest_framework.routers import SimpleRouter
 
-from apps.ai.views.jobs import ArtifactViewSet, JobViewSet
+from apps.ai.views.artifacts import ArtifactViewSet
+from apps.ai.views.jobs import JobViewSet
 from apps.ai.views.operator_jobs import AdminJobViewSet
 
 router = SimpleRouter(trailing_slash=False)

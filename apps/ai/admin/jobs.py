@@ -11,7 +11,7 @@ from unfold.admin import TabularInline
 
 from aitbc.core.admin import ReadOnlyAdmin, with_reason
 from aitbc.core.errors import DomainError
-from apps.ai.models import AIJob, AIJobResult, Artifact, DeadLetter, JobEvent, OperatorAct
+from apps.ai.models import AIJob, AIJobResult, DeadLetter, JobEvent, OperatorAct
 from apps.ai.services import operator_actions
 
 
@@ -95,9 +95,3 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     list_display = ("job_id", "code", "attempts", "reason", "created_at")
     list_filter = ("code",)
     search_fields = ("=job__id", "reason")
-
-
-@admin.register(Artifact)
-class ArtifactAdmin(ReadOnlyAdmin):
-    list_display = ("sha256", "owner_id", "size", "refs", "media_type", "created_at")
-    search_fields = ("sha256", "=owner_id")

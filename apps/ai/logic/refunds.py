@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from apps.ai.states import Outcome
+from apps.ai.logic.outcomes import Outcome
 
 
 class Fault(StrEnum):

@@ -1,4 +1,4 @@
-"""Jobs and artifacts as clients read them, in this API's words and the seed's."""
+"""Jobs as clients read them, in this API's words and the seed's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from aitbc.core.rows import RowWriter
 from aitbc.core.serializers import AmountField, LenientSerializer, ObjectField, ResourceSerializer
-from apps.ai.models import AIJob, Artifact, JobEvent, OperatorAct
+from apps.ai.models import AIJob, JobEvent
 
 
 class TextOrNull(serializers.CharField):
@@ -63,33 +63,6 @@ class JobDetailSerializer(JobSerializer):
 
     class Meta(JobSerializer.Meta):
         fields = [*JobSerializer.Meta.fields, "payload"]
-        read_only_fields = fields
-
-
-class AdminJobSerializer(JobSerializer):
-    """A job as operators see it: never its payload."""
-
-    class Meta(JobSerializer.Meta):
-        fields = [
-            *JobSerializer.Meta.fields, "requirement", "provider_id", "rate", "billable_ms", "due_at", "deleted_at",
-        ]  # fmt: skip
-        read_only_fields = fields
-
-
-class OperatorActSerializer(ResourceSerializer):
-    class Meta:
-        model = OperatorAct
-        fields = ["act", "actor", "reason", "detail", "at"]
-        read_only_fields = fields
-
-
-class AdminJobDetailSerializer(AdminJobSerializer):
-    """The same, with what operators did to it."""
-
-    acts = OperatorActSerializer(source="operator_acts", many=True, read_only=True)
-
-    class Meta(AdminJobSerializer.Meta):
-        fields = [*AdminJobSerializer.Meta.fields, "acts"]
         read_only_fields = fields
 
 
@@ -188,34 +161,7 @@ class JobExplanationSerializer(serializers.Serializer):
     estimate_seconds = serializers.FloatField(required=False, allow_null=True)
 
 
-class PrioritizeSerializer(LenientSerializer):
-    """Why an operator moves a job, and to which priority (the top unless named)."""
-
-    reason = serializers.CharField(max_length=300)
-    priority = serializers.IntegerField(min_value=0, max_value=100, default=100)
-
-
-class DeleteSerializer(LenientSerializer):
-    """Why an operator deletes a job; the seed's clients send nothing."""
-
-    reason = serializers.CharField(max_length=300, default="deleted by an operator")
-
-
 class CancelSerializer(LenientSerializer):
     """Why, if the owner cares to say."""
 
     reason = serializers.CharField(max_length=300, default="cancelled by its owner")
-
-
-class ArtifactSerializer(ResourceSerializer):
-    """An input or result kept as a file."""
-
-    url = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Artifact
-        fields = ["sha256", "size", "media_type", "refs", "created_at", "url"]
-        read_only_fields = fields
-
-    def get_url(self, artifact: Artifact) -> str:
-        return f"/ai/artifacts/{artifact.sha256}"

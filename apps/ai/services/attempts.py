@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from aitbc.core.db import cursor
 from aitbc.core.messaging import emit
+from apps.ai.logic.outcomes import Outcome, outcome_of
 from apps.ai.logic.refunds import RULES, Fault
 from apps.ai.models import AIJob
 from apps.ai.services import event_builders
@@ -20,7 +21,7 @@ from apps.ai.services.durations import expected_seconds
 from apps.ai.services.job_endings import Ending, end
 from apps.ai.services.job_transitions import Move, announce, carry_out
 from apps.ai.services.jobs import queue_deadline
-from apps.ai.states import JobState, Outcome, outcome_of
+from apps.ai.states import JobState
 from apps.gpu.events import JobProgressed, LeaseExpired, LeaseFailed, LeaseGranted, LeaseReleased
 
 LONGEST_BACK_OFF = 60.0  # seconds

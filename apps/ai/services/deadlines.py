@@ -13,10 +13,11 @@ from uuid import UUID
 from django.utils import timezone
 
 from aitbc.core.db import atomic
+from apps.ai.logic.outcomes import Outcome
 from apps.ai.models import AIJob
 from apps.ai.services.job_endings import Ending, end
 from apps.ai.services.jobs import run_so_far
-from apps.ai.states import JobState, Outcome
+from apps.ai.states import JobState
 from apps.gpu.interface import holder
 
 BATCH = 500

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from aitbc.core.messaging import emit
+from apps.ai.logic.outcomes import Outcome
 from apps.ai.logic.refunds import billable_ms
 from apps.ai.models import AIJob, DeadLetter
 from apps.ai.services import event_builders
 from apps.ai.services.job_transitions import Move, carry_out
-from apps.ai.states import JobState, Outcome
+from apps.ai.states import JobState
 
 
 @dataclass(frozen=True, kw_only=True)

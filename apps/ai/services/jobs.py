@@ -18,13 +18,14 @@ from aitbc.core.messaging import emit
 from aitbc.core.money import format_amount
 from aitbc.core.states import begin
 from apps.ai.errors import CannotPay, InputUnusable, PayloadTooLarge
+from apps.ai.logic.outcomes import Outcome
 from apps.ai.models import AIJob, Artifact
 from apps.ai.services import artifacts, event_builders
 from apps.ai.services.bookings import within_booking
 from apps.ai.services.durations import expected_seconds
 from apps.ai.services.job_endings import Ending, end
 from apps.ai.services.job_transitions import Move, carry_out
-from apps.ai.states import JobState, Outcome, PaymentStatus
+from apps.ai.states import JobState, PaymentStatus
 from apps.trading.events import PaymentHeld, PaymentRefused
 from apps.trading.interface import available
 

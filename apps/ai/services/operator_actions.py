@@ -7,11 +7,12 @@ from django.utils import timezone
 from aitbc.core.db import atomic
 from aitbc.core.messaging import emit
 from apps.ai.events import JobPrioritized
+from apps.ai.logic.outcomes import Outcome
 from apps.ai.models import AIJob, OperatorAct
 from apps.ai.services import artifacts
 from apps.ai.services.job_endings import Ending, end
 from apps.ai.services.job_transitions import announce
-from apps.ai.states import JobState, Outcome
+from apps.ai.states import JobState
 
 TOP_PRIORITY = 100
 

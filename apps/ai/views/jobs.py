@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
-from django.http import FileResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -15,21 +14,17 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from aitbc.core import blobs
 from aitbc.core.long_polling import stream_page
 from aitbc.core.pagination import KeysetPagination, limit_of
-from aitbc.core.parsers import refuse_encoded
 from aitbc.core.renderers import once
 from aitbc.core.schema import IDEMPOTENCY_KEY, MONEY
 from aitbc.core.viewsets import DomainViewSet, Scopes
-from apps.ai.errors import ArtifactNotFound
-from apps.ai.models import AIJob, Artifact, IdempotencyRecord, JobEvent
+from apps.ai.models import AIJob, IdempotencyRecord, JobEvent
 from apps.ai.selectors.job_stream import Cursor, news
 from apps.ai.selectors.jobs import explanation_of, payment_of, receipt_of, result_of
 from apps.ai.serializers.job_filters import JobFilterSerializer, narrow
 from apps.ai.serializers.job_submission import JobSubmitSerializer, read_terms
 from apps.ai.serializers.jobs import (
-    ArtifactSerializer,
     CancelSerializer,
     JobDetailSerializer,
     JobEventsSerializer,
@@ -41,7 +36,7 @@ from apps.ai.serializers.jobs import (
     row_writer,
     written,
 )
-from apps.ai.services import artifacts, jobs
+from apps.ai.services import jobs
 
 READERS = ("client", "read")
 JOB_BODY = (1 << 20) + (16 << 10)  # a payload of 1 MiB and the fields around it
@@ -155,52 +150,3 @@ class JobViewSet(mixins.RetrieveModelMixin, DomainViewSet):
         job = self.get_object()
         chunk, cursor = news(job, seen)
         return stream_page(chunk, [f"job:{job.pk}"], str(cursor), done=job.is_final)
-
-
-class ArtifactViewSet(mixins.ListModelMixin, DomainViewSet):
-    """Files of the caller: inputs for jobs and large results, named by their SHA-256."""
-
-    queryset = Artifact.objects.all()
-    serializer_class = ArtifactSerializer
-    ordering = ("-id",)
-    lookup_field = "sha256"
-    lookup_value_regex = "[0-9a-f]{64}"
-    body_limit = artifacts.UPLOAD_LIMIT
-    required_scopes: ClassVar[Mapping[str, Scopes]] = {
-        "create": "client", "list": READERS, "retrieve": READERS, "destroy": "client",
-    }  # fmt: skip
-
-    def get_queryset(self) -> QuerySet[Artifact]:
-        return Artifact.objects.owned_by(self.actor.pk)
-
-    @extend_schema(request={"application/octet-stream": OpenApiTypes.BINARY}, responses={201: ArtifactSerializer})
-    def create(self, request: Request) -> Response:
-        """Upload the body, at most 16 MiB, streamed; the same bytes again are the same artifact."""
-        refuse_encoded(request._request)
-        media_type = (request.content_type or "application/octet-stream")[:100]
-        artifact = artifacts.upload(owner_id=self.actor.pk, chunks=_body(request._request), media_type=media_type)
-        return self.answer(artifact, status=201)
-
-    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
-    def retrieve(self, request: Request, sha256: str) -> HttpResponseBase:
-        """Download; always as an attachment, so that nobody's result runs in somebody's browser."""
-        artifact = self.get_object()
-        try:
-            body = blobs.open(artifact.sha256)
-        except blobs.BlobNotFound:
-            raise ArtifactNotFound from None
-        answer = FileResponse(body, as_attachment=True, filename=sha256, content_type="application/octet-stream")
-        answer["Content-Length"] = str(artifact.size)
-        answer["ETag"] = f'"{sha256}"'
-        return answer
-
-    @extend_schema(responses={204: None})
-    def destroy(self, request: Request, sha256: str) -> Response:
-        """Give up an artifact that no job refers to."""
-        artifacts.remove(artifact=self.get_object())
-        return Response(status=204)
-
-
-def _body(request: Any) -> Iterator[bytes]:
-    while chunk := request.read(blobs.CHUNK):
-        yield chunk

@@ -17,7 +17,7 @@ from aitbc.core.schema import IDEMPOTENCY_KEY, REUSED
 from aitbc.core.viewsets import DomainViewSet, Scopes
 from apps.ai.models import AIJob, IdempotencyRecord
 from apps.ai.serializers.job_filters import JobFilterSerializer, narrow
-from apps.ai.serializers.jobs import (
+from apps.ai.serializers.operator_jobs import (
     AdminJobDetailSerializer,
     AdminJobSerializer,
     DeleteSerializer,
