@@ -1,4 +1,7 @@
-"""A job's life as data: the page to read first. ai alone decides; gpu and trading report facts."""
+"""The states of a job and the transitions between them; the module to read first.
+
+ai alone decides a job's state; gpu and trading report facts. Why a job ended is in logic/outcomes.py.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from aitbc.core.states import Transitions, finals_of
 class JobState(TextChoices):
     """Where a job stands."""
 
-    SUBMITTED = "submitted"  # accepted; its money is not yet held
+    SUBMITTED = "submitted"  # accepted; the payment is not yet held
     QUEUED = "queued"  # waits for a miner
     RUNNING = "running"  # a miner holds its lease
     SUCCEEDED = "succeeded"  # a result is stored; the miner is not yet paid
@@ -41,8 +44,8 @@ FINAL = finals_of(JOB_TRANSITIONS)
 ENDED_WITHOUT_RESULT = [JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED, JobState.DEAD]
 WITH_RESULT = [JobState.SUCCEEDED, JobState.SETTLED]
 
-# What takes a job out of a state in which nobody acts: sweeps by deadline, reconciliation for the last step.
-JANITORS = {
+# The task that takes a job out of a non-final state in which nobody acts.
+SWEEPS = {
     JobState.SUBMITTED: "apps.ai.tasks.expire_overdue",
     JobState.QUEUED: "apps.ai.tasks.expire_overdue",
     JobState.RUNNING: "apps.ai.tasks.expire_overdue",
@@ -51,7 +54,7 @@ JANITORS = {
 
 
 class PaymentStatus(TextChoices):
-    """What the job's owner sees of the money; trading owns the truth."""
+    """A job's payment as its owner sees it; the authoritative state is trading's."""
 
     NONE = "none"
     PENDING = "pending"

@@ -1,4 +1,4 @@
-"""Routes of the ai domain, below its prefix."""
+"""Every route of the ai domain, below its prefix."""
 
 from rest_framework.routers import SimpleRouter
 

@@ -1,4 +1,4 @@
-"""Why a job ended without a result, as codes."""
+"""Why a job ended without a result, as codes that clients read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """Why a job ended without a result; each deadline has a code of its own."""
+    """The reason; each deadline has a code of its own."""
 
     INSUFFICIENT_FUNDS = "insufficient_funds"
     CANCELLED_BEFORE_START = "cancelled_before_start"
@@ -29,12 +29,12 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
-_REPORTED = {"refused": Outcome.REFUSED_BY_MINER, "cancelled": Outcome.CANCELLED_BY_MINER}
+_LEASE_CODES = {"refused": Outcome.REFUSED_BY_MINER, "cancelled": Outcome.CANCELLED_BY_MINER}
 
 
 def outcome_of(code: str) -> Outcome:
-    """Translate the code of a lost lease (gpu's word) into a job's outcome."""
-    word = code.lower()
-    if word in _REPORTED:
-        return _REPORTED[word]
-    return Outcome(word) if word in set(Outcome) else Outcome.UNKNOWN
+    """Translate the error code of a failed or expired lease, in either case; an unknown code gives UNKNOWN."""
+    name = code.lower()
+    if name in _LEASE_CODES:
+        return _LEASE_CODES[name]
+    return Outcome(name) if name in set(Outcome) else Outcome.UNKNOWN

@@ -17,8 +17,8 @@ class ArtifactQuerySet(models.QuerySet["Artifact"]):
     def owned_by(self, owner_id: UUID) -> Self:
         return self.filter(owner_id=owner_id)
 
-    def unneeded(self, before: datetime) -> Self:
-        """Artifacts that no job refers to and nobody has touched lately."""
+    def unreferenced(self, before: datetime) -> Self:
+        """Artifacts that no job refers to and that nobody uploaded or released since this time."""
         return self.filter(refs=0, touched_at__lt=before)
 
 

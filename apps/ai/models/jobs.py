@@ -18,7 +18,7 @@ from apps.ai.states import ENDED_WITHOUT_RESULT, FINAL, JOB_TRANSITIONS, JobStat
 
 
 class AIJobQuerySet(models.QuerySet["AIJob"]):
-    def present(self) -> Self:
+    def not_deleted(self) -> Self:
         """Jobs that no operator has deleted."""
         return self.filter(deleted_at=None)
 
@@ -32,25 +32,27 @@ class AIJobQuerySet(models.QuerySet["AIJob"]):
         return self.filter(state__in=[JobState.SUBMITTED, JobState.QUEUED, JobState.RUNNING], due_at__lte=now)
 
     def locked(self, ids: Iterable[Any]) -> list[AIJob]:
-        """Lock these jobs in key order, so that two batches cannot deadlock."""
+        """Lock these jobs in the order of their keys, so that two batches cannot deadlock."""
         return list(self.filter(pk__in=list(ids)).order_by("pk").select_for_update())
 
-    def money_pending(self, before: datetime) -> Self:
-        """Ended without a result a while ago, and trading has not said what became of the money."""
+    def refund_pending(self, before: datetime) -> Self:
+        """Jobs that ended without a result before this time and whose payment trading has not refunded yet."""
         return self.filter(
             state__in=ENDED_WITHOUT_RESULT, completed_at__lt=before,
             payment_status__in=[PaymentStatus.PENDING, PaymentStatus.HELD],
         )  # fmt: skip
 
     def receipt_pending(self, before: datetime) -> Self:
+        """Jobs that succeeded before this time and have no receipt yet."""
         return self.filter(state=JobState.SUCCEEDED, completed_at__lt=before)
 
     def hold_pending(self, before: datetime) -> Self:
+        """Jobs submitted before this time whose payment is not held yet."""
         return self.filter(state=JobState.SUBMITTED, created_at__lt=before)
 
 
 class AIJob(StatefulModel):
-    """A unit of AI work that a client asks, and mostly pays, a miner to do."""
+    """A unit of AI work that a client requests, and mostly pays for, and a miner carries out."""
 
     TRANSITIONS = JOB_TRANSITIONS
     HISTORY = "JobEvent"
@@ -84,7 +86,7 @@ class AIJob(StatefulModel):
     paid = AmountField()
     fee = AmountField()
     refunded = AmountField()
-    receipt_id = models.CharField(max_length=64, null=True)
+    receipt_id = models.CharField(max_length=64, null=True)  # noqa: DJ001  # null in JSON until the receipt is issued
 
     miner_id = models.UUIDField(null=True)
     provider_id = models.UUIDField(null=True)
@@ -137,12 +139,12 @@ class AIJob(StatefulModel):
 
     @property
     def is_paid(self) -> bool:
-        """Whether money is offered for it."""
+        """Whether a payment is offered for it."""
         return bool(self.payment_amount)
 
 
 class JobEvent(AbstractTransition):
-    """One move of a job, with who did it and why."""
+    """One transition of a job, with who made it and why."""
 
     class Meta(AbstractTransition.Meta):
         db_table = "ai_job_event"
@@ -151,7 +153,7 @@ class JobEvent(AbstractTransition):
 
 
 class AIJobResult(models.Model):
-    """The one accepted result of a job, kept as delivered."""
+    """The one accepted result of a job, stored as delivered."""
 
     job = models.OneToOneField(AIJob, on_delete=models.PROTECT, primary_key=True, related_name="outcome_row")
     attempt = models.SmallIntegerField()
@@ -179,7 +181,7 @@ class AIJobResult(models.Model):
 
 
 class DeadLetter(models.Model):
-    """A job that used up its attempts, and what the last one died of."""
+    """A job that used up its attempts, and why the last one failed."""
 
     job = models.OneToOneField(AIJob, on_delete=models.PROTECT, primary_key=True, related_name="dead_letter")
     code = models.CharField(max_length=40)

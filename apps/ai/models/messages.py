@@ -1,4 +1,4 @@
-"""Facts on their way out and taken in, and the stored answers of repeatable requests, as rows."""
+"""Outbox, inbox and idempotency records, as rows."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from aitbc.core.messaging.models import AbstractInbox, AbstractOutbox
 
 
 class IdempotencyRecord(AbstractIdempotencyRecord):
-    """The stored answer to a POST that carried an Idempotency-Key."""
+    """The stored response to a POST that carried an Idempotency-Key."""
 
 
 class Outbox(AbstractOutbox):
-    """Facts of this domain on their way."""
+    """Facts of this domain that are not delivered yet."""
 
     class Meta(AbstractOutbox.Meta):
         abstract = False
 
 
 class Inbox(AbstractInbox):
-    """Facts of other domains already taken in."""
+    """Facts of other domains that were handled."""
 
     class Meta(AbstractInbox.Meta):
         abstract = False

@@ -1,4 +1,4 @@
-"""Jobs as operators read them, and what operators may ask for."""
+"""Jobs as operators read them, and the input of their actions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from apps.ai.serializers.jobs import JobSerializer
 
 
 class AdminJobSerializer(JobSerializer):
-    """A job as operators see it: never its payload."""
+    """A job as operators read it: never with its payload."""
 
     class Meta(JobSerializer.Meta):
         fields = [
@@ -27,7 +27,7 @@ class OperatorActSerializer(ResourceSerializer):
 
 
 class AdminJobDetailSerializer(AdminJobSerializer):
-    """The same, with what operators did to it."""
+    """The same, with the actions of operators on it."""
 
     acts = OperatorActSerializer(source="operator_acts", many=True, read_only=True)
 
@@ -37,13 +37,13 @@ class AdminJobDetailSerializer(AdminJobSerializer):
 
 
 class PrioritizeSerializer(LenientSerializer):
-    """Why an operator moves a job, and to which priority (the top unless named)."""
+    """Why an operator prioritizes a job, and to which priority (the highest by default)."""
 
     reason = serializers.CharField(max_length=300)
     priority = serializers.IntegerField(min_value=0, max_value=100, default=100)
 
 
 class DeleteSerializer(LenientSerializer):
-    """Why an operator deletes a job; the seed's clients send nothing."""
+    """Why an operator deletes a job; legacy clients send no body."""
 
     reason = serializers.CharField(max_length=300, default="deleted by an operator")

@@ -1,4 +1,4 @@
-"""The endpoints of /ai/artifacts: files of the caller."""
+"""The endpoints of /ai/artifacts: inputs and results of the caller that are kept as files."""
 
 from __future__ import annotations
 
@@ -46,29 +46,29 @@ class ArtifactViewSet(mixins.ListModelMixin, DomainViewSet):
         """Upload the body, at most 16 MiB, streamed; the same bytes again are the same artifact."""
         refuse_encoded(request._request)
         media_type = (request.content_type or "application/octet-stream")[:100]
-        artifact = artifacts.upload(owner_id=self.actor.pk, chunks=_body(request._request), media_type=media_type)
+        artifact = artifacts.upload(owner_id=self.actor.pk, chunks=_chunks(request._request), media_type=media_type)
         return self.answer(artifact, status=201)
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     def retrieve(self, request: Request, sha256: str) -> HttpResponseBase:
-        """Download; always as an attachment, so that nobody's result runs in somebody's browser."""
+        """Download; always as an attachment, so that a browser never runs what a miner sent."""
         artifact = self.get_object()
         try:
             body = blobs.open(artifact.sha256)
         except blobs.BlobNotFound:
             raise ArtifactNotFound from None
-        answer = FileResponse(body, as_attachment=True, filename=sha256, content_type="application/octet-stream")
-        answer["Content-Length"] = str(artifact.size)
-        answer["ETag"] = f'"{sha256}"'
-        return answer
+        response = FileResponse(body, as_attachment=True, filename=sha256, content_type="application/octet-stream")
+        response["Content-Length"] = str(artifact.size)
+        response["ETag"] = f'"{sha256}"'
+        return response
 
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, sha256: str) -> Response:
-        """Give up an artifact that no job refers to."""
-        artifacts.remove(artifact=self.get_object())
+        """Delete an artifact that no job refers to."""
+        artifacts.delete(artifact=self.get_object())
         return Response(status=204)
 
 
-def _body(request: Any) -> Iterator[bytes]:
+def _chunks(request: Any) -> Iterator[bytes]:
     while chunk := request.read(blobs.CHUNK):
         yield chunk

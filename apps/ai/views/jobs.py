@@ -1,4 +1,4 @@
-"""The doors of /ai: jobs and artifacts of the caller."""
+"""The endpoints of /ai/jobs: jobs of the caller."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from aitbc.core.renderers import once
 from aitbc.core.schema import IDEMPOTENCY_KEY, MONEY
 from aitbc.core.viewsets import DomainViewSet, Scopes
 from apps.ai.models import AIJob, IdempotencyRecord, JobEvent
-from apps.ai.selectors.job_stream import Cursor, news
+from apps.ai.selectors.job_stream import Cursor, new_events
 from apps.ai.selectors.jobs import explanation_of, payment_of, receipt_of, result_of
-from apps.ai.serializers.job_filters import JobFilterSerializer, narrow
+from apps.ai.serializers.job_filters import JobFilterSerializer, apply_filters
 from apps.ai.serializers.job_submission import JobSubmitSerializer, read_terms
 from apps.ai.serializers.jobs import (
     CancelSerializer,
@@ -33,8 +33,8 @@ from apps.ai.serializers.jobs import (
     JobReceiptSerializer,
     JobResultSerializer,
     JobSerializer,
+    represent,
     row_writer,
-    written,
 )
 from apps.ai.services import jobs
 
@@ -43,7 +43,7 @@ JOB_BODY = (1 << 20) + (16 << 10)  # a payload of 1 MiB and the fields around it
 
 
 class JobPagination(KeysetPagination):
-    """Keyset pages in the seed's envelope beside ours; `total` counts this page, as the seed's clients expect."""
+    """Keyset pages with the legacy envelope beside ours; `total` counts this page, as legacy clients expect."""
 
     def get_paginated_response(self, data: Any) -> Response:
         jobs = once(data)
@@ -51,7 +51,7 @@ class JobPagination(KeysetPagination):
             {"items": jobs, "jobs": jobs, "total": len(data), "limit": self.limit, "next": self.next_cursor}
         )
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Any, view: Any = None) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> list[Any]:
         self.limit = limit_of(request)
         return super().paginate_queryset(queryset, request, view)
 
@@ -75,21 +75,21 @@ class JobViewSet(mixins.RetrieveModelMixin, DomainViewSet):
     }  # fmt: skip
 
     def get_queryset(self) -> QuerySet[AIJob]:
-        mine = AIJob.objects.present().owned_by(self.actor.pk)
-        return mine if self.action == "retrieve" else mine.defer("payload")
+        own = AIJob.objects.not_deleted().owned_by(self.actor.pk)
+        return own if self.action == "retrieve" else own.defer("payload")
 
     def narrow(self, queryset: QuerySet[AIJob], filters: dict[str, Any]) -> QuerySet[AIJob]:
-        return narrow(queryset, filters)
+        return apply_filters(queryset, filters)
 
     @extend_schema(request=JobSubmitSerializer, responses={201: JobSerializer, **MONEY}, parameters=[IDEMPOTENCY_KEY])
     def create(self, request: Request) -> HttpResponseBase:
-        """Submit a job. With a payment it is queued as soon as the money is held, without one at once."""
+        """Submit a job. With a payment it is queued as soon as the payment is held, without one at once."""
         return self.idempotently(IdempotencyRecord, self._submit)
 
     def _submit(self) -> Response:
         terms = read_terms(self.request.data)
         job = jobs.submit(owner_id=self.actor.pk, actor=f"client:{self.actor.pk}", **terms)
-        return self.answer(written(job), status=201)
+        return self.answer(represent(job), status=201)
 
     def list(self, request: Request) -> Response:
         """Jobs of the caller, newest first."""
@@ -104,7 +104,7 @@ class JobViewSet(mixins.RetrieveModelMixin, DomainViewSet):
     @extend_schema(request=CancelSerializer, responses=JobSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
-        """Cancel the job at once; once it has started, the time run so far is paid."""
+        """Cancel the job at once; once it has started, the elapsed time is paid."""
         reason = self.validated(CancelSerializer)["reason"]
         return self.answer(jobs.cancel(job=self.get_object(), actor=f"client:{self.actor.pk}", reason=reason))
 
@@ -128,7 +128,7 @@ class JobViewSet(mixins.RetrieveModelMixin, DomainViewSet):
     @extend_schema(responses=JobEventsSerializer)
     @action(detail=True, pagination_class=None)
     def events(self, request: Request, pk: str) -> Response:
-        """Every move of the job, with who made it and why."""
+        """Every transition of the job, with who made it and why."""
         job = self.get_object()
         items = list(JobEvent.objects.filter(subject_id=job.pk).order_by("seq"))
         return self.answer({"job_id": job.pk, "items": items}, serializer=JobEventsSerializer)
@@ -145,8 +145,8 @@ class JobViewSet(mixins.RetrieveModelMixin, DomainViewSet):
     )
     @action(detail=True)
     def stream(self, request: Request, pk: str) -> HttpResponseBase:
-        """Moves (`state`) and progress as they happen, until the job has ended; resumes after Last-Event-ID."""
+        """Transitions (`state`) and progress as they happen, until the job has ended; resumes after Last-Event-ID."""
         seen = Cursor.read(request.headers.get("Last-Event-ID") or request.query_params.get("cursor"))
         job = self.get_object()
-        chunk, cursor = news(job, seen)
+        chunk, cursor = new_events(job, seen)
         return stream_page(chunk, [f"job:{job.pk}"], str(cursor), done=job.is_final)
