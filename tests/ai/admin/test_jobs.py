@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from aitbc.accounts.models import User
 from apps.ai.models import OperatorAct
-from tests.ai.factories import queued, row, running, tell
+from tests.ai.factories import publish, queued, row, running
 
 
 @pytest.fixture
@@ -26,10 +26,10 @@ def test_the_admin_shows_jobs_and_acts_through_services(staff, client_api, miner
     chosen = {"action": "cancel_and_hide", "_selected_action": [job["id"]]}
     assert "Reason" in staff.post(listing, chosen).content.decode()
     assert row(job).state == "running"
-    staff.post(listing, {**chosen, "apply": "1", "reason": "asked by its owner"})
+    staff.post(listing, {**chosen, "apply": "1", "reason": "requested by its owner"})
     assert row(job).state == "cancelled"
     act = OperatorAct.objects.get()
-    assert (act.actor, act.reason) == ("operator:root", "asked by its owner")
+    assert (act.actor, act.reason) == ("operator:root", "requested by its owner")
 
 
 def test_the_admin_shows_money_in_ait_and_times_with_their_zone(staff, client_api):
@@ -44,6 +44,6 @@ def test_the_admin_shows_money_in_ait_and_times_with_their_zone(staff, client_ap
 @pytest.mark.parametrize("name", ["jobevent", "aijobresult", "deadletter", "artifact"])
 def test_every_table_of_the_admin_opens(staff, client_api, miner, name):
     job = running(client_api, miner, max_attempts=1)
-    tell(miner.completes(job, 1))
+    publish(miner.completes(job, 1))
 
     assert staff.get(reverse(f"admin:ai_{name}_changelist")).status_code == 200

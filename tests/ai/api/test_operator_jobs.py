@@ -4,7 +4,7 @@ import pytest
 
 from apps.ai.models import OperatorAct
 from apps.gpu.models import Work
-from tests.ai.factories import moves, queued, row, running, state, tell
+from tests.ai.factories import publish, queued, row, running, state, states_of
 
 
 def test_operators_list_everybodys_jobs_without_payloads(operator_api, client_api, other_client_api):
@@ -19,7 +19,7 @@ def test_operators_list_everybodys_jobs_without_payloads(operator_api, client_ap
     assert details["requirement"]["task_type"] == "echo"
 
 
-def test_a_waiting_job_is_moved_in_gpus_queue_with_a_reason(operator_api, client_api, drain):
+def test_a_waiting_job_is_prioritized_in_gpus_queue_with_a_reason(operator_api, client_api, drain):
     job = queued(client_api)
 
     answer = operator_api.json("POST", f"/ai/admin/jobs/{job['id']}/prioritize", {"reason": "a demo"}, status=200)
@@ -58,12 +58,12 @@ def test_deleting_an_unfinished_job_refunds_all_and_hides_it(operator_api, clien
 
 def test_deleting_a_finished_job_keeps_its_history(operator_api, client_api, miner):
     job = running(client_api, miner)
-    tell(miner.completes(job, 1))
-    before = moves(job)
+    publish(miner.completes(job, 1))
+    before = states_of(job)
 
     operator_api.json("DELETE", f"/ai/admin/jobs/{job['id']}", status=200)
 
-    assert moves(job) == before
+    assert states_of(job) == before
     assert client_api.get(f"/ai/jobs/{job['id']}/result").status_code == 404
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from apps.ai.logic.outcomes import outcome_of
-from tests.ai.factories import queued, running, tell
+from tests.ai.factories import publish, queued, running
 
 LOST = [
     ("start_timeout", "start_timeout"), ("heartbeat_timeout", "heartbeat_timeout"),
@@ -17,7 +17,7 @@ LOST = [
 def test_a_miners_fault_refunds_everything(client_api, miner, code, outcome):
     job = running(client_api, miner, max_attempts=1, payment_amount="1")
 
-    tell(miner.loses(job, code) if code.islower() else miner.fails(job, code))
+    publish(miner.loses(job, code) if code.islower() else miner.fails(job, code))
 
     view = client_api.json("GET", f"/ai/jobs/{job['id']}")
     assert (view["state"], view["outcome"]) == ("dead", outcome)
@@ -28,7 +28,7 @@ def test_a_miners_fault_refunds_everything(client_api, miner, code, outcome):
 def test_bad_input_pays_the_metered_time(client_api, miner):
     job = running(client_api, miner, payment_amount="1")
 
-    tell(miner.fails(job, "BAD_INPUT"))  # after 5 s at 3.6 AIT an hour: 0.005 AIT
+    publish(miner.fails(job, "BAD_INPUT"))  # after 5 s at 3.6 AIT an hour: 0.005 AIT
 
     payment = client_api.json("GET", f"/ai/jobs/{job['id']}/payment")
     assert (payment["paid"], payment["fee"], payment["refunded"]) == ("0.004850", "0.000150", "0.995000")
