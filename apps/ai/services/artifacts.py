@@ -73,7 +73,7 @@ def delete(*, artifact: Artifact) -> None:
 
 
 def collect_unreferenced(*, limit: int = 1000) -> int:
-    """Delete up to limit artifacts past RETENTION that no job refers to, then blobs without an artifact.
+    """Delete artifacts past RETENTION that no job refers to, at most limit, then blobs without an artifact.
 
     Returns the number of blobs deleted.
     """

@@ -31,7 +31,10 @@ REASONS = {
 
 
 def expire_overdue(*, now: datetime | None = None, limit: int = BATCH) -> int:
-    """End up to limit jobs whose deadline has passed, skipping rows that are locked; returns how many."""
+    """End waiting jobs (at most limit) and running ones (at most 100) past their deadline; returns how many.
+
+    Rows that another transaction has locked are left for the next sweep.
+    """
     now = now or timezone.now()
     waiting = AIJob.objects.overdue(now).exclude(state=JobState.RUNNING).order_by("due_at")[:limit]
     running = AIJob.objects.overdue(now).filter(state=JobState.RUNNING).order_by("due_at")[:RUNNING_BATCH]

@@ -44,7 +44,7 @@ def test_cancel_before_the_start_refunds_everything(client_api, drain):
     assert (view["outcome"], view["paid"], view["refunded"]) == ("cancelled_before_start", "0.000000", "1.000000")
 
 
-def test_cancel_after_the_start_pays_the_time_run_so_far(client_api, miner, drain):
+def test_cancel_after_the_start_pays_the_elapsed_time(client_api, miner, drain):
     job = running(client_api, miner, payment_amount="1", ttl_seconds=3600, execution_seconds=100)
 
     client_api.json("POST", f"/ai/jobs/{job['id']}/cancel", status=200)
