@@ -190,7 +190,9 @@ def test_a_batch_advances_each_job_with_its_own_values(client_api, miner):
     jobs = [submit(client_api, max_attempts=2) for _ in range(5)]
 
     attempts.start([miner.grants(job) for job in jobs])
-    attempts.retry_or_end([miner.fails(job, code) for job, code in zip(jobs, ["BAD_INPUT", "REFUSED", "X"], strict=False)])
+    attempts.retry_or_end(
+        [miner.fails(job, code) for job, code in zip(jobs, ["BAD_INPUT", "REFUSED", "X"], strict=False)]
+    )
 
     assert [row(job).state for job in jobs] == ["failed", "queued", "queued", "running", "running"]
     assert [row(job).started_at is None for job in jobs] == [False, True, True, False, False]
