@@ -13,11 +13,11 @@ import tempfile
 import traceback
 
 from bench.progress import console, step
-from bench.report import Figure, show
+from bench.report import Measurement, show
 
 NAMES = (
-    "relay", "sealing", "sweeps", "serve", "doors", "rush", "life", "claim", "booking", "optimize", "search", "auction",
-    "herd",  # last: its miners stay
+    "relay", "sealing", "sweeps", "serve", "endpoints", "rush", "life", "claim", "booking", "optimize", "search",
+    "auction", "herd",  # last: its miners stay
 )  # fmt: skip
 
 
@@ -35,18 +35,18 @@ def prepare(var: str) -> None:
 
 def measure(names: list[str]) -> bool:
     """Run them one after another; one that breaks is reported and does not stop the others."""
-    figures: list[Figure] = []
+    measurements: list[Measurement] = []
     broken: dict[str, str] = {}
     for name in names:
         console.print(f"[bold]{name}[/]")
         try:
-            for figure in importlib.import_module(f"bench.{name}").run():
-                console.print(f"  [cyan]{figure.name}: {figure.value:,.2f} {figure.unit}[/]")
-                figures.append(figure)
-        except Exception as error:
+            for measurement in importlib.import_module(f"bench.{name}").run():
+                console.print(f"  [cyan]{measurement.name}: {measurement.value:,.2f} {measurement.unit}[/]")
+                measurements.append(measurement)
+        except Exception as error:  # noqa: BLE001  # whatever a benchmark raises is shown in the table
             traceback.print_exc()
             broken[name] = f"{type(error).__name__}: {error}"
-    return show(figures, broken)
+    return show(measurements, broken)
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ from apps.marketplace.models import Award, MarketplaceBid, MarketplaceDemand, Ma
 from apps.marketplace.services import auction_clearing, bids, demands
 from apps.marketplace.states import AuctionFormat, BidState, OfferState
 from apps.trading.services import deposits
-from bench.report import Figure
+from bench.report import Measurement
 from bench.stack import migrated
 
 BIDS = 200
@@ -26,16 +26,16 @@ ROUNDS = 5
 AIT = 1_000_000
 
 
-def run() -> Iterator[Figure]:
+def run() -> Iterator[Measurement]:
     migrated()
     times = [cleared(number) for number in range(ROUNDS)]
     note = "constraints of both sides, a filter, proof, booking, 199 bonds"
-    yield Figure(f"an auction of {BIDS} bids cleared, worst of {ROUNDS}", max(times), "s", "<= 1", note)
+    yield Measurement(f"an auction of {BIDS} bids cleared, worst of {ROUNDS}", max(times), "s", "<= 1", note)
     award = Award.objects.latest("created_at")
     document = {"proof": award.proof, "digest": award.digest, "signature": award.signature}
     started = time.perf_counter()
     checks = list(award_proof.verify(document, signing.published_keys()))
-    yield Figure("its proof computed again", 1000 * (time.perf_counter() - started), "ms", "", checks[1])
+    yield Measurement("its proof computed again", 1000 * (time.perf_counter() - started), "ms", "", checks[1])
     connections["marketplace"].close()
 
 

@@ -1,4 +1,4 @@
-"""Fifty at once for one slot, a thousand times over: one books it, forty-nine are told that it is taken.
+"""Fifty at once for one slot, a thousand times over: one books it, forty-nine are refused.
 
 Run with AITBC_DB_POOL=60 or more, so that fifty rivals have fifty connections.
 """
@@ -24,7 +24,7 @@ from apps.marketplace.models import BookingSlice, MarketplaceOffer
 from apps.marketplace.services import bookings
 from apps.marketplace.states import OfferState
 from apps.trading.services import deposits
-from bench.report import Figure
+from bench.report import Measurement
 from bench.stack import migrated
 
 ROUNDS = 1_000
@@ -32,7 +32,7 @@ RIVALS = 50
 PRICE = 1_000_000
 
 
-def run() -> Iterator[Figure]:
+def run() -> Iterator[Measurement]:
     migrated()
     renters = [funded() for _ in range(RIVALS)]
     outcomes: Counter[str] = Counter()
@@ -44,18 +44,18 @@ def run() -> Iterator[Figure]:
         for _ in range(ROUNDS):
             offer = offered()
             results = list(pool.map(lambda renter, o=offer: attempt(o, renter), renters))
-            told = Counter(code for code, _ in results)
-            clean += told == {"booked": 1, "slot_taken": RIVALS - 1} and sold_once(offer)
-            outcomes += told
+            codes = Counter(code for code, _ in results)
+            clean += codes == {"booked": 1, "slot_taken": RIVALS - 1} and sold_once(offer)
+            outcomes += codes
             took += [seconds for _, seconds in results]
         seconds = time.perf_counter() - started
         list(pool.map(lambda _: connections.close_all(), range(RIVALS)))
     took.sort()
     note = ", ".join(f"{count} {code}" for code, count in sorted(outcomes.items()))
-    yield Figure(f"rounds of {RIVALS} for one slot with one winner", clean, f"of {ROUNDS}", f">= {ROUNDS}", note)
-    yield Figure("booking or refusal under 50 rivals, p50", 1000 * took[len(took) // 2], "ms")
-    yield Figure("booking or refusal under 50 rivals, p99", 1000 * took[int(len(took) * 0.99)], "ms")
-    yield Figure("bookings tried", RIVALS * ROUNDS / seconds, "/s")
+    yield Measurement(f"rounds of {RIVALS} for one slot with one winner", clean, f"of {ROUNDS}", f">= {ROUNDS}", note)
+    yield Measurement("booking or refusal under 50 rivals, p50", 1000 * took[len(took) // 2], "ms")
+    yield Measurement("booking or refusal under 50 rivals, p99", 1000 * took[int(len(took) * 0.99)], "ms")
+    yield Measurement("bookings tried", RIVALS * ROUNDS / seconds, "/s")
 
 
 def connected(together: Barrier) -> None:

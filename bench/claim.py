@@ -17,12 +17,13 @@ from django.test.utils import CaptureQueriesContext
 from aitbc.core.db import cursor
 from apps.gpu.models import Lease
 from apps.gpu.services import lease_grant as claims
+from apps.gpu.services.miner_cache import Known
 from apps.gpu.services.queue import SWEEP_DONE
 from apps.gpu.services.queue_heads import LOWEST
 from bench.cost import backend_seconds
 from bench.progress import step
 from bench.queues import CLASSES, JOB_ID, OWNER, Queue, miner
-from bench.report import Figure
+from bench.report import Measurement
 
 SMALL, LARGE = 10_000, 1_000_000
 WIDTHS = (1, 20, 180)
@@ -42,7 +43,7 @@ SELECT {JOB_ID}, 1, c.class_id, c.priority, %s + n, %s, 'waiting', 60, 60, 3600,
 FROM unnest(%s::int[], %s::smallint[]) WITH ORDINALITY AS c(class_id, priority, n)"""
 
 
-def run() -> Iterator[Figure]:
+def run() -> Iterator[Measurement]:
     queues = {name: Queue(name) for name in ("small", "large", "unfit")}
     try:
         with step(f"a queue of {SMALL:,} jobs and two of {LARGE:,}"):
@@ -58,74 +59,74 @@ def run() -> Iterator[Figure]:
             queue.drop()
 
 
-def depth(queues: dict[str, Queue], width: int) -> Iterator[Figure]:
+def depth(queues: dict[str, Queue], width: int) -> Iterator[Measurement]:
     with step(f"{ROUNDS} turns of {CLAIMS} claims, fits {width} of {CLASSES} classes"):
-        turns = [{name: taking(queue, width) for name, queue in queues.items()} for _ in range(ROUNDS)]
+        turns = [{name: claim_many(queue, width) for name, queue in queues.items()} for _ in range(ROUNDS)]
     small = [turn["small"] for turn in turns]
     rate = statistics.median(one.rate for one in small)
-    yield Figure(f"claim at 10⁴ waiting, fits {width}", rate, "claims/s", "", "the service call, one caller")
+    yield Measurement(f"claim at 10⁴ waiting, fits {width}", rate, "claims/s", "", "the service call, one caller")
     for name, label in (("large", "10⁶"), ("unfit", "10⁶, 99 % unfit,")):
         yield compared(f"claim at {label} ÷ at 10⁴, fits {width}", [turn[name] for turn in turns], small)
 
 
 @dataclass(frozen=True)
-class Taking:
-    """How fast one miner was given work, and what a claim cost the database's process."""
+class Claimed:
+    """Claims a second of one miner, and the CPU time of a claim in the database's process."""
 
     rate: float
     cpu_ms: float
 
 
-def compared(name: str, these: list[Taking], control: list[Taking], base: float = 1.0) -> Figure:
+def compared(name: str, these: list[Claimed], control: list[Claimed], base: float = 1.0) -> Measurement:
     """The median over the turns of this rate ÷ the control's rate just then (÷ what that was before)."""
     ratios = [one.rate / other.rate / base for one, other in zip(these, control, strict=True)]
     low, _, high = statistics.quantiles(ratios, n=4)
     ours, theirs = (statistics.median(one.cpu_ms for one in side) for side in (these, control))
     note = f"half of the turns within {low:.2f}–{high:.2f}; database CPU a claim {ours:.2f} ms against {theirs:.2f}"
-    return Figure(name, statistics.median(ratios), "ratio", ">= 0.85", note)
+    return Measurement(name, statistics.median(ratios), "ratio", ">= 0.85", note)
 
 
-def taking(queue: Queue, width: int) -> Taking:
+def claim_many(queue: Queue, width: int) -> Claimed:
     """A miner that just came takes work; its first claims are not counted (statements are prepared then)."""
     with queue:
         known = miner(width)
-        taken(known, WARM)
+        claim(known, WARM)
         cpu, started = backend_seconds(queue.connection), time.perf_counter()
-        taken(known, CLAIMS)
+        claim(known, CLAIMS)
         seconds = time.perf_counter() - started
-        return Taking(CLAIMS / seconds, 1000 * (backend_seconds(queue.connection) - cpu) / CLAIMS)
+        return Claimed(CLAIMS / seconds, 1000 * (backend_seconds(queue.connection) - cpu) / CLAIMS)
 
 
-def taken(known: claims.Known, wanted: int) -> None:
-    got = sum(len(claims.claim(known).grants) for _ in range(wanted))
-    if got != wanted:
-        raise AssertionError(f"{got} of {wanted} claims were given work")
+def claim(known: Known, expected: int) -> None:
+    got = sum(len(claims.claim(known).grants) for _ in range(expected))
+    if got != expected:
+        raise AssertionError(f"{got} of {expected} claims returned work")
 
 
-def empty_poll(queue: Queue) -> Figure:
+def empty_poll(queue: Queue) -> Measurement:
     """A poll that fits nothing while a million jobs wait."""
     with queue:
-        hopeless = miner(0)
-        claims.claim(hopeless)
+        unfit = miner(0)
+        claims.claim(unfit)
         with CaptureQueriesContext(connections["gpu"]) as sent:
             cpu, started = time.process_time(), time.perf_counter()
-            each = [timed(hopeless) for _ in range(EMPTY)]
+            each = [timed(unfit) for _ in range(EMPTY)]
             seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     due = 2 * (1 + seconds / 0.050)
     if len(sent) > due:
         raise AssertionError(f"{len(sent)} statements in {EMPTY:,} empty polls, where {due:.0f} read the shared heads")
-    note = f"{EMPTY:,} in {seconds:.1f} s sent {len(sent)} statements, the process's look at the heads each 50 ms; "
+    note = f"{EMPTY:,} in {seconds:.1f} s sent {len(sent)} statements, the process reads the heads each 50 ms; "
     note += f"with those {1e6 * cpu / EMPTY:.0f} µs of CPU a poll"
-    return Figure("an empty poll, beyond its request", 1e6 * statistics.median(each), "µs", "<= 20", note)
+    return Measurement("an empty poll, beyond its request", 1e6 * statistics.median(each), "µs", "<= 20", note)
 
 
-def timed(hopeless: claims.Known) -> float:
+def timed(unfit: Known) -> float:
     started = time.perf_counter()
-    claims.claim(hopeless)
+    claims.claim(unfit)
     return time.perf_counter() - started
 
 
-def history(control: Queue, queue: Queue) -> Figure:
+def history(control: Queue, queue: Queue) -> Measurement:
     """A million claims, results and sweeps later, against a queue of the same machine that stayed as it was."""
     before = [turn(control, queue) for _ in range(ROUNDS)]
     base = statistics.median(ours.rate / others.rate for ours, others in before)
@@ -136,9 +137,9 @@ def history(control: Queue, queue: Queue) -> Figure:
     return compared("claim after 10⁶ claims ÷ before, fits 20", list(ours), list(others), base)
 
 
-def turn(control: Queue, queue: Queue) -> tuple[Taking, Taking]:
+def turn(control: Queue, queue: Queue) -> tuple[Claimed, Claimed]:
     """The queue and its control, one right after the other."""
-    return taking(queue, 20), taking(control, 20)
+    return claim_many(queue, 20), claim_many(control, 20)
 
 
 def settle(seconds: float = 60) -> None:

@@ -1,4 +1,4 @@
-"""How much of the cores an operation costs, by who spends it; unlike a rate it tells the same on a busy machine.
+"""How much of the cores an operation costs, by who spends it; unlike a rate it is the same on a busy machine.
 
 Read from /proc, hence on Linux only, and the database's part only when its server runs on this machine.
 """

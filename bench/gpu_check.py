@@ -29,27 +29,27 @@ NAMES = {"bandwidth_gbps": "bandwidth_gbps", "fp32_tflops": "fp32_tflops", "fp16
 
 
 def main() -> int:
-    given = arguments()
-    cards = gpus.detect()
-    card = cards[0] if cards else {"name": "cpu", "memory_mb": 512, "uuid": ""}
-    device = devices._cupy() if given.backend == "cupy" else devices.pick()
-    model = catalogue_row(card["name"])
-    print(f"card: {card}\ncatalogue: {model and model['model']}\nbackend: {device.backend} on {device.name}")
+    options = arguments()
+    found = gpus.detect()
+    gpu = found[0] if found else {"name": "cpu", "memory_mb": 512, "uuid": ""}
+    device = devices._cupy() if options.backend == "cupy" else devices.pick()
+    model = catalogue_row(gpu["name"])
+    print(f"GPU: {gpu}\ncatalogue: {model and model['model']}\nbackend: {device.backend} on {device.name}")
     with clock("suite"):
-        figures = measurements.measure(device)
-    environment = measurements.environment(device, card["uuid"])
-    show_figures(figures, environment)
+        measured = measurements.measure(device)
+    environment = measurements.environment(device, gpu["uuid"])
+    show_measurements(measured, environment)
 
-    task = task_for(device, card["memory_mb"], float(model["fp32_tflops"]) if model else 1.0, given.memory_share)
-    found = prove(task, device)
-    judged = judge(task, figures, environment, found, model)
-    show_verdict(task, found, judged)
-    print(f"power: {power.state(card['uuid'])}")
-    if given.json:
-        told = {"card": card, "figures": figures, "environment": environment, "task": task.to_json(), "verdict": judged,
-                "seconds": found["commitment"]["seconds"], "took": took}  # fmt: skip
-        Path(given.json).write_text(json.dumps(told, indent=1))
-    return 0 if found["refused"] and judged["state"] == "passed" else 1
+    task = task_for(device, gpu["memory_mb"], float(model["fp32_tflops"]) if model else 1.0, options.memory_share)
+    proof = prove(task, device)
+    judged = judge(task, measured, environment, proof, model)
+    show_verdict(task, proof, judged)
+    print(f"power: {power.state(gpu['uuid'])}")
+    if options.json:
+        report = {"card": gpu, "figures": measured, "environment": environment, "task": task.to_json(),
+                  "verdict": judged, "seconds": proof["commitment"]["seconds"], "took": took}  # fmt: skip
+        Path(options.json).write_text(json.dumps(report, indent=1))
+    return 0 if proof["refused"] and judged["state"] == "passed" else 1
 
 
 took: dict[str, float] = {}
@@ -81,10 +81,10 @@ def prove(task: challenge.Task, device: Any) -> dict[str, Any]:
     return {"commitment": commitment, "faults": faults, "refused": refused}
 
 
-def judge(task: challenge.Task, figures: dict, environment: dict, found: dict, model: dict | None) -> dict[str, Any]:
+def judge(task: challenge.Task, measured: dict, environment: dict, proof: dict, model: dict | None) -> dict[str, Any]:
     reference = {name: float(model[column] or 0) or None for name, column in NAMES.items()} if model else {}
     return benchmark_scoring.judge(
-        task, figures, reference, elapsed=took["proof"], faults=found["faults"],
+        task, measured, reference, elapsed=took["proof"], faults=proof["faults"],
         fp16_accumulate=environment.get("fp16_accumulate", ""),
         consumer=bool(model) and model["consumer_grade"] == "true",
     )  # fmt: skip
@@ -98,26 +98,28 @@ def task_for(device: Any, memory_mb: int, fp32: float, share: float) -> challeng
 
 def catalogue_row(name: str) -> dict[str, str] | None:
     """The longest catalogue name whose words are all in the reported one; good enough for a check by hand."""
-    said = name.lower().replace("-", " ").split()
+    words = name.lower().replace("-", " ").split()
     with CATALOGUE.open() as file:
-        rows = [row for row in csv.DictReader(file) if set(row["model"].lower().replace("-", " ").split()) <= set(said)]
+        rows = [
+            row for row in csv.DictReader(file) if set(row["model"].lower().replace("-", " ").split()) <= set(words)
+        ]
     loose = {"h100": "H100 SXM", "h200": "H200"}
     with CATALOGUE.open() as file:
         hints = [row for row in csv.DictReader(file) for word, start in loose.items()
-                 if word in said and row["model"].startswith(start)]  # fmt: skip
+                 if word in words and row["model"].startswith(start)]  # fmt: skip
     return max(rows, key=lambda row: len(row["model"]), default=None) or (hints[0] if hints else None)
 
 
-def show_figures(figures: dict, environment: dict) -> None:
-    for name, one in figures.items():
+def show_measurements(measured: dict, environment: dict) -> None:
+    for name, one in measured.items():
         span = f"95 % [{one['low']:.4g}, {one['high']:.4g}] of {len(one['runs'])} runs"
         print(f"{name:20} {one['median']:>10.4g} {one['unit']:7} {span}")
     print("environment:", environment)
 
 
-def show_verdict(task: challenge.Task, found: dict, judged: dict) -> None:
+def show_verdict(task: challenge.Task, proof: dict, judged: dict) -> None:
     size = f"{task.flop / 1e12:.1f} TFLOP, {task.bytes / 2**30:.1f} GiB"
-    print(f"task: {task.rounds} products of {task.words}² ({size}); took {found['commitment']['seconds']} s,"
+    print(f"task: {task.rounds} products of {task.words}² ({size}); took {proof['commitment']['seconds']} s,"
           f" allowed {judged['allowed_s']:.1f} s")  # fmt: skip
     for term in judged["terms"]:
         mark = "ok" if term["ok"] else "NO"
@@ -128,7 +130,7 @@ def show_verdict(task: challenge.Task, found: dict, judged: dict) -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backend", choices=("auto", "torch", "cupy"), default="auto")
-    parser.add_argument("--memory-share", type=float, default=0.9, help="of the card's memory to fill")
+    parser.add_argument("--memory-share", type=float, default=0.9, help="of the GPU's memory to fill")
     parser.add_argument("--json", help="write everything there too")
     return parser.parse_args()
 

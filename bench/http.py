@@ -1,4 +1,4 @@
-"""A load generator cheap enough to share two cores with what it measures: raw HTTP/1.1 over kept connections."""
+"""A load generator cheap enough to share two cores with what it measures: raw HTTP/1.1 over persistent connections."""
 
 from __future__ import annotations
 
@@ -74,11 +74,11 @@ class Connection:
 
 @dataclass(frozen=True)
 class Sample:
-    """One request: what it answered, after how many seconds, and what the benchmark wants to remember of it."""
+    """One request: the status, the seconds until the response, and what else the benchmark needs of it."""
 
     status: int
     seconds: float
-    kept: Any = None
+    extra: Any = None
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ class Measured:
         return dict(Counter(sample.status for sample in self.samples))
 
     @property
-    def kept(self) -> list[Any]:
-        return [sample.kept for sample in self.samples if sample.kept is not None]
+    def extra(self) -> list[Any]:
+        return [sample.extra for sample in self.samples if sample.extra is not None]
 
     def percentile(self, p: float) -> float:
         """Latency in milliseconds below which this share of requests lies."""
@@ -109,7 +109,7 @@ Step = Callable[[Connection, int, int], Sample]
 
 
 def quantile(values: Iterable[float], p: float) -> float:
-    """The value below which this share of them lies."""
+    """The value below which the share p of them lies."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(p * len(ordered)))]
 
@@ -120,8 +120,8 @@ def timed(connection: Connection, method: str, path: str, body: Any = None) -> t
     return status, time.perf_counter() - started, answer
 
 
-def ask(connection: Connection, method: str, path: str, body: Any = None) -> Sample:
-    """One request, of whose answer nothing is kept."""
+def send(connection: Connection, method: str, path: str, body: Any = None) -> Sample:
+    """Send one request and measure it; the body of the response is dropped."""
     return Sample(*timed(connection, method, path, body)[:2])
 
 
@@ -130,7 +130,7 @@ def _work(url: str, key: str, step: Step, worker: int, calls: int, ready: Any, o
         connection = Connection(url, key)
         ready.wait()
         out.put([step(connection, worker, n) for n in range(calls)])
-    except Exception as error:  # told to the parent, who waits for one answer a worker
+    except Exception as error:  # noqa: BLE001  # reported to the parent, which waits for one item per worker
         ready.abort()
         out.put(f"{type(error).__name__}: {error}")
 

@@ -1,4 +1,4 @@
-"""Whole lives over HTTP, paid, from submit to receipt; and how fast an idle miner is woken."""
+"""Paid jobs over HTTP from submit to receipt, and how fast a miner in a long poll gets a job."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 from apps.ai.models import AIJob
 from bench.cost import metered
-from bench.http import Connection, Sample, ask, load, quantile
+from bench.http import Connection, Sample, load, quantile, send
 from bench.progress import step
-from bench.report import Figure
+from bench.report import Measurement
 from bench.stack import Stack, stack
 
 JOBS = 1600
@@ -25,7 +25,7 @@ PICKUPS = 120
 
 
 def submit(connection: Connection, worker: int, n: int) -> Sample:
-    return ask(connection, "POST", "/ai/jobs", {"task_type": TASK, "payload": {"n": n}, "payment_amount": "0.001"})
+    return send(connection, "POST", "/ai/jobs", {"task_type": TASK, "payload": {"n": n}, "payment_amount": "0.001"})
 
 
 def mine(url: str, key: str, name: str, task: str) -> None:
@@ -48,7 +48,7 @@ def settled() -> int:
     return AIJob.objects.filter(task_type=TASK, state="settled").exclude(receipt_id=None).count()
 
 
-def lives(exchange: Stack) -> Iterator[Figure]:
+def lives(exchange: Stack) -> Iterator[Measurement]:
     context = multiprocessing.get_context("fork")
     miners = [
         context.Process(target=mine, args=(exchange.url, exchange.miner, f"life-{n}", TASK), daemon=True)
@@ -67,11 +67,11 @@ def lives(exchange: Stack) -> Iterator[Figure]:
             miner.kill()
             miner.join()
     note = f"{done} of {JOBS} settled, {MINERS} miners, batches of {BATCH}; {cost.each(done)}"
-    yield Figure("whole life, paid, receipt issued", done / seconds, "jobs/s", ">= 100", note)
+    yield Measurement("whole life, paid, receipt issued", done / seconds, "jobs/s", ">= 100", note)
 
 
 class IdleMiner(threading.Thread):
-    """A miner that waits in a long poll, notes when it is given a job, and delivers at once."""
+    """A miner that waits in a long poll, records when it gets a job, and delivers at once."""
 
     def __init__(self, exchange: Stack) -> None:
         super().__init__(daemon=True)
@@ -97,7 +97,7 @@ class IdleMiner(threading.Thread):
         self.arrived.set()
 
 
-def pickups(exchange: Stack) -> Iterator[Figure]:
+def pickups(exchange: Stack) -> Iterator[Measurement]:
     """An unpaid job submitted to an idle exchange, until the waiting miner has it."""
     miner = IdleMiner(exchange)
     miner.start()
@@ -105,19 +105,21 @@ def pickups(exchange: Stack) -> Iterator[Figure]:
     waits = []
     with step(f"{PICKUPS} idle pickups"):
         for _ in range(PICKUPS):
-            time.sleep(0.15)  # let the miner's next long poll park: the figure is about an idle exchange
+            time.sleep(0.15)  # until the miner's next long poll waits: an idle exchange is measured
             miner.arrived.clear()
             started = time.perf_counter()
             client.call("POST", "/ai/jobs", {"task_type": "bench-idle", "payload": {}})
             if not miner.arrived.wait(30):
-                raise RuntimeError("the waiting miner was never given the job")
+                raise RuntimeError("the waiting miner never got the job")
             waits.append(1000 * (miner.got_at - started))
     note = f"of {PICKUPS}, counted from before the submit"
-    yield Figure("idle pickup by a long poll, p50", quantile(waits, 0.5), "ms", "<= 50", note)
-    yield Figure("idle pickup by a long poll, p99", quantile(waits, 0.99), "ms", "<= 250", f"longest {max(waits):.0f}")
+    yield Measurement("idle pickup by a long poll, p50", quantile(waits, 0.5), "ms", "<= 50", note)
+    yield Measurement(
+        "idle pickup by a long poll, p99", quantile(waits, 0.99), "ms", "<= 250", f"longest {max(waits):.0f}"
+    )
 
 
-def run() -> Iterator[Figure]:
+def run() -> Iterator[Measurement]:
     with stack() as exchange:
         yield from pickups(exchange)
         yield from lives(exchange)

@@ -1,4 +1,4 @@
-"""Advice on a card: the whole request through Django, and the search alone; and the check of a benchmark's answer."""
+"""Optimization advice for a GPU, over HTTP and the search alone, and the check of a benchmark's response."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from apps.gpu.logic.optimizer_report import advise
 from apps.gpu.miner.devices import Cpu
 from apps.gpu.miner.prover import Prover
 from apps.gpu.models import GPURegistry
-from bench.http import Connection, Measured, Sample, ask, load
-from bench.report import Figure
+from bench.http import Connection, Measured, Sample, load, send
+from bench.report import Measurement
 from bench.stack import migrated, stack
 
 CALLS = 300
@@ -35,34 +35,34 @@ def repeated(call: Callable[[int], Any], calls: int) -> list[float]:
 
 
 def search() -> list[float]:
-    """Every model of the table on one card, every objective."""
+    """Every model of the table on one GPU, with every objective."""
     device = roofline.Device(24e9, 22e9, 936e9, 142e12)
-    card = optimizer.Subject("RTX 3090", "NVIDIA", "gpu", device, power.Card(350, 100, 350))
-    wishes = [
+    gpu = optimizer.Subject("RTX 3090", "NVIDIA", "gpu", device, power.Card(350, 100, 350))
+    requests = [
         optimizer.Wish(model, objective=objective, task="mixed", power_price=0.3)
         for model in llm.models().values()
         for objective in power.MODES
     ]
-    return repeated(lambda n: advise(card, wishes[n % len(wishes)]), CALLS)
+    return repeated(lambda n: advise(gpu, requests[n % len(requests)]), CALLS)
 
 
 def over_http() -> dict[int, Measured]:
-    """Requests by one caller, and by four at once, on a card that is registered through the miner's door."""
-    cards = [{"name": "NVIDIA GeForce RTX 3090", "memory_mb": 24576, "uuid": "GPU-bench"}]
-    body = {"miner_id": "bench-card", "capabilities": {"gpus": cards}}
+    """Requests by one caller, and by four at once, on a GPU that was registered over HTTP."""
+    gpus = [{"name": "NVIDIA GeForce RTX 3090", "memory_mb": 24576, "uuid": "GPU-bench"}]
+    body = {"miner_id": "bench-card", "capabilities": {"gpus": gpus}}
     names = list(llm.models())
 
     def register(connection: Connection, worker: int, n: int) -> Sample:
-        return ask(connection, "POST", "/gpu/v1/miners/register", body)
+        return send(connection, "POST", "/gpu/v1/miners/register", body)
 
     with stack() as exchange:
         load(exchange.url, exchange.miner, register, connections=1, calls=1)
-        cards_here = GPURegistry.objects.filter(uuid="GPU-bench")
-        cards_here.update(measured={"bandwidth_gbps": 860.0, "fp32_tflops": 29.0, "fp16_tflops": 110.0})
-        path = f"/gpu/v1/marketplace/edge-gpu/{cards_here.get().pk}/optimize"
+        rows = GPURegistry.objects.filter(uuid="GPU-bench")
+        rows.update(measured={"bandwidth_gbps": 860.0, "fp32_tflops": 29.0, "fp16_tflops": 110.0})
+        path = f"/gpu/v1/marketplace/edge-gpu/{rows.get().pk}/optimize"
 
         def advise_on(connection: Connection, worker: int, n: int) -> Sample:
-            return ask(connection, "POST", path, {"workload": {"model": names[n % len(names)]}})
+            return send(connection, "POST", path, {"workload": {"model": names[n % len(names)]}})
 
         load(exchange.url, exchange.client, advise_on, connections=2, calls=20)  # each worker has read its tables
         return {n: load(exchange.url, exchange.client, advise_on, connections=n, calls=CALLS) for n in (1, 4)}
@@ -78,17 +78,17 @@ def checking(task: challenge.Task) -> float:
     return 1000 * statistics.median(runs)
 
 
-def run() -> Iterator[Figure]:
+def run() -> Iterator[Measurement]:
     migrated()
     alone, http = search(), over_http()
-    yield Figure(
+    yield Measurement(
         "advice alone, p95", percentile(alone, 0.95), "ms", "<= 20", "27 models × 5 objectives; processor time"
     )
     for callers, measured in http.items():
         note = f"{callers} at once; answers {measured.statuses}"
-        yield Figure(f"POST …/optimize, p50, {callers} caller(s)", measured.percentile(0.5), "ms", "", note)
-        yield Figure(f"POST …/optimize, p95, {callers} caller(s)", measured.percentile(0.95), "ms", "<= 50", note)
-    yield Figure(
+        yield Measurement(f"POST …/optimize, p50, {callers} caller(s)", measured.percentile(0.5), "ms", "", note)
+        yield Measurement(f"POST …/optimize, p95, {callers} caller(s)", measured.percentile(0.95), "ms", "<= 50", note)
+    yield Measurement(
         "benchmark answer checked, cpu",
         checking(challenge.cpu_task("bench", memory_mb=512)),
         "ms",
@@ -96,4 +96,6 @@ def run() -> Iterator[Figure]:
         "processor time",
     )
     big = challenge.Task("bench", "gpu", words=4096, rounds=1, blocks=3, pages=1024, table=256)
-    yield Figure("benchmark answer checked, gpu", checking(big), "ms", "<= 800", "4096² rows and pages; processor time")
+    yield Measurement(
+        "benchmark answer checked, gpu", checking(big), "ms", "<= 800", "4096² rows and pages; processor time"
+    )

@@ -1,7 +1,7 @@
-"""What PostgreSQL alone does with what a door asks of it: prepared, committed each, eight connections.
+"""What PostgreSQL alone does with the statements of an endpoint: prepared, each committed, eight connections.
 
-The figure to hold a door's rate against: same server, same tables, same minute, its load generator included too. A
-claim is measured twice: all the statements of the door's transaction, and as the least that any claim must do.
+The baseline of an endpoint's rate: same server, same tables, same minute, load generator included. A claim is measured
+twice: all the statements of the endpoint's transaction, and the least that any claim must do.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from bench.queues import FILL, GENERIC
 
 CONNECTIONS = 8
 CALLS = 400
-NOBODY = "nobody"  # no consumer: the relay never looks at its messages
-SPARE_CLASS = 2_000_000_000  # of which no heads are kept: nobody else is given this work
+NOBODY = "nobody"  # no consumer has this name: the relay ignores its messages
+SPARE_CLASS = 2_000_000_000  # no heads of it are published: only this benchmark takes its work
 LEAST_CLAIM = """WITH cand AS MATERIALIZED (
   SELECT id FROM gpu_work WHERE class_id = %s AND state = 'waiting' ORDER BY priority DESC, fair_tag, id LIMIT 1
   FOR UPDATE SKIP LOCKED)
@@ -40,15 +40,15 @@ HEARTBEAT = "UPDATE gpu_miner SET last_heartbeat = clock_timestamp() WHERE id = 
 Step = tuple[str, Any]  # a statement and its values
 
 
-def place(alias: str) -> dict[str, Any]:
-    """How to reach the database behind an alias without Django."""
+def connection_options(alias: str) -> dict[str, Any]:
+    """Keyword arguments of psycopg.connect for the database behind an alias."""
     config = connections[alias].settings_dict
     named = {"host": config["HOST"], "port": config["PORT"], "user": config["USER"], "password": config["PASSWORD"]}
     return {**{name: value for name, value in named.items() if value}, "dbname": config["NAME"], "options": GENERIC}
 
 
 def claim_rate() -> float:
-    """Claims a second by the very transaction of the door: the miner locked, work taken, a lease, its message."""
+    """Claims a second by the same transaction as the endpoint: the miner locked, work taken, a lease, its message."""
     miners = list(Miner.objects.order_by("-created_at").values_list("pk", flat=True)[:CONNECTIONS])
     with _spare_work():
         return _rate("gpu", [_claim_of(miner) for miner in miners])
@@ -72,7 +72,7 @@ def submit_rate() -> float:
     names = [field.attname for field in AIJob._meta.concrete_fields if field.attname != "id"]
     statement = f"""INSERT INTO ai_job (id, {", ".join(names)})
 VALUES (gen_random_uuid(), {", ".join(["%s"] * len(names))})"""
-    owner = uuid7()  # nobody's: its jobs show in no list
+    owner = uuid7()  # of no client: its jobs are in no list
     values = {**(job or {}), "owner_id": owner, "state": "expired"}
     row = [Json(value) if isinstance(value, (dict, list)) else value for value in map(values.get, names)]
     try:
@@ -84,7 +84,7 @@ VALUES (gen_random_uuid(), {", ".join(["%s"] * len(names))})"""
 
 @contextmanager
 def _spare_work() -> Iterator[None]:
-    """Waiting work for all connections, of a class of its own; nothing is left of it."""
+    """Waiting work for all connections, of a class of its own; deleted afterwards."""
     with cursor(Work) as sql:
         sql.execute(FILL, [[SPARE_CLASS], 1, uuid7(), CONNECTIONS * CALLS + 100])
         sql.execute("ANALYZE gpu_work")
@@ -98,7 +98,7 @@ def _spare_work() -> Iterator[None]:
 
 
 def _claim_of(miner: UUID) -> list[Step]:
-    """What claim.claim() sends for one job, its message addressed to nobody."""
+    """What lease_grant.claim() sends for one job, its message addressed to nobody."""
     terms = {"miner": miner, "provider": miner, "rate": 1, "capacity": 10 * CALLS, "n": 1}
     classes = {"classes": f"{{{SPARE_CLASS}}}", "floors": "{-32768}"}
     fact = LeaseGranted(
@@ -117,7 +117,9 @@ def _rate(alias: str, transactions: list[list[Step]]) -> float:
     """Transactions a second, each of these on a connection of its own."""
     context = multiprocessing.get_context("fork")
     ready, done = context.Barrier(len(transactions) + 1), context.Barrier(len(transactions) + 1)
-    workers = [context.Process(target=_work, args=(place(alias), steps, ready, done)) for steps in transactions]
+    workers = [
+        context.Process(target=_work, args=(connection_options(alias), steps, ready, done)) for steps in transactions
+    ]
     for worker in workers:
         worker.start()
     ready.wait(30)

@@ -12,7 +12,7 @@ from aitbc.core.db import atomic
 from aitbc.core.messaging import HANDLERS, Event, emit, subscribe
 from aitbc.core.messaging.relay import relay_pair
 from apps.marketplace.models import Outbox
-from bench.report import Figure
+from bench.report import Measurement
 
 MESSAGES = 40_000
 KEYS = 10_000
@@ -50,19 +50,19 @@ def delivered() -> float:
         with atomic(Outbox):
             emit(*(Ticked(clock=f"c{n % KEYS}", n=n) for n in range(start, start + 1000)), by="marketplace")
     started = time.perf_counter()
-    moved = 0
+    count = 0
     while step := relay_pair("marketplace", "governance"):
-        moved += step
+        count += step
     seconds = time.perf_counter() - started
     with connections["governance"].cursor() as sql:
         sql.execute("SELECT count(*) FROM bench_tick")
         arrived = sql.fetchone()[0]
-    if moved != MESSAGES or arrived != MESSAGES:
-        raise AssertionError(f"{moved} messages moved and {arrived} of {MESSAGES} arrived")
-    return moved / seconds
+    if count != MESSAGES or arrived != MESSAGES:
+        raise AssertionError(f"{count} messages relayed and {arrived} of {MESSAGES} arrived")
+    return count / seconds
 
 
-def run() -> Iterator[Figure]:
+def run() -> Iterator[Measurement]:
     with connections["governance"].cursor() as sql:
         sql.execute("CREATE TABLE IF NOT EXISTS bench_tick (clock text, n int)")
     subscribe(Ticked, by="governance")(on_ticks)
@@ -72,8 +72,8 @@ def run() -> Iterator[Figure]:
             sql.execute("TRUNCATE bench_tick")
         rate = delivered()
         note = "each a row there, its inbox row, its outbox row gone; one relay process"
-        yield Figure("relay", rate, "messages/s", ">= 5000", note)
-        yield Figure("relay ÷ the rows alone", 100 * rate / rows, "%", "", f"bare insert: {rows:,.0f} rows/s")
+        yield Measurement("relay", rate, "messages/s", ">= 5000", note)
+        yield Measurement("relay ÷ the rows alone", 100 * rate / rows, "%", "", f"bare insert: {rows:,.0f} rows/s")
     finally:
         HANDLERS.pop((Ticked.NAME, "governance"))
         with connections["governance"].cursor() as sql:

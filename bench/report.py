@@ -1,4 +1,4 @@
-"""What a benchmark found, beside what it should find, as one table."""
+"""Measurements beside their targets, as one table."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ COMPARE = {">=": operator.ge, "<=": operator.le}
 MARKS = {None: "", True: "[green]met[/]", False: "[red]missed[/]"}
 
 
-def present_load() -> float:
-    """Processes that wanted a core over the last minute, ours included."""
+def load_average() -> float:
+    """Runnable processes over the last minute, ours included."""
     return os.getloadavg()[0]
 
 
 @dataclass(frozen=True)
-class Figure:
+class Measurement:
     """One measured number with its target ('' = reported for comparison only) and the machine's load just then."""
 
     name: str
@@ -29,7 +29,7 @@ class Figure:
     unit: str
     target: str = ""
     note: str = ""
-    load: float = field(default_factory=present_load)
+    load: float = field(default_factory=load_average)
 
     @property
     def met(self) -> bool | None:
@@ -39,7 +39,7 @@ class Figure:
         return bool(COMPARE[sign](self.value, float(bound)))
 
 
-def show(figures: Sequence[Figure], broken: Mapping[str, str]) -> bool:
+def show(measurements: Sequence[Measurement], broken: Mapping[str, str]) -> bool:
     """Print the table, benchmarks that broke at its end; returns whether every target was met and nothing broke."""
     table = Table(title=f"AITBC benchmark: {machine()}", title_justify="left")
     for name, justify in (("what", "left"), ("measured", "right"), ("unit", "left"), ("target", "left")):
@@ -47,14 +47,14 @@ def show(figures: Sequence[Figure], broken: Mapping[str, str]) -> bool:
     table.add_column("", no_wrap=True)
     table.add_column("load", justify="right")
     table.add_column("note", ratio=1)
-    for figure in figures:
-        value = f"{figure.value:,.0f}" if figure.value >= 1000 else f"{figure.value:,.2f}"
-        row = (figure.name, value, figure.unit, figure.target, MARKS[figure.met], f"{figure.load:.1f}", figure.note)
+    for one in measurements:
+        value = f"{one.value:,.0f}" if one.value >= 1000 else f"{one.value:,.2f}"
+        row = (one.name, value, one.unit, one.target, MARKS[one.met], f"{one.load:.1f}", one.note)
         table.add_row(*row)
     for name, reason in broken.items():
         table.add_row(name, "–", "", "", "[red]broke[/]", "", reason)
     Console(width=170).print(table)
-    return not broken and all(figure.met is not False for figure in figures)
+    return not broken and all(one.met is not False for one in measurements)
 
 
 def machine() -> str:

@@ -1,6 +1,6 @@
 """Full load: eight miners take work from four web processes as fast as they can while urgent jobs come in.
 
-Two promises are checked: an urgent job does not stand behind the queue, and no job is handed out twice.
+Two guarantees are checked: an urgent job overtakes the queue, and no job is granted twice.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from aitbc.core.db import cursor
 from apps.gpu.models import Lease
 from bench.cost import metered
 from bench.endpoints import POLL, REGISTER, queued
-from bench.http import Connection, Sample, ask, load, quantile, timed
+from bench.http import Connection, Sample, load, quantile, send, timed
 from bench.progress import step
-from bench.report import Figure
+from bench.report import Measurement
 from bench.stack import Stack, stack
 
 MINERS, PROCESSES = 8, 4
@@ -34,19 +34,19 @@ def job(n: int, priority: int) -> dict[str, Any]:
 
 
 def submit(connection: Connection, worker: int, n: int) -> Sample:
-    return ask(connection, "POST", "/ai/jobs", job(n, 0))
+    return send(connection, "POST", "/ai/jobs", job(n, 0))
 
 
 def register(connection: Connection, worker: int, n: int) -> Sample:
-    offer = {"supported_tasks": [f"{TASK}{n}" for n in range(KINDS)]}
-    body = {"miner_id": f"rush-{worker}", "capabilities": offer, "concurrency": 1000}
-    return ask(connection, "POST", REGISTER, body)
+    capabilities = {"supported_tasks": [f"{TASK}{n}" for n in range(KINDS)]}
+    body = {"miner_id": f"rush-{worker}", "capabilities": capabilities, "concurrency": 1000}
+    return send(connection, "POST", REGISTER, body)
 
 
 def poll(connection: Connection, worker: int, n: int) -> Sample:
     body = {"miner_id": f"rush-{worker}", "max_wait_seconds": 0}
-    status, seconds, given = timed(connection, "POST", POLL, body)
-    return Sample(status, seconds, given["job_id"] if status == 200 and given else None)
+    status, seconds, job = timed(connection, "POST", POLL, body)
+    return Sample(status, seconds, job["job_id"] if status == 200 and job else None)
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def _submit_urgent(url: str, key: str, stop: Any, out: Any) -> None:
     out.put(ids)
 
 
-def run() -> Iterator[Figure]:
+def run() -> Iterator[Measurement]:
     with stack(workers=PROCESSES) as exchange:
         load(exchange.url, exchange.miner, register, connections=MINERS, calls=1)
         with step(f"{MINERS * JOBS} jobs queued"):
@@ -83,11 +83,13 @@ def run() -> Iterator[Figure]:
         with cursor(Lease) as sql:
             sql.execute(WAITS, [ids])
             waits = [1000 * seconds for (seconds,) in sql.fetchall()]
-    told = polled.kept
-    note = f"{len(told)} jobs to {MINERS} miners by {PROCESSES} web processes; answers {polled.statuses}"
-    yield Figure("jobs handed out twice", len(told) - len(set(told)), "jobs", "<= 0", note)
-    yield Figure("claims under full load", len(told) / polled.seconds, "requests/s", "", cost.each(polled.count))
+    granted = polled.extra
+    note = f"{len(granted)} jobs to {MINERS} miners by {PROCESSES} web processes; answers {polled.statuses}"
+    yield Measurement("jobs handed out twice", len(granted) - len(set(granted)), "jobs", "<= 0", note)
+    yield Measurement(
+        "claims under full load", len(granted) / polled.seconds, "requests/s", "", cost.each(polled.count)
+    )
     if not waits:
         raise RuntimeError("no urgent job was granted while the rush went on")
     note = f"p50 {quantile(waits, 0.5):.0f} ms, longest {max(waits):.0f} ms; {len(waits)} of {len(ids)} granted"
-    yield Figure("an urgent job waits, p95", quantile(waits, 0.95), "ms", "<= 150", note)
+    yield Measurement("an urgent job waits, p95", quantile(waits, 0.95), "ms", "<= 150", note)

@@ -13,13 +13,13 @@ from apps.trading.models import Block, LogEntry
 from apps.trading.services import log
 from apps.trading.services.merkle_store import TreeReader
 from bench.http import quantile
-from bench.report import Figure
+from bench.report import Measurement
 
 LEAVES = 10_000
 PROOFS = 200
 
 
-def run() -> Iterator[Figure]:
+def run() -> Iterator[Measurement]:
     log.seal()
     with atomic(LogEntry):
         log.append("bench", [{"n": str(n), "at": str(time.time())} for n in range(LEAVES)])
@@ -27,11 +27,11 @@ def run() -> Iterator[Figure]:
     blocks = log.seal()
     seconds = time.perf_counter() - started
     sealed = sum(block.count for block in blocks)
-    yield Figure("sealing 10,000 leaves", seconds, "s", "<= 5", f"{sealed} leaves in {len(blocks)} blocks")
+    yield Measurement("sealing 10,000 leaves", seconds, "s", "<= 5", f"{sealed} leaves in {len(blocks)} blocks")
     yield proof()
 
 
-def proof() -> Figure:
+def proof() -> Measurement:
     size = Block.objects.latest("height").tree_size
     times = []
     for index in range(0, size, max(1, size // PROOFS)):
@@ -40,4 +40,4 @@ def proof() -> Figure:
         times.append(1000 * (time.perf_counter() - started))
     connections["trading"].close()
     note = f"median of {len(times)} in a tree of {size:,} leaves, nothing cached; p95 {quantile(times, 0.95):.1f} ms"
-    return Figure("an inclusion proof", quantile(times, 0.5), "ms", "<= 5", note)
+    return Measurement("an inclusion proof", quantile(times, 0.5), "ms", "<= 5", note)

@@ -20,7 +20,7 @@ from apps.marketplace.search import oracle
 from apps.marketplace.search.finding import find, planned
 from apps.marketplace.search.statements import OFFERS as OFFERS_TABLE
 from apps.marketplace.search.statements import Search, Statement
-from bench.report import Figure
+from bench.report import Measurement
 from bench.stack import migrated
 from tests.marketplace.cards import random_offer
 from tests.marketplace.questions import random_search
@@ -53,26 +53,26 @@ INSERT INTO marketplace_bookingslice (booking_id, slot, period, live)
 SELECT id, id, tstzrange(now(), now() + interval '1 day'), true FROM booking"""
 
 
-def run() -> Iterator[Figure]:
+def run() -> Iterator[Measurement]:
     migrated()
     empty()
-    dice = random.Random(1)
-    fill(dice)
-    yield from agreement(dice)
+    rng = random.Random(1)
+    fill(rng)
+    yield from agreement(rng)
     multiply()
-    yield from timings(dice)
+    yield from timings(rng)
     empty()
 
 
-def fill(dice: random.Random) -> None:
-    """The offers that plain Python judges."""
+def fill(rng: random.Random) -> None:
+    """Insert the offers that the oracle in plain Python judges too."""
     for _ in range(ORACLE_OFFERS // 1_000):
-        MarketplaceOffer.objects.bulk_create([random_offer(dice) for _ in range(1_000)])
+        MarketplaceOffer.objects.bulk_create([random_offer(rng) for _ in range(1_000)])
     vacuum()
 
 
 def multiply() -> None:
-    """The same offers with other prices, scores and slots, until there are enough."""
+    """Copy these offers with other prices, scores and slots, until there are OFFERS."""
     changed = {
         "id": "gen_random_uuid()",
         "price_gpu_hour": "1 + (price_gpu_hour * (0.5 + random()))::bigint",
@@ -94,22 +94,22 @@ def vacuum() -> None:
         sql.execute(f"VACUUM ANALYZE {OFFERS_TABLE}")
 
 
-def agreement(dice: random.Random) -> Iterator[Figure]:
+def agreement(rng: random.Random) -> Iterator[Measurement]:
     offers = [one for one in MarketplaceOffer.objects.all() if one.state in LISTED]
     differ = empty_answers = 0
     for _ in range(QUESTIONS):
-        search = random_search(dice)
+        search = random_search(rng)
         fitting = [one for one in offers if oracle.matches(search.terms, one, search.wanted, search.words)]
-        wanted = [one.pk for one in oracle.arranged(fitting, search.order, search.wanted)]
+        expected = [one.pk for one in oracle.arranged(fitting, search.order, search.wanted)]
         found = ids_of(search)
-        differ += found != wanted
-        empty_answers += not wanted
+        differ += found != expected
+        empty_answers += not expected
     note = f"{QUESTIONS} questions × {ORACLE_OFFERS:,} offers, order included; {empty_answers} find nothing"
-    yield Figure("search differs from brute force", differ, "answers", "<= 0", note)
+    yield Measurement("search differs from brute force", differ, "answers", "<= 0", note)
 
 
 def ids_of(search: Search) -> list[UUID]:
-    """All that is found, in order, in one page."""
+    """The ids of all offers found, in order, as one page."""
     statement = Statement(search)
     text = statement.page(ORACLE_OFFERS, None)
     with cursor(MarketplaceOffer) as sql:
@@ -117,37 +117,43 @@ def ids_of(search: Search) -> list[UUID]:
         return [row[0] for row in sql.fetchall()]
 
 
-def timings(dice: random.Random) -> Iterator[Figure]:
+def timings(rng: random.Random) -> Iterator[Measurement]:
     settings.ALLOWED_HOSTS = ["*"]
     client = Client()
 
-    def ask(**params: Any) -> None:
+    def request(**params: Any) -> None:
         answer = client.get(f"{PATH}?{urlencode(params)}")
         assert answer.status_code == 200, answer.content
 
-    yield timed("search, typical questions", lambda one: ask(**one), TYPICAL * 30, "<= 150")
-    random_ones = [random_search(dice) for _ in range(QUESTIONS)]
-    yield timed("search, random questions (no HTTP)", lambda one: find(one, limit=50), random_ones, "<= 150")
-    yield timed("search with explain=true", lambda one: ask(**one, explain="true"), TYPICAL * 10)
+    yield timed("search, typical questions", lambda one: request(**one), TYPICAL * 30, "<= 150")
+    random_searches = [random_search(rng) for _ in range(QUESTIONS)]
+    yield timed("search, random questions (no HTTP)", lambda one: find(one, limit=50), random_searches, "<= 150")
+    yield timed("search with explain=true", lambda one: request(**one, explain="true"), TYPICAL * 10)
     with cursor(MarketplaceOffer) as sql:
         sql.execute(SLICES, {"count": BOOKED})
         sql.execute("ANALYZE marketplace_bookingslice")
     yield timed(
-        "search for a time", lambda one: ask(**one, duration_s=3600), TYPICAL * 30, "<= 150", f"{BOOKED:,} slots booked"
+        "search for a time",
+        lambda one: request(**one, duration_s=3600),
+        TYPICAL * 30,
+        "<= 150",
+        f"{BOOKED:,} slots booked",
     )
-    scans = [search for search in random_ones if scanned(search)]
-    yield Figure("sequential scans", len(scans), "plans", "<= 0", f"of {len(random_ones)} random questions")
+    scans = [search for search in random_searches if scanned(search)]
+    yield Measurement("sequential scans", len(scans), "plans", "<= 0", f"of {len(random_searches)} random questions")
 
 
-def timed(name: str, ask: Callable[[Any], Any], questions: Iterable[Any], target: str = "", note: str = "") -> Figure:
+def timed(
+    name: str, call: Callable[[Any], Any], questions: Iterable[Any], target: str = "", note: str = ""
+) -> Measurement:
     took = []
     for question in questions:
         started = time.perf_counter()
-        ask(question)
+        call(question)
         took.append((time.perf_counter() - started) * 1000)
     p95 = statistics.quantiles(took, n=20)[-1]
-    figures = f"p50 {statistics.median(took):.1f}, max {max(took):.0f} ms over {len(took)}"
-    return Figure(f"{name}, p95", p95, "ms", target, f"{figures}; {note}" if note else figures)
+    measurements = f"p50 {statistics.median(took):.1f}, max {max(took):.0f} ms over {len(took)}"
+    return Measurement(f"{name}, p95", p95, "ms", target, f"{measurements}; {note}" if note else measurements)
 
 
 def scanned(search: Search) -> bool:
@@ -159,7 +165,7 @@ def scanned(search: Search) -> bool:
 
 
 def empty() -> None:
-    """Leave nothing behind for the other benchmarks."""
+    """Delete everything, for the other benchmarks."""
     with cursor(MarketplaceOffer) as sql:
         for table in ("marketplace_bookingslice", "marketplace_gpubooking"):
             sql.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")

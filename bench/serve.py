@@ -1,6 +1,6 @@
 """What waiting costs: 1,000 idle long polls and 100 open event streams on two web workers, and how fast one is woken.
 
-It runs the dispatcher around the test suite's tiny site, so that the figures are those of the server alone. The load
+It runs the dispatcher around the test suite's tiny site, so that the server alone is measured. The load
 generator is this process; only the workers are measured.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from aitbc.core.management.commands.serve import flags
 from bench.progress import step
-from bench.report import Figure
+from bench.report import Measurement
 
 ROOT = Path(__file__).parents[1]
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -106,11 +106,11 @@ def started(folder: Path, port: int, workers: int) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while len(list((folder / "run").glob("wake/*.sock"))) < workers:
         time.sleep(0.05)
-    time.sleep(0.5)  # they listen right after they said so
+    time.sleep(0.5)  # they listen right after the socket is there
     return process
 
 
-async def measured(port: int, main: int) -> list[Figure]:
+async def measured(port: int, main: int) -> list[Measurement]:
     load, workers = Load(port), Workers(main)
     alone = await load.rate("GET /echo")
     at_rest = workers.status("VmRSS")
@@ -134,10 +134,12 @@ async def measured(port: int, main: int) -> list[Figure]:
     waiting = f"{POLLS} polls, {STREAMS} streams, {WORKERS} workers, tiny views"
     note = f"{beside:.0f}/s beside them, {alone:.0f}/s before and after"
     return [
-        Figure("waiting clients: CPU of a core", share * 100, "%", "<= 5", waiting),
-        Figure("waiting clients: memory of the workers", memory / 1024, "MB", "", f"{at_rest / 1024:.0f} MB before"),
-        Figure("waiting clients: threads of the workers", threads, "", "<= 40"),
-        Figure("ordinary requests beside them ÷ without", beside / alone, "ratio", ">= 0.85", note),
+        Measurement("waiting clients: CPU of a core", share * 100, "%", "<= 5", waiting),
+        Measurement(
+            "waiting clients: memory of the workers", memory / 1024, "MB", "", f"{at_rest / 1024:.0f} MB before"
+        ),
+        Measurement("waiting clients: threads of the workers", threads, "", "<= 40"),
+        Measurement("ordinary requests beside them ÷ without", beside / alone, "ratio", ">= 0.85", note),
         *_quantiles("job pushed over HTTP, a poll answered", wakes, ("<= 50", "<= 250")),
     ]
 
@@ -150,15 +152,15 @@ async def woken(load: Load) -> float:
     return await load.answered.get() - clock
 
 
-def _quantiles(name: str, seconds: list[float], targets: tuple[str, str]) -> list[Figure]:
+def _quantiles(name: str, seconds: list[float], targets: tuple[str, str]) -> list[Measurement]:
     cuts = statistics.quantiles(seconds, n=100)
     return [
-        Figure(f"{name}: p50", cuts[49] * 1000, "ms", targets[0]),
-        Figure(f"{name}: p99", cuts[98] * 1000, "ms", targets[1]),
+        Measurement(f"{name}: p50", cuts[49] * 1000, "ms", targets[0]),
+        Measurement(f"{name}: p99", cuts[98] * 1000, "ms", targets[1]),
     ]
 
 
-def run() -> list[Figure]:
+def run() -> list[Measurement]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -73,8 +73,8 @@ def stack(*, relay: bool = True, workers: int = 2) -> Iterator[Stack]:
     }
     try:
         wait_for(f"http://127.0.0.1:{port}/health")
-        hearing("web", workers)
-        hearing("relay", int(relay))
+        wait_for_listeners("web", workers)
+        wait_for_listeners("relay", int(relay))
         yield Stack(f"http://127.0.0.1:{port}", client, miner, {role: one.pid for role, one in running.items()})
     finally:
         for process in running.values():
@@ -86,8 +86,8 @@ def stack(*, relay: bool = True, workers: int = 2) -> Iterator[Stack]:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def hearing(role: str, count: int, seconds: float = 60) -> None:
-    """Until so many processes of this role listen: what is measured is an exchange that runs, not one that starts."""
+def wait_for_listeners(role: str, count: int, seconds: float = 60) -> None:
+    """Wait until so many processes of this role listen, so that start-up is not measured."""
     deadline = time.monotonic() + seconds
     while sum(map(is_alive, pubsub.folder().glob(f"{role}-*.sock"))) < count:
         if time.monotonic() > deadline:
@@ -95,9 +95,9 @@ def hearing(role: str, count: int, seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
-def is_alive(ear: Path) -> bool:
+def is_alive(listener: Path) -> bool:
     """Whether the process that this socket is named after still runs."""
-    return Path(f"/proc/{ear.name.split('-')[1]}").exists()
+    return Path(f"/proc/{listener.name.split('-')[1]}").exists()
 
 
 def wait_for(url: str, seconds: float = 60) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from aitbc.core.db import cursor
 from apps.gpu.models import Lease
 from apps.gpu.services import sweeps
-from bench.report import Figure
+from bench.report import Measurement
 
 LEASES = 100_000
 FILL = """WITH w AS (
@@ -25,7 +25,7 @@ SELECT id, job_id, 1, 0, '00000000-0000-0000-0000-000000000001', '00000000-0000-
   clock_timestamp() + interval '1 hour' FROM w"""
 
 
-def run() -> Iterator[Figure]:
+def run() -> Iterator[Measurement]:
     with cursor(Lease) as sql:
         sql.execute(FILL, [LEASES])
         sql.execute("ANALYZE gpu_lease")
@@ -40,4 +40,4 @@ def run() -> Iterator[Figure]:
         sql.execute("DELETE FROM gpu_outbox WHERE name = 'gpu.lease.expired.v1'")
         sql.execute("VACUUM ANALYZE gpu_lease")
         sql.execute("VACUUM ANALYZE gpu_work")
-    yield Figure("sweep over 100,000 leases", seconds, "s", "<= 2", f"{expired} expired, {suspected} suspected")
+    yield Measurement("sweep over 100,000 leases", seconds, "s", "<= 2", f"{expired} expired, {suspected} suspected")

@@ -1,4 +1,4 @@
-"""The AI jobs domain."""
+"""The Django app of AI jobs."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""What can go wrong with a job."""
+"""Errors of the ai domain: the docstring is the title, the name the code of the problem."""
 
 from aitbc.core.errors import Conflict, InsufficientFunds, Invalid, NotFound, TooEarly, TooLarge
 
@@ -15,10 +15,6 @@ class ReceiptNotIssued(NotFound):
     """The job has no receipt yet."""
 
 
-class PaymentAbsent(NotFound):
-    """The job has no payment."""
-
-
 class ArtifactNotFound(NotFound):
     """There is no such artifact, or it is not yours."""
 
@@ -29,6 +25,10 @@ class ArtifactInUse(Conflict):
 
 class PayloadTooLarge(TooLarge):
     """The payload is larger than 1 MiB."""
+
+
+class StreamCursorInvalid(Invalid):
+    """The cursor is not one of this stream's."""
 
 
 class BookingUnusable(Invalid):

@@ -10,7 +10,7 @@ from aitbc.core.messaging import Event
 
 @dataclass(frozen=True, kw_only=True)
 class JobSubmitted(Event):
-    """A paid job was accepted and waits for its money to be held."""
+    """A paid job was accepted; its payment is to be held."""
 
     NAME = "ai.job.submitted.v1"
     KEY = "job_id"
@@ -29,7 +29,7 @@ class JobQueued(Event):
     owner_id: str
     task_type: str
     requirement: dict[str, Any]
-    constraints: dict[str, Any]  # as the client wrote them, for the miner's eyes
+    constraints: dict[str, Any]  # as the client wrote them, shown to the miner
     payload: Any  # None when the input is a blob
     input_sha256: str | None
     input_size: int
@@ -37,7 +37,7 @@ class JobQueued(Event):
     cost: int  # fair-share cost, expected seconds of work
     attempt: int  # attempts used so far; the next lease carries attempt + 1
     not_before: str | None  # RFC 3339, back-off after a failed attempt
-    start_seconds: int  # a leased job that shows no life within this is taken back
+    start_seconds: int  # without a sign of life within this a lease expires
     heartbeat_seconds: int  # silence allowed while it runs
     execution_seconds: int  # wall time allowed for one attempt
     paid: bool
@@ -45,7 +45,7 @@ class JobQueued(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class JobWithdrawn(Event):
-    """A job no longer wants a miner: cancelled, expired or deleted."""
+    """A job no longer needs a miner: it was cancelled, expired or was deleted."""
 
     NAME = "ai.job.withdrawn.v1"
     KEY = "job_id"
@@ -55,7 +55,7 @@ class JobWithdrawn(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class JobPrioritized(Event):
-    """An operator moved a waiting job."""
+    """An operator changed the priority of a waiting job."""
 
     NAME = "ai.job.prioritized.v1"
     KEY = "job_id"
@@ -87,7 +87,7 @@ class JobCompleted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class JobEnded(Event):
-    """A job ended without a result; what was held goes back, less what is owed for work done."""
+    """A job ended without a result; the hold is refunded, less what is due for metered work."""
 
     NAME = "ai.job.ended.v1"
     KEY = "job_id"

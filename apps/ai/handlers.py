@@ -1,4 +1,4 @@
-"""Facts of the neighbours, each one service call. A job that has moved on makes a fact nothing."""
+"""Facts of other domains, each one service call; a fact about a job that has moved on changes nothing."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ def on_leases_granted(events: Sequence[LeaseGranted]) -> None:
 
 @subscribe(LeaseReleased, by="ai")
 def on_leases_released(events: Sequence[LeaseReleased]) -> None:
-    attempts.take_back(events)
+    attempts.return_to_queue(events)
 
 
 @subscribe(JobProgressed, by="ai")
 def on_jobs_progressed(events: Sequence[JobProgressed]) -> None:
-    attempts.note_progress(events)
+    attempts.record_progress(events)
 
 
 @subscribe(LeaseFailed, by="ai")
 def on_leases_failed(events: Sequence[LeaseFailed]) -> None:
-    attempts.lose(events)
+    attempts.retry_or_end(events)
 
 
 @subscribe(LeaseExpired, by="ai")
 def on_leases_expired(events: Sequence[LeaseExpired]) -> None:
-    attempts.lose(events)
+    attempts.retry_or_end(events)
 
 
 @subscribe(LeaseCompleted, by="ai")
@@ -57,4 +57,4 @@ def on_receipts_issued(events: Sequence[ReceiptIssued]) -> None:
 
 @subscribe(PaymentRefunded, by="ai")
 def on_payments_refunded(events: Sequence[PaymentRefunded]) -> None:
-    results.note_refunds(events)
+    results.record_refunds(events)

@@ -1,4 +1,4 @@
-"""What other domains may ask about jobs: answers as of now, reads only."""
+"""What other domains may read about jobs, as of now."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from apps.ai.states import FINAL, WITH_RESULT, JobState
 
 @dataclass(frozen=True, kw_only=True)
 class JobView:
-    """A job as its neighbours see it; payload and result stay with its owner."""
+    """A job as other domains see it, without payload and result."""
 
     job_id: UUID
     owner_id: UUID
@@ -37,7 +37,7 @@ class JobView:
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptView:
-    """The attempt that counts for a job: the one under way, or the one whose result was accepted."""
+    """The attempt that counts for a job: the running one, or the one whose result was accepted."""
 
     job_id: UUID
     attempt: int
@@ -46,20 +46,20 @@ class AttemptView:
 
 
 def attempts_that_count() -> Iterator[AttemptView]:
-    """Of every job that runs or has a result; for comparison with the leases."""
-    jobs = AIJob.objects.present().filter(state__in=[JobState.RUNNING, *WITH_RESULT]).order_by("pk")
+    """Yield one for every job that runs or has a result, to be compared with the leases."""
+    jobs = AIJob.objects.not_deleted().filter(state__in=[JobState.RUNNING, *WITH_RESULT]).order_by("pk")
     for job, attempt, miner, sha256 in jobs.values_list("pk", "attempt", "miner_id", "outcome_row__sha256").iterator():
         yield AttemptView(job_id=job, attempt=attempt, miner_id=miner, result_sha256=sha256 or "")
 
 
 def job_view(job_id: UUID | str) -> JobView | None:
-    """One job, or None when there is no such job or it was deleted."""
+    """Return one job, or None when there is no such job or it was deleted."""
     return job_views([job_id]).get(UUID(str(job_id)))
 
 
 def job_views(job_ids: Iterable[UUID | str]) -> dict[UUID, JobView]:
-    """Many jobs by id; absent ones are left out."""
-    jobs = AIJob.objects.present().filter(pk__in=list(job_ids)).defer("payload", "constraints", "requirement")
+    """Return many jobs by id; those that do not exist or were deleted are left out."""
+    jobs = AIJob.objects.not_deleted().filter(pk__in=list(job_ids)).defer("payload", "constraints", "requirement")
     return {job.pk: _view(job) for job in jobs}
 
 

@@ -11,12 +11,12 @@ from aitbc.core import idempotency
 from apps.ai.models import IdempotencyRecord
 from apps.ai.services import artifacts, deadlines, reconciliation
 
-ANSWERS_KEPT = timedelta(hours=48)
+IDEMPOTENCY_RETENTION = timedelta(hours=48)
 
 
 @shared_task
 def expire_overdue() -> int:
-    """End jobs whose queue or total time is over, until none is left."""
+    """End jobs whose queue or total deadline has passed, until none is left; returns how many."""
     total = 0
     while ended := deadlines.expire_overdue():
         total += ended
@@ -25,17 +25,17 @@ def expire_overdue() -> int:
 
 @shared_task
 def reconcile() -> int:
-    """Repeat facts that trading has not answered."""
+    """Emit again the facts that trading has not acted on; returns how many."""
     return reconciliation.reconcile()
 
 
 @shared_task
 def collect_artifacts() -> int:
-    """Remove blobs that nobody claims any more."""
-    return artifacts.forget_unneeded()
+    """Remove artifacts and blobs that nothing refers to any more; returns the number of blobs."""
+    return artifacts.collect_unreferenced()
 
 
 @shared_task
 def forget_answers() -> int:
-    """Forget stored answers older than any client's retry."""
-    return idempotency.purge(IdempotencyRecord, before=timezone.now() - ANSWERS_KEPT)
+    """Delete idempotency records that are older than any client's retry; returns how many."""
+    return idempotency.purge(IdempotencyRecord, before=timezone.now() - IDEMPOTENCY_RETENTION)

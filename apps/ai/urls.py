@@ -1,8 +1,9 @@
-"""Routes of the ai domain, below its prefix."""
+"""Every route of the ai domain, below its prefix."""
 
 from rest_framework.routers import SimpleRouter
 
-from apps.ai.views.jobs import ArtifactViewSet, JobViewSet
+from apps.ai.views.artifacts import ArtifactViewSet
+from apps.ai.views.jobs import JobViewSet
 from apps.ai.views.operator_jobs import AdminJobViewSet
 
 router = SimpleRouter(trailing_slash=False)

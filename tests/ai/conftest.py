@@ -2,17 +2,17 @@
 
 import pytest
 
-from tests.ai.factories import Reporter
+from tests.ai.factories import MinerFacts
 
 
 @pytest.fixture
-def miner() -> Reporter:
-    return Reporter()
+def miner() -> MinerFacts:
+    return MinerFacts()
 
 
 @pytest.fixture(autouse=True)
 def blob_folder(tmp_path, settings):
-    """Blobs of a test live and die with it."""
+    """A blob store of its own for each test."""
     local = {"BACKEND": "aitbc.core.blobs.LocalBlobStorage", "OPTIONS": {"location": str(tmp_path / "blobs")}}
     settings.STORAGES = {**settings.STORAGES, "blobs": local}
     return tmp_path / "blobs"

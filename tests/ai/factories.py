@@ -1,4 +1,4 @@
-"""Jobs through their own door, and the facts that the neighbours would report about them."""
+"""Jobs made through the API, and the facts that other domains would publish about them."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def row(job: dict[str, Any]) -> AIJob:
     return AIJob.objects.get(pk=job["id"])
 
 
-def tell(*events: Event) -> None:
-    """Publish facts as their owners do, and let them arrive."""
+def publish(*events: Event) -> None:
+    """Publish facts as their domains do, and deliver them."""
     for event in events:
         domain = event.NAME.split(".")[0]
         with atomic(GpuOutbox if domain == "gpu" else TradingOutbox):
@@ -52,8 +52,8 @@ def tell(*events: Event) -> None:
     drain()
 
 
-class Reporter:
-    """What gpu says about one miner."""
+class MinerFacts:
+    """The facts that gpu publishes about one miner."""
 
     def __init__(self) -> None:
         self.miner_id, self.provider_id = str(uuid7()), str(uuid7())
@@ -67,11 +67,11 @@ class Reporter:
 
     def completes(self, job: dict[str, Any], result: Any = None, attempt: int = 1, **more: Any) -> LeaseCompleted:
         body = orjson.dumps(result)
-        said = {
+        fields = {
             "result": result, "result_sha256": hashlib.sha256(body).hexdigest(), "result_size": len(body),
             "started_at": START, "ended_at": END, "metered_ms": 30_000, "metrics": {"claimed": True},
         }  # fmt: skip
-        return LeaseCompleted(job_id=job["id"], attempt=attempt, **self.common, **(said | more))
+        return LeaseCompleted(job_id=job["id"], attempt=attempt, **self.common, **(fields | more))
 
     def fails(self, job: dict[str, Any], code: str, attempt: int = 1, message: str = "it broke") -> LeaseFailed:
         return LeaseFailed(
@@ -82,9 +82,9 @@ class Reporter:
         return LeaseExpired(job_id=job["id"], attempt=attempt, code=code, metered_ms=5_000, **self.common)
 
 
-def running(api: Any, reporter: Reporter, **body: Any) -> dict[str, Any]:
+def running(api: Any, miner: MinerFacts, **body: Any) -> dict[str, Any]:
     job = queued(api, **body)
-    tell(reporter.grants(job))
+    publish(miner.grants(job))
     return job
 
 
@@ -92,6 +92,7 @@ def state(api: Any, job: dict[str, Any]) -> str:
     return str(api.json("GET", f"/ai/jobs/{job['id']}", status=200)["state"])
 
 
-def moves(job: dict[str, Any]) -> list[str]:
+def states_of(job: dict[str, Any]) -> list[str]:
+    """The states a job has been in, first to last."""
     events = AIJob.history_model()._base_manager.filter(subject_id=UUID(job["id"])).order_by("seq")
     return [event.to_state for event in events]

@@ -1,4 +1,4 @@
-"""ai's doors for the placeholder detector."""
+"""Calls of the ai routes for the placeholder detector."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ MAX_PRICES = {1: "0.5", 2: "50"}
 
 
 def live(life: Life) -> None:
-    """A file of its own, and a job that no miner of this life takes; gpu's part has made the rest."""
+    """Make an artifact, and a job that no miner of this life takes; the probes of gpu make the rest."""
     life.things["content"] = f"file {life.number} " * life.number
     upload = life.client.json("POST", "/ai/artifacts", life.things["content"].encode(), status=201)
     life.things["sha256"] = upload["sha256"]
-    wanted = {"max_price": MAX_PRICES[life.number], "region": f"r{life.number}"}
-    waiting = {"task_type": f"waits-{life.number}", "constraints": wanted, "payment_amount": str(life.number)}
+    constraints = {"max_price": MAX_PRICES[life.number], "region": f"r{life.number}"}
+    waiting = {"task_type": f"waits-{life.number}", "constraints": constraints, "payment_amount": str(life.number)}
     life.things["waiting"] = life.client.json("POST", "/ai/jobs", waiting, status=201)["id"]
     life.drain()
 

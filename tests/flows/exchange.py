@@ -1,4 +1,4 @@
-"""A client, a miner and an operator taking a job through the doors."""
+"""A client, a miner and an operator that take a job through the API."""
 
 from __future__ import annotations
 

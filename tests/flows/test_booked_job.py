@@ -1,4 +1,4 @@
-"""A booking meets its miner: cards set aside, the miner's word, the renter's job on them, and free again."""
+"""A booking and its miner: GPUs reserved, reported ready, running the renter's job, and released."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ MARKET = "/marketplace/v1/marketplace"
 
 
 class Market:
-    """A card on offer, and one booking of it, through the doors."""
+    """An offered GPU and one booking of it, through the API."""
 
     def __init__(self, exchange: Exchange):
         self.exchange = exchange
         exchange.fund("100")
-        exchange.drain()  # the market hears of the card
-        self.card = GPURegistry.objects.get()
-        terms = {"gpu_ids": [str(self.card.pk)], "price_gpu_hour": "1"}
+        exchange.drain()  # the fact that the GPU is registered reaches the marketplace
+        self.gpu = GPURegistry.objects.get()
+        terms = {"gpu_ids": [str(self.gpu.pk)], "price_gpu_hour": "1"}
         self.offer = exchange.miner.json("POST", f"{MARKET}/offers", terms, status=201)
         self.booking: dict[str, Any] = {}
 
     def reserve(self) -> None:
-        wanted = {"offer_id": self.offer["id"], "duration_s": 3600}
-        self.booking = self.exchange.client.json("POST", f"{MARKET}/bookings", wanted, status=201)
+        body = {"offer_id": self.offer["id"], "duration_s": 3600}
+        self.booking = self.exchange.client.json("POST", f"{MARKET}/bookings", body, status=201)
         self.exchange.drain()
 
     @property
@@ -35,7 +35,7 @@ class Market:
         return str(self.booking["id"])
 
     def begin(self) -> None:
-        """The miner says with a heartbeat that it is ready."""
+        """The miner reports with a heartbeat that it is ready."""
         beat(self.exchange, bookings_ready=[self.id])
         self.exchange.drain()
 
@@ -64,10 +64,10 @@ def refused(exchange: Exchange, booking_id: UUID | str, **more: Any) -> str:
     return str(problem["detail"])
 
 
-def test_a_renters_job_runs_on_the_booked_card_and_nobody_elses_does(exchange: Exchange, market: Market):
+def test_a_renters_job_runs_on_the_booked_gpu_and_nobody_elses_does(exchange: Exchange, market: Market):
     market.reserve()
-    (told,) = beat(exchange)["bookings"]
-    assert (told["booking_id"], told["ready"]) == (market.id, False)
+    (reported,) = beat(exchange)["bookings"]
+    assert (reported["booking_id"], reported["ready"]) == (market.id, False)
     market.begin()
     assert (GPURegistry.objects.get().state, market.state()) == ("busy", "active")
     others = exchange.submit(None)
@@ -101,7 +101,7 @@ def test_only_its_renter_may_name_a_booking_and_it_pays_for_the_job(exchange: Ex
 
     assert "leave payment_amount out" in refused(exchange, market.id, payment_amount="1")
     other = {"booking_id": market.id, "miner_id": "0190f3c2-a4b8-7c1e-9d0f-5e6a7b8c9d0e"}
-    assert str(market.card.miner_id) in refused(exchange, market.id, constraints=other)
+    assert str(market.gpu.miner_id) in refused(exchange, market.id, constraints=other)
     assert "no such booking" in refused(exchange, "0190f3c2-a4b8-7c1e-9d0f-5e6a7b8c9d0e")
     exchange.client = api_for("stranger", "client")
     assert "no such booking" in refused(exchange, market.id)

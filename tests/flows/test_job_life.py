@@ -1,4 +1,4 @@
-"""A job's life through the doors, from submit to a receipt that verifies offline; and every way it can end early."""
+"""A job through the API, from submission to a receipt that verifies offline, and every way it can end early."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_an_unpaid_job_is_settled_with_a_receipt_over_nothing(exchange):
     assert exchange.client.json("GET", f"/ai/jobs/{job['id']}/result", status=200)["result"] == "a plain string"
 
 
-def test_a_client_without_money_is_told_at_once(exchange):
+def test_a_client_without_money_is_refused_at_once(exchange):
     answer = exchange.client.post("/ai/jobs", {"task_type": "embedding", "payload": {}, "payment_amount": "1"})
 
     assert answer.status_code == 402
@@ -165,13 +165,13 @@ def test_the_same_result_sent_again_is_acknowledged_and_paid_once(exchange, agai
     assert exchange.job(job)["state"] == "settled"
 
 
-def test_a_job_that_asks_for_no_card_is_given_to_a_machine_without_one(exchange):
+def test_a_job_that_needs_no_gpu_is_granted_to_a_machine_without_one(exchange):
     exchange.register(gpus=[])
-    anywhere, on_a_card = exchange.submit(None), exchange.submit(None, constraints={"min_vram_gb": 8})
+    anywhere, on_a_gpu = exchange.submit(None), exchange.submit(None, constraints={"min_vram_gb": 8})
 
     assert exchange.poll()["job_id"] == anywhere["id"]
     assert exchange.poll() is None
-    assert exchange.job(on_a_card)["state"] == "queued"
+    assert exchange.job(on_a_gpu)["state"] == "queued"
 
 
 def test_a_grant_that_never_reached_its_miner_is_as_if_it_had_not_been(exchange):
@@ -211,7 +211,7 @@ def test_a_job_cancelled_after_a_grant_that_never_reached_its_miner_costs_nothin
 
 
 def undelivered(job: dict) -> None:
-    """What the dispatcher does when the miner hung up before it read the answer to its poll."""
+    """What the dispatcher does when a miner disconnects before it has read the response to its poll."""
     from apps.gpu.models import Lease
     from apps.gpu.services import leases
 

@@ -1,4 +1,4 @@
-"""What a miner did, looked through by kind of work and by reward."""
+"""The jobs of a miner, filtered by kind of work and by reward."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ HISTORY = "/gpu/v1/miners/rig-1/jobs"
 
 @pytest.fixture
 def done(exchange) -> dict[str, str]:
-    """One job for nothing, one for 1 AIT, of different kinds."""
+    """One unpaid job and one for 1 AIT, of different kinds."""
     exchange.fund("10")
     exchange.register()
     jobs = {"free": exchange.submit(None), "paid": exchange.submit("1", task_type="inference")}
@@ -19,7 +19,7 @@ def done(exchange) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("asked", "found"),
+    ("query", "expected"),
     [
         ("", {"free", "paid"}),
         ("job_type=inference", {"paid"}),
@@ -30,16 +30,16 @@ def done(exchange) -> dict[str, str]:
         ("status=failed", set()),
     ],
 )
-def test_a_history_is_narrowed_to_what_was_asked(exchange, done, asked, found):
+def test_a_history_is_filtered_by_the_query(exchange, done, query, expected):
     for verb in ("GET", "POST"):
-        page = exchange.miner.json(verb, f"{HISTORY}?{asked}", status=200)
+        page = exchange.miner.json(verb, f"{HISTORY}?{query}", status=200)
 
-        assert {job["job_id"] for job in page["jobs"]} == {done[name] for name in found}
-        assert page["total"] == len(found)
+        assert {job["job_id"] for job in page["jobs"]} == {done[name] for name in expected}
+        assert page["total"] == len(expected)
 
 
 def test_each_job_of_a_history_says_what_it_was_and_offered(exchange, done):
     page = exchange.miner.json("GET", HISTORY, status=200)
 
-    told = {job["job_id"]: (job["task_type"], job["reward"]) for job in page["jobs"]}
-    assert told == {done["free"]: ("embedding", "0.000000"), done["paid"]: ("inference", "1.000000")}
+    listed = {job["job_id"]: (job["task_type"], job["reward"]) for job in page["jobs"]}
+    assert listed == {done["free"]: ("embedding", "0.000000"), done["paid"]: ("inference", "1.000000")}

@@ -1,4 +1,4 @@
-"""Jobs for operators' eyes: everything readable, nothing editable, acts only through services."""
+"""Jobs in the admin site: readable, nothing editable, actions only through services."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from unfold.admin import TabularInline
 
 from aitbc.core.admin import ReadOnlyAdmin, with_reason
 from aitbc.core.errors import DomainError
-from apps.ai.models import AIJob, AIJobResult, Artifact, DeadLetter, JobEvent, OperatorAct
+from apps.ai.models import AIJob, AIJobResult, DeadLetter, JobEvent, OperatorAct
 from apps.ai.services import operator_actions
 
 
-class OperatorActInline(TabularInline):
+class OperatorActInline(TabularInline):  # type: ignore[misc]  # Unfold carries no types
     model = OperatorAct
     extra = 0
     fields = ("at", "act", "actor", "reason", "detail")
@@ -44,26 +44,26 @@ class AIJobAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Put first in the queue", permissions=["operate"])
     def put_first(self, request: HttpRequest, jobs: QuerySet[AIJob]) -> HttpResponse | None:
-        return self._each(request, jobs, "put_first", "Put first in the queue", operator_actions.prioritize)
+        return self._act_on_each(request, jobs, "put_first", "Put first in the queue", operator_actions.prioritize)
 
     @admin.action(description="Delete: cancel with full refund, hide from the owner", permissions=["operate"])
     def cancel_and_hide(self, request: HttpRequest, jobs: QuerySet[AIJob]) -> HttpResponse | None:
-        return self._each(request, jobs, "cancel_and_hide", "Delete jobs", operator_actions.delete)
+        return self._act_on_each(request, jobs, "cancel_and_hide", "Delete jobs", operator_actions.delete)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("ai.change_aijob"))
 
-    def _each(
+    def _act_on_each(
         self, request: HttpRequest, jobs: QuerySet[AIJob], action: str, title: str, service: Any
     ) -> HttpResponse | None:
-        """Ask why, then do it to each job; what a job refuses is said, and does not stop the others."""
+        """Ask for a reason, then call the service for each job; a job it refuses is reported and stops no other."""
 
         def act(chosen: QuerySet[AIJob], reason: str) -> int:
-            return sum(self._done(request, job, reason, service) for job in chosen)
+            return sum(self._act_on(request, job, reason, service) for job in chosen)
 
         return with_reason(self, request, jobs, action=action, title=title, act=act)
 
-    def _done(self, request: HttpRequest, job: AIJob, reason: str, service: Any) -> bool:
+    def _act_on(self, request: HttpRequest, job: AIJob, reason: str, service: Any) -> bool:
         try:
             service(job=job, actor=f"operator:{request.user.get_username()}", reason=reason)
         except DomainError as error:
@@ -95,9 +95,3 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     list_display = ("job_id", "code", "attempts", "reason", "created_at")
     list_filter = ("code",)
     search_fields = ("=job__id", "reason")
-
-
-@admin.register(Artifact)
-class ArtifactAdmin(ReadOnlyAdmin):
-    list_display = ("sha256", "owner_id", "size", "refs", "media_type", "created_at")
-    search_fields = ("sha256", "=owner_id")

@@ -1,4 +1,4 @@
-"""Invariants of jobs (design/reliability.md §2): each yields its violations, nothing when all is well."""
+"""Invariants of jobs, listed in docs/jobs.md: each yields its violations, and nothing when it holds."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from aitbc.core.invariants import invariant
 from apps.ai.models import AIJob, AIJobResult
 from apps.ai.states import FINAL, JOB_TRANSITIONS, WITH_RESULT, JobState
 
-FIRST = [JobState.SUBMITTED, JobState.QUEUED]  # unpaid jobs are born queued
-LATE_SECONDS = 60 + 300  # news of a result accepted in time may take five minutes
+INITIAL_STATES = [JobState.SUBMITTED, JobState.QUEUED]  # unpaid jobs begin queued
+LATE_SECONDS = 60 + 300  # the fact of a result accepted in time may take five minutes
 
 
-def rows(statement: str, **values: Any) -> Iterator[tuple[Any, ...]]:
+def _rows(statement: str, **values: Any) -> Iterator[tuple[Any, ...]]:
     with cursor(AIJob) as sql:
         sql.execute(statement, values)
         yield from sql.fetchall()
@@ -23,64 +23,64 @@ def rows(statement: str, **values: Any) -> Iterator[tuple[Any, ...]]:
 
 @invariant("I1", db="ai")
 def every_accepted_job_exists() -> Iterable[str]:
-    """Every job whose POST was answered 201 exists, with its payload, its input and its first move."""
-    for key, job_id in rows(
+    """Every job whose POST was answered 201 exists and has its input."""
+    for key, job_id in _rows(
         """SELECT r.key, r.job_id FROM (
           SELECT key, (body::jsonb ->> 'job_id')::uuid AS job_id FROM ai_idempotencyrecord WHERE status = 201) r
         LEFT JOIN ai_job j ON j.id = r.job_id WHERE r.job_id IS NOT NULL AND j.id IS NULL"""
     ):
         yield f"job {job_id} was promised for key {key} and does not exist"
-    for (job_id,) in rows("SELECT id FROM ai_job WHERE payload IS NULL AND NOT input_is_blob"):
+    for (job_id,) in _rows("SELECT id FROM ai_job WHERE payload IS NULL AND NOT input_is_blob"):
         yield f"job {job_id} has no input"
-    for job_id, sha256 in rows("SELECT id, input_sha256 FROM ai_job WHERE input_is_blob AND deleted_at IS NULL"):
+    for job_id, sha256 in _rows("SELECT id, input_sha256 FROM ai_job WHERE input_is_blob AND deleted_at IS NULL"):
         if not blobs.exists(sha256):
             yield f"job {job_id}: its input {sha256} is not in the store"
 
 
 @invariant("I2", db="ai")
 def every_job_ends_once_and_in_time() -> Iterable[str]:
-    """No job has two final moves, leaves a final state, or is undecided long after its whole time."""
-    for job_id, count in rows(
+    """No job ends twice, leaves a final state, or is unfinished long after its total time."""
+    for job_id, count in _rows(
         "SELECT subject_id, count(*) FROM ai_job_event WHERE to_state = ANY(%(final)s) GROUP BY 1 HAVING count(*) > 1",
         final=list(map(str, FINAL)),
     ):
         yield f"job {job_id} ended {count} times"
-    for (job_id,) in rows(
+    for (job_id,) in _rows(
         "SELECT subject_id FROM ai_job_event WHERE from_state = ANY(%(final)s)", final=list(map(str, FINAL))
     ):
         yield f"job {job_id} left a final state"
-    for job_id, state in rows(
+    for job_id, state in _rows(
         """SELECT id, state FROM ai_job WHERE state IN ('submitted', 'queued', 'running')
         AND expires_at < now() - make_interval(secs => %(late)s)""",
         late=LATE_SECONDS,
     ):
-        yield f"job {job_id} is still {state} after its whole time"
+        yield f"job {job_id} is still {state} after its total time"
 
 
 @invariant("I3", db="ai")
 def history_explains_every_state() -> Iterable[str]:
-    """Every move is in the table, the last one leads to the present state, and none is missing."""
-    edges = [f"{start}>{end}" for start, ends in JOB_TRANSITIONS.items() for end in ends]
-    edges += [f">{state}" for state in FIRST]
-    for job_id, start, end in rows(
+    """Every transition is in the table, the last one leads to the present state, and none is missing."""
+    allowed = [f"{start}>{end}" for start, ends in JOB_TRANSITIONS.items() for end in ends]
+    allowed += [f">{state}" for state in INITIAL_STATES]
+    for job_id, start, end in _rows(
         """SELECT subject_id, from_state, to_state FROM ai_job_event
-        WHERE NOT from_state || '>' || to_state = ANY(%(edges)s) OR (seq = 0) <> (from_state = '')""",
-        edges=edges,
+        WHERE NOT from_state || '>' || to_state = ANY(%(allowed)s) OR (seq = 0) <> (from_state = '')""",
+        allowed=allowed,
     ):
-        yield f"job {job_id} moved {start or 'nowhere'} → {end}, which is not allowed"
-    for job_id, state, last, version, count in rows(
+        yield f"job {job_id} went {start or '∅'} → {end}, which is not allowed"
+    for job_id, state, last, version, count in _rows(
         """SELECT j.id, j.state, e.last, j.version, e.count FROM ai_job j LEFT JOIN (
           SELECT subject_id, count(*) AS count, max(seq) AS top, (array_agg(to_state ORDER BY seq DESC))[1] AS last
           FROM ai_job_event GROUP BY 1) e ON e.subject_id = j.id
         WHERE e.last IS DISTINCT FROM j.state OR e.top IS DISTINCT FROM j.version OR e.count <> e.top + 1"""
     ):
-        yield f"job {job_id} is {state} (version {version}), its history of {count or 0} moves says {last}"
-    for job_id, seq in rows(
+        yield f"job {job_id} is {state} (version {version}), its history of {count or 0} transitions says {last}"
+    for job_id, seq in _rows(
         """SELECT subject_id, seq FROM (SELECT subject_id, seq, from_state,
-          lag(to_state) OVER (PARTITION BY subject_id ORDER BY seq) AS before FROM ai_job_event) moves
-        WHERE seq > 0 AND before IS DISTINCT FROM from_state"""
+          lag(to_state) OVER (PARTITION BY subject_id ORDER BY seq) AS previous FROM ai_job_event) e
+        WHERE seq > 0 AND previous IS DISTINCT FROM from_state"""
     ):
-        yield f"job {job_id}: move {seq} does not start where the one before ended"
+        yield f"job {job_id}: transition {seq} does not start where the previous one ended"
 
 
 @invariant("I6", db="ai")
@@ -98,26 +98,26 @@ def results_are_readable() -> Iterable[str]:
 
 @invariant("I7", db="ai")
 def one_result_per_success() -> Iterable[str]:
-    """Exactly the succeeded and settled jobs have a result, and it is of their last attempt and miner."""
-    for job_id, state, attempt, delivered in rows(
+    """Exactly the succeeded and settled jobs have a result, and it is from their last attempt and its miner."""
+    for job_id, state, attempt, delivered in _rows(
         """SELECT coalesce(j.id, r.job_id), j.state, j.attempt, r.attempt
         FROM ai_job j FULL JOIN ai_job_result r ON r.job_id = j.id
-        WHERE (j.state = ANY(%(won)s)) IS DISTINCT FROM (r.job_id IS NOT NULL)
+        WHERE (j.state = ANY(%(with_result)s)) IS DISTINCT FROM (r.job_id IS NOT NULL)
           OR (r.job_id IS NOT NULL AND (r.attempt, r.miner_id) IS DISTINCT FROM (j.attempt, j.miner_id))""",
-        won=list(map(str, WITH_RESULT)),
+        with_result=list(map(str, WITH_RESULT)),
     ):
         yield f"job {job_id} is {state} in attempt {attempt}, its result is of attempt {delivered}"
 
 
 @invariant("I11", db="ai")
 def one_key_one_job() -> Iterable[str]:
-    """Each Idempotency-Key made one job of its own, of the owner who sent it."""
-    for job_id, keys in rows(
+    """Each Idempotency-Key created one job of its own, which belongs to the owner who sent the key."""
+    for job_id, keys in _rows(
         """SELECT (body::jsonb ->> 'job_id')::uuid AS job_id, count(*) FROM ai_idempotencyrecord
         WHERE status = 201 AND body::jsonb ? 'job_id' GROUP BY 1 HAVING count(*) > 1"""
     ):
         yield f"job {job_id} was the answer to {keys} keys"
-    for job_id, key in rows(
+    for job_id, key in _rows(
         """SELECT j.id, r.key FROM ai_idempotencyrecord r JOIN ai_job j ON j.id = (r.body::jsonb ->> 'job_id')::uuid
         WHERE r.status = 201 AND j.owner_id <> r.owner_id"""
     ):
@@ -126,10 +126,10 @@ def one_key_one_job() -> Iterable[str]:
 
 @invariant("I9", db="ai")
 def attempts_are_bounded() -> Iterable[str]:
-    """No job is tried more often than allowed; each that used up its attempts has a dead letter that says why."""
-    for job_id, attempt, most in rows("SELECT id, attempt, max_attempts FROM ai_job WHERE attempt > max_attempts"):
+    """No job has more attempts than allowed, and exactly the dead ones have a dead letter."""
+    for job_id, attempt, most in _rows("SELECT id, attempt, max_attempts FROM ai_job WHERE attempt > max_attempts"):
         yield f"job {job_id} was tried {attempt} times, {most} are allowed"
-    for job_id, state in rows(
+    for job_id, state in _rows(
         """SELECT coalesce(j.id, d.job_id), j.state FROM ai_job j FULL JOIN ai_dead_letter d ON d.job_id = j.id
         WHERE (j.state = 'dead') IS DISTINCT FROM (d.job_id IS NOT NULL)"""
     ):

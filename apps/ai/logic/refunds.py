@@ -1,7 +1,7 @@
-"""Who pays when a job ends without a result: one table, decided here, executed by trading.
+"""Who pays when a job ends without a result: the table of refunds, which trading executes.
 
-The client's money is held for the whole job. Metered means: the milliseconds that the last
-attempt ran are paid at the agreed rate (never more than the hold), the rest goes back.
+The whole payment is held while the job lives. Metered means that the milliseconds the last attempt ran are paid at the
+rate of its lease, at most the hold, and the rest is refunded. For people the table is in docs/jobs.md.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from apps.ai.states import Outcome
+from apps.ai.logic.outcomes import Outcome
 
 
 class Fault(StrEnum):
-    """Whose doing it was."""
+    """Who is responsible for the outcome."""
 
     CLIENT = "client"
     MINER = "miner"
@@ -22,7 +22,7 @@ class Fault(StrEnum):
 
 
 class Bill(StrEnum):
-    """What happens to the held money."""
+    """What happens to the held payment."""
 
     FULL_REFUND = "full refund"
     METERED = "metered seconds to the miner, the rest refunded"
@@ -30,7 +30,7 @@ class Bill(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """One row of the table."""
+    """One row of the table: who is responsible, and what that means for the held payment."""
 
     fault: Fault
     bill: Bill
@@ -49,8 +49,8 @@ RULES: dict[Outcome, Rule] = {
     Outcome.TOTAL_TIMEOUT: Rule(Fault.NOBODY, Bill.FULL_REFUND),
     Outcome.START_TIMEOUT: _MINER,
     Outcome.HEARTBEAT_TIMEOUT: _MINER,
-    Outcome.EXECUTION_TIMEOUT: _MINER,  # the limit was known when the lease was taken
-    Outcome.OUT_OF_MEMORY: _MINER,  # so was its own memory
+    Outcome.EXECUTION_TIMEOUT: _MINER,  # the limit is known to the miner when it takes the lease
+    Outcome.OUT_OF_MEMORY: _MINER,  # and so is its own memory
     Outcome.ENGINE_ERROR: _MINER,
     Outcome.INFERENCE_FAILED: _MINER,
     Outcome.REFUSED_BY_MINER: _MINER,
@@ -62,5 +62,5 @@ RULES: dict[Outcome, Rule] = {
 
 
 def billable_ms(outcome: Outcome, metered_ms: int) -> int:
-    """Return the milliseconds the client owes for; 0 means that everything goes back."""
+    """Return the milliseconds the client pays for of the metered ones; 0 is a full refund."""
     return max(0, metered_ms) if RULES[outcome].bill is Bill.METERED else 0

@@ -1,15 +1,6 @@
-from apps.ai.models.jobs import (
-    AIJob,
-    AIJobQuerySet,
-    AIJobResult,
-    Artifact,
-    DeadLetter,
-    IdempotencyRecord,
-    Inbox,
-    JobEvent,
-    OperatorAct,
-    Outbox,
-)
+from apps.ai.models.artifacts import Artifact
+from apps.ai.models.jobs import AIJob, AIJobQuerySet, AIJobResult, DeadLetter, JobEvent, OperatorAct
+from apps.ai.models.messages import IdempotencyRecord, Inbox, Outbox
 
 __all__ = [
     "AIJob",

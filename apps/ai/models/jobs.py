@@ -1,4 +1,4 @@
-"""Jobs, their history, results and artifacts, as rows."""
+"""Jobs, their history and results, as rows."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ from django.db.models import Q
 from django.utils import timezone
 
 from aitbc.core.fields import AmountField
-from aitbc.core.idempotency import AbstractIdempotencyRecord
 from aitbc.core.ids import uuid7
-from aitbc.core.messaging.models import AbstractInbox, AbstractOutbox
 from aitbc.core.states import AbstractTransition, StatefulModel
 from apps.ai.states import ENDED_WITHOUT_RESULT, FINAL, JOB_TRANSITIONS, JobState, PaymentStatus
 
 
 class AIJobQuerySet(models.QuerySet["AIJob"]):
-    def present(self) -> Self:
+    def not_deleted(self) -> Self:
         """Jobs that no operator has deleted."""
         return self.filter(deleted_at=None)
 
@@ -34,25 +32,27 @@ class AIJobQuerySet(models.QuerySet["AIJob"]):
         return self.filter(state__in=[JobState.SUBMITTED, JobState.QUEUED, JobState.RUNNING], due_at__lte=now)
 
     def locked(self, ids: Iterable[Any]) -> list[AIJob]:
-        """Lock these jobs in key order, so that two batches cannot deadlock."""
+        """Lock these jobs in the order of their keys, so that two batches cannot deadlock."""
         return list(self.filter(pk__in=list(ids)).order_by("pk").select_for_update())
 
-    def money_pending(self, before: datetime) -> Self:
-        """Ended without a result a while ago, and trading has not said what became of the money."""
+    def refund_pending(self, before: datetime) -> Self:
+        """Jobs that ended without a result before this time and whose payment trading has not refunded yet."""
         return self.filter(
             state__in=ENDED_WITHOUT_RESULT, completed_at__lt=before,
             payment_status__in=[PaymentStatus.PENDING, PaymentStatus.HELD],
         )  # fmt: skip
 
     def receipt_pending(self, before: datetime) -> Self:
+        """Jobs that succeeded before this time and have no receipt yet."""
         return self.filter(state=JobState.SUCCEEDED, completed_at__lt=before)
 
     def hold_pending(self, before: datetime) -> Self:
+        """Jobs submitted before this time whose payment is not held yet."""
         return self.filter(state=JobState.SUBMITTED, created_at__lt=before)
 
 
 class AIJob(StatefulModel):
-    """A unit of AI work that a client asks, and mostly pays, a miner to do."""
+    """A unit of AI work that a client requests, and mostly pays for, and a miner carries out."""
 
     TRANSITIONS = JOB_TRANSITIONS
     HISTORY = "JobEvent"
@@ -86,7 +86,7 @@ class AIJob(StatefulModel):
     paid = AmountField()
     fee = AmountField()
     refunded = AmountField()
-    receipt_id = models.CharField(max_length=64, null=True)
+    receipt_id = models.CharField(max_length=64, null=True)  # noqa: DJ001  # null in JSON until the receipt is issued
 
     miner_id = models.UUIDField(null=True)
     provider_id = models.UUIDField(null=True)
@@ -139,12 +139,12 @@ class AIJob(StatefulModel):
 
     @property
     def is_paid(self) -> bool:
-        """Whether money is offered for it."""
+        """Whether a payment is offered for it."""
         return bool(self.payment_amount)
 
 
 class JobEvent(AbstractTransition):
-    """One move of a job, with who did it and why."""
+    """One transition of a job, with who made it and why."""
 
     class Meta(AbstractTransition.Meta):
         db_table = "ai_job_event"
@@ -153,7 +153,7 @@ class JobEvent(AbstractTransition):
 
 
 class AIJobResult(models.Model):
-    """The one accepted result of a job, kept as delivered."""
+    """The one accepted result of a job, stored as delivered."""
 
     job = models.OneToOneField(AIJob, on_delete=models.PROTECT, primary_key=True, related_name="outcome_row")
     attempt = models.SmallIntegerField()
@@ -181,7 +181,7 @@ class AIJobResult(models.Model):
 
 
 class DeadLetter(models.Model):
-    """A job that used up its attempts, and what the last one died of."""
+    """A job that used up its attempts, and why the last one failed."""
 
     job = models.OneToOneField(AIJob, on_delete=models.PROTECT, primary_key=True, related_name="dead_letter")
     code = models.CharField(max_length=40)
@@ -196,44 +196,6 @@ class DeadLetter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code}: job {self.job_id}"
-
-
-class ArtifactQuerySet(models.QuerySet["Artifact"]):
-    def owned_by(self, owner_id: UUID) -> Self:
-        return self.filter(owner_id=owner_id)
-
-    def unneeded(self, before: datetime) -> Self:
-        """Artifacts that no job refers to and nobody has touched lately."""
-        return self.filter(refs=0, touched_at__lt=before)
-
-
-class Artifact(models.Model):
-    """An owner's claim on a blob: an input uploaded, or a result too large for a row."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    owner_id = models.UUIDField()
-    sha256 = models.CharField(max_length=64)
-    size = models.BigIntegerField()
-    media_type = models.CharField(max_length=100, default="application/octet-stream")
-    refs = models.IntegerField(default=0)
-    created_at = models.DateTimeField(default=timezone.now)
-    touched_at = models.DateTimeField(default=timezone.now)
-
-    objects = ArtifactQuerySet.as_manager()
-
-    class Meta:
-        db_table = "ai_artifact"
-        constraints = [
-            models.UniqueConstraint(name="ai_artifact_once", fields=["owner_id", "sha256"]),
-            models.CheckConstraint(name="ai_artifact_refs_counted", condition=Q(refs__gte=0)),
-        ]
-        indexes = [
-            models.Index(name="ai_artifact_sha256", fields=["sha256"]),
-            models.Index(name="ai_artifact_unneeded", fields=["touched_at"], condition=Q(refs=0)),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.sha256[:12]}… ({self.size} bytes)"
 
 
 class OperatorAct(models.Model):
@@ -254,21 +216,3 @@ class OperatorAct(models.Model):
 
     def __str__(self) -> str:
         return f"{self.act} by {self.actor}"
-
-
-class IdempotencyRecord(AbstractIdempotencyRecord):
-    """The stored answer to a POST that carried an Idempotency-Key."""
-
-
-class Outbox(AbstractOutbox):
-    """Facts of this domain on their way."""
-
-    class Meta(AbstractOutbox.Meta):
-        abstract = False
-
-
-class Inbox(AbstractInbox):
-    """Facts of other domains already taken in."""
-
-    class Meta(AbstractInbox.Meta):
-        abstract = False

@@ -1,8 +1,4 @@
-"""A job's moves and progress as an event stream that survives reconnects.
-
-The cursor is "<seq of the last move>.<seq of the last progress>": every move is sent exactly once,
-of progress only the latest, which is all a latecomer can use.
-"""
+"""A job's transitions and progress as an event stream that survives reconnects."""
 
 from __future__ import annotations
 
@@ -13,25 +9,25 @@ from typing import Any
 
 import orjson
 
-from aitbc.core.errors import Invalid
+from apps.ai.errors import StreamCursorInvalid
 from apps.ai.models import AIJob, JobEvent
 
 CURSOR = re.compile(r"(-1|\d{1,9})\.(\d{1,9})")
 
 
-class StreamCursorInvalid(Invalid):
-    """The cursor is not one of this stream's."""
-
-
 @dataclass(frozen=True)
 class Cursor:
-    """What the reader has already seen."""
+    """How far a client has read: "<seq of the last transition>.<seq of the last progress>".
 
-    move: int = -1
+    Every transition is sent exactly once; of the progress only the latest, which is all a reconnecting client can use.
+    """
+
+    transition: int = -1
     progress: int = 0
 
     @classmethod
     def read(cls, text: str | None) -> Cursor:
+        """Parse a cursor; none or an empty one is the start. Raises StreamCursorInvalid."""
         if not text:
             return cls()
         match = CURSOR.fullmatch(text) if text.isascii() else None
@@ -40,32 +36,32 @@ class Cursor:
         return cls(int(match[1]), int(match[2]))
 
     def __str__(self) -> str:
-        return f"{self.move}.{self.progress}"
+        return f"{self.transition}.{self.progress}"
 
 
-def news(job: AIJob, seen: Cursor) -> tuple[bytes, Cursor]:
-    """The events after the cursor as bytes of text/event-stream, and the cursor behind them."""
-    written, cursor = [], seen
-    for event, data, cursor in _events(job, seen):
-        written.append(b"id: %s\nevent: %s\ndata: %s\n\n" % (str(cursor).encode(), event, orjson.dumps(data)))
-    return b"".join(written), cursor
+def new_events(job: AIJob, seen: Cursor) -> tuple[bytes, Cursor]:
+    """Return the events after the cursor as bytes of text/event-stream, and the cursor after them."""
+    parts, cursor = [], seen
+    for name, data, cursor in _events(job, seen):
+        parts.append(b"id: %s\nevent: %s\ndata: %s\n\n" % (str(cursor).encode(), name, orjson.dumps(data)))
+    return b"".join(parts), cursor
 
 
 def _events(job: AIJob, seen: Cursor) -> Iterator[tuple[bytes, dict[str, Any], Cursor]]:
     cursor = seen
-    moves = JobEvent.objects.filter(subject_id=job.pk, seq__gt=seen.move, seq__lte=job.version).order_by("seq")
-    for move in moves:
-        cursor = Cursor(move.seq, cursor.progress)
-        yield b"state", _move(job, move), cursor
+    history = JobEvent.objects.filter(subject_id=job.pk, seq__gt=seen.transition, seq__lte=job.version)
+    for transition in history.order_by("seq"):
+        cursor = Cursor(transition.seq, cursor.progress)
+        yield b"state", _transition(job, transition), cursor
     if job.progress_seq > seen.progress:
-        cursor = Cursor(cursor.move, job.progress_seq)
+        cursor = Cursor(cursor.transition, job.progress_seq)
         yield b"progress", _progress(job), cursor
 
 
-def _move(job: AIJob, move: JobEvent) -> dict[str, Any]:
+def _transition(job: AIJob, one: JobEvent) -> dict[str, Any]:
     return {
-        "job_id": job.pk, "seq": move.seq, "from": move.from_state, "state": move.to_state, "actor": move.actor,
-        "reason": move.reason, "detail": move.detail, "at": move.at,
+        "job_id": job.pk, "seq": one.seq, "from": one.from_state, "state": one.to_state, "actor": one.actor,
+        "reason": one.reason, "detail": one.detail, "at": one.at,
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Filters of job lists, validated like any other input; states in this API's words or the seed's."""
+"""Filters of job lists, validated like any other input; states by their own names or their legacy names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aitbc.core.serializers import LenientSerializer
 from apps.ai.models import AIJob
 from apps.ai.states import JobState
 
-SEED_WORDS: dict[str, list[str]] = {
+LEGACY_STATES: dict[str, list[str]] = {
     "pending": [JobState.SUBMITTED, JobState.QUEUED],
     "completed": [JobState.SUCCEEDED, JobState.SETTLED],
     "canceled": [JobState.CANCELLED],
@@ -20,21 +20,21 @@ SEED_WORDS: dict[str, list[str]] = {
 
 
 class StateField(serializers.CharField):
-    """A state, or several with commas between; upper case will do."""
+    """One state or several separated by commas, in either case; the internal value is a list of states."""
 
-    default_error_messages = {"unknown": "No such state: {word}."}
+    default_error_messages = {"unknown": "No such state: {name}."}
 
-    def to_internal_value(self, data: Any) -> list[str]:
-        found: list[str] = []
-        for word in super().to_internal_value(data).lower().split(","):
-            if word not in SEED_WORDS and word not in JobState.values:
-                self.fail("unknown", word=word[:40])
-            found += SEED_WORDS.get(word, [word])
-        return found
+    def to_internal_value(self, data: Any) -> Any:
+        states: list[str] = []
+        for name in super().to_internal_value(data).lower().split(","):
+            if name not in LEGACY_STATES and name not in JobState.values:
+                self.fail("unknown", name=name[:40])
+            states += LEGACY_STATES.get(name, [name])
+        return states
 
 
-class Moment(serializers.DateTimeField):
-    """A time in RFC 3339; a naive one is UTC."""
+class UtcDateTimeField(serializers.DateTimeField):
+    """A time in RFC 3339; one without an offset is UTC."""
 
     def enforce_timezone(self, value: datetime) -> datetime:
         return value if value.tzinfo else value.replace(tzinfo=UTC)
@@ -47,12 +47,12 @@ class JobFilterSerializer(LenientSerializer):
     status = StateField(required=False)
     task_type = serializers.CharField(max_length=100, required=False)
     type = serializers.CharField(max_length=100, required=False)
-    from_time = Moment(required=False)
-    to_time = Moment(required=False)
+    from_time = UtcDateTimeField(required=False)
+    to_time = UtcDateTimeField(required=False)
 
 
-def narrow(jobs: QuerySet[AIJob], filters: dict[str, Any]) -> QuerySet[AIJob]:
-    """Apply the filters; a job's time is when it was submitted."""
+def apply_filters(jobs: QuerySet[AIJob], filters: dict[str, Any]) -> QuerySet[AIJob]:
+    """Return the jobs that pass validated filters; from_time and to_time are about the time of submission."""
     for name in ("state", "status"):
         if name in filters:
             jobs = jobs.filter(state__in=filters[name])

@@ -1,4 +1,4 @@
-"""Jobs as clients write them: the seed's dialects read into one set of terms."""
+"""Jobs as clients submit them: this API's form and the legacy forms, read into one set of terms."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from aitbc.core.parsers import plain
 from aitbc.core.serializers import AmountField, LenientSerializer, ObjectField, QuantityField
 from apps.ai.logic.requirements import requirement_of
 
-CURRENCIES = ("AIT", "AITBC", "aitbc_token")  # the seed's clients write the one currency in three ways
+CURRENCIES = ("AIT", "AITBC", "aitbc_token")  # legacy clients write the one currency in three ways
 CONSTRAINTS_LIMIT = 4096
 DAY = 86_400
 
 
 class NameList(serializers.ListField):
-    """A list of names; one name alone will do."""
+    """A list of names; a single string is a list of one."""
 
     child = serializers.CharField(max_length=200)
 
@@ -27,7 +27,7 @@ class NameList(serializers.ListField):
 
 
 class ConstraintsSerializer(LenientSerializer):
-    """What the job asks of its miner; what is absent or null does not matter."""
+    """What the job requires of its miner; absent and null mean no constraint."""
 
     gpu = serializers.CharField(max_length=100, required=False, allow_null=True, allow_blank=True)
     gpu_count = serializers.IntegerField(min_value=1, max_value=64, required=False, allow_null=True)
@@ -75,85 +75,85 @@ class JobSubmitSerializer(LenientSerializer):
     payment_amount = AmountField(default=0, allow_null=True)
     payment_currency = serializers.ChoiceField(choices=CURRENCIES, default="AIT")
 
-    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
-        payload = _payload_of(given)
-        task_type = _task_type_of(given, payload)
-        constraints = given.get("constraints") or {}
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        payload = _payload_of(attrs)
+        task_type = _task_type_of(attrs, payload)
+        constraints = attrs.get("constraints") or {}
         return {
             "task_type": task_type,
-            "model": _model_of(given, payload),
+            "model": _model_of(attrs, payload),
             "payload": payload,
-            "input_sha256": given.get("input_sha256"),
+            "input_sha256": attrs.get("input_sha256"),
             "constraints": constraints,
-            "requirement": requirement_of(task_type, _read_constraints(constraints)),
-            "priority": given["priority"],
-            "payment_amount": given["payment_amount"] or 0,
-            "payment_currency": given["payment_currency"],
-            "max_attempts": given.get("max_attempts", params.get("jobs.max_attempts")),
-            **_limits_of(given),
+            "requirement": requirement_of(task_type, _validated_constraints(constraints)),
+            "priority": attrs["priority"],
+            "payment_amount": attrs["payment_amount"] or 0,
+            "payment_currency": attrs["payment_currency"],
+            "max_attempts": attrs.get("max_attempts", params.get("jobs.max_attempts")),
+            **_limits_of(attrs),
         }
 
 
-def _payload_of(given: dict[str, Any]) -> dict[str, Any]:
+def _payload_of(attrs: dict[str, Any]) -> dict[str, Any]:
     for name in ("payload", "task_data"):
-        if name in given:
-            return dict(given[name])
-    if "prompt" in given:
-        spoken = {"type": given.get("job_type") or given.get("task_type"), "prompt": given["prompt"]}
-        return spoken | ({"model": given["model"]} if "model" in given else {})
+        if name in attrs:
+            return dict(attrs[name])
+    if "prompt" in attrs:
+        payload = {"type": attrs.get("job_type") or attrs.get("task_type"), "prompt": attrs["prompt"]}
+        return payload | ({"model": attrs["model"]} if "model" in attrs else {})
     return {}
 
 
-def _task_type_of(given: dict[str, Any], payload: dict[str, Any]) -> str:
-    """What kind of work it is; model and prompt without a name are inference, as the seed's miners read them."""
-    named = given.get("task_type") or given.get("job_type") or payload.get("type")
-    if named is None and {"model", "prompt"} <= payload.keys():
-        named = "inference"
-    if not isinstance(named, str) or not 0 < len(named.strip()) <= 100:
+def _task_type_of(attrs: dict[str, Any], payload: dict[str, Any]) -> str:
+    """The kind of work; a payload with model and prompt but no type is inference, as legacy miners take it."""
+    name = attrs.get("task_type") or attrs.get("job_type") or payload.get("type")
+    if name is None and {"model", "prompt"} <= payload.keys():
+        name = "inference"
+    if not isinstance(name, str) or not 0 < len(name.strip()) <= 100:
         raise serializers.ValidationError({"task_type": ["Name the kind of work, in at most 100 characters."]})
-    return named.strip()
+    return name.strip()
 
 
-def _model_of(given: dict[str, Any], payload: dict[str, Any]) -> str:
-    named = given.get("model") or payload.get("model")
-    return named[:200] if isinstance(named, str) else ""
+def _model_of(attrs: dict[str, Any], payload: dict[str, Any]) -> str:
+    name = attrs.get("model") or payload.get("model")
+    return name[:200] if isinstance(name, str) else ""
 
 
-def _read_constraints(constraints: dict[str, Any]) -> dict[str, Any]:
+def _validated_constraints(constraints: dict[str, Any]) -> dict[str, Any]:
     if not constraints:
         return {}
     if len(str(constraints)) > CONSTRAINTS_LIMIT:
         raise serializers.ValidationError({"constraints": ["They are too long."]})
     try:
-        return dict(_constraints_reader().run_validation(constraints))
+        return dict(_constraints_serializer().run_validation(constraints))
     except serializers.ValidationError as error:
         raise serializers.ValidationError({"constraints": error.detail}) from None
 
 
-# Building a serializer's fields costs more than reading with them, and reading leaves no trace in it:
-# the busiest door keeps one reader of each kind per process.
+# Building a serializer's fields costs more than validating with them, and validation stores nothing in it:
+# the busiest endpoint has one instance of each per process.
 @cache
-def _reader() -> JobSubmitSerializer:
+def _submit_serializer() -> JobSubmitSerializer:
     return JobSubmitSerializer()
 
 
 @cache
-def _constraints_reader() -> ConstraintsSerializer:
+def _constraints_serializer() -> ConstraintsSerializer:
     return ConstraintsSerializer()
 
 
 def read_terms(body: Any) -> dict[str, Any]:
-    """The terms of a job from a request's body; raises ValidationError."""
-    return dict(plain(dict(_reader().run_validation(body))))
+    """Return the arguments of services.jobs.submit that a request's body has. Raises ValidationError."""
+    return dict(plain(dict(_submit_serializer().run_validation(body))))
 
 
-def _limits_of(given: dict[str, Any]) -> dict[str, int]:
-    """The five limits; what the client leaves open follows its whole time and the governed lease time."""
-    ttl, lease = given["ttl_seconds"], params.get("jobs.lease_timeout_s")
+def _limits_of(attrs: dict[str, Any]) -> dict[str, int]:
+    """The five limits in seconds; they default to ttl_seconds and to the parameter jobs.lease_timeout_s."""
+    ttl, lease = attrs["ttl_seconds"], params.get("jobs.lease_timeout_s")
     return {
         "ttl_seconds": ttl,
-        "queue_seconds": given.get("queue_seconds", ttl),
-        "start_seconds": given.get("start_seconds", lease),
-        "heartbeat_seconds": given.get("heartbeat_seconds", lease),
-        "execution_seconds": min(given.get("execution_seconds", ttl), ttl, DAY),
+        "queue_seconds": attrs.get("queue_seconds", ttl),
+        "start_seconds": attrs.get("start_seconds", lease),
+        "heartbeat_seconds": attrs.get("heartbeat_seconds", lease),
+        "execution_seconds": min(attrs.get("execution_seconds", ttl), ttl, DAY),
     }

@@ -1,4 +1,4 @@
-"""Jobs and artifacts as clients read them, in this API's words and the seed's."""
+"""Jobs as clients read them, under this API's names and the legacy ones."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from rest_framework import serializers
 
 from aitbc.core.rows import RowWriter
 from aitbc.core.serializers import AmountField, LenientSerializer, ObjectField, ResourceSerializer
-from apps.ai.models import AIJob, Artifact, JobEvent, OperatorAct
+from apps.ai.models import AIJob, JobEvent
 
 
-class TextOrNull(serializers.CharField):
-    """A text column; an empty one is null."""
+class NullableTextField(serializers.CharField):
+    """A text column; an empty text is null in JSON."""
 
-    def to_representation(self, value: Any) -> str | None:
+    def to_representation(self, value: Any) -> Any:
         return super().to_representation(value) or None
 
 
 class JobSerializer(ResourceSerializer):
-    """A job without its payload, under the names that old and new clients read."""
+    """A job without its payload, under this API's names and the legacy ones."""
 
     job_id = serializers.UUIDField(source="id", read_only=True)
     client_id = serializers.UUIDField(source="owner_id", read_only=True)
     status = serializers.CharField(source="state", read_only=True)
     requested_at = serializers.DateTimeField(source="created_at", read_only=True)
     assigned_miner_id = serializers.UUIDField(source="miner_id", read_only=True, allow_null=True)
-    error = TextOrNull(read_only=True, allow_null=True)
-    outcome = TextOrNull(read_only=True, allow_null=True, help_text="Why it ended without a result; a code.")
+    error = NullableTextField(read_only=True, allow_null=True)
+    outcome = NullableTextField(read_only=True, allow_null=True, help_text="Why it ended without a result; a code.")
 
     class Meta:
         model = AIJob
@@ -43,58 +43,31 @@ class JobSerializer(ResourceSerializer):
 
 
 @cache
-def _writer() -> JobSerializer:
+def _job_serializer() -> JobSerializer:
     return JobSerializer()
 
 
-def written(job: AIJob) -> dict[str, Any]:
-    """The job as JobSerializer writes it; one writer per process, as building its fields costs more than using them."""
-    return dict(_writer().to_representation(job))
+def represent(job: AIJob) -> dict[str, Any]:
+    """Return the job as JobSerializer does; one instance per process, since building its fields is the larger cost."""
+    return dict(_job_serializer().to_representation(job))
 
 
 @cache
 def row_writer() -> RowWriter:
-    """Writes a job in a list."""
+    """Return what writes a job of a list, from a row of values and not from a model."""
     return RowWriter(JobSerializer)
 
 
 class JobDetailSerializer(JobSerializer):
-    """A job with its payload (null when it is kept as an artifact)."""
+    """A job with its payload, which is null when it is stored as an artifact."""
 
     class Meta(JobSerializer.Meta):
         fields = [*JobSerializer.Meta.fields, "payload"]
         read_only_fields = fields
 
 
-class AdminJobSerializer(JobSerializer):
-    """A job as operators see it: never its payload."""
-
-    class Meta(JobSerializer.Meta):
-        fields = [
-            *JobSerializer.Meta.fields, "requirement", "provider_id", "rate", "billable_ms", "due_at", "deleted_at",
-        ]  # fmt: skip
-        read_only_fields = fields
-
-
-class OperatorActSerializer(ResourceSerializer):
-    class Meta:
-        model = OperatorAct
-        fields = ["act", "actor", "reason", "detail", "at"]
-        read_only_fields = fields
-
-
-class AdminJobDetailSerializer(AdminJobSerializer):
-    """The same, with what operators did to it."""
-
-    acts = OperatorActSerializer(source="operator_acts", many=True, read_only=True)
-
-    class Meta(AdminJobSerializer.Meta):
-        fields = [*AdminJobSerializer.Meta.fields, "acts"]
-        read_only_fields = fields
-
-
 class JobEventSerializer(ResourceSerializer):
-    """One move: from where, to where, who, why, when."""
+    """One transition: from which state to which, who made it, why and when."""
 
     class Meta:
         model = JobEvent
@@ -102,21 +75,21 @@ class JobEventSerializer(ResourceSerializer):
         read_only_fields = fields
 
 
-class JobEventsSerializer(serializers.Serializer):
-    """A job's whole timeline."""
+class JobEventsSerializer(serializers.Serializer[Any]):
+    """All transitions of a job."""
 
     job_id = serializers.UUIDField()
     items = JobEventSerializer(many=True)
 
 
-class ArtifactLinkSerializer(serializers.Serializer):
+class ArtifactLinkSerializer(serializers.Serializer[Any]):
     sha256 = serializers.CharField()
     size = serializers.IntegerField()
     url = serializers.CharField()
 
 
-class JobResultSerializer(serializers.Serializer):
-    """How a job came out: a result, or an error and no result."""
+class JobResultSerializer(serializers.Serializer[Any]):
+    """How a job ended: a result, or an error and no result."""
 
     id = serializers.UUIDField()
     job_id = serializers.UUIDField()
@@ -131,11 +104,11 @@ class JobResultSerializer(serializers.Serializer):
     metered_ms = serializers.IntegerField(required=False)
     result_sha256 = serializers.CharField(required=False)
     metrics = ObjectField(required=False, help_text="What the miner claims.")
-    artifact = ArtifactLinkSerializer(required=False, help_text="Where a large result lies as a file.")
-    receipt = ObjectField(required=False, help_text="The receipt in the seed's format, once issued.")
+    artifact = ArtifactLinkSerializer(required=False, help_text="The artifact of a large result.")
+    receipt = ObjectField(required=False, help_text="The receipt in the legacy format, once issued.")
 
 
-class JobReceiptSerializer(serializers.Serializer):
+class JobReceiptSerializer(serializers.Serializer[Any]):
     """The signed receipt; the bundle proves it offline once a block holds it."""
 
     receipt_id = serializers.CharField()
@@ -147,8 +120,8 @@ class JobReceiptSerializer(serializers.Serializer):
     bundle_url = serializers.CharField()
 
 
-class JobPaymentSerializer(serializers.Serializer):
-    """The money of a job: amount = paid + fee + refunded once it is over."""
+class JobPaymentSerializer(serializers.Serializer[Any]):
+    """The payment of a job: amount = paid + fee + refunded once it has ended."""
 
     job_id = serializers.UUIDField()
     payment_id = serializers.UUIDField(allow_null=True)
@@ -162,18 +135,18 @@ class JobPaymentSerializer(serializers.Serializer):
     ended_at = serializers.DateTimeField(allow_null=True)
 
 
-class ConstraintCheckSerializer(serializers.Serializer):
-    """One constraint: how many online miners pass it, and what giving it up would gain."""
+class ConstraintCheckSerializer(serializers.Serializer[Any]):
+    """One constraint: how many online miners pass it, and how many would fit without it."""
 
     name = serializers.CharField()
     value = serializers.JSONField(help_text="As it is matched: rounded onto the grid.")
     if_relaxed = serializers.IntegerField()
 
-    def get_fields(self) -> dict[str, serializers.Field]:
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         return {**super().get_fields(), "pass": serializers.IntegerField()}
 
 
-class JobExplanationSerializer(serializers.Serializer):
+class JobExplanationSerializer(serializers.Serializer[Any]):
     """Why a job waits, or that it does not."""
 
     job_id = serializers.UUIDField()
@@ -188,34 +161,7 @@ class JobExplanationSerializer(serializers.Serializer):
     estimate_seconds = serializers.FloatField(required=False, allow_null=True)
 
 
-class PrioritizeSerializer(LenientSerializer):
-    """Why an operator moves a job, and to which priority (the top unless named)."""
-
-    reason = serializers.CharField(max_length=300)
-    priority = serializers.IntegerField(min_value=0, max_value=100, default=100)
-
-
-class DeleteSerializer(LenientSerializer):
-    """Why an operator deletes a job; the seed's clients send nothing."""
-
-    reason = serializers.CharField(max_length=300, default="deleted by an operator")
-
-
 class CancelSerializer(LenientSerializer):
-    """Why, if the owner cares to say."""
+    """The reason, which is optional."""
 
     reason = serializers.CharField(max_length=300, default="cancelled by its owner")
-
-
-class ArtifactSerializer(ResourceSerializer):
-    """An input or result kept as a file."""
-
-    url = serializers.SerializerMethodField()
-
-    class Meta:
-        model = Artifact
-        fields = ["sha256", "size", "media_type", "refs", "created_at", "url"]
-        read_only_fields = fields
-
-    def get_url(self, artifact: Artifact) -> str:
-        return f"/ai/artifacts/{artifact.sha256}"

@@ -1,4 +1,4 @@
-"""Inputs and results too large for a row: kept as blobs, owned by artifacts, collected when no job needs them."""
+"""Inputs and results too large for a row: blobs, owned through artifacts, deleted when no job refers to them."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from apps.ai.errors import ArtifactInUse, InputUnusable
 from apps.ai.models import AIJob, AIJobResult, Artifact
 
 UPLOAD_LIMIT = 16 << 20
-RETENTION = timedelta(days=7)  # an upload waits this long for the job that will use it
+RETENTION = timedelta(days=7)  # of an artifact that no job refers to
 
 
 def upload(*, owner_id: UUID, chunks: Iterable[bytes], media_type: str) -> Artifact:
-    """Store the bytes durably, then let this owner claim them. The same bytes again are the same artifact."""
+    """Store the bytes durably and return their artifact; the same bytes of one owner are one artifact.
+
+    Raises BlobTooLarge above UPLOAD_LIMIT.
+    """
     stored = blobs.put(chunks, limit=UPLOAD_LIMIT)
     return claim(owner_id=owner_id, stored=stored, media_type=media_type)
 
 
 def claim(*, owner_id: UUID, stored: blobs.Stored, media_type: str) -> Artifact:
-    """Record that this owner has a right to a blob that is already stored."""
+    """Record that this owner may read a blob that is already stored; returns the artifact."""
     with atomic(Artifact):
         fresh = Artifact(owner_id=owner_id, sha256=stored.sha256, size=stored.size, media_type=media_type)
         Artifact.objects.bulk_create(
@@ -34,46 +37,49 @@ def claim(*, owner_id: UUID, stored: blobs.Stored, media_type: str) -> Artifact:
         return Artifact.objects.owned_by(owner_id).get(sha256=stored.sha256)
 
 
-def use(*, owner_id: UUID, sha256: str) -> None:
-    """Count one more job that refers to the artifact, which must be the owner's."""
+def add_reference(*, owner_id: UUID, sha256: str) -> None:
+    """Count one more job that refers to this artifact. Raises InputUnusable when the owner has no such artifact."""
     if not Artifact.objects.owned_by(owner_id).filter(sha256=sha256).update(refs=F("refs") + 1):
         raise InputUnusable("input_sha256 names no artifact of yours; upload it first.")
 
 
-def keep_results(results: Sequence[tuple[AIJob, AIJobResult]]) -> None:
-    """Give the owners of these jobs their large results as artifacts (inside the caller's transaction)."""
+def claim_results(results: Sequence[tuple[AIJob, AIJobResult]]) -> None:
+    """Record large results as artifacts of their jobs' owners, inside the caller's transaction."""
     for job, result in results:
         claim(
             owner_id=job.owner_id,
             stored=blobs.Stored(result.sha256, result.size),
             media_type="application/json",
         )
-        use(owner_id=job.owner_id, sha256=result.sha256)
+        add_reference(owner_id=job.owner_id, sha256=result.sha256)
 
 
-def release(job: AIJob) -> None:
-    """Let go of what a deleted job referred to."""
-    addresses = [job.input_sha256] if job.input_is_blob else []
-    addresses += AIJobResult.objects.filter(job=job, is_blob=True).values_list("sha256", flat=True)
-    for sha256 in addresses:
+def drop_references(job: AIJob) -> None:
+    """Discount the references of a deleted job to its input and its result."""
+    sha256s = [job.input_sha256] if job.input_is_blob else []
+    sha256s += AIJobResult.objects.filter(job=job, is_blob=True).values_list("sha256", flat=True)
+    for sha256 in sha256s:
         Artifact.objects.owned_by(job.owner_id).filter(sha256=sha256, refs__gt=0).update(
             refs=F("refs") - 1, touched_at=timezone.now()
         )
 
 
-def remove(*, artifact: Artifact) -> None:
-    """Give up the claim on an artifact that no job refers to; the blob goes when nobody claims it."""
+def delete(*, artifact: Artifact) -> None:
+    """Delete an artifact; its blob goes when nobody owns it any more. Raises ArtifactInUse while a job refers to it."""
     with atomic(Artifact):
         deleted, _ = Artifact.objects.filter(pk=artifact.pk, refs=0).delete()
     if not deleted:
         raise ArtifactInUse("A job refers to this artifact; it goes when the job is deleted.")
 
 
-def forget_unneeded(*, limit: int = 1000) -> int:
-    """Drop claims that no job needs, then blobs that nobody claims; returns the blobs removed."""
+def collect_unreferenced(*, limit: int = 1000) -> int:
+    """Delete artifacts past RETENTION that no job refers to, at most limit, then blobs without an artifact.
+
+    Returns the number of blobs deleted.
+    """
     with atomic(Artifact):
         stale = list(
-            Artifact.objects.unneeded(timezone.now() - RETENTION)
+            Artifact.objects.unreferenced(timezone.now() - RETENTION)
             .select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit]
         )  # fmt: skip
         Artifact.objects.filter(pk__in=stale).delete()
@@ -81,6 +87,6 @@ def forget_unneeded(*, limit: int = 1000) -> int:
 
 
 @blobs.keeper
-def claimed(addresses: Sequence[str]) -> set[str]:
-    """Which of these blobs an artifact still claims."""
-    return set(Artifact.objects.filter(sha256__in=addresses).values_list("sha256", flat=True))
+def claimed(sha256s: Sequence[str]) -> set[str]:
+    """Return those of these blobs that an artifact still names."""
+    return set(Artifact.objects.filter(sha256__in=sha256s).values_list("sha256", flat=True))

@@ -1,4 +1,4 @@
-"""What becomes of a job while miners try it: started, under way, lost and tried again, or dead."""
+"""The attempts of a job: started, in progress, lost and retried, or the last one lost."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from django.utils import timezone
 
 from aitbc.core.db import cursor
 from aitbc.core.messaging import emit
+from apps.ai.logic.outcomes import Outcome, outcome_of
 from apps.ai.logic.refunds import RULES, Fault
 from apps.ai.models import AIJob
 from apps.ai.services import event_builders
 from apps.ai.services.durations import expected_seconds
 from apps.ai.services.job_endings import Ending, end
-from apps.ai.services.job_transitions import Move, announce, carry_out
+from apps.ai.services.job_transitions import Transition, advance_each, notify
 from apps.ai.services.jobs import queue_deadline
-from apps.ai.states import JobState, Outcome, outcome_of
+from apps.ai.states import JobState
 from apps.gpu.events import JobProgressed, LeaseExpired, LeaseFailed, LeaseGranted, LeaseReleased
 
-LONGEST_BACK_OFF = 60.0  # seconds
+MAX_BACK_OFF = 60.0  # seconds
 
 PROGRESS = """UPDATE ai_job j SET progress = v.progress, progress_note = v.note, progress_seq = j.progress_seq + 1
 FROM unnest(%s::uuid[], %s::int[], %s::float8[], %s::text[]) AS v(id, attempt, progress, note)
@@ -43,31 +44,31 @@ class Loss:
 
 
 def start(events: Sequence[LeaseGranted]) -> None:
-    """Mark as running the queued jobs that miners have taken; a job that ended meanwhile stays ended."""
+    """Mark queued jobs as running that gpu has leased to a miner; a job that ended meanwhile stays ended."""
     by_id = {event.job_id: event for event in events}
     jobs = AIJob.objects.locked(by_id)
     granted = [(job, by_id[str(job.pk)]) for job in jobs]
-    moves = [_begun(job, event) for job, event in granted if _awaits(job, event)]
-    if moves:
-        carry_out(moves)
+    starts = [_start(job, event) for job, event in granted if _is_next_attempt(job, event)]
+    if starts:
+        advance_each(starts)
 
 
-def take_back(events: Sequence[LeaseReleased]) -> None:
-    """Let jobs whose grant never reached its miner wait again, as if it had not been; gpu has them in its queue."""
+def return_to_queue(events: Sequence[LeaseReleased]) -> None:
+    """Undo the start of jobs whose lease never reached its miner; gpu has queued them again already."""
     by_id = {event.job_id: event for event in events}
-    jobs = [job for job in AIJob.objects.locked(by_id) if _holds(job, by_id[str(job.pk)])]
+    jobs = [job for job in AIJob.objects.locked(by_id) if _is_current_attempt(job, by_id[str(job.pk)])]
     now = timezone.now()
-    carry_out([
-        Move(
+    advance_each([
+        Transition(
             job=job, to=JobState.QUEUED, actor="gpu", reason=f"attempt {job.attempt} never reached its miner",
-            fields=_waiting(job, now) | {"attempt": job.attempt - 1},
+            fields=_queued_fields(job, now) | {"attempt": job.attempt - 1},
         )
         for job in jobs
     ])  # fmt: skip
 
 
-def note_progress(events: Sequence[JobProgressed]) -> None:
-    """Take over how far running attempts are; progress of another attempt, or backwards, is nothing."""
+def record_progress(events: Sequence[JobProgressed]) -> None:
+    """Store the progress (0..1) of running attempts; progress of another attempt, or backwards, is ignored."""
     latest = {event.job_id: event for event in events}
     columns = [
         [UUID(event.job_id), event.attempt, min(max(float(event.progress), 0.0), 1.0), event.note[:300]]
@@ -75,39 +76,39 @@ def note_progress(events: Sequence[JobProgressed]) -> None:
     ]
     with cursor(AIJob) as sql:
         sql.execute(PROGRESS, [list(column) for column in zip(*columns, strict=True)])
-        announce(row[0] for row in sql.fetchall())
+        notify(row[0] for row in sql.fetchall())
 
 
-def lose(events: Sequence[LeaseFailed | LeaseExpired]) -> None:
-    """Queue the jobs of lost leases again, after a pause, or end them: bad input at once, others when tries run out."""
+def retry_or_end(events: Sequence[LeaseFailed | LeaseExpired]) -> None:
+    """Queue the jobs of lost leases again, after a back-off, or end them: bad input at once, else at max_attempts."""
     by_id = {event.job_id: event for event in events}
     jobs = AIJob.objects.locked(by_id)
-    losses = [_loss(job, by_id[str(job.pk)]) for job in jobs if _holds(job, by_id[str(job.pk)])]
-    endings = [_ending(loss) for loss in losses if not _may_retry(loss)]
-    _requeue([loss for loss in losses if _may_retry(loss)])
+    losses = [_loss(job, by_id[str(job.pk)]) for job in jobs if _is_current_attempt(job, by_id[str(job.pk)])]
+    endings = [_ending(loss) for loss in losses if not _can_retry(loss)]
+    _requeue([loss for loss in losses if _can_retry(loss)])
     end(endings)
 
 
 def back_off(attempt: int) -> timedelta:
-    """The pause before another attempt: 2, 4, 8 … seconds, halved at most by chance, so that crowds disperse."""
-    return timedelta(seconds=min(2.0**attempt, LONGEST_BACK_OFF) * random.uniform(0.5, 1.0))
+    """Return the pause after this attempt: 2, 4, 8 … 60 s, times a random factor 0.5..1 against thundering herds."""
+    return timedelta(seconds=min(2.0**attempt, MAX_BACK_OFF) * random.uniform(0.5, 1.0))
 
 
-def _awaits(job: AIJob, event: LeaseGranted) -> bool:
+def _is_next_attempt(job: AIJob, event: LeaseGranted) -> bool:
     return job.state == JobState.QUEUED and job.attempt < event.attempt <= job.max_attempts
 
 
-def _holds(job: AIJob, event: LeaseFailed | LeaseExpired | LeaseReleased) -> bool:
+def _is_current_attempt(job: AIJob, event: LeaseFailed | LeaseExpired | LeaseReleased) -> bool:
     return job.state == JobState.RUNNING and job.attempt == event.attempt
 
 
-def _begun(job: AIJob, event: LeaseGranted) -> Move:
+def _start(job: AIJob, event: LeaseGranted) -> Transition:
     fields: dict[str, Any] = {
         "attempt": event.attempt, "miner_id": UUID(event.miner_id), "provider_id": UUID(event.provider_id),
         "rate": event.rate, "started_at": datetime.fromisoformat(event.granted_at), "due_at": job.expires_at,
         "progress": 0.0, "progress_note": "",
     }  # fmt: skip
-    return Move(
+    return Transition(
         job=job, to=JobState.RUNNING, actor=f"miner:{event.miner_id}", reason=f"attempt {event.attempt}",
         detail={"attempt": event.attempt, "rate": event.rate}, fields=fields,
     )  # fmt: skip
@@ -125,8 +126,8 @@ def _bounded(job: AIJob, metered_ms: int) -> int:
     return min(max(0, metered_ms), job.execution_seconds * 1000)
 
 
-def _may_retry(loss: Loss) -> bool:
-    """Another miner helps unless the input itself is at fault or the attempts are used up."""
+def _can_retry(loss: Loss) -> bool:
+    """Whether another miner may succeed: the input is not at fault and attempts are left."""
     return RULES[loss.outcome].fault is not Fault.CLIENT and loss.job.attempt < loss.job.max_attempts
 
 
@@ -137,8 +138,8 @@ def _ending(loss: Loss) -> Ending:
     )
 
 
-def _waiting(job: AIJob, since: datetime) -> dict[str, Any]:
-    """The columns of a job that waits again."""
+def _queued_fields(job: AIJob, since: datetime) -> dict[str, Any]:
+    """The columns of a job that is queued again."""
     return {
         "queued_at": since, "due_at": queue_deadline(job, since), "started_at": None, "miner_id": None,
         "provider_id": None, "rate": 0, "progress": 0.0, "progress_note": "",
@@ -149,11 +150,11 @@ def _requeue(losses: Sequence[Loss]) -> None:
     if not losses:
         return
     pauses = {loss.job.pk: timezone.now() + back_off(loss.job.attempt) for loss in losses}
-    carry_out([
-        Move(
+    advance_each([
+        Transition(
             job=loss.job, to=JobState.QUEUED, actor=loss.actor, reason=loss.reason,
             detail={"attempt": loss.job.attempt, "code": str(loss.outcome), "metered_ms": loss.metered_ms},
-            fields=_waiting(loss.job, pauses[loss.job.pk]),
+            fields=_queued_fields(loss.job, pauses[loss.job.pk]),
         )
         for loss in losses
     ])  # fmt: skip

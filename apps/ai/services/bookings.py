@@ -1,4 +1,4 @@
-"""Jobs inside a booking: the renter's own, on the cards it has booked, paid for by the booking."""
+"""Jobs inside a booking: the renter's own jobs on the GPUs it has booked, paid for by the booking."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ from typing import Any
 from uuid import UUID
 
 from apps.ai.errors import BookingUnusable
+from apps.ai.logic.requirements import Requirement
 from apps.marketplace.interface import booking_of
 
-RUNNING = ("active", "reclaiming")  # the marketplace's words for: the renter has the cards
+RUNNING = ("active", "reclaiming")  # the marketplace's states in which the renter has the GPUs
 FIELD = "constraints.booking_id"
 
 
-def within_booking(owner_id: UUID, requirement: dict[str, Any], *, paid: bool) -> dict[str, Any]:
-    """The requirement, tied to the miner of the booking it names, if it names one.
+def within_booking(owner_id: UUID, requirement: Requirement, *, paid: bool) -> Requirement:
+    """Return the requirement, restricted to the miner of the booking it names, if it names one.
 
-    Raises BookingUnusable: not the caller's, not running, without a registered miner, or a payment is offered too.
+    Raises BookingUnusable when the booking is not the owner's, not running or without a registered miner, or when a
+    payment is offered too.
     """
-    if not requirement.get("booking_id"):
+    booking_id = requirement.get("booking_id")
+    if not booking_id:
         return requirement
-    booking = booking_of(requirement["booking_id"])
+    booking = booking_of(booking_id)
     if booking is None or booking.renter_id != owner_id:
         raise _unusable("There is no such booking of yours.")
     if booking.state not in RUNNING:

@@ -1,4 +1,4 @@
-"""How long work of a kind takes: the share of the queue a job is charged for."""
+"""The expected duration of jobs by task type: their cost in fair queueing."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from django.db.models import Avg
 
 from apps.ai.models import AIJob, AIJobResult
 
-UNKNOWN_SECONDS = 10
+DEFAULT_SECONDS = 10
 SAMPLE = 50
-FRESH_SECONDS = 60.0
-_known: dict[str, tuple[float, int]] = {}
+CACHE_SECONDS = 60.0
+_cache: dict[str, tuple[float, int]] = {}
 
 
 def expected_seconds(job: AIJob) -> int:
-    """Return the mean of the last results of this task type, at least 1, at most what the job may take.
+    """Return the mean seconds of the last 50 results of this task type, from 1 to the job's execution limit.
 
-    Kept for a minute per process: it is a weight for fairness, not a promise.
+    Cached per process for a minute, as it is a weight for fairness and not a promise.
     """
-    moment, seconds = _known.get(job.task_type, (0.0, UNKNOWN_SECONDS))
-    if time.monotonic() - moment > FRESH_SECONDS or not moment:
+    measured_at, seconds = _cache.get(job.task_type, (0.0, DEFAULT_SECONDS))
+    if time.monotonic() - measured_at > CACHE_SECONDS or not measured_at:
         seconds = _measure(job.task_type)
-        if len(_known) > 1000:
-            _known.clear()
-        _known[job.task_type] = (time.monotonic(), seconds)
+        if len(_cache) > 1000:
+            _cache.clear()
+        _cache[job.task_type] = (time.monotonic(), seconds)
     return max(1, min(seconds, job.execution_seconds))
 
 
 def _measure(task_type: str) -> int:
     recent = AIJobResult.objects.filter(task_type=task_type).order_by("-job_id").values("metered_ms")[:SAMPLE]
     mean = recent.aggregate(mean=Avg("metered_ms"))["mean"]
-    return UNKNOWN_SECONDS if mean is None else round(float(mean) / 1000)
+    return DEFAULT_SECONDS if mean is None else round(float(mean) / 1000)

@@ -1,4 +1,4 @@
-"""The facts that a job's row states: built in one place, so that reconciliation repeats them word for word."""
+"""Facts built from the rows of jobs, in one place, so that reconciliation emits exactly the same ones again."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from apps.ai.models import AIJob, AIJobResult
 
 
 def submitted(job: AIJob) -> JobSubmitted:
+    """Build the fact that a paid job was accepted."""
     return JobSubmitted(job_id=str(job.pk), owner_id=str(job.owner_id), amount=job.payment_amount)
 
 
 def queued(job: AIJob, *, cost: int, not_before: datetime | None = None) -> JobQueued:
+    """Build the fact that a job may be leased, after `not_before` if set; cost is expected seconds of work."""
     return JobQueued(
         job_id=str(job.pk), owner_id=str(job.owner_id), task_type=job.task_type,
         requirement=job.requirement, constraints=job.constraints, payload=job.payload,
@@ -26,10 +28,12 @@ def queued(job: AIJob, *, cost: int, not_before: datetime | None = None) -> JobQ
 
 
 def withdrawn(job: AIJob) -> JobWithdrawn:
+    """Build the fact that a job needs no miner any more."""
     return JobWithdrawn(job_id=str(job.pk), reason=job.outcome)
 
 
 def completed(job: AIJob, result: AIJobResult) -> JobCompleted:
+    """Build the fact that a result was accepted."""
     return JobCompleted(
         job_id=str(job.pk), owner_id=str(job.owner_id), task_type=job.task_type, model=job.model,
         miner_id=str(result.miner_id), provider_id=str(result.provider_id), attempt=result.attempt,
@@ -40,6 +44,7 @@ def completed(job: AIJob, result: AIJobResult) -> JobCompleted:
 
 
 def ended(job: AIJob) -> JobEnded:
+    """Build the fact that a job ended without a result."""
     return JobEnded(
         job_id=str(job.pk), owner_id=str(job.owner_id), state=str(job.state), code=job.outcome,
         miner_id=_text(job.miner_id), provider_id=_text(job.provider_id), rate=job.rate,

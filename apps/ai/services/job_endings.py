@@ -1,4 +1,4 @@
-"""Ending jobs without a result: the one place where outcome, bill, dead letter and facts come together."""
+"""Ending jobs without a result: outcome, amount due, dead letter and facts come from this one function."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from aitbc.core.messaging import emit
+from apps.ai.logic.outcomes import Outcome
 from apps.ai.logic.refunds import billable_ms
 from apps.ai.models import AIJob, DeadLetter
 from apps.ai.services import event_builders
-from apps.ai.services.job_transitions import Move, carry_out
-from apps.ai.states import JobState, Outcome
+from apps.ai.services.job_transitions import Transition, advance_each
+from apps.ai.states import JobState
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """How one job ends. metered_ms is what its last attempt ran; the fault table says whether it is owed."""
+    """How one job ends. metered_ms is how long its last attempt ran; logic/refunds.py decides whether it is due."""
 
     job: AIJob
     to: JobState
@@ -28,11 +29,14 @@ class Ending:
 
 
 def end(endings: Sequence[Ending]) -> None:
-    """End these locked jobs, tell gpu to let go of those it may hold, and trading what is owed."""
+    """End these jobs, which the transaction has locked; withdraw queued and running ones from gpu, report to trading.
+
+    Raises StateConflict when a job cannot be ended from its present state.
+    """
     if not endings:
         return
     known_to_gpu = [one.job for one in endings if one.job.state in (JobState.QUEUED, JobState.RUNNING)]
-    carry_out([_move(one) for one in endings])
+    advance_each([_transition(one) for one in endings])
     DeadLetter.objects.bulk_create(
         DeadLetter(job=one.job, code=one.outcome, reason=one.reason[:2000], attempts=one.job.attempt)
         for one in endings
@@ -45,11 +49,11 @@ def end(endings: Sequence[Ending]) -> None:
     )
 
 
-def _move(one: Ending) -> Move:
+def _transition(one: Ending) -> Transition:
     billable = billable_ms(one.outcome, one.metered_ms)
     fields = {
         "outcome": str(one.outcome), "error": one.reason[:2000], "billable_ms": billable,
         "completed_at": timezone.now(), "due_at": None,
     }  # fmt: skip
     detail = {"outcome": str(one.outcome), "billable_ms": billable}
-    return Move(job=one.job, to=one.to, actor=one.actor, reason=one.reason, detail=detail, fields=fields)
+    return Transition(job=one.job, to=one.to, actor=one.actor, reason=one.reason, detail=detail, fields=fields)

@@ -1,11 +1,11 @@
-"""A job from submit to the queue, and its cancellation by its owner."""
+"""Jobs from submission to the queue, and their cancellation by the owner."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 import orjson
@@ -18,13 +18,15 @@ from aitbc.core.messaging import emit
 from aitbc.core.money import format_amount
 from aitbc.core.states import begin
 from apps.ai.errors import CannotPay, InputUnusable, PayloadTooLarge
+from apps.ai.logic.outcomes import Outcome
+from apps.ai.logic.requirements import Requirement
 from apps.ai.models import AIJob, Artifact
 from apps.ai.services import artifacts, event_builders
 from apps.ai.services.bookings import within_booking
 from apps.ai.services.durations import expected_seconds
 from apps.ai.services.job_endings import Ending, end
-from apps.ai.services.job_transitions import Move, carry_out
-from apps.ai.states import JobState, Outcome, PaymentStatus
+from apps.ai.services.job_transitions import Transition, advance_each
+from apps.ai.states import JobState, PaymentStatus
 from apps.trading.events import PaymentHeld, PaymentRefused
 from apps.trading.interface import available
 
@@ -33,22 +35,41 @@ PAYLOAD_LIMIT = 1 << 20
 PAYMENT_ACTOR = "trading"
 
 
-def submit(*, owner_id: UUID, actor: str, payload: Any, input_sha256: str | None = None, **terms: Any) -> AIJob:
-    """Accept a job: unpaid it is queued at once, paid it waits until its money is held.
+class JobTerms(TypedDict):
+    """The columns of a job that its client chooses."""
 
-    ``terms`` are the columns the client may choose (task_type, constraints, requirement, limits, payment).
-    Large payloads are stored, synced, before any row names them. Raises BookingUnusable, and CannotPay from
-    a mere read of the balance; trading's answer to JobSubmitted is the authority.
+    task_type: str
+    model: str
+    constraints: dict[str, Any]  # as the client wrote them
+    requirement: Requirement
+    priority: int
+    payment_amount: int  # micro-AIT
+    payment_currency: str
+    max_attempts: int
+    ttl_seconds: int
+    queue_seconds: int
+    start_seconds: int
+    heartbeat_seconds: int
+    execution_seconds: int
+
+
+def submit(
+    *, owner_id: UUID, actor: str, payload: Any, input_sha256: str | None = None, **terms: Unpack[JobTerms]
+) -> AIJob:
+    """Accept a job: unpaid it is queued at once, paid it waits until its payment is held.
+
+    Large payloads are stored and synced before any row names them. Raises PayloadTooLarge, InputUnusable,
+    BookingUnusable, and CannotPay from a read of the balance; trading decides with PaymentHeld or PaymentRefused.
     """
-    _can_pay(owner_id, terms["payment_amount"])
+    _check_funds(owner_id, terms["payment_amount"])
     terms["requirement"] = within_booking(owner_id, terms["requirement"], paid=bool(terms["payment_amount"]))
     job = _build(owner_id=owner_id, terms=terms)
-    stored = _take_input(job, payload, input_sha256)
+    stored = _store_input(job, payload, input_sha256)
     with atomic(AIJob):
         if stored:
             artifacts.claim(owner_id=owner_id, stored=stored, media_type="application/json")
         if job.input_is_blob:
-            artifacts.use(owner_id=owner_id, sha256=job.input_sha256)
+            artifacts.add_reference(owner_id=owner_id, sha256=job.input_sha256)
         begin(job, actor=actor, detail={"payment_amount": format_amount(job.payment_amount)})
         emit(
             event_builders.submitted(job) if job.is_paid else event_builders.queued(job, cost=expected_seconds(job)),
@@ -58,23 +79,23 @@ def submit(*, owner_id: UUID, actor: str, payload: Any, input_sha256: str | None
 
 
 def queue(events: Sequence[PaymentHeld]) -> None:
-    """Queue the jobs whose money is held; one that ended meanwhile only notes the payment."""
+    """Queue the jobs whose payment is held; for one that ended meanwhile only the payment is recorded."""
     by_id = {event.job_id: event for event in events}
     jobs = AIJob.objects.locked(by_id)
     waiting = [job for job in jobs if job.state == JobState.SUBMITTED]
     _queue(waiting, by_id)
     for job in jobs:
         if job.payment_status == PaymentStatus.PENDING:
-            AIJob.objects.filter(pk=job.pk).update(**_held(by_id[str(job.pk)]))
+            AIJob.objects.filter(pk=job.pk).update(**_held_payment(by_id[str(job.pk)]))
 
 
 def refuse(events: Sequence[PaymentRefused]) -> None:
-    """Refuse the jobs that cannot be paid for."""
+    """Refuse the jobs that cannot be paid for; for one that ended meanwhile only the refusal is recorded."""
     by_id = {event.job_id: event for event in events}
     jobs = AIJob.objects.locked(by_id)
-    moves = [_refusal(job, by_id[str(job.pk)]) for job in jobs if job.state == JobState.SUBMITTED]
-    if moves:
-        carry_out(moves)
+    refusals = [_refusal(job, by_id[str(job.pk)]) for job in jobs if job.state == JobState.SUBMITTED]
+    if refusals:
+        advance_each(refusals)
     ended = [job.pk for job in jobs if job.payment_status == PaymentStatus.PENDING]
     AIJob.objects.filter(pk__in=ended).update(payment_status=PaymentStatus.REFUSED)
 
@@ -82,7 +103,7 @@ def refuse(events: Sequence[PaymentRefused]) -> None:
 def cancel(*, job: AIJob, actor: str, reason: str = "cancelled by its owner") -> AIJob:
     """Cancel a job at once, whatever its miner does; a second cancel changes nothing.
 
-    Once started, the milliseconds run so far are owed (logic/refunds.py). Raises StateConflict when it has ended.
+    Once it has started, the elapsed milliseconds are due (logic/refunds.py). Raises StateConflict when it has ended.
     """
     with atomic(AIJob):
         (job,) = AIJob.objects.locked([job.pk])
@@ -94,13 +115,13 @@ def cancel(*, job: AIJob, actor: str, reason: str = "cancelled by its owner") ->
         outcome = Outcome.CANCELLED_AFTER_START if started else Outcome.CANCELLED_BEFORE_START
         end([Ending(
             job=job, to=JobState.CANCELLED, outcome=outcome, reason=reason, actor=actor,
-            metered_ms=run_so_far(job, timezone.now()) if started else 0,
+            metered_ms=elapsed_ms(job, timezone.now()) if started else 0,
         )])  # fmt: skip
     return job
 
 
-def run_so_far(job: AIJob, now: datetime) -> int:
-    """Milliseconds since the present attempt began, never more than an attempt may take."""
+def elapsed_ms(job: AIJob, now: datetime) -> int:
+    """Return the milliseconds since the present attempt began, at most its execution limit; 0 before the start."""
     if job.started_at is None:
         return 0
     elapsed = int((now - job.started_at).total_seconds() * 1000)
@@ -108,17 +129,17 @@ def run_so_far(job: AIJob, now: datetime) -> int:
 
 
 def queue_deadline(job: AIJob, since: datetime) -> datetime:
-    """When waiting ends: the queue's own limit, or the job's whole time if that is sooner."""
+    """Return when waiting that began at `since` ends: after queue_seconds, but not after the job's total time."""
     return min(since + timedelta(seconds=job.queue_seconds), job.expires_at)
 
 
-def _can_pay(owner_id: UUID, amount: int) -> None:
+def _check_funds(owner_id: UUID, amount: int) -> None:
     if not amount:
         return
     try:
         balance = available(owner_id)
     except (OperationalError, InterfaceError):
-        return  # trading is away: the job waits until it decides
+        return  # trading is down: the job waits until it decides
     if balance < amount:
         raise CannotPay(
             f"{format_amount(amount)} AIT are needed, {format_amount(balance)} are available.",
@@ -126,7 +147,7 @@ def _can_pay(owner_id: UUID, amount: int) -> None:
         )  # fmt: skip
 
 
-def _build(*, owner_id: UUID, terms: Mapping[str, Any]) -> AIJob:
+def _build(*, owner_id: UUID, terms: JobTerms) -> AIJob:
     now = timezone.now()
     expires_at = now + timedelta(seconds=terms["ttl_seconds"])
     job = AIJob(owner_id=owner_id, created_at=now, expires_at=expires_at, due_at=expires_at, **terms)
@@ -137,13 +158,13 @@ def _build(*, owner_id: UUID, terms: Mapping[str, Any]) -> AIJob:
     return job
 
 
-def _take_input(job: AIJob, payload: Any, input_sha256: str | None) -> blobs.Stored | None:
-    """Put the input where it belongs: the row, a new blob, or an artifact uploaded before."""
+def _store_input(job: AIJob, payload: Any, input_sha256: str | None) -> blobs.Stored | None:
+    """Set the input columns: inline up to INLINE_LIMIT, else a new blob, which is returned, or an uploaded artifact."""
     body = orjson.dumps(payload, option=orjson.OPT_SORT_KEYS)
     if len(body) > PAYLOAD_LIMIT:
         raise PayloadTooLarge(limit=PAYLOAD_LIMIT)
     if input_sha256:
-        _refer_to_artifact(job, payload, input_sha256, len(body))
+        _use_artifact(job, payload, input_sha256, len(body))
         return None
     job.input_sha256, job.input_size = hashlib.sha256(body).hexdigest(), len(body)
     job.input_is_blob = len(body) > INLINE_LIMIT
@@ -151,7 +172,7 @@ def _take_input(job: AIJob, payload: Any, input_sha256: str | None) -> blobs.Sto
     return blobs.put([body], limit=PAYLOAD_LIMIT) if job.input_is_blob else None
 
 
-def _refer_to_artifact(job: AIJob, payload: Any, sha256: str, size: int) -> None:
+def _use_artifact(job: AIJob, payload: Any, sha256: str, size: int) -> None:
     if size > INLINE_LIMIT:
         raise InputUnusable(f"Beside an artifact the payload is at most {INLINE_LIMIT} bytes.")
     artifact = Artifact.objects.owned_by(job.owner_id).filter(sha256=sha256).first()
@@ -164,23 +185,23 @@ def _queue(jobs: Sequence[AIJob], by_id: Mapping[str, PaymentHeld]) -> None:
     if not jobs:
         return
     now = timezone.now()
-    carry_out([
-        Move(
+    advance_each([
+        Transition(
             job=job, to=JobState.QUEUED, actor=PAYMENT_ACTOR, reason="the payment is held",
-            fields={"queued_at": now, "due_at": queue_deadline(job, now), **_held(by_id[str(job.pk)])},
+            fields={"queued_at": now, "due_at": queue_deadline(job, now), **_held_payment(by_id[str(job.pk)])},
         )
         for job in jobs
     ])  # fmt: skip
     emit(*(event_builders.queued(job, cost=expected_seconds(job)) for job in jobs), by="ai")
 
 
-def _held(event: PaymentHeld) -> dict[str, Any]:
+def _held_payment(event: PaymentHeld) -> dict[str, Any]:
     return {"payment_status": PaymentStatus.HELD, "payment_id": UUID(event.payment_id)}
 
 
-def _refusal(job: AIJob, event: PaymentRefused) -> Move:
+def _refusal(job: AIJob, event: PaymentRefused) -> Transition:
     reason = f"{format_amount(event.needed)} AIT are needed, {format_amount(event.available)} are available."
     fields = {
         "outcome": str(Outcome.INSUFFICIENT_FUNDS), "error": reason, "completed_at": timezone.now(), "due_at": None,
     }  # fmt: skip
-    return Move(job=job, to=JobState.REFUSED, actor=PAYMENT_ACTOR, reason=reason, fields=fields)
+    return Transition(job=job, to=JobState.REFUSED, actor=PAYMENT_ACTOR, reason=reason, fields=fields)

@@ -1,4 +1,4 @@
-"""What operators may do to other people's jobs; each act is recorded with its reason."""
+"""What operators may do to any job; each action is recorded with its reason."""
 
 from __future__ import annotations
 
@@ -7,33 +7,34 @@ from django.utils import timezone
 from aitbc.core.db import atomic
 from aitbc.core.messaging import emit
 from apps.ai.events import JobPrioritized
+from apps.ai.logic.outcomes import Outcome
 from apps.ai.models import AIJob, OperatorAct
 from apps.ai.services import artifacts
 from apps.ai.services.job_endings import Ending, end
-from apps.ai.services.job_transitions import announce
-from apps.ai.states import JobState, Outcome
+from apps.ai.services.job_transitions import notify
+from apps.ai.states import JobState
 
 TOP_PRIORITY = 100
 
 
 def prioritize(*, job: AIJob, actor: str, reason: str, priority: int = TOP_PRIORITY) -> AIJob:
-    """Move a waiting job in the queue. Raises StateConflict once it runs or has ended."""
+    """Set the priority of a waiting job. Raises StateConflict once it runs or has ended."""
     with atomic(AIJob):
         (job,) = AIJob.objects.locked([job.pk])
         if job.state not in (JobState.SUBMITTED, JobState.QUEUED):
             raise job.conflict(JobState.RUNNING)
-        before, job.priority = job.priority, priority
+        previous, job.priority = job.priority, priority
         job.save(update_fields=["priority"])
-        _record(job, act="prioritize", actor=actor, reason=reason, detail={"from": before, "to": priority})
+        _record(job, act="prioritize", actor=actor, reason=reason, detail={"from": previous, "to": priority})
         if job.state == JobState.QUEUED:
             emit(JobPrioritized(job_id=str(job.pk), priority=priority), by="ai")
     return job
 
 
 def delete(*, job: AIJob, actor: str, reason: str) -> AIJob:
-    """Hide a job from its owner; unfinished it ends first, with a full refund. A second delete changes nothing.
+    """Hide a job from its owner; an unfinished one is cancelled first, with a full refund. Idempotent.
 
-    A job whose result was delivered is still paid for: its miner did the work.
+    A job whose result was accepted is still paid for, as its miner did the work.
     """
     with atomic(AIJob):
         (job,) = AIJob.objects.locked([job.pk])
@@ -43,9 +44,9 @@ def delete(*, job: AIJob, actor: str, reason: str) -> AIJob:
             end([Ending(job=job, to=JobState.CANCELLED, outcome=Outcome.DELETED, reason=reason, actor=actor)])
         job.deleted_at = timezone.now()
         job.save(update_fields=["deleted_at"])
-        artifacts.release(job)
+        artifacts.drop_references(job)
         _record(job, act="delete", actor=actor, reason=reason, detail={"state": job.state})
-    announce([job.pk])
+    notify([job.pk])
     return job
 
 

@@ -1,48 +1,45 @@
-"""Results: accepted once, kept as delivered, then paid for."""
+"""Results of jobs: accepted once, stored as delivered, then paid for."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
-
-import orjson
 
 from aitbc.core import blobs
 from aitbc.core.messaging import emit
 from apps.ai.models import AIJob, AIJobResult
 from apps.ai.services import artifacts, event_builders
-from apps.ai.services.job_transitions import Move, announce, carry_out
+from apps.ai.services.job_transitions import Transition, advance_each, notify
 from apps.ai.states import JobState, PaymentStatus
 from apps.gpu.events import LeaseCompleted
 from apps.trading.events import PaymentRefunded, ReceiptIssued
 
 
 def accept(events: Sequence[LeaseCompleted]) -> None:
-    """Store the results of running jobs and ask trading to pay; a result for a job that ended is nothing."""
+    """Store the results of running jobs and report them to trading; a result of another attempt is ignored."""
     by_id = {event.job_id: event for event in events}
     jobs = AIJob.objects.locked(by_id)
-    delivered = [(job, by_id[str(job.pk)]) for job in jobs if _holds(job, by_id[str(job.pk)])]
+    delivered = [(job, by_id[str(job.pk)]) for job in jobs if _is_current_attempt(job, by_id[str(job.pk)])]
     if not delivered:
         return
     results = [(job, _result(job, event)) for job, event in delivered]
     AIJobResult.objects.bulk_create(result for _, result in results)
-    artifacts.keep_results([(job, result) for job, result in results if result.is_blob])
-    carry_out([_success(job, result) for job, result in results])
+    artifacts.claim_results([(job, result) for job, result in results if result.is_blob])
+    advance_each([_success(job, result) for job, result in results])
     emit(*(event_builders.completed(job, result) for job, result in results), by="ai")
 
 
 def settle(events: Sequence[ReceiptIssued]) -> None:
-    """Close the jobs that are paid for; the receipt's number is all ai keeps of it."""
+    """Settle the jobs that are paid for; of the receipt ai stores the id alone."""
     by_id = {event.job_id: event for event in events}
     jobs = [job for job in AIJob.objects.locked(by_id) if job.state == JobState.SUCCEEDED]
     if jobs:
-        carry_out([_settlement(job, by_id[str(job.pk)]) for job in jobs])
+        advance_each([_settlement(job, by_id[str(job.pk)]) for job in jobs])
 
 
-def note_refunds(events: Sequence[PaymentRefunded]) -> None:
-    """Record what became of the money of jobs that ended without a result."""
+def record_refunds(events: Sequence[PaymentRefunded]) -> None:
+    """Record how the payments of jobs that ended without a result were divided."""
     by_id = {event.job_id: event for event in events}
     jobs = AIJob.objects.locked(by_id)
     for job in jobs:
@@ -50,21 +47,10 @@ def note_refunds(events: Sequence[PaymentRefunded]) -> None:
         job.payment_status, job.refunded, job.paid = PaymentStatus.REFUNDED, event.refunded, event.paid
         job.payment_id = UUID(event.payment_id)
     AIJob.objects.bulk_update(jobs, ["payment_status", "refunded", "paid", "payment_id"])
-    announce(job.pk for job in jobs)
+    notify(job.pk for job in jobs)
 
 
-def content_of(result: AIJobResult) -> Any:
-    """The result as the miner sent it, from the row or from its blob."""
-    if not result.is_blob:
-        return result.result
-    body = blobs.read(result.sha256)
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return body.decode("utf-8", errors="replace")
-
-
-def _holds(job: AIJob, event: LeaseCompleted) -> bool:
+def _is_current_attempt(job: AIJob, event: LeaseCompleted) -> bool:
     return job.state == JobState.RUNNING and job.attempt == event.attempt
 
 
@@ -79,8 +65,8 @@ def _result(job: AIJob, event: LeaseCompleted) -> AIJobResult:
     )  # fmt: skip
 
 
-def _success(job: AIJob, result: AIJobResult) -> Move:
-    return Move(
+def _success(job: AIJob, result: AIJobResult) -> Transition:
+    return Transition(
         job=job, to=JobState.SUCCEEDED, actor=f"miner:{result.miner_id}", reason=f"attempt {result.attempt}",
         detail={"attempt": result.attempt, "metered_ms": result.metered_ms, "result_sha256": result.sha256},
         fields={
@@ -89,9 +75,9 @@ def _success(job: AIJob, result: AIJobResult) -> Move:
     )  # fmt: skip
 
 
-def _settlement(job: AIJob, event: ReceiptIssued) -> Move:
+def _settlement(job: AIJob, event: ReceiptIssued) -> Transition:
     status = PaymentStatus.SETTLED if job.is_paid else PaymentStatus.NONE
-    return Move(
+    return Transition(
         job=job, to=JobState.SETTLED, actor="trading", reason="the receipt is issued",
         detail={"receipt_id": event.receipt_id, "paid": event.paid, "fee": event.fee, "refunded": event.refunded},
         fields={

@@ -1,12 +1,11 @@
-"""The doors of /ai: jobs and artifacts of the caller."""
+"""The endpoints of /ai/jobs: jobs of the caller."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
-from django.http import FileResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -15,22 +14,18 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from aitbc.core import blobs
 from aitbc.core.hot_path import HotViewSet
 from aitbc.core.long_polling import stream_page
 from aitbc.core.pagination import KeysetPagination, limit_of
-from aitbc.core.parsers import refuse_encoded
 from aitbc.core.renderers import EventStreamRenderer, FastJSONRenderer, once
 from aitbc.core.schema import IDEMPOTENCY_KEY, MONEY
-from aitbc.core.viewsets import DomainViewSet, Scopes
-from apps.ai.errors import ArtifactNotFound
-from apps.ai.models import AIJob, Artifact, IdempotencyRecord, JobEvent
-from apps.ai.selectors.job_stream import Cursor, news
+from aitbc.core.viewsets import Scopes
+from apps.ai.models import AIJob, IdempotencyRecord, JobEvent
+from apps.ai.selectors.job_stream import Cursor, new_events
 from apps.ai.selectors.jobs import explanation_of, payment_of, receipt_of, result_of
-from apps.ai.serializers.job_filters import JobFilterSerializer, narrow
+from apps.ai.serializers.job_filters import JobFilterSerializer, apply_filters
 from apps.ai.serializers.job_submission import JobSubmitSerializer, read_terms
 from apps.ai.serializers.jobs import (
-    ArtifactSerializer,
     CancelSerializer,
     JobDetailSerializer,
     JobEventsSerializer,
@@ -39,17 +34,17 @@ from apps.ai.serializers.jobs import (
     JobReceiptSerializer,
     JobResultSerializer,
     JobSerializer,
+    represent,
     row_writer,
-    written,
 )
-from apps.ai.services import artifacts, jobs
+from apps.ai.services import jobs
 
 READERS = ("client", "read")
 JOB_BODY = (1 << 20) + (16 << 10)  # a payload of 1 MiB and the fields around it
 
 
 class JobPagination(KeysetPagination):
-    """Keyset pages in the seed's envelope beside ours; `total` counts this page, as the seed's clients expect."""
+    """Keyset pages with the legacy envelope beside ours; `total` counts this page, as legacy clients expect."""
 
     def get_paginated_response(self, data: Any) -> Response:
         jobs = once(data)
@@ -57,7 +52,7 @@ class JobPagination(KeysetPagination):
             {"items": jobs, "jobs": jobs, "total": len(data), "limit": self.limit, "next": self.next_cursor}
         )
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Any, view: Any = None) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> list[Any]:
         self.limit = limit_of(request)
         return super().paginate_queryset(queryset, request, view)
 
@@ -83,21 +78,21 @@ class JobViewSet(mixins.RetrieveModelMixin, HotViewSet):
     }  # fmt: skip
 
     def get_queryset(self) -> QuerySet[AIJob]:
-        mine = AIJob.objects.present().owned_by(self.actor.pk)
-        return mine if self.action == "retrieve" else mine.defer("payload")
+        own = AIJob.objects.not_deleted().owned_by(self.actor.pk)
+        return own if self.action == "retrieve" else own.defer("payload")
 
     def narrow(self, queryset: QuerySet[AIJob], filters: dict[str, Any]) -> QuerySet[AIJob]:
-        return narrow(queryset, filters)
+        return apply_filters(queryset, filters)
 
     @extend_schema(request=JobSubmitSerializer, responses={201: JobSerializer, **MONEY}, parameters=[IDEMPOTENCY_KEY])
     def create(self, request: Request) -> HttpResponseBase:
-        """Submit a job. With a payment it is queued as soon as the money is held, without one at once."""
+        """Submit a job. With a payment it is queued as soon as the payment is held, without one at once."""
         return self.idempotently(IdempotencyRecord, self._submit)
 
     def _submit(self) -> Response:
         terms = read_terms(self.request.data)
         job = jobs.submit(owner_id=self.actor.pk, actor=f"client:{self.actor.pk}", **terms)
-        return self.answer(written(job), status=201)
+        return self.answer(represent(job), status=201)
 
     def list(self, request: Request) -> Response:
         """Jobs of the caller, newest first."""
@@ -112,7 +107,7 @@ class JobViewSet(mixins.RetrieveModelMixin, HotViewSet):
     @extend_schema(request=CancelSerializer, responses=JobSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
-        """Cancel the job at once; once it has started, the time run so far is paid."""
+        """Cancel the job at once; once it has started, the elapsed time is paid."""
         reason = self.validated(CancelSerializer)["reason"]
         return self.answer(jobs.cancel(job=self.get_object(), actor=f"client:{self.actor.pk}", reason=reason))
 
@@ -136,7 +131,7 @@ class JobViewSet(mixins.RetrieveModelMixin, HotViewSet):
     @extend_schema(responses=JobEventsSerializer)
     @action(detail=True, pagination_class=None)
     def events(self, request: Request, pk: str) -> Response:
-        """Every move of the job, with who made it and why."""
+        """Every transition of the job, with who made it and why."""
         job = self.get_object()
         items = list(JobEvent.objects.filter(subject_id=job.pk).order_by("seq"))
         return self.answer({"job_id": job.pk, "items": items}, serializer=JobEventsSerializer)
@@ -153,57 +148,8 @@ class JobViewSet(mixins.RetrieveModelMixin, HotViewSet):
     )
     @action(detail=True, renderer_classes=[FastJSONRenderer, EventStreamRenderer])
     def stream(self, request: Request, pk: str) -> HttpResponseBase:
-        """Moves (`state`) and progress as they happen, until the job has ended; resumes after Last-Event-ID."""
+        """Transitions (`state`) and progress as they happen, until the job has ended; resumes after Last-Event-ID."""
         seen = Cursor.read(request.headers.get("Last-Event-ID") or request.query_params.get("cursor"))
         job = self.get_object()
-        chunk, cursor = news(job, seen)
+        chunk, cursor = new_events(job, seen)
         return stream_page(chunk, [f"job:{job.pk}"], str(cursor), done=job.is_final)
-
-
-class ArtifactViewSet(mixins.ListModelMixin, DomainViewSet):
-    """Files of the caller: inputs for jobs and large results, named by their SHA-256."""
-
-    queryset = Artifact.objects.all()
-    serializer_class = ArtifactSerializer
-    ordering = ("-id",)
-    lookup_field = "sha256"
-    lookup_value_regex = "[0-9a-f]{64}"
-    body_limit = artifacts.UPLOAD_LIMIT
-    required_scopes: ClassVar[Mapping[str, Scopes]] = {
-        "create": "client", "list": READERS, "retrieve": READERS, "destroy": "client",
-    }  # fmt: skip
-
-    def get_queryset(self) -> QuerySet[Artifact]:
-        return Artifact.objects.owned_by(self.actor.pk)
-
-    @extend_schema(request={"application/octet-stream": OpenApiTypes.BINARY}, responses={201: ArtifactSerializer})
-    def create(self, request: Request) -> Response:
-        """Upload the body, at most 16 MiB, streamed; the same bytes again are the same artifact."""
-        refuse_encoded(request._request)
-        media_type = (request.content_type or "application/octet-stream")[:100]
-        artifact = artifacts.upload(owner_id=self.actor.pk, chunks=_body(request._request), media_type=media_type)
-        return self.answer(artifact, status=201)
-
-    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
-    def retrieve(self, request: Request, sha256: str) -> HttpResponseBase:
-        """Download; always as an attachment, so that nobody's result runs in somebody's browser."""
-        artifact = self.get_object()
-        try:
-            body = blobs.open(artifact.sha256)
-        except blobs.BlobNotFound:
-            raise ArtifactNotFound from None
-        answer = FileResponse(body, as_attachment=True, filename=sha256, content_type="application/octet-stream")
-        answer["Content-Length"] = str(artifact.size)
-        answer["ETag"] = f'"{sha256}"'
-        return answer
-
-    @extend_schema(responses={204: None})
-    def destroy(self, request: Request, sha256: str) -> Response:
-        """Give up an artifact that no job refers to."""
-        artifacts.remove(artifact=self.get_object())
-        return Response(status=204)
-
-
-def _body(request: Any) -> Iterator[bytes]:
-    while chunk := request.read(blobs.CHUNK):
-        yield chunk

@@ -1,4 +1,4 @@
-"""The operators' doors of /ai/admin: everybody's jobs, without their payloads."""
+"""The endpoints of /ai/admin/jobs: all jobs, for operators, without their payloads."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from rest_framework.response import Response
 from aitbc.core.schema import IDEMPOTENCY_KEY, REUSED
 from aitbc.core.viewsets import DomainViewSet, Scopes
 from apps.ai.models import AIJob, IdempotencyRecord
-from apps.ai.serializers.job_filters import JobFilterSerializer, narrow
-from apps.ai.serializers.jobs import (
+from apps.ai.serializers.job_filters import JobFilterSerializer, apply_filters
+from apps.ai.serializers.operator_jobs import (
     AdminJobDetailSerializer,
     AdminJobSerializer,
     DeleteSerializer,
@@ -28,7 +28,7 @@ from apps.ai.views.jobs import JobPagination
 
 
 class AdminJobViewSet(mixins.ListModelMixin, DomainViewSet):
-    """Everybody's jobs, for operators; each act is recorded with its reason."""
+    """All jobs, for operators; each action is recorded with its reason."""
 
     queryset = AIJob.objects.all()
     serializer_class = AdminJobSerializer
@@ -42,7 +42,7 @@ class AdminJobViewSet(mixins.ListModelMixin, DomainViewSet):
         return AIJob.objects.defer("payload")
 
     def narrow(self, queryset: QuerySet[AIJob], filters: dict[str, Any]) -> QuerySet[AIJob]:
-        return narrow(queryset, filters)
+        return apply_filters(queryset, filters)
 
     @property
     def operator(self) -> str:
@@ -67,5 +67,5 @@ class AdminJobViewSet(mixins.ListModelMixin, DomainViewSet):
         return self.idempotently(IdempotencyRecord, self._prioritize)
 
     def _prioritize(self) -> Response:
-        wish = self.validated(PrioritizeSerializer)
-        return self.answer(operator_actions.prioritize(job=self.get_object(), actor=self.operator, **wish))
+        fields = self.validated(PrioritizeSerializer)
+        return self.answer(operator_actions.prioritize(job=self.get_object(), actor=self.operator, **fields))

@@ -10,7 +10,7 @@ from django.utils import timezone
 from aitbc.core import blobs
 from apps.ai.models import Artifact
 from apps.ai.services import artifacts, operator_actions
-from tests.ai.factories import row, running, submit, tell
+from tests.ai.factories import publish, row, running, submit
 
 
 def upload(api, body=b"hello", status=201):
@@ -61,7 +61,7 @@ def test_an_artifact_in_use_stays(client_api):
     assert client_api.delete(stored["url"]).status_code == 409
 
 
-def test_an_artifact_nobody_uses_can_be_given_up(client_api):
+def test_an_artifact_without_references_can_be_deleted(client_api):
     stored = upload(client_api)
 
     assert client_api.delete(stored["url"]).status_code == 204
@@ -74,7 +74,7 @@ def test_a_large_result_is_an_artifact_of_the_jobs_owner(client_api, other_clien
     stored = blobs.put([body], limit=1 << 20)
     job = running(client_api, miner)
 
-    tell(miner.completes(job, None, result_sha256=stored.sha256, result_size=stored.size))
+    publish(miner.completes(job, None, result_sha256=stored.sha256, result_size=stored.size))
 
     answer = client_api.json("GET", f"/ai/jobs/{job['id']}/result", status=200)
     assert answer["result"] == result
@@ -87,17 +87,17 @@ def test_a_large_result_is_an_artifact_of_the_jobs_owner(client_api, other_clien
 def test_any_json_comes_back_as_it_was(client_api, miner, result):
     job = running(client_api, miner)
 
-    tell(miner.completes(job, result))
+    publish(miner.completes(job, result))
 
     assert client_api.json("GET", f"/ai/jobs/{job['id']}/result")["result"] == result
 
 
-def test_what_no_job_needs_is_collected_after_its_time(client_api):
+def test_an_artifact_without_references_is_collected_after_its_retention(client_api):
     used, unused = upload(client_api, b"used"), upload(client_api, b"unused")
     job = submit(client_api, input_sha256=used["sha256"])
     Artifact.objects.update(touched_at=timezone.now() - artifacts.RETENTION - timedelta(hours=1))
 
-    artifacts.forget_unneeded()
+    artifacts.collect_unreferenced()
     assert list(Artifact.objects.values_list("sha256", flat=True)) == [used["sha256"]]
     assert blobs.collect(grace=timedelta(seconds=-5)) == 1
     assert not blobs.exists(unused["sha256"])

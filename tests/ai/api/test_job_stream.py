@@ -2,7 +2,7 @@
 
 import json
 
-from tests.ai.factories import queued, running, tell
+from tests.ai.factories import publish, queued, running
 
 
 def read(api, job, cursor=""):
@@ -22,7 +22,7 @@ def read(api, job, cursor=""):
 
 def test_the_whole_story_from_the_start(client_api, miner):
     job = running(client_api, miner)
-    tell(miner.progresses(job, 0.5, note="half"))
+    publish(miner.progresses(job, 0.5, note="half"))
 
     events, page = read(client_api, job)
 
@@ -35,12 +35,12 @@ def test_the_whole_story_from_the_start(client_api, miner):
 
 def test_a_reconnect_continues_after_the_last_event(client_api, miner):
     job = running(client_api, miner)
-    tell(miner.progresses(job, 0.5))
+    publish(miner.progresses(job, 0.5))
     first, _ = read(client_api, job)
 
     assert read(client_api, job, first[-1][1])[0] == []
-    tell(miner.progresses(job, 0.7))
-    tell(miner.completes(job, 1))
+    publish(miner.progresses(job, 0.7))
+    publish(miner.completes(job, 1))
 
     later, page = read(client_api, job, first[-1][1])
     assert [data.get("state", data.get("progress")) for _, _, data in later] == ["succeeded", "settled", 1.0]

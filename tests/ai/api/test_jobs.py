@@ -1,4 +1,4 @@
-"""Submitting jobs: every dialect, every limit, nothing the caller may not set."""
+"""Submitting jobs in every form and with every limit, and listing them; a caller sets nothing the server owns."""
 
 import hashlib
 
@@ -30,7 +30,7 @@ def test_a_paid_job_waits_for_its_money_and_then_for_a_miner(client_api, drain):
     assert (job["state"], job["payment_status"]) == ("queued", "held")
 
 
-def test_who_cannot_pay_is_told_at_once(client_api):
+def test_who_cannot_pay_is_refused_at_once(client_api):
     fund(client_api, AIT // 10)
 
     problem = client_api.json("POST", "/ai/jobs", {"task_type": "echo", "payment_amount": 0.2}, status=402)
@@ -65,7 +65,7 @@ def test_money_spent_meanwhile_refuses_the_job_by_trading(client_api, drain):
         ({"task_type": "a"}, "a", {}),
     ],
 )
-def test_every_dialect_of_the_old_clients_is_understood(client_api, body, task_type, payload):
+def test_every_form_of_legacy_clients_is_understood(client_api, body, task_type, payload):
     job = client_api.json("POST", "/ai/jobs", body, status=201)
 
     assert job["task_type"] == task_type
@@ -213,7 +213,7 @@ def test_another_owner_sees_nothing(client_api, other_client_api):
     assert state(client_api, job) == "queued"
 
 
-def test_doors_are_shut_to_the_wrong_scope(miner_api, anonymous_api, api_for, client_api):
+def test_endpoints_are_closed_to_the_wrong_scope(miner_api, anonymous_api, api_for, client_api):
     job = submit(client_api)
 
     assert anonymous_api.get("/ai/jobs").status_code == 401

@@ -1,4 +1,4 @@
-"""Each invariant is silent when all is well, and speaks when it is broken on purpose."""
+"""Each invariant holds after ordinary work, and reports when it is broken on purpose."""
 
 import json
 from datetime import timedelta
@@ -12,7 +12,7 @@ from aitbc.core.db import atomic, cursor
 from aitbc.core.ids import uuid7
 from apps.ai.invariants import jobs
 from apps.ai.models import AIJob, AIJobResult, Artifact, DeadLetter, IdempotencyRecord, JobEvent
-from tests.ai.factories import queued, row, running, submit, tell
+from tests.ai.factories import publish, queued, row, running, submit
 
 CHECKS = [
     jobs.every_accepted_job_exists, jobs.every_job_ends_once_and_in_time, jobs.history_explains_every_state,
@@ -24,7 +24,7 @@ CHECKS = [
 def life(client_api, miner):
     """Jobs that have seen all kinds of ends."""
     done, dead = running(client_api, miner, payment_amount="1"), running(client_api, miner, max_attempts=1)
-    tell(miner.completes(done, {"n": 1}), miner.fails(dead, "ENGINE_ERROR"))
+    publish(miner.completes(done, {"n": 1}), miner.fails(dead, "ENGINE_ERROR"))
     client_api.post("/ai/jobs", {"task_type": "echo"}, idempotency_key="k")
     cancelled = queued(client_api)
     client_api.post(f"/ai/jobs/{cancelled['id']}/cancel")
@@ -32,14 +32,14 @@ def life(client_api, miner):
 
 
 def unguarded(statement, *values):
-    """Damage that only somebody with the database's own keys could do: the guards are put aside."""
+    """Damage rows as only the database's owner could: with the triggers off."""
     with cursor(AIJob) as sql:
         sql.execute("SET LOCAL session_replication_role = replica")
         sql.execute(statement, values)
         sql.execute("SET LOCAL session_replication_role = origin")
 
 
-def says(check, word):
+def reports(check, word):
     violations = list(check())
     assert any(word in line for line in violations), violations
 
@@ -54,7 +54,7 @@ def test_i1_sees_a_promised_job_that_is_gone(life):
     record.body = record.body.replace(life_id(record), "01000000-0000-7000-8000-000000000000")
     record.save()
 
-    says(jobs.every_accepted_job_exists, "does not exist")
+    reports(jobs.every_accepted_job_exists, "does not exist")
 
 
 def life_id(record):
@@ -65,7 +65,7 @@ def test_i1_sees_an_input_that_is_gone(client_api):
     job = submit(client_api, payload={"text": "x" * 70_000})
     blobs.delete(row(job).input_sha256)
 
-    says(jobs.every_accepted_job_exists, "not in the store")
+    reports(jobs.every_accepted_job_exists, "not in the store")
 
 
 def test_i2_sees_a_second_end(life):
@@ -74,51 +74,51 @@ def test_i2_sees_a_second_end(life):
         subject_id=job.pk, seq=job.version + 1, from_state="cancelled", to_state="settled", actor="nobody"
     )
 
-    says(jobs.every_job_ends_once_and_in_time, "ended 2 times")
-    says(jobs.every_job_ends_once_and_in_time, "left a final state")
+    reports(jobs.every_job_ends_once_and_in_time, "ended 2 times")
+    reports(jobs.every_job_ends_once_and_in_time, "left a final state")
 
 
-def test_i2_sees_a_job_forgotten_after_its_time(life):
+def test_i2_sees_a_job_unfinished_after_its_total_time(life):
     AIJob.objects.filter(pk=life["waiting"]["id"]).update(expires_at=timezone.now() - timedelta(hours=1))
 
-    says(jobs.every_job_ends_once_and_in_time, "still queued")
+    reports(jobs.every_job_ends_once_and_in_time, "still queued")
 
 
 def test_i3_sees_a_state_without_history(life):
     AIJob.objects.filter(pk=life["waiting"]["id"]).update(state="running")
 
-    says(jobs.history_explains_every_state, "says queued")
+    reports(jobs.history_explains_every_state, "says queued")
 
 
-def test_i3_sees_a_move_that_is_not_in_the_table(life):
+def test_i3_sees_a_transition_that_is_not_in_the_table(life):
     job = row(life["waiting"])
     JobEvent.objects.create(subject_id=job.pk, seq=1, from_state="queued", to_state="settled", actor="nobody")
 
-    says(jobs.history_explains_every_state, "not allowed")
+    reports(jobs.history_explains_every_state, "not allowed")
 
 
-def test_i3_sees_a_missing_move(life):
+def test_i3_sees_a_missing_transition(life):
     unguarded("DELETE FROM ai_job_event WHERE subject_id = %s AND to_state = 'running'", life["done"]["id"])
 
-    says(jobs.history_explains_every_state, "does not start where the one before ended")
-    says(jobs.history_explains_every_state, "moves says settled")
+    reports(jobs.history_explains_every_state, "does not start where the previous one ended")
+    reports(jobs.history_explains_every_state, "transitions says settled")
 
 
 def test_i6_sees_a_damaged_result(client_api, miner, blob_folder):
     stored = blobs.put([b'"' + b"z" * 70_000 + b'"'], limit=1 << 20)
     job = running(client_api, miner)
-    tell(miner.completes(job, None, result_sha256=stored.sha256, result_size=stored.size))
+    publish(miner.completes(job, None, result_sha256=stored.sha256, result_size=stored.size))
     assert list(jobs.results_are_readable()) == []
 
     (blob_folder / stored.sha256[:2] / stored.sha256).write_bytes(b"forged")
 
-    says(jobs.results_are_readable, "missing or damaged")
+    reports(jobs.results_are_readable, "missing or damaged")
 
 
 def test_i6_sees_a_small_result_that_was_changed(life):
     unguarded("""UPDATE ai_job_result SET result = '{"n": 2}' WHERE job_id = %s""", life["done"]["id"])
 
-    says(jobs.results_are_readable, "not the one that was accepted")
+    reports(jobs.results_are_readable, "not the one that was accepted")
 
 
 def test_i11_sees_one_job_under_two_keys(life):
@@ -126,31 +126,31 @@ def test_i11_sees_one_job_under_two_keys(life):
     record.pk, record.key = uuid7(), "k2"
     record.save(force_insert=True)
 
-    says(jobs.one_key_one_job, "2 keys")
+    reports(jobs.one_key_one_job, "2 keys")
 
 
 def test_i11_sees_the_job_of_another_owner(life):
     IdempotencyRecord.objects.update(owner_id=uuid7())
 
-    says(jobs.one_key_one_job, "somebody else")
+    reports(jobs.one_key_one_job, "somebody else")
 
 
 def test_i7_sees_a_success_without_result(life):
     unguarded("DELETE FROM ai_job_result WHERE job_id = %s", life["done"]["id"])
 
-    says(jobs.one_result_per_success, "settled")
+    reports(jobs.one_result_per_success, "settled")
 
 
 def test_i7_sees_a_result_of_another_attempt(life):
     unguarded("UPDATE ai_job_result SET attempt = 9 WHERE job_id = %s", life["done"]["id"])
 
-    says(jobs.one_result_per_success, "attempt 9")
+    reports(jobs.one_result_per_success, "attempt 9")
 
 
 def test_i9_sees_a_death_without_a_letter(life):
     unguarded("DELETE FROM ai_dead_letter WHERE job_id = %s", life["dead"]["id"])
 
-    says(jobs.attempts_are_bounded, "do not match")
+    reports(jobs.attempts_are_bounded, "do not match")
 
 
 def test_i9_cannot_be_broken_by_counting_too_far(life):

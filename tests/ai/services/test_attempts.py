@@ -1,4 +1,4 @@
-"""A job from the queue to its receipt, as its neighbours report it; and every way a fact can come too late."""
+"""A job from the queue to its receipt, as other domains report it, and every way a fact can come too late."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from aitbc.core.messaging import emit
 from apps.ai.models import AIJobResult, DeadLetter, JobEvent
 from apps.ai.services import attempts
 from apps.gpu.models import Work
-from tests.ai.factories import END, START, moves, queued, row, running, state, submit, tell
+from tests.ai.factories import END, START, publish, queued, row, running, state, states_of, submit
 
 
 def test_a_queued_job_reaches_gpu_with_all_it_needs(client_api):
@@ -24,7 +24,7 @@ def test_a_paid_job_lives_from_submit_to_receipt(client_api, miner, drain):
     assert client_api.get(f"/ai/jobs/{job['id']}/result").status_code == 425
     assert client_api.get(f"/ai/jobs/{job['id']}/receipt").status_code == 404
 
-    tell(miner.completes(job, {"answer": 42}))
+    publish(miner.completes(job, {"answer": 42}))
 
     view = client_api.json("GET", f"/ai/jobs/{job['id']}")
     assert (view["state"], view["payment_status"], view["attempt"], view["progress"]) == ("settled", "settled", 1, 1.0)
@@ -39,13 +39,13 @@ def test_a_paid_job_lives_from_submit_to_receipt(client_api, miner, drain):
     # 30 s at 3.6 AIT an hour are 0.03 AIT; the provider gets what the fee leaves, the rest of the hold goes back.
     assert (payment["amount"], payment["refunded"]) == ("1.000000", "0.970000")
     assert (payment["paid"], payment["fee"]) == ("0.029100", "0.000900")
-    assert moves(job) == ["submitted", "queued", "running", "succeeded", "settled"]
+    assert states_of(job) == ["submitted", "queued", "running", "succeeded", "settled"]
 
 
 def test_an_unpaid_job_gets_a_receipt_of_zero(client_api, miner):
     job = running(client_api, miner)
 
-    tell(miner.completes(job, "just text"))
+    publish(miner.completes(job, "just text"))
 
     view = client_api.json("GET", f"/ai/jobs/{job['id']}")
     assert (view["state"], view["payment_status"], view["paid"]) == ("settled", "none", "0.000000")
@@ -53,7 +53,7 @@ def test_an_unpaid_job_gets_a_receipt_of_zero(client_api, miner):
     assert client_api.json("GET", f"/ai/jobs/{job['id']}/result")["result"] == "just text"
 
 
-def test_a_result_not_there_yet_says_when_to_ask_again(client_api):
+def test_a_result_not_there_yet_says_when_to_try_again(client_api):
     answer = client_api.get(f"/ai/jobs/{queued(client_api)['id']}/result")
 
     assert answer.status_code == 425
@@ -61,7 +61,7 @@ def test_a_result_not_there_yet_says_when_to_ask_again(client_api):
     assert answer.json()["state"] == "queued"
 
 
-def test_the_timeline_tells_who_and_why(client_api, miner):
+def test_the_history_names_who_and_why(client_api, miner):
     job = running(client_api, miner)
 
     items = client_api.json("GET", f"/ai/jobs/{job['id']}/events", status=200)["items"]
@@ -71,12 +71,12 @@ def test_the_timeline_tells_who_and_why(client_api, miner):
     assert (items[1]["actor"], items[1]["reason"]) == (f"miner:{miner.miner_id}", "attempt 1")
 
 
-def test_progress_is_taken_over_and_never_goes_back(client_api, miner):
+def test_progress_is_stored_and_never_goes_back(client_api, miner):
     job = running(client_api, miner)
 
-    tell(miner.progresses(job, 0.4, note="epoch 2"))
-    tell(miner.progresses(job, 0.3))
-    tell(miner.progresses(job, 0.9, attempt=2))
+    publish(miner.progresses(job, 0.4, note="epoch 2"))
+    publish(miner.progresses(job, 0.3))
+    publish(miner.progresses(job, 0.9, attempt=2))
 
     view = client_api.json("GET", f"/ai/jobs/{job['id']}")
     assert (view["progress"], view["progress_note"]) == (0.4, "epoch 2")
@@ -85,7 +85,7 @@ def test_progress_is_taken_over_and_never_goes_back(client_api, miner):
 def test_a_miners_failure_is_tried_again_after_a_pause(client_api, miner):
     job = running(client_api, miner, max_attempts=3)
 
-    tell(miner.fails(job, "ENGINE_ERROR"))
+    publish(miner.fails(job, "ENGINE_ERROR"))
 
     now = row(job)
     assert (now.state, now.attempt, now.miner_id, now.rate) == ("queued", 1, None, 0)
@@ -103,9 +103,9 @@ def test_the_pause_grows_and_is_bounded():
 def test_used_up_attempts_end_in_a_dead_letter_that_says_why(client_api, miner):
     job = running(client_api, miner, max_attempts=2, payment_amount="1")
 
-    tell(miner.fails(job, "OUT_OF_MEMORY"))
-    tell(miner.grants(job, attempt=2))
-    tell(miner.loses(job, "heartbeat_timeout", attempt=2))
+    publish(miner.fails(job, "OUT_OF_MEMORY"))
+    publish(miner.grants(job, attempt=2))
+    publish(miner.loses(job, "heartbeat_timeout", attempt=2))
 
     view = client_api.json("GET", f"/ai/jobs/{job['id']}")
     assert (view["state"], view["outcome"], view["attempt"]) == ("dead", "heartbeat_timeout", 2)
@@ -120,7 +120,7 @@ def test_used_up_attempts_end_in_a_dead_letter_that_says_why(client_api, miner):
 def test_bad_input_fails_at_once(client_api, miner):
     job = running(client_api, miner, max_attempts=3)
 
-    tell(miner.fails(job, "BAD_INPUT", message="not an image"))
+    publish(miner.fails(job, "BAD_INPUT", message="not an image"))
 
     view = client_api.json("GET", f"/ai/jobs/{job['id']}")
     assert (view["state"], view["outcome"]) == ("failed", "bad_input")
@@ -130,10 +130,10 @@ def test_bad_input_fails_at_once(client_api, miner):
 
 def test_a_second_attempt_may_succeed(client_api, miner):
     job = running(client_api, miner, max_attempts=2)
-    tell(miner.loses(job, "miner_gone"))
-    tell(miner.grants(job, attempt=2))
+    publish(miner.loses(job, "miner_gone"))
+    publish(miner.grants(job, attempt=2))
 
-    tell(miner.completes(job, 1, attempt=2))
+    publish(miner.completes(job, 1, attempt=2))
 
     assert state(client_api, job) == "settled"
     assert AIJobResult.objects.get(job_id=job["id"]).attempt == 2
@@ -149,13 +149,13 @@ def test_a_second_attempt_may_succeed(client_api, miner):
         lambda m, j: m.grants(j, attempt=1),
     ],
 )
-def test_news_of_an_old_attempt_changes_nothing(client_api, miner, late):
+def test_a_fact_about_an_earlier_attempt_changes_nothing(client_api, miner, late):
     job = running(client_api, miner, max_attempts=3)
-    tell(miner.fails(job, "ENGINE_ERROR"))
-    tell(miner.grants(job, attempt=2))
+    publish(miner.fails(job, "ENGINE_ERROR"))
+    publish(miner.grants(job, attempt=2))
     before = (row(job).version, row(job).progress)
 
-    tell(late(miner, job))
+    publish(late(miner, job))
 
     assert (row(job).version, row(job).progress) == before
     assert not AIJobResult.objects.exists()
@@ -163,9 +163,9 @@ def test_news_of_an_old_attempt_changes_nothing(client_api, miner, late):
 
 def test_a_second_result_changes_nothing(client_api, miner):
     job = running(client_api, miner)
-    tell(miner.completes(job, "first"))
+    publish(miner.completes(job, "first"))
 
-    tell(miner.completes(job, "second"))
+    publish(miner.completes(job, "second"))
 
     assert client_api.json("GET", f"/ai/jobs/{job['id']}/result")["result"] == "first"
 
@@ -173,7 +173,7 @@ def test_a_second_result_changes_nothing(client_api, miner):
 def test_a_grant_beyond_the_allowed_attempts_changes_nothing(client_api, miner):
     job = queued(client_api, max_attempts=1)
 
-    tell(miner.grants(job, attempt=2))
+    publish(miner.grants(job, attempt=2))
 
     assert state(client_api, job) == "queued"
 
@@ -181,16 +181,18 @@ def test_a_grant_beyond_the_allowed_attempts_changes_nothing(client_api, miner):
 def test_facts_about_unknown_jobs_are_nothing(client_api, miner):
     ghost = {"id": miner.miner_id}
 
-    tell(miner.grants(ghost), miner.completes(ghost, 1), miner.fails(ghost, "UNKNOWN"), miner.progresses(ghost, 0.5))
+    publish(miner.grants(ghost), miner.completes(ghost, 1), miner.fails(ghost, "UNKNOWN"), miner.progresses(ghost, 0.5))
 
     assert not AIJobResult.objects.exists()
 
 
-def test_a_batch_of_many_jobs_moves_each_with_its_own_values(client_api, miner):
+def test_a_batch_advances_each_job_with_its_own_values(client_api, miner):
     jobs = [submit(client_api, max_attempts=2) for _ in range(5)]
 
     attempts.start([miner.grants(job) for job in jobs])
-    attempts.lose([miner.fails(job, code) for job, code in zip(jobs, ["BAD_INPUT", "REFUSED", "X"], strict=False)])
+    attempts.retry_or_end(
+        [miner.fails(job, code) for job, code in zip(jobs, ["BAD_INPUT", "REFUSED", "X"], strict=False)]
+    )
 
     assert [row(job).state for job in jobs] == ["failed", "queued", "queued", "running", "running"]
     assert [row(job).started_at is None for job in jobs] == [False, True, True, False, False]
@@ -203,11 +205,11 @@ def test_a_delivery_repeated_after_a_crash_changes_nothing(client_api, miner):
 
     job = running(client_api, miner)
     fact = miner.completes(job, {"n": 1})
-    tell(fact)
+    publish(fact)
     with atomic(Outbox):
         results.accept([fact])
         attempts.start([miner.grants(job)])
         emit(miner.grants(job), by="gpu")
 
-    assert moves(job) == ["queued", "running", "succeeded", "settled"]
+    assert states_of(job) == ["queued", "running", "succeeded", "settled"]
     assert (fact.started_at, fact.ended_at) == (START, END)

@@ -1,4 +1,4 @@
-"""Five deadlines, five outcome codes; ai keeps two of them, gpu's three arrive as lost leases."""
+"""Five deadlines, five outcome codes; ai enforces two of them, gpu's three arrive as lost leases."""
 
 from datetime import timedelta
 
@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from apps.ai import tasks
 from apps.ai.services import deadlines
-from apps.ai.states import JANITORS, JOB_TRANSITIONS
-from tests.ai.factories import fund, queued, row, running, state, submit, tell
+from apps.ai.states import JOB_TRANSITIONS, SWEEPS
+from tests.ai.factories import fund, publish, queued, row, running, state, submit
 
 
 def later(**span):
@@ -30,7 +30,7 @@ def test_a_job_nobody_takes_expires_from_the_queue(client_api, drain):
 def test_gpus_three_deadlines_keep_their_codes(client_api, miner, code):
     job = running(client_api, miner, max_attempts=1)
 
-    tell(miner.loses(job, code))
+    publish(miner.loses(job, code))
 
     view = client_api.json("GET", f"/ai/jobs/{job['id']}")
     assert (view["state"], view["outcome"]) == ("dead", code)
@@ -38,7 +38,7 @@ def test_gpus_three_deadlines_keep_their_codes(client_api, miner, code):
 
 def test_a_job_tried_in_vain_times_out_as_a_whole(client_api, miner):
     job = running(client_api, miner, ttl_seconds=100)
-    tell(miner.loses(job, "miner_gone"))
+    publish(miner.loses(job, "miner_gone"))
 
     assert deadlines.expire_overdue(now=later(seconds=101)) == 1
 
@@ -54,17 +54,17 @@ def test_a_job_whose_money_is_never_held_times_out_as_a_whole(client_api):
     assert (row(job).state, row(job).outcome) == ("expired", "total_timeout")
 
 
-def test_a_running_job_is_not_expired_while_gpus_news_may_be_under_way(client_api, miner):
+def test_a_running_job_is_not_expired_while_a_fact_of_gpu_may_be_under_way(client_api, miner):
     """gpu knows no live lease: a result it accepted in time may be on its way, and must not be lost."""
     job = running(client_api, miner, ttl_seconds=10)
 
     assert deadlines.expire_overdue(now=later(seconds=60)) == 0
-    tell(miner.completes(job, "in time, delivered late"))
+    publish(miner.completes(job, "in time, delivered late"))
 
     assert state(client_api, job) == "settled"
 
 
-def test_news_that_never_comes_does_not_keep_a_job_for_ever(client_api, miner):
+def test_a_fact_that_never_comes_does_not_delay_expiry_for_ever(client_api, miner):
     job = running(client_api, miner, ttl_seconds=10)
 
     assert deadlines.expire_overdue(now=later(minutes=6)) == 1
@@ -72,7 +72,7 @@ def test_news_that_never_comes_does_not_keep_a_job_for_ever(client_api, miner):
     assert row(job).outcome == "total_timeout"
 
 
-def test_the_sweep_ends_many_and_is_quiet_the_second_time(client_api):
+def test_the_sweep_ends_many_and_does_nothing_the_second_time(client_api):
     jobs = [submit(client_api, queue_seconds=1) for _ in range(7)]
 
     assert deadlines.expire_overdue(now=later(seconds=5), limit=5) == 5
@@ -82,7 +82,7 @@ def test_the_sweep_ends_many_and_is_quiet_the_second_time(client_api):
     assert tasks.expire_overdue() == 0
 
 
-def test_every_unfinished_state_has_its_janitor():
-    assert set(JANITORS) == {name for name, targets in JOB_TRANSITIONS.items() if targets}
-    for task in JANITORS.values():
+def test_every_unfinished_state_has_its_sweep():
+    assert set(SWEEPS) == {name for name, targets in JOB_TRANSITIONS.items() if targets}
+    for task in SWEEPS.values():
         assert callable(getattr(tasks, task.rsplit(".", 1)[1]))

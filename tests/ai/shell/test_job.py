@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from aitbc.core.cli import commands
-from tests.ai.factories import fund, tell
+from tests.ai.factories import fund, publish
 from tests.shell import spoken
 
 
@@ -31,7 +31,7 @@ def test_a_jobs_life_from_the_shell(job, client_api, miner, drain):
     assert made["id"] in job("list", "--state", "queued")
     with pytest.raises(CommandError, match="(?s)no result yet.*HTTP 425"):
         job("result", made["id"])
-    tell(miner.grants(made), miner.progresses(made, 0.5, note="half"), miner.completes(made, {"answer": 42}))
+    publish(miner.grants(made), miner.progresses(made, 0.5, note="half"), miner.completes(made, {"answer": 42}))
 
     assert as_json(job("result", made["id"], "--wait", "--json"))["result"] == {"answer": 42}
     assert "settled" in job("status", made["id"])
@@ -45,7 +45,7 @@ def test_a_jobs_life_from_the_shell(job, client_api, miner, drain):
 
 
 @pytest.mark.transaction
-def test_problems_are_said_in_plain_words(job):
+def test_problems_are_shown_in_plain_words(job):
     with pytest.raises(CommandError, match="(?s)1.000000 AIT are needed.*HTTP 402"):
         job("submit", "echo", "--pay", "1")
     with pytest.raises(CommandError, match="(?s)priority.*HTTP 400"):
@@ -87,8 +87,8 @@ def test_keys_come_from_the_environment_or_dev_env(tmp_path, settings, monkeypat
 
     (tmp_path / "dev.env").write_text("# made by make up\nexport AITBC_CLIENT_KEY='from-file'\n")
     assert commands.known("AITBC_CLIENT_KEY", *commands.KEY_NAMES) == "from-file"
-    monkeypatch.setenv("API_KEY", "seed-style")
-    assert commands.known("AITBC_OPERATOR_KEY", *commands.KEY_NAMES) == "seed-style"
+    monkeypatch.setenv("API_KEY", "legacy-style")
+    assert commands.known("AITBC_OPERATOR_KEY", *commands.KEY_NAMES) == "legacy-style"
 
 
 @pytest.mark.no_db

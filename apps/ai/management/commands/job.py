@@ -17,7 +17,7 @@ from aitbc.core.cli.commands import ApiProblem, BaseApiCommand
 from aitbc.core.cli.tables import fields
 from apps.ai.management.tables import jobs as tables
 
-OVER = {"settled", "failed", "cancelled", "expired", "dead", "refused"}
+FINAL_STATES = {"settled", "failed", "cancelled", "expired", "dead", "refused"}
 
 EXAMPLES = """\
   manage.py job submit embedding '{"texts": ["hello", "world"]}' --pay 0.05 --watch
@@ -28,7 +28,7 @@ EXAMPLES = """\
   manage.py job list --state queued,running --limit 20
   manage.py job status 0190f3c2-…
   manage.py job explain 0190f3c2-…          why does it wait?
-  manage.py job watch 0190f3c2-…            follow it until it is over
+  manage.py job watch 0190f3c2-…            follow it until it has ended
   manage.py job result 0190f3c2-… --wait
   manage.py job receipt 0190f3c2-… --json > receipt.json
   manage.py job cancel 0190f3c2-… --reason "not needed any more"
@@ -43,8 +43,8 @@ class Command(BaseApiCommand):
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb", parser_class=argparse.ArgumentParser)
         self._submit_arguments(self._verb(verbs, "submit", "submit a job"))
         for name, about in (
-            ("status", "show a job"), ("watch", "follow a job until it is over"),
-            ("receipt", "show its signed receipt"), ("explain", "tell why it waits"),
+            ("status", "show a job"), ("watch", "follow a job until it has ended"),
+            ("receipt", "show its signed receipt"), ("explain", "explain why it waits"),
         ):  # fmt: skip
             self._verb(verbs, name, about).add_argument("job_id")
         result = self._verb(verbs, "result", "show its result")
@@ -86,7 +86,7 @@ class Command(BaseApiCommand):
         ):  # fmt: skip
             parser.add_argument(flag, type=int, help=about)
         parser.add_argument("--request-key", help="Idempotency-Key; the same key never submits twice")
-        parser.add_argument("--watch", action="store_true", help="follow it until it is over")
+        parser.add_argument("--watch", action="store_true", help="follow it until it has ended")
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         getattr(self, f"do_{verb}")(**options)
@@ -108,13 +108,13 @@ class Command(BaseApiCommand):
         self.show(page, tables.jobs(page))
 
     def do_result(self, *, job_id: str, wait: bool, timeout: float, **options: Any) -> None:
-        until = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout
         while True:
             try:
                 result = self.call("GET", f"/ai/jobs/{job_id}/result")
                 break
             except ApiProblem as problem:
-                if problem.status != 425 or not wait or time.monotonic() > until:
+                if problem.status != 425 or not wait or time.monotonic() > deadline:
                     raise
                 time.sleep(problem.retry_after)
         self.show(result, tables.result(result))
@@ -128,40 +128,40 @@ class Command(BaseApiCommand):
         self.show(receipt, fields("Receipt", receipt))
 
     def do_explain(self, *, job_id: str, **options: Any) -> None:
-        why = self.call("GET", f"/ai/jobs/{job_id}/explain")
-        self.show(why, tables.explanation(why))
+        explanation = self.call("GET", f"/ai/jobs/{job_id}/explain")
+        self.show(explanation, tables.explanation(explanation))
 
     def do_watch(self, *, job_id: str, **options: Any) -> None:
-        """Follow the stream through reconnects; the cursor sees to it that nothing is shown twice."""
-        self.call("GET", f"/ai/jobs/{job_id}")  # a wrong id or address is said at once
+        """Follow the stream through reconnects; with the cursor no event is shown twice."""
+        self.call("GET", f"/ai/jobs/{job_id}")  # a wrong id or address fails at once
         state, cursor = "", ""
         columns = (TextColumn("{task.description:>10}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
         progress = Progress(*columns, TimeElapsedColumn(), console=self.console, disable=self.as_json)
         with progress:
             bar = progress.add_task("submitted", total=1.0)
-            while state not in OVER:
-                seen = cursor
-                for at, name, news in self.events(f"/ai/jobs/{job_id}/stream", cursor=seen):
-                    cursor, state = at, news.get("state", state)
-                    self._tell(progress, bar, name, news)
-                if seen == cursor:
-                    time.sleep(0.5)  # a server without held streams sends one page at a time
+            while state not in FINAL_STATES:
+                start = cursor
+                for event_id, name, data in self.events(f"/ai/jobs/{job_id}/stream", cursor=start):
+                    cursor, state = event_id, data.get("state", state)
+                    self._show_event(progress, bar, name, data)
+                if start == cursor:
+                    time.sleep(0.5)  # a server that does not hold streams open sends one page at a time
         if not self.as_json:
             self.do_status(job_id=job_id)
 
-    def _tell(self, progress: Progress, bar: Any, name: str, news: dict[str, Any]) -> None:
+    def _show_event(self, progress: Progress, bar: Any, name: str, data: dict[str, Any]) -> None:
         if self.as_json:
-            self.stdout.write(json.dumps({"event": name, **news}, ensure_ascii=False))
+            self.stdout.write(json.dumps({"event": name, **data}, ensure_ascii=False))
         elif name == "progress":
-            progress.update(bar, completed=news["progress"])
+            progress.update(bar, completed=data["progress"])
         else:
-            done = {"completed": 1.0} if news["state"] in ("succeeded", "settled") else {}
-            progress.update(bar, description=news["state"], **done)
-            progress.console.print(tables.move(news))
+            completed = 1.0 if data["state"] in ("succeeded", "settled") else None  # None leaves the bar as it is
+            progress.update(bar, description=data["state"], completed=completed)
+            progress.console.print(tables.transition(data))
 
 
 def _body(options: dict[str, Any]) -> dict[str, Any]:
-    """The request's body: only what was said."""
+    """The body of the request, without the options that are not set."""
     constraints = {
         "gpu": options["gpu"], "min_vram_gb": options["min_vram"], "models": options["models"],
         "region": options["region"], "cuda": options["cuda"], "max_price": options["max_price"],
@@ -170,13 +170,13 @@ def _body(options: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
     body = {
         "task_type": options["task_type"], "payload": _payload(options), "payment_amount": options["pay"],
-        "constraints": _said(constraints), "priority": options["priority"], "ttl_seconds": options["ttl"],
+        "constraints": _without_none(constraints), "priority": options["priority"], "ttl_seconds": options["ttl"],
         "max_attempts": options["attempts"], "execution_seconds": options["execution"],
     }  # fmt: skip
-    return _said(body)
+    return _without_none(body)
 
 
-def _said(values: dict[str, Any]) -> dict[str, Any]:
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -192,4 +192,4 @@ def _payload(options: dict[str, Any]) -> dict[str, Any]:
         raise CommandError(f"The payload cannot be read: {error}") from None
     if not isinstance(payload, dict):
         raise CommandError("The payload is a JSON object.")
-    return payload | _said({"prompt": options["prompt"], "model": options["model"]})
+    return payload | _without_none({"prompt": options["prompt"], "model": options["model"]})

@@ -1,4 +1,4 @@
-"""What the `job` command shows on a terminal."""
+"""Tables of the `job` command for a terminal."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ def result(one: dict[str, Any]) -> Table:
     return fields(f"Result of job {one['job_id']}", {name: one[name] for name in one if name not in ("id", "receipt")})
 
 
-def explanation(why: dict[str, Any]) -> RenderableType:
-    head = fields(f"Job {why['job_id']}", why, EXPLAINED)
-    if not why.get("constraints"):
+def explanation(answer: dict[str, Any]) -> RenderableType:
+    head = fields(f"Job {answer['job_id']}", answer, EXPLAINED)
+    if not answer.get("constraints"):
         return head
-    asked = [
+    constraints = [
         {"constraint": one["name"], "value": one["value"], "miners that pass": one["pass"],
          "miners if relaxed": one["if_relaxed"]}
-        for one in why["constraints"]
+        for one in answer["constraints"]
     ]  # fmt: skip
-    return Group(head, rows("Constraints", asked, tuple(asked[0])))
+    return Group(head, rows("Constraints", constraints, tuple(constraints[0])))
 
 
-def move(news: dict[str, Any]) -> Text:
-    """One line of a job's timeline."""
-    line = Text(f"{news['at'][11:19]}Z  ").append_text(Text.from_markup(plain(news["state"])))
-    return line.append(f"  {news['actor']}  {news['reason']}", style="dim")
+def transition(data: dict[str, Any]) -> Text:
+    """One line of a job's history."""
+    line = Text(f"{data['at'][11:19]}Z  ").append_text(Text.from_markup(plain(data["state"])))
+    return line.append(f"  {data['actor']}  {data['reason']}", style="dim")

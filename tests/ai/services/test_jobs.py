@@ -1,4 +1,4 @@
-"""Cancelling, alone and in a race with the grant, the result and the payment."""
+"""Cancelling a job, alone and in a race with the grant, the result and the payment."""
 
 import threading
 
@@ -10,7 +10,7 @@ from aitbc.core.errors import StateConflict
 from apps.ai.models import AIJob, AIJobResult
 from apps.ai.services import attempts, jobs, results
 from apps.gpu.models import Work
-from tests.ai.factories import fund, moves, queued, row, running, state, submit, tell
+from tests.ai.factories import fund, publish, queued, row, running, state, states_of, submit
 
 
 def cancel(api, job, status=200):
@@ -32,12 +32,12 @@ def test_a_second_cancel_changes_nothing(client_api):
     first, second = cancel(client_api, job), cancel(client_api, job)
 
     assert first == second
-    assert moves(job) == ["queued", "cancelled"]
+    assert states_of(job) == ["queued", "cancelled"]
 
 
 def test_a_job_that_ended_cannot_be_cancelled_and_says_so(client_api, miner):
     job = running(client_api, miner)
-    tell(miner.completes(job, 1))
+    publish(miner.completes(job, 1))
 
     problem = cancel(client_api, job, status=409)
 
@@ -59,7 +59,7 @@ def test_cancel_meets_grant_and_the_grant_comes_to_nothing(client_api, miner):
     job = queued(client_api)
 
     cancel(client_api, job)
-    tell(miner.grants(job))
+    publish(miner.grants(job))
 
     assert (state(client_api, job), row(job).attempt) == ("cancelled", 0)
 
@@ -68,31 +68,31 @@ def test_cancel_meets_result_and_the_result_comes_to_nothing(client_api, miner):
     job = running(client_api, miner)
 
     cancel(client_api, job)
-    tell(miner.completes(job, "too late"))
+    publish(miner.completes(job, "too late"))
 
     assert state(client_api, job) == "cancelled"
     assert not AIJobResult.objects.exists()
 
 
-def test_a_miners_word_that_it_has_stopped_changes_nothing(client_api, miner):
+def test_a_miners_report_that_it_has_stopped_changes_nothing(client_api, miner):
     job = running(client_api, miner)
     cancel(client_api, job)
 
-    tell(miner.fails(job, "CANCELLED"))
+    publish(miner.fails(job, "CANCELLED"))
 
-    assert moves(job) == ["queued", "running", "cancelled"]
+    assert states_of(job) == ["queued", "running", "cancelled"]
 
 
-def at_once(*calls):
+def run_together(*calls):
     """Run these calls in threads that start together; returns what each raised, or None."""
-    gate, outcome = threading.Barrier(len(calls)), [None] * len(calls)
+    barrier, errors = threading.Barrier(len(calls)), [None] * len(calls)
 
     def one(place, call):
-        gate.wait()
+        barrier.wait()
         try:
             call()
-        except Exception as error:
-            outcome[place] = error
+        except Exception as error:  # noqa: BLE001  # returned to the test, which looks at its class
+            errors[place] = error
         finally:
             connections.close_all()
 
@@ -101,10 +101,10 @@ def at_once(*calls):
         thread.start()
     for thread in threads:
         thread.join()
-    return outcome
+    return errors
 
 
-def handle(service, fact):
+def handling(service, fact):
     def run():
         with atomic(AIJob):
             service([fact])
@@ -118,14 +118,14 @@ def test_race_of_cancel_and_grant_has_one_story(client_api, miner):
         job = submit(client_api)
         present = row(job)
 
-        errors = at_once(
+        errors = run_together(
             lambda present=present: jobs.cancel(job=present, actor="client"),
-            handle(attempts.start, miner.grants(job)),
+            handling(attempts.start, miner.grants(job)),
         )
 
         assert errors == [None, None]
-        assert moves(job) in (["queued", "cancelled"], ["queued", "running", "cancelled"])
-        started = "running" in moves(job)
+        assert states_of(job) in (["queued", "cancelled"], ["queued", "running", "cancelled"])
+        started = "running" in states_of(job)
         assert row(job).outcome == ("cancelled_after_start" if started else "cancelled_before_start")
 
 
@@ -133,21 +133,21 @@ def test_race_of_cancel_and_grant_has_one_story(client_api, miner):
 def test_race_of_cancel_and_result_has_one_winner(client_api, miner):
     for _ in range(8):
         job = submit(client_api)
-        handle(attempts.start, miner.grants(job))()
+        handling(attempts.start, miner.grants(job))()
         present = row(job)
 
-        lost, _ = at_once(
+        lost, _ = run_together(
             lambda present=present: jobs.cancel(job=present, actor="client"),
-            handle(results.accept, miner.completes(job, 1)),
+            handling(results.accept, miner.completes(job, 1)),
         )
 
         stored = AIJobResult.objects.filter(job_id=job["id"]).exists()
         if stored:
             assert isinstance(lost, StateConflict)
-            assert moves(job) == ["queued", "running", "succeeded"]
+            assert states_of(job) == ["queued", "running", "succeeded"]
         else:
             assert lost is None
-            assert moves(job) == ["queued", "running", "cancelled"]
+            assert states_of(job) == ["queued", "running", "cancelled"]
 
 
 @pytest.mark.transaction
@@ -155,7 +155,7 @@ def test_many_cancels_at_once_cancel_once(client_api):
     job = submit(client_api)
     present = row(job)
 
-    errors = at_once(*[lambda: jobs.cancel(job=AIJob.objects.get(pk=present.pk), actor="client")] * 6)
+    errors = run_together(*[lambda: jobs.cancel(job=AIJob.objects.get(pk=present.pk), actor="client")] * 6)
 
     assert errors == [None] * 6
-    assert moves(job) == ["queued", "cancelled"]
+    assert states_of(job) == ["queued", "cancelled"]

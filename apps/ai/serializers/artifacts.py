@@ -1,0 +1,22 @@
+"""Artifacts as their owners read them."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from aitbc.core.serializers import ResourceSerializer
+from apps.ai.models import Artifact
+
+
+class ArtifactSerializer(ResourceSerializer):
+    """An input or result kept as a file."""
+
+    url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Artifact
+        fields = ["sha256", "size", "media_type", "refs", "created_at", "url"]
+        read_only_fields = fields
+
+    def get_url(self, artifact: Artifact) -> str:
+        return f"/ai/artifacts/{artifact.sha256}"

@@ -1,0 +1,74 @@
+"""The endpoints of /ai/artifacts: inputs and results of the caller that are kept as files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from django.http import FileResponse
+from django.http.response import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from aitbc.core import blobs
+from aitbc.core.parsers import refuse_encoded
+from aitbc.core.viewsets import DomainViewSet, Scopes
+from apps.ai.errors import ArtifactNotFound
+from apps.ai.models import Artifact
+from apps.ai.serializers.artifacts import ArtifactSerializer
+from apps.ai.services import artifacts
+
+READERS = ("client", "read")
+
+
+class ArtifactViewSet(mixins.ListModelMixin, DomainViewSet):
+    """Files of the caller: inputs for jobs and large results, named by their SHA-256."""
+
+    queryset = Artifact.objects.all()
+    serializer_class = ArtifactSerializer
+    ordering = ("-id",)
+    lookup_field = "sha256"
+    lookup_value_regex = "[0-9a-f]{64}"
+    body_limit = artifacts.UPLOAD_LIMIT
+    required_scopes: ClassVar[Mapping[str, Scopes]] = {
+        "create": "client", "list": READERS, "retrieve": READERS, "destroy": "client",
+    }  # fmt: skip
+
+    def get_queryset(self) -> QuerySet[Artifact]:
+        return Artifact.objects.owned_by(self.actor.pk)
+
+    @extend_schema(request={"application/octet-stream": OpenApiTypes.BINARY}, responses={201: ArtifactSerializer})
+    def create(self, request: Request) -> Response:
+        """Upload the body, at most 16 MiB, streamed; the same bytes again are the same artifact."""
+        refuse_encoded(request._request)
+        media_type = (request.content_type or "application/octet-stream")[:100]
+        artifact = artifacts.upload(owner_id=self.actor.pk, chunks=_chunks(request._request), media_type=media_type)
+        return self.answer(artifact, status=201)
+
+    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    def retrieve(self, request: Request, sha256: str) -> HttpResponseBase:
+        """Download; always as an attachment, so that a browser never runs what a miner sent."""
+        artifact = self.get_object()
+        try:
+            body = blobs.open(artifact.sha256)
+        except blobs.BlobNotFound:
+            raise ArtifactNotFound from None
+        response = FileResponse(body, as_attachment=True, filename=sha256, content_type="application/octet-stream")
+        response["Content-Length"] = str(artifact.size)
+        response["ETag"] = f'"{sha256}"'
+        return response
+
+    @extend_schema(responses={204: None})
+    def destroy(self, request: Request, sha256: str) -> Response:
+        """Delete an artifact that no job refers to."""
+        artifacts.delete(artifact=self.get_object())
+        return Response(status=204)
+
+
+def _chunks(request: Any) -> Iterator[bytes]:
+    while chunk := request.read(blobs.CHUNK):
+        yield chunk
