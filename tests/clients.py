@@ -1,4 +1,4 @@
-"""The doors as tests use them: Django's test client with a key, speaking JSON."""
+"""The API as tests use it: Django's test client with a key, speaking JSON."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Api:
             self.prefix, self.owner_id = key.prefix, organisation.pk
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> HttpResponse:
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.secret:
-            given.setdefault("authorization", f"Bearer {self.secret}")
+            sent.setdefault("authorization", f"Bearer {self.secret}")
         data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-        content_type = given.pop("content-type", "application/json")
-        answer = self.client.generic(method, path, data, content_type=content_type, headers=given)
+        content_type = sent.pop("content-type", "application/json")
+        answer = self.client.generic(method, path, data, content_type=content_type, headers=sent)
         contract.check(method, answer)
         return answer
 

@@ -126,9 +126,9 @@ class ApiKeyAdmin(ModelAdmin):
         return bool(request.user.has_perm("accounts.change_apikey"))
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: forms.ModelForm, change: bool) -> None:
-        given = form.cleaned_data
+        data = form.cleaned_data
         made, secret = keys.create(
-            given["organisation"], given["scopes"], given["name"], given["expires_at"], actor=f"user:{request.user}"
+            data["organisation"], data["scopes"], data["name"], data["expires_at"], actor=f"user:{request.user}"
         )
         # The admin goes on with the row it was given: let that be the one the service wrote.
         obj.__dict__.update(made.__dict__)

@@ -6,7 +6,7 @@ from django.db.models import TextChoices
 
 
 class Scope(TextChoices):
-    """One kind of door; a key opens those it names and no others."""
+    """One kind of endpoint; a key opens those it names and no others."""
 
     CLIENT = "client", "submit and read one's own jobs"
     MINER = "miner", "register machines, take jobs, answer them"

@@ -1,4 +1,4 @@
-"""Admin pages of this house: looking is free, changing goes through services."""
+"""Base classes of the admin: everything is readable, changes go through services."""
 
 from __future__ import annotations
 

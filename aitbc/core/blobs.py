@@ -36,7 +36,7 @@ _keepers: list[Keeper] = []
 
 
 class BlobTooLarge(TooLarge):
-    """The body is larger than this door allows."""
+    """The body is larger than this route takes."""
 
 
 class BlobNotFound(NotFound):

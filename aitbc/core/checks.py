@@ -1,4 +1,4 @@
-"""System checks that keep the house in order: borders of databases, required tables."""
+"""System checks: no relation leaves its database, required tables exist, money is whole."""
 
 from __future__ import annotations
 

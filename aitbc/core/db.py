@@ -16,8 +16,8 @@ from aitbc.core.errors import Unavailable
 
 T = TypeVar("T")
 RETRIED = ("40001", "40P01")
-# What a question to a neighbour raises while its database is away.
-ABSENT_NEIGHBOUR = (DatabaseError, InterfaceError, PoolTimeout, Unavailable)
+# What a question to another domain raises while its database is away.
+DOMAIN_UNAVAILABLE = (DatabaseError, InterfaceError, PoolTimeout, Unavailable)
 
 
 def alias_of(model: type[Model] | Model) -> str:

@@ -53,7 +53,7 @@ class ServiceSerializer(serializers.Serializer[Any]):
 
 
 class ServicesSerializer(serializers.Serializer[Any]):
-    """The domains this process serves: as a list, and each under its name as the predecessor's gateway has them."""
+    """The domains this process serves: as a list, and each under its name as the legacy gateway has them."""
 
     services = ServiceSerializer(many=True)
 

@@ -1,6 +1,6 @@
-"""New rows at the hot doors: the statement is made once per model, where the ORM compiles it for every row.
+"""New rows on the hot path: the statement is made once per model, where the ORM compiles it for every row.
 
-Measured by `python -m bench doors` (submit): building it anew was a fifth of what a submit cost in Python.
+Measured by `python -m bench endpoints` (submit): building it anew was a fifth of what a submit cost in Python.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def _insert_one(model: type[Model], row: Model) -> bool:
     alias = alias_of(model)
     connection = connections[alias]
     fields = _written(model)
-    given = [field.pre_save(row, add=True) for field in fields]
-    if any(isinstance(value, DatabaseDefault) for value in given):
+    initial = [field.pre_save(row, add=True) for field in fields]
+    if any(isinstance(value, DatabaseDefault) for value in initial):
         return False
-    values = [field.get_db_prep_save(value, connection) for field, value in zip(fields, given, strict=True)]
+    values = [field.get_db_prep_save(value, connection) for field, value in zip(fields, initial, strict=True)]
     with connection.cursor() as sql:
         sql.execute(_statement(model), values)
     row._state.adding, row._state.db = False, alias

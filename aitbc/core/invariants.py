@@ -15,7 +15,7 @@ Check = Callable[[], Iterable[str]]
 
 @dataclass(frozen=True)
 class Invariant:
-    """One numbered rule (design/reliability.md §2), and the domain whose rows it judges."""
+    """One numbered rule, and the domain whose rows it judges. The numbers are listed in docs/architecture.md."""
 
     name: str
     db: str
@@ -54,6 +54,6 @@ def load() -> list[Invariant]:
 
 def run(only: Iterable[str] = (), *, online: bool = False) -> dict[Invariant, list[str]]:
     """Run the checks; returns the violations of each. `online` leaves out those that need quiet."""
-    wanted = set(only)
-    chosen = [one for one in load() if (not wanted or one.name in wanted) and not (online and one.quiescent)]
+    numbers = set(only)
+    chosen = [one for one in load() if (not numbers or one.name in numbers) and not (online and one.quiescent)]
     return {one: list(one.check()) for one in chosen}

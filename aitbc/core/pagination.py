@@ -69,9 +69,9 @@ def page(
         ordering or tuple(queryset.query.order_by) or tuple(queryset.model._meta.ordering), queryset.model
     )
     bound = _bound(request, order)
-    given = request.query_params.get("cursor")
-    if given is not None:
-        queryset = queryset.filter(_after(order, _opened(given, bound, order, queryset.model)))
+    cursor = request.query_params.get("cursor")
+    if cursor is not None:
+        queryset = queryset.filter(_after(order, _opened(cursor, bound, order, queryset.model)))
     rows = list(queryset.order_by(*order)[: limit + 1])
     if len(rows) <= limit:
         return rows, None

@@ -88,9 +88,9 @@ REGISTRY: dict[str, Param] = {
 @cache
 def overrides() -> dict[str, Value]:
     """What the operator set by AITBC_PARAMS; a value out of bounds stops the process with a message."""
-    given = env.json("AITBC_PARAMS", default={})
+    overrides = env.json("AITBC_PARAMS", default={})
     try:
-        return {key: REGISTRY[key].bounded(value) for key, value in given.items()}
+        return {key: REGISTRY[key].bounded(value) for key, value in overrides.items()}
     except KeyError as error:
         raise ValueError(f"AITBC_PARAMS: there is no parameter {error.args[0]}") from None
     except ValueError as error:

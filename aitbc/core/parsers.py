@@ -1,4 +1,4 @@
-"""The one way bytes from outside become values: bounded, strict JSON."""
+"""Strict, bounded JSON: how bytes from outside become values."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 class StrictJSONParser(BaseParser):
-    """DRF's door to `loads`; a view says `body_limit`, or `body_limits` per action."""
+    """Parses JSON for DRF by `loads`; a view says `body_limit`, or `body_limits` per action."""
 
     media_type = "application/json"
 

@@ -1,4 +1,4 @@
-"""RFC 9457 answers: every error of every kind leaves the house through this module."""
+"""RFC 9457: every error of every kind becomes a response here."""
 
 from __future__ import annotations
 

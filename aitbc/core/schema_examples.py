@@ -1,7 +1,7 @@
 """Examples for the schema: what a request and its answer really look like.
 
 Each domain keeps its own in apps/<label>/examples.json, under "<view set>.<action>". `make examples` takes them from
-the doors themselves; tests/architecture/test_schema.py holds each against the schema it illustrates.
+the endpoints themselves; tests/architecture/test_schema.py holds each against the schema it illustrates.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def example_of(view: Any) -> dict[str, Any]:
 
 @cache
 def kept_beside(module: str) -> dict[str, Any]:
-    """The examples of the domain this module belongs to (apps.gpu.views.doors -> apps/gpu)."""
+    """Return the examples of the domain this module belongs to (apps.gpu.views.gpus → apps/gpu)."""
     package = sys.modules[".".join(module.split(".")[:2])]
     path = Path(package.__path__[0]) / FILE
     found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}

@@ -1,4 +1,4 @@
-"""Serializers of this house: strict about what callers send, exact about money."""
+"""Base serializers and fields: strict about what callers send, exact about money."""
 
 from __future__ import annotations
 
@@ -123,5 +123,5 @@ class ProblemSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField()
     code = serializers.CharField()
     request_id = serializers.CharField()
-    error = serializers.CharField(help_text="The code again, for clients of the predecessor.")
+    error = serializers.CharField(help_text="The code again, for legacy clients.")
     errors = ProblemError(many=True, required=False)  # type: ignore[assignment]

@@ -122,7 +122,7 @@ def sign(tag: str, body: Any) -> dict[str, str]:
 
 
 def verify(tag: str, body: Any, signature: Mapping[str, Any], *, at: datetime | None = None) -> bool:
-    """Was this body signed, for this tag, by a key of ours (valid at that time, when one is given)?"""
+    """Whether this body was signed for this tag by a key of ours, one that was valid at `at` if that is not None."""
     key = find(str(signature.get("key_id", "")))
     if key is None or signature.get("alg") != ALG or (at is not None and not key.valid(at)):
         return False
@@ -169,9 +169,9 @@ def rotate(*, now: datetime | None = None) -> tuple[Key, Key]:
 
 def ring() -> tuple[Key, ...]:
     """All keys, oldest first; read again whenever the file was replaced."""
-    given = env.str("AITBC_SIGNING_KEYS", "")
-    if given:
-        return _read(given)
+    configured = env.str("AITBC_SIGNING_KEYS", "")
+    if configured:
+        return _read(configured)
     path = Path(settings.KEYS_DIR) / "ring.json"
     try:
         found = path.stat()

@@ -1,4 +1,4 @@
-"""Doors that belong to no domain: the published signing keys and the metrics."""
+"""Endpoints that belong to no domain: the published signing keys and the metrics."""
 
 from __future__ import annotations
 

@@ -1,23 +1,23 @@
-"""State machines as data: a table of transitions, moved along only by guarded updates, every move recorded."""
+"""State machines as data: a table of transitions, advanced only by guarded updates, every transition recorded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import orjson
 from django.apps import apps
-from django.db import models
+from django.db import connections, models
 from django.db.models import F
 from django.db.models.functions import Now
 
-from aitbc.core.db import cursor, joined
+from aitbc.core.db import alias_of, cursor, joined
 from aitbc.core.errors import StateConflict
 from aitbc.core.inserts import insert
 
 Transitions = Mapping[str, set[str]]
-# One statement for any number of moves, hence prepared once; bulk_create's text grows with the batch.
+# One statement for any number of transitions, hence prepared once; bulk_create's text grows with the batch.
 RECORD = """INSERT INTO {table} (subject_id, seq, from_state, to_state, actor, reason, detail)
 SELECT subject_id, seq, from_state, to_state, actor, reason, detail FROM json_to_recordset(%s::json)
   AS m(subject_id uuid, seq int, from_state text, to_state text, actor text, reason text, detail jsonb)"""
@@ -35,7 +35,7 @@ def finals_of(table: Transitions) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A move as its history keeps it."""
+    """A transition as its history keeps it."""
 
     subject_id: Any
     seq: int
@@ -47,12 +47,12 @@ class Recorded:
 
     def row(self) -> dict[str, Any]:
         states = {"from_state": str(self.before), "to_state": str(self.to)}
-        told = {"actor": self.actor, "reason": self.reason[:300], "detail": self.detail}
-        return {"subject_id": self.subject_id, "seq": self.seq, **states, **told}
+        cause = {"actor": self.actor, "reason": self.reason[:300], "detail": self.detail}
+        return {"subject_id": self.subject_id, "seq": self.seq, **states, **cause}
 
 
 class AbstractTransition(models.Model):
-    """One move of one thing: from where to where, who did it and why. Rows are never changed."""
+    """One transition of one thing: from which state to which, who caused it and why. Rows are never changed."""
 
     id = models.BigAutoField(primary_key=True)
     subject_id = models.UUIDField()
@@ -73,14 +73,16 @@ class AbstractTransition(models.Model):
         return f"{self.subject_id} #{self.seq}: {self.from_state or '∅'} → {self.to_state}"
 
     @classmethod
-    def record(cls, *moves: Recorded) -> None:
-        """Append these moves, inside the transaction that makes them."""
+    def record(cls, *transitions: Recorded) -> None:
+        """Append these transitions, inside the database transaction that makes them."""
         with cursor(cls) as sql:
-            sql.execute(RECORD.format(table=cls._meta.db_table), [orjson.dumps([m.row() for m in moves]).decode()])
+            sql.execute(
+                RECORD.format(table=cls._meta.db_table), [orjson.dumps([one.row() for one in transitions]).decode()]
+            )
 
 
 class StatefulModel(models.Model):
-    """A thing with a state; `version` counts its moves and equals the last seq of its history."""
+    """A thing with a state; `version` counts its transitions and equals the last seq of its history."""
 
     TRANSITIONS: ClassVar[Transitions]
     HISTORY: ClassVar[str]
@@ -109,7 +111,7 @@ class StatefulModel(models.Model):
         where: Mapping[str, Any] | None = None,
         **fields: Any,
     ) -> None:
-        """Move this row to another state by compare-and-swap on its state (and on `where`), and record the move.
+        """Move this row to another state by compare-and-swap on its state (and on `where`), and record it.
 
         Raises StateConflict, with the present state and what is allowed from it, when the row has moved on.
         """
@@ -135,7 +137,7 @@ class StatefulModel(models.Model):
 
 
 def begin(*objects: StatefulModel, actor: str, reason: str = "", detail: Mapping[str, Any] | None = None) -> None:
-    """Insert new rows in their first state and record that as move 0. All objects are of one model."""
+    """Insert new rows in their first state and record that as transition 0. All objects are of one model."""
     if not objects:
         return
     cls = type(objects[0])
@@ -158,7 +160,7 @@ def advance_many(  # noqa: PLR0913  the parameters of advance(), for many
     where: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> list[Any]:
-    """Move many rows at once, those that may; returns the primary keys that really moved.
+    """Advance many rows to one state, those that may; return the primary keys that really changed.
 
     Rows are locked in primary-key order, so that two such calls cannot deadlock.
     """
@@ -178,3 +180,73 @@ def advance_many(  # noqa: PLR0913  the parameters of advance(), for many
             *(Recorded(pk, version + 1, before, to, actor, reason, dict(detail or {})) for pk, before, version in rows)
         )
     return moved
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transition:
+    """One row's next state, who causes it and why, and the columns that change with it."""
+
+    subject: StatefulModel
+    to: str
+    actor: str
+    reason: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+def advance_each(transitions: Sequence[Transition]) -> None:
+    """Advance each row to a state and values of its own, guarded by state and version like advance(), and record it.
+
+    Two statements for any number of rows with the same columns. The rows are of one model, locked by this transaction,
+    and updated in place. Raises StateConflict when a transition is not allowed or a row has another version, which
+    under the lock is a defect and not a race.
+    """
+    if not transitions:
+        return
+    for one in transitions:
+        if one.to not in one.subject.TRANSITIONS[one.subject.state]:
+            raise one.subject.conflict(one.to)
+    model = type(transitions[0].subject)
+    with joined(model):
+        for group in _with_equal_columns(transitions):
+            _update_each(model, group)
+        model.history_model().record(*(_recorded(one) for one in transitions))
+    for one in transitions:
+        one.subject.state, one.subject.version = one.to, one.subject.version + 1
+        for name, value in one.fields.items():
+            setattr(one.subject, name, value)
+
+
+def _with_equal_columns(transitions: Sequence[Transition]) -> list[list[Transition]]:
+    groups: dict[tuple[str, ...], list[Transition]] = {}
+    for one in transitions:
+        groups.setdefault(tuple(sorted(one.fields)), []).append(one)
+    return list(groups.values())
+
+
+def _update_each(model: type[StatefulModel], group: Sequence[Transition]) -> None:
+    """UPDATE … FROM unnest(one array per column): the text depends on the columns alone, hence is prepared once."""
+    connection = connections[alias_of(model)]
+    columns = [cast("models.Field[Any, Any]", model._meta.get_field(name)) for name in sorted(group[0].fields)]
+    key = model._meta.pk
+    casts = [f"{key.db_type(connection)}[]", "text[]", "integer[]", "text[]"]
+    casts += [f"{one.db_type(connection)}[]" for one in columns]
+    names = ["id", "source", "version", "state", *(one.column for one in columns)]
+    assignments = "".join(f', "{one.column}" = v."{one.column}"' for one in columns)
+    values: list[Any] = [
+        [one.subject.pk for one in group], [str(one.subject.state) for one in group],
+        [one.subject.version for one in group], [str(one.to) for one in group],
+        *([one.get_db_prep_save(item.fields[one.name], connection) for item in group] for one in columns),
+    ]  # fmt: skip
+    statement = f"""UPDATE "{model._meta.db_table}" t SET state = v.state, version = t.version + 1{assignments}
+FROM unnest({", ".join(f"%s::{one}" for one in casts)}) AS v({", ".join(f'"{name}"' for name in names)})
+WHERE t."{key.column}" = v.id AND t.state = v.source AND t.version = v.version"""
+    with connection.cursor() as sql:
+        sql.execute(statement, values)
+        if sql.rowcount != len(group):
+            raise group[0].subject.conflict(group[0].to)
+
+
+def _recorded(one: Transition) -> Recorded:
+    row = one.subject
+    return Recorded(row.pk, row.version + 1, row.state, one.to, one.actor, one.reason, dict(one.detail))

@@ -23,8 +23,8 @@ DEADLINES = {
     "test": (60_000, 10_000, 0),
 }
 # How PostgreSQL plans what miners ask for. The statements are prepared; a generic plan is right for them, at half the
-# CPU (claim.md). Each has its index, and queues come and go faster than statistics: believing those, a heartbeat read
-# a whole table of leases that had ended.
+# CPU (docs/performance.md). Each has its index, and queues come and go faster than statistics: believing those, a
+# heartbeat read a whole table of leases that had ended.
 HOT_PLANS = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
 # The embedded server's URL is written here by the supervisor.
 EMBEDDED_URL_FILE = VAR_DIR / "embedded" / "database.url"

@@ -64,10 +64,10 @@ def test_a_revoked_key_is_dead_at_once_here_and_within_a_second_elsewhere(client
     assert client_api.get("/entries").status_code == 401
 
     keys._verified.update(remembered)  # another process, which did not see the revocation
-    revoked = asked = time.monotonic()
+    revoked = requested = time.monotonic()
     while client_api.get("/entries").status_code == 200:
-        assert asked - revoked < 1.0  # no request that begins later than this is let in
-        asked = time.monotonic()
+        assert requested - revoked < 1.0  # no request that begins later than this is let in
+        requested = time.monotonic()
     assert AuditEntry.objects.filter(action="key.revoke", subject=client_api.prefix, reason="lost").exists()
 
 

@@ -1,4 +1,4 @@
-"""How the placeholder detector asks: one probe is one door, tried in two lives that have nothing in common.
+"""How the placeholder detector asks: one probe is one endpoint, tried in two lives that have nothing in common.
 
 A domain lists its probes in tests/<label>/probes.py, with what it adds to a life (`live`).
 """
@@ -43,7 +43,7 @@ class Life:
 
 @dataclass(frozen=True)
 class Probe:
-    """One call. `before` is done before it, in each life: for doors that take no input and answer for the world."""
+    """One call. `before` is done before it, in each life: for endpoints that take no input and answer for the world."""
 
     who: str
     method: str
@@ -56,12 +56,12 @@ class Probe:
     def call(self, life: Life) -> Any:
         if self.before is not None:
             self.before(life)
-        given = life.filled(self.body)
+        filled = life.filled(self.body)
         caller: Api = getattr(life, self.who)
-        body = given.encode() if isinstance(given, str) else given
+        body = filled.encode() if isinstance(filled, str) else filled
         return caller.request(self.method, life.filled(self.path), body, **life.filled(self.headers))
 
-    def said(self, life: Life, answer: Any) -> Any:
+    def content(self, life: Life, answer: Any) -> Any:
         """What the answer says of itself: without ids, times, and what only repeats the question."""
         text = b"".join(answer.streaming_content) if answer.streaming else answer.content
         if not answer.headers.get("Content-Type", "").startswith("application/json"):

@@ -30,18 +30,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     Probe.call = listen  # type: ignore[method-assign]
 
 
-def take(probe: Any, asked: Any, answer: Any) -> None:
+def take(probe: Any, request: Any, answer: Any) -> None:
     view = answer.resolver_match.func
     package, label = view.cls.__module__.split(".")[:2]
     if package != "apps":
         return
     action = f"{view.cls.__name__}.{view.actions[probe.method.lower()]}"
     example = taken.setdefault(label, {}).setdefault(action, {})
-    if isinstance(asked, dict):
-        example.setdefault("request", shortened(asked))
-    said = json.loads(answer.content) if answer.headers.get("Content-Type", "").startswith("application/json") else None
-    if said is not None:
-        example.setdefault("response", shortened(said))
+    if isinstance(request, dict):
+        example.setdefault("request", shortened(request))
+    body = json.loads(answer.content) if answer.headers.get("Content-Type", "").startswith("application/json") else None
+    if body is not None:
+        example.setdefault("response", shortened(body))
 
 
 def shortened(value: Any) -> Any:

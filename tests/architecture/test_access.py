@@ -1,5 +1,5 @@
-"""Every operation of the schema, called by every kind of caller: nobody gets past a door that is not theirs, and no
-input, however odd, is answered 5xx or with anything but a problem document."""
+"""Every operation of the schema, called by every kind of caller: nobody gets past an endpoint that is not theirs, and
+no input, however odd, is answered 5xx or with anything but a problem document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every command of the house ends its --help with examples, and each of them is one it understands."""
+"""Every command of the project ends its --help with examples, and each of them is one it understands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shlex
 import pytest
 from django.core.management import get_commands, load_command_class
 
-from aitbc.core.cli.commands import HouseCommand
+from aitbc.core.cli.commands import ProjectCommand
 
 pytestmark = pytest.mark.no_db
 
@@ -19,7 +19,7 @@ PLACEHOLDER = {"0190f3c2-…": "0190f3c2-0000-7000-8000-000000000000"}
 @pytest.mark.parametrize(("name", "app"), OURS, ids=[name for name, _ in OURS])
 def test_its_examples_are_printed_as_written_and_parse(name, app):
     command = load_command_class(app, name)
-    assert isinstance(command, HouseCommand)
+    assert isinstance(command, ProjectCommand)
     parser = command.create_parser("manage.py", name)
     examples = [line for one in family(parser) for line in examples_of(one)]
     assert examples, f"manage.py {name} --help shows no example"

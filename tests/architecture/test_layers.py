@@ -78,7 +78,7 @@ def test_models_have_no_logic_in_save(label):
 
 def test_references_stay_inside_the_repository():
     """What code needs of a design is in docs/: nobody outside can read another file."""
-    outside = ("design/", "spec/", "wire.md", "claim.md", "core.md", "reliability.md", "house.md", "hot-path.md")
+    outside = ("design/", "spec/", "wire.md", "claim.md", "core.md", "reliability.md", "hot-path.md")
     wrong = [
         f"{name}:{number} {word}"
         for name, file in sources("aitbc", "apps", "tests", "bench")

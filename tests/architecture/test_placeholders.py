@@ -1,8 +1,8 @@
-"""The placeholder detector: no door answers the same whatever it is asked.
+"""The placeholder detector: no endpoint answers the same whatever it is sent.
 
 Every operation of the schema is tried in two lives that have nothing in common; ids, times and echoes of the question
-are struck out, and what is left must differ. A door that is neither tried nor listed as constant, with its reason,
-fails the test: so do the doors of domains that do not exist yet.
+are struck out, and what is left must differ. An endpoint that is neither tried nor listed as constant, with its reason,
+fails the test: so do the endpoints of domains that do not exist yet.
 """
 
 from __future__ import annotations
@@ -54,16 +54,16 @@ def lives(api_for: Callable[..., Api], anonymous_api: Api, drain: Callable[[], i
 def test_every_door_answers_what_it_is_asked(lives):
     tried: dict[str, str] = {}
     for probe in [probe for probes in parts("PROBES") for probe in probes]:
-        said = []
+        answers = []
         for life in lives:
             answer = probe.call(life)
             where = f"{probe.method} {life.filled(probe.path)}"
             assert answer.status_code < 300, f"{where}: {answer.content!r}"
-            said.append(probe.said(life, answer))
+            answers.append(probe.content(life, answer))
         _, operation = by_route()[probe.method, simplified(route_of(answer))]
         tried[operation["operationId"]] = where
         silent = answer.status_code == 204 or probe.constant
-        assert silent or said[0] != said[1], f"{where} answers {said[0]} whatever it is asked"
+        assert silent or answers[0] != answers[1], f"{where} answers {answers[0]} whatever it is sent"
 
     untried = {one["operationId"] for _, _, one in operations()} - set(tried)
     assert sorted(name for name in untried if not is_constant(name, CONSTANT)) == []

@@ -45,15 +45,15 @@ def test_after_a_failure_the_next_callers_are_answered_at_once(gone, pool):
 
 
 def test_one_caller_probes_and_success_closes():
-    gate = breaker("probed")
-    gate.trip()
-    gate._open_until = time.monotonic() - 0.001  # the pause is over
+    circuit = breaker("probed")
+    circuit.trip()
+    circuit._open_until = time.monotonic() - 0.001  # the pause is over
 
-    gate.enter()
+    circuit.enter()
     with pytest.raises(BreakerOpen):
-        gate.enter()
-    gate.close()
-    gate.enter()
+        circuit.enter()
+    circuit.close()
+    circuit.enter()
     assert PAUSE <= 1
 
 

@@ -55,8 +55,8 @@ def create(
     actor: object = "system",
 ) -> tuple[ApiKey, str]:
     """Make a key for an owner; the second value is the secret, which is never seen again."""
-    wanted = sorted(set(scopes))
-    if not wanted or set(wanted) - set(Scope.values):
+    requested = sorted(set(scopes))
+    if not requested or set(requested) - set(Scope.values):
         raise ScopesInvalid(f"Choose from {', '.join(Scope.values)}.")
     prefix, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
     text = f"aitbc_{prefix}_{secret}"
@@ -68,10 +68,10 @@ def create(
             name=name,
             prefix=prefix,
             digest=_digest(text),
-            scopes=wanted,
+            scopes=requested,
             expires_at=expires_at,
         )
-        audit.record(actor=actor, action="key.create", subject=key.pk, detail={"scopes": wanted, "prefix": prefix})
+        audit.record(actor=actor, action="key.create", subject=key.pk, detail={"scopes": requested, "prefix": prefix})
     return key, text
 
 

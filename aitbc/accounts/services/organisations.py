@@ -30,7 +30,7 @@ def personal(user: User) -> Organisation:
 
 
 def ban(*, organisation: Organisation, reason: str, actor: object) -> None:
-    """Shut every door for an organisation: its keys answer 403 within a second."""
+    """Ban an organisation: every request with its keys is 403 within a second."""
     with atomic(Organisation):
         Organisation.objects.filter(pk=organisation.pk).update(banned_at=timezone.now(), ban_reason=reason)
         audit.record(actor=actor, action="organisation.ban", subject=organisation.pk, reason=reason)
@@ -38,7 +38,7 @@ def ban(*, organisation: Organisation, reason: str, actor: object) -> None:
 
 
 def unban(*, organisation: Organisation, reason: str, actor: object) -> None:
-    """Open the doors again."""
+    """Lift the ban; its keys work again within a second."""
     with atomic(Organisation):
         Organisation.objects.filter(pk=organisation.pk).update(banned_at=None, ban_reason="")
         audit.record(actor=actor, action="organisation.unban", subject=organisation.pk, reason=reason)

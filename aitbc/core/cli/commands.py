@@ -32,7 +32,7 @@ class ApiProblem(CommandError):
         self.retry_after = retry_after
 
 
-class HouseCommand(BaseCommand):
+class ProjectCommand(BaseCommand):
     """A command whose --help ends with examples, printed as they are written."""
 
     examples: ClassVar[str] = ""
@@ -53,7 +53,7 @@ class HouseCommand(BaseCommand):
         return verb
 
 
-class BaseApiCommand(HouseCommand):
+class BaseApiCommand(ProjectCommand):
     """A command of one scope; --url, --key and --json come with it. It opens no database."""
 
     scope: ClassVar[str] = "client"

@@ -22,8 +22,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """Opens (or borrows) connections through the alias's breaker."""
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        gate = breaker(self.alias)
-        gate.enter()
+        circuit = breaker(self.alias)
+        circuit.enter()
         failures = self._failures()
         try:
             connection = super().get_new_connection(conn_params)
@@ -31,16 +31,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
             raise
         except PoolTimeout:
             # A busy pool is no outage: only failed attempts to connect are.
-            if self._failures() > failures or gate.is_open:
-                gate.trip()
+            if self._failures() > failures or circuit.is_open:
+                circuit.trip()
             raise
         except OperationalError:
-            gate.trip()
+            circuit.trip()
             raise
-        connection.gate = gate
-        if gate.is_open:
-            self._verify(connection, gate)
-            gate.close()
+        connection.circuit = circuit
+        if circuit.is_open:
+            self._verify(connection, circuit)
+            circuit.close()
         if self.timezone is UTC:
             connection.adapters.register_loader("timestamptz", MOMENTS)
         return connection
@@ -53,7 +53,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return self.connection.cursor()
         return self.connection.cursor(name, scrollable=False, withhold=self.connection.autocommit)
 
-    def _verify(self, connection: Any, gate: Breaker) -> None:
+    def _verify(self, connection: Any, circuit: Breaker) -> None:
         """A pooled connection may be as dead as those that tripped the breaker: hear its server before all go in."""
         if not self.pool:
             return
@@ -61,7 +61,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self.pool.check_connection(connection)
         except Error:
             self.pool.putconn(connection)
-            gate.trip()
+            circuit.trip()
             raise
 
     def _failures(self) -> int:

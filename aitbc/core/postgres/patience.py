@@ -18,15 +18,15 @@ def patient(seconds: float) -> type[Connection[Any]]:
     """A class of connections that give their server so long for each answer, then break off and trip the breaker."""
 
     class Patient(Connection[Any]):
-        gate: Breaker | None = None
+        circuit: Breaker | None = None
 
         def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
             try:
                 return super().wait(gen, interval, seconds if timeout is None else timeout)
             except _WaitTimeout:
                 self.pgconn.finish()
-                if self.gate is not None:
-                    self.gate.trip()
+                if self.circuit is not None:
+                    self.circuit.trip()
                 raise OperationalError(f"the server said nothing for {seconds} s") from None
 
     return Patient

@@ -10,7 +10,7 @@ import orjson
 from django.utils import timezone
 
 from aitbc.core import blobs
-from aitbc.core.db import ABSENT_NEIGHBOUR
+from aitbc.core.db import DOMAIN_UNAVAILABLE
 from apps.ai.errors import ReceiptNotIssued, ResultNotReady
 from apps.ai.models import AIJob, AIJobResult
 from apps.ai.states import FINAL, WITH_RESULT, JobState
@@ -139,7 +139,7 @@ def _legacy_receipt(job: AIJob) -> dict[str, Any] | None:
         return None
     try:
         return trading.old_receipt_of(job.pk)
-    except ABSENT_NEIGHBOUR:
+    except DOMAIN_UNAVAILABLE:
         return None
 
 

@@ -13,13 +13,14 @@ from django.utils import timezone
 
 from aitbc.core.db import cursor
 from aitbc.core.messaging import emit
+from aitbc.core.states import Transition
 from apps.ai.logic.outcomes import Outcome, outcome_of
 from apps.ai.logic.refunds import RULES, Fault
 from apps.ai.models import AIJob
 from apps.ai.services import event_builders
 from apps.ai.services.durations import expected_seconds
 from apps.ai.services.job_endings import Ending, end
-from apps.ai.services.job_transitions import Transition, advance_each, notify
+from apps.ai.services.job_transitions import advance_each, notify
 from apps.ai.services.jobs import queue_deadline
 from apps.ai.states import JobState
 from apps.gpu.events import JobProgressed, LeaseExpired, LeaseFailed, LeaseGranted, LeaseReleased
@@ -60,7 +61,7 @@ def return_to_queue(events: Sequence[LeaseReleased]) -> None:
     now = timezone.now()
     advance_each([
         Transition(
-            job=job, to=JobState.QUEUED, actor="gpu", reason=f"attempt {job.attempt} never reached its miner",
+            subject=job, to=JobState.QUEUED, actor="gpu", reason=f"attempt {job.attempt} never reached its miner",
             fields=_queued_fields(job, now) | {"attempt": job.attempt - 1},
         )
         for job in jobs
@@ -109,7 +110,7 @@ def _start(job: AIJob, event: LeaseGranted) -> Transition:
         "progress": 0.0, "progress_note": "",
     }  # fmt: skip
     return Transition(
-        job=job, to=JobState.RUNNING, actor=f"miner:{event.miner_id}", reason=f"attempt {event.attempt}",
+        subject=job, to=JobState.RUNNING, actor=f"miner:{event.miner_id}", reason=f"attempt {event.attempt}",
         detail={"attempt": event.attempt, "rate": event.rate}, fields=fields,
     )  # fmt: skip
 
@@ -152,7 +153,7 @@ def _requeue(losses: Sequence[Loss]) -> None:
     pauses = {loss.job.pk: timezone.now() + back_off(loss.job.attempt) for loss in losses}
     advance_each([
         Transition(
-            job=loss.job, to=JobState.QUEUED, actor=loss.actor, reason=loss.reason,
+            subject=loss.job, to=JobState.QUEUED, actor=loss.actor, reason=loss.reason,
             detail={"attempt": loss.job.attempt, "code": str(loss.outcome), "metered_ms": loss.metered_ms},
             fields=_queued_fields(loss.job, pauses[loss.job.pk]),
         )

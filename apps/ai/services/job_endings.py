@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from aitbc.core.messaging import emit
+from aitbc.core.states import Transition
 from apps.ai.logic.outcomes import Outcome
 from apps.ai.logic.refunds import billable_ms
 from apps.ai.models import AIJob, DeadLetter
 from apps.ai.services import event_builders
-from apps.ai.services.job_transitions import Transition, advance_each
+from apps.ai.services.job_transitions import advance_each
 from apps.ai.states import JobState
 
 
@@ -56,4 +57,4 @@ def _transition(one: Ending) -> Transition:
         "completed_at": timezone.now(), "due_at": None,
     }  # fmt: skip
     detail = {"outcome": str(one.outcome), "billable_ms": billable}
-    return Transition(job=one.job, to=one.to, actor=one.actor, reason=one.reason, detail=detail, fields=fields)
+    return Transition(subject=one.job, to=one.to, actor=one.actor, reason=one.reason, detail=detail, fields=fields)

@@ -16,7 +16,7 @@ from aitbc.core import blobs
 from aitbc.core.db import atomic
 from aitbc.core.messaging import emit
 from aitbc.core.money import format_amount
-from aitbc.core.states import begin
+from aitbc.core.states import Transition, begin
 from apps.ai.errors import CannotPay, InputUnusable, PayloadTooLarge
 from apps.ai.logic.outcomes import Outcome
 from apps.ai.logic.requirements import Requirement
@@ -25,7 +25,7 @@ from apps.ai.services import artifacts, event_builders
 from apps.ai.services.bookings import within_booking
 from apps.ai.services.durations import expected_seconds
 from apps.ai.services.job_endings import Ending, end
-from apps.ai.services.job_transitions import Transition, advance_each
+from apps.ai.services.job_transitions import advance_each
 from apps.ai.states import JobState, PaymentStatus
 from apps.trading.events import PaymentHeld, PaymentRefused
 from apps.trading.interface import available
@@ -187,7 +187,7 @@ def _queue(jobs: Sequence[AIJob], by_id: Mapping[str, PaymentHeld]) -> None:
     now = timezone.now()
     advance_each([
         Transition(
-            job=job, to=JobState.QUEUED, actor=PAYMENT_ACTOR, reason="the payment is held",
+            subject=job, to=JobState.QUEUED, actor=PAYMENT_ACTOR, reason="the payment is held",
             fields={"queued_at": now, "due_at": queue_deadline(job, now), **_held_payment(by_id[str(job.pk)])},
         )
         for job in jobs
@@ -204,4 +204,4 @@ def _refusal(job: AIJob, event: PaymentRefused) -> Transition:
     fields = {
         "outcome": str(Outcome.INSUFFICIENT_FUNDS), "error": reason, "completed_at": timezone.now(), "due_at": None,
     }  # fmt: skip
-    return Transition(job=job, to=JobState.REFUSED, actor=PAYMENT_ACTOR, reason=reason, fields=fields)
+    return Transition(subject=job, to=JobState.REFUSED, actor=PAYMENT_ACTOR, reason=reason, fields=fields)

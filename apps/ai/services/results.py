@@ -8,9 +8,10 @@ from uuid import UUID
 
 from aitbc.core import blobs
 from aitbc.core.messaging import emit
+from aitbc.core.states import Transition
 from apps.ai.models import AIJob, AIJobResult
 from apps.ai.services import artifacts, event_builders
-from apps.ai.services.job_transitions import Transition, advance_each, notify
+from apps.ai.services.job_transitions import advance_each, notify
 from apps.ai.states import JobState, PaymentStatus
 from apps.gpu.events import LeaseCompleted
 from apps.trading.events import PaymentRefunded, ReceiptIssued
@@ -67,7 +68,7 @@ def _result(job: AIJob, event: LeaseCompleted) -> AIJobResult:
 
 def _success(job: AIJob, result: AIJobResult) -> Transition:
     return Transition(
-        job=job, to=JobState.SUCCEEDED, actor=f"miner:{result.miner_id}", reason=f"attempt {result.attempt}",
+        subject=job, to=JobState.SUCCEEDED, actor=f"miner:{result.miner_id}", reason=f"attempt {result.attempt}",
         detail={"attempt": result.attempt, "metered_ms": result.metered_ms, "result_sha256": result.sha256},
         fields={
             "completed_at": result.created_at, "due_at": None, "progress": 1.0, "billable_ms": result.metered_ms,
@@ -78,7 +79,7 @@ def _success(job: AIJob, result: AIJobResult) -> Transition:
 def _settlement(job: AIJob, event: ReceiptIssued) -> Transition:
     status = PaymentStatus.SETTLED if job.is_paid else PaymentStatus.NONE
     return Transition(
-        job=job, to=JobState.SETTLED, actor="trading", reason="the receipt is issued",
+        subject=job, to=JobState.SETTLED, actor="trading", reason="the receipt is issued",
         detail={"receipt_id": event.receipt_id, "paid": event.paid, "fee": event.fee, "refunded": event.refunded},
         fields={
             "receipt_id": event.receipt_id, "payment_status": str(status), "paid": event.paid, "fee": event.fee,

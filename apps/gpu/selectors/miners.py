@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from aitbc.core.db import ABSENT_NEIGHBOUR
+from aitbc.core.db import DOMAIN_UNAVAILABLE
 from aitbc.core.money import format_amount, metered
 from apps.ai import interface as ai
 from apps.gpu.models import Lease, Miner
@@ -72,7 +72,7 @@ def _known(leases: Sequence[Lease]) -> dict[UUID, ai.JobView]:
     """The jobs behind the leases; a miner's history is not withheld because ai is away."""
     try:
         return ai.job_views(lease.job_id for lease in leases)
-    except ABSENT_NEIGHBOUR:
+    except DOMAIN_UNAVAILABLE:
         return {}
 
 

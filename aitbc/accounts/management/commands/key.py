@@ -1,4 +1,4 @@
-"""manage.py key create|list|revoke: the first keys are made beside the database, before any door is open."""
+"""manage.py key create|list|revoke: the first keys are made beside the database, before any endpoint can be called."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aitbc.accounts.models import ApiKey, User
 from aitbc.accounts.scopes import Scope
 from aitbc.accounts.services import keys, organisations
 from aitbc.core.cli import tables
-from aitbc.core.cli.commands import HouseCommand
+from aitbc.core.cli.commands import ProjectCommand
 from aitbc.core.cli.tables import console
 from aitbc.core.errors import DomainError
 
@@ -26,7 +26,7 @@ EXAMPLES = """\
 """
 
 
-class Command(HouseCommand):
+class Command(ProjectCommand):
     help = "Make, list and revoke API keys."
     examples = EXAMPLES
 
@@ -42,7 +42,7 @@ class Command(HouseCommand):
         listing = verbs.add_parser("list", help="show keys, without secrets")
         listing.add_argument("--owner")
         listing.add_argument("--all", action="store_true", help="also revoked and expired ones")
-        revoke = verbs.add_parser("revoke", help="end a key; every door is shut to it within a second")
+        revoke = verbs.add_parser("revoke", help="end a key; within a second it opens nothing")
         revoke.add_argument("prefix", help="the part between the underscores")
         revoke.add_argument("--reason", default="")
         for verb in (create, listing, revoke):

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from aitbc.core import invariants
-from aitbc.core.cli.commands import HouseCommand
+from aitbc.core.cli.commands import ProjectCommand
 from aitbc.core.cli.tables import console
 
 EXAMPLES = """\
@@ -20,7 +20,7 @@ EXAMPLES = """\
 """
 
 
-class Command(HouseCommand):
+class Command(ProjectCommand):
     help = "Check every invariant; print one summary line and exit 0 when all hold, else each violation and exit 1."
     examples = EXAMPLES
 

@@ -9,13 +9,13 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from aitbc.celery import app as celery
-from aitbc.core.cli.commands import HouseCommand
+from aitbc.core.cli.commands import ProjectCommand
 from aitbc.core.messaging.relay import drain
 from aitbc.core.messaging.worker import ResidentRelay
 from aitbc.core.standin import StandIn
 
 
-class Command(HouseCommand):
+class Command(ProjectCommand):
     help = "Carry facts between the domains' databases until stopped (or, with --once, until nothing is due)."
     examples = "  manage.py relay\n  manage.py relay --once\n"
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 
 from aitbc import domains
-from aitbc.core.cli.commands import HouseCommand
+from aitbc.core.cli.commands import ProjectCommand
 
 GRACE_SECONDS = 40
 QUEUED = 4096
@@ -23,8 +23,8 @@ def default_port() -> int:
     return served[0].port if len(served) == 1 else domains.GATEWAY_PORT
 
 
-class Command(HouseCommand):
-    """Serve the exchange on one port: ordinary doors, long polls and event streams (docs/server.md)."""
+class Command(ProjectCommand):
+    """Serve the exchange on one port: ordinary requests, long polls and event streams (docs/server.md)."""
 
     help = "Run the web server. AITBC_SERVICES=gpu serves one domain alone, on that service's own port."
     examples = "  manage.py serve --port 8080 --workers 2\n  AITBC_SERVICES=gpu manage.py serve\n"
@@ -41,7 +41,7 @@ class Command(HouseCommand):
 
 
 def flags(host: str, port: int, workers: int) -> list[str]:
-    """Granian's options. Its back-pressure default (backlog over workers) would starve doors behind parked polls."""
+    """Granian's options. Its back-pressure default (backlog over workers) would starve requests behind parked polls."""
     options = {
         "--interface": "asgi",
         "--host": host,

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from aitbc.core import signing
-from aitbc.core.cli.commands import HouseCommand
+from aitbc.core.cli.commands import ProjectCommand
 from aitbc.core.cli.tables import console, rows
 
 EXAMPLES = """\
@@ -18,7 +18,7 @@ EXAMPLES = """\
 """
 
 
-class Command(HouseCommand):
+class Command(ProjectCommand):
     help = "See and rotate the exchange's signing keys (AITBC_KEYS_DIR/ring.json)."
     examples = EXAMPLES
     requires_system_checks: list[str] = []

@@ -13,7 +13,7 @@ from django.core.management.base import CommandParser
 
 from aitbc.accounts.errors import KeyInvalid
 from aitbc.accounts.services import keys, organisations, users
-from aitbc.core.cli.commands import HouseCommand
+from aitbc.core.cli.commands import ProjectCommand
 from aitbc.embedded.supervisor import read_env
 
 ADMIN = "admin"
@@ -33,7 +33,7 @@ def still_valid(secret: str) -> bool:
     return True
 
 
-class Command(HouseCommand):
+class Command(ProjectCommand):
     """Make sure that the databases, an administrator and a key of each kind exist, and write the keys down.
 
     What var/dev.env holds and still works is kept. The file is readable by its owner only.

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management import call_command
 from psycopg import sql
 
-from aitbc.core.cli.commands import HouseCommand
+from aitbc.core.cli.commands import ProjectCommand
 from aitbc.domains import LABELS
 
 # `default` first: it creates the content types and permissions of new domain models.
@@ -29,7 +29,7 @@ def create_if_missing(alias: str) -> bool:
         return True
 
 
-class Command(HouseCommand):
+class Command(ProjectCommand):
     """Create the databases that are missing and bring all of them up to date."""
 
     help = __doc__

@@ -13,13 +13,13 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 from rich.panel import Panel
 
-from aitbc.core.cli.commands import HouseCommand
+from aitbc.core.cli.commands import ProjectCommand
 from aitbc.domains import GATEWAY_PORT
 from aitbc.embedded.demo import Demo, DemoFailed
 from aitbc.embedded.supervisor import AlreadyRunning, Supervisor, read_env
 
 
-class Command(HouseCommand):
+class Command(ProjectCommand):
     """Start PostgreSQL and Valkey (unless DATABASE_URL / REDIS_URL name real ones), web, worker, beat, relay, a miner.
 
     The first job is shown from submit to a verified receipt. Ctrl-C stops everything.

@@ -12,7 +12,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from aitbc.accounts.models import Organisation
 from aitbc.core.cli import tables
-from aitbc.core.cli.commands import HouseCommand
+from aitbc.core.cli.commands import ProjectCommand
 from aitbc.core.cli.tables import console
 from aitbc.core.errors import DomainError
 from aitbc.core.money import format_amount, parse_amount
@@ -28,7 +28,7 @@ EXAMPLES = """\
 """
 
 
-class Command(HouseCommand):
+class Command(ProjectCommand):
     """Put money in, look at balances and statements."""
 
     examples = EXAMPLES

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from aitbc.core.cli.commands import HouseCommand
+from aitbc.core.cli.commands import ProjectCommand
 from apps.trading.verifier import verify_receipt
 
 EXAMPLES = """\
@@ -18,7 +18,7 @@ EXAMPLES = """\
 """
 
 
-class Command(HouseCommand):
+class Command(ProjectCommand):
     help = "Check a receipt's bundle offline; exits 0 when everything in it holds."
     examples = EXAMPLES
     requires_system_checks: list[str] = []
