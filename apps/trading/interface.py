@@ -10,10 +10,10 @@ from uuid import UUID
 
 from django.db.models import Count, Sum
 
-from apps.trading.legacy import receipts
 from apps.trading.models import Escrow as EscrowRow
 from apps.trading.models import LedgerAccount, Receipt
 from apps.trading.models import Payment as PaymentRow
+from apps.trading.selectors import legacy_receipts
 from apps.trading.states import AccountKind
 
 
@@ -117,4 +117,4 @@ def receipt_of(job_id: UUID) -> ReceiptView | None:
 def old_receipt_of(job_id: UUID) -> dict[str, Any] | None:
     """The receipt in the predecessor's format, signed by the same key."""
     row = Receipt.objects.for_job(job_id).first()
-    return receipts.render(row) if row else None
+    return legacy_receipts.render(row) if row else None

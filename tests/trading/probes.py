@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from apps.trading.services import log
 from tests.architecture.probes import Life, Probe
-from tests.trading.sealed import logged
+from tests.trading.factories import logged
 
 T = "/trading"
 DEPOSIT = {"owner_id": "{owner}", "amount": "{number}.5", "reason": "a gift"}

@@ -5,13 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from aitbc.core.admin import ReadOnlyAdmin
-from apps.trading.models import Block, LogEntry, Receipt
-
-
-@admin.register(Receipt)
-class ReceiptAdmin(ReadOnlyAdmin):
-    list_display = ("id", "job_id", "client_alias", "miner_id", "issued_at", "leaf")
-    search_fields = ("=id", "=job_id", "=owner_id", "=miner_id", "=client_alias", "=leaf")
+from apps.trading.models import LogEntry
 
 
 @admin.register(LogEntry)
@@ -25,9 +19,3 @@ class LogEntryAdmin(ReadOnlyAdmin):
     @admin.display(description="leaf")
     def says(self, entry: LogEntry) -> str:
         return bytes(entry.leaf).decode()
-
-
-@admin.register(Block)
-class BlockAdmin(ReadOnlyAdmin):
-    list_display = ("height", "hash", "first", "count", "tree_size", "sealed_at")
-    search_fields = ("=height", "=hash")

@@ -8,7 +8,7 @@ from typing import Any
 from aitbc.core.db import cursor
 from aitbc.core.invariants import invariant
 from apps.marketplace import interface as market
-from apps.trading.models import Bond, Escrow
+from apps.trading.models import Escrow
 
 LIMIT = 100
 
@@ -54,53 +54,6 @@ def escrows_add_up() -> Iterable[str]:
         yield f"escrow of booking {booking_id} is {state} and says {said}, its transfers {moved}, its account {lying}"
     for pk, code in rows(STRAY):
         yield f"{code} {pk} belongs to no escrow"
-
-
-# Per owner: the bonds it has standing, what its bond account has pending, and what lies there (nothing: it passes).
-STANDING = """
-WITH bonds AS (SELECT owner_id, sum(amount) AS held FROM trading_bond WHERE state = 'held' GROUP BY 1),
-accounts AS (
-  SELECT owner_id, pending_credits AS pending, posted_credits - posted_debits AS lying
-  FROM trading_ledgeraccount WHERE kind = 'bond'
-)
-SELECT coalesce(b.owner_id, a.owner_id), coalesce(b.held, 0), coalesce(a.pending, 0), coalesce(a.lying, 0)
-FROM bonds b FULL JOIN accounts a USING (owner_id)
-WHERE coalesce(b.held, 0) <> coalesce(a.pending, 0) OR coalesce(a.lying, 0) <> 0
-"""
-AGAINST_HOLD = """
-SELECT b.id, b.state FROM trading_bond b
-LEFT JOIN trading_transfer h ON h.id = b.hold_id LEFT JOIN trading_transfer r ON r.pending_id = b.hold_id
-LEFT JOIN trading_transfer c ON c.ref = b.id AND c.code = 'compensate'
-WHERE b.state = 'refused' AND h.id IS NOT NULL
-  OR b.state <> 'refused' AND (
-    h.id IS NULL OR h.amount <> b.amount OR (b.state = 'held') <> (r.id IS NULL)
-    OR b.state = 'released' AND (r.phase IS DISTINCT FROM 'void' OR b.forfeited <> 0)
-    OR b.state = 'forfeited' AND (r.phase IS DISTINCT FROM 'post' OR r.amount <> b.forfeited)
-    OR coalesce(c.amount, 0) <> b.forfeited)
-"""
-STRAY_BONDS = """
-SELECT t.id, t.code FROM trading_transfer t LEFT JOIN trading_bond b ON b.id = t.ref
-WHERE t.code IN ('bond', 'compensate') AND b.id IS NULL
-"""
-
-
-@invariant("M5", db="trading")
-def bonds_are_pending() -> Iterable[str]:
-    """The bonds an owner has standing are exactly what is pending on its bond account; nothing stays there."""
-    for owner_id, held, pending, lying in rows(STANDING):
-        yield f"owner {owner_id} has bonds of {held} standing, {pending} pending and {lying} lying on its bond account"
-    for pk, state in rows(AGAINST_HOLD):
-        yield f"bond {pk} is {state}, which its transfers contradict"
-    for pk, code in rows(STRAY_BONDS):
-        yield f"{code} {pk} belongs to no bond"
-
-
-@invariant("M5", db="trading", quiescent=True)
-def no_bond_outlives_its_reason() -> Iterable[str]:
-    """A bond is held only for a bid that stands or a booking that is not over."""
-    held = list(Bond.objects.held().values_list("pk", flat=True))
-    for pk in [*market.bids_over(held), *(fact.booking_id for fact in market.over(held))]:
-        yield f"bond {pk} is still held, but what it was for is over"
 
 
 @invariant("T9", db="trading", quiescent=True)

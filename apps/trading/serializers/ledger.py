@@ -9,7 +9,6 @@ from rest_framework import serializers
 
 from aitbc.core.serializers import AmountField, ResourceSerializer, StrictSerializer
 from apps.trading.models import LedgerAccount, Transfer
-from apps.trading.services.deposits import LARGEST
 from apps.trading.states import AccountKind, Code
 
 
@@ -82,19 +81,6 @@ class BalanceSerializer(serializers.Serializer):
     available = AmountField()
     held = AmountField()
     total = AmountField()
-
-
-class DepositSerializer(StrictSerializer):
-    """Money that came in for an owner."""
-
-    owner_id = serializers.UUIDField()
-    amount = AmountField(min_value=1, max_value=LARGEST)
-    reason = serializers.CharField(max_length=500)
-
-    def validate_owner_id(self, owner_id: UUID) -> UUID:
-        if owner_id.int == 0:
-            raise serializers.ValidationError("That is the exchange itself.")
-        return owner_id
 
 
 def balance_of(account: LedgerAccount | None, owner_id: UUID, currency: str) -> dict[str, Any]:

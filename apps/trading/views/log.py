@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
@@ -18,8 +18,9 @@ from aitbc.core.parsers import plain
 from aitbc.core.schema import NOT_THERE
 from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
 from apps.trading.models import Block, LogEntry
+from apps.trading.selectors import proofs
+from apps.trading.selectors.log import statistics
 from apps.trading.serializers.log import (
-    BundleSerializer,
     ConsistencyQuerySerializer,
     ConsistencySerializer,
     InclusionQuerySerializer,
@@ -28,12 +29,12 @@ from apps.trading.serializers.log import (
     ReportSerializer,
     StatsSerializer,
 )
-from apps.trading.services import blocks, proofs
+from apps.trading.serializers.receipts import BundleSerializer
+from apps.trading.services import blocks
 from apps.trading.verifier import verify_receipt
-from apps.trading.views.blocks import NOT_SEALED
+from apps.trading.views.receipts import NOT_SEALED
 
 ACTIONS = ("checkpoint", "inclusion", "consistency", "public_key", "verify", "stats")
-RECENT = 100
 
 
 class LogViewSet(DomainViewSet):
@@ -87,31 +88,3 @@ class LogViewSet(DomainViewSet):
     def stats(self, request: Request) -> Response:
         """The size of the log and its speed."""
         return self.answer(statistics())
-
-
-def statistics() -> dict[str, Any]:
-    newest = Block.objects.newest()
-    waiting = LogEntry.objects.waiting().count()
-    if newest is None:
-        nothing = {"entries_per_second": None, "seconds_per_block": None, "sealed_at": None}
-        return {"entries": 0, "waiting": waiting, "blocks": 0, **nothing, "chain_id": blocks.origin()}
-    return {
-        "entries": newest.tree_size,
-        "waiting": waiting,
-        "blocks": newest.height + 1,
-        **speed(newest),
-        "sealed_at": newest.header["time"],
-        "chain_id": blocks.origin(newest),
-    }
-
-
-def speed(newest: Block) -> dict[str, float | None]:
-    """Over the last hundred blocks."""
-    earlier = Block.objects.get(height=max(0, newest.height - RECENT))
-    seconds = (newest.sealed_at - earlier.sealed_at).total_seconds()
-    if not seconds:
-        return {"entries_per_second": None, "seconds_per_block": None}
-    return {
-        "entries_per_second": round((newest.tree_size - earlier.tree_size) / seconds, 3),
-        "seconds_per_block": round(seconds / (newest.height - earlier.height), 3),
-    }

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from apps.trading.errors import SizeInvalid
 from apps.trading.logic import merkle
 from apps.trading.models import Block, LogEntry
+from apps.trading.selectors.receipts import not_sealed
 from apps.trading.services.merkle_store import TreeReader
-from apps.trading.services.receipts import not_sealed
 
 
 @dataclass(frozen=True, kw_only=True)

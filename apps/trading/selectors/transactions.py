@@ -1,0 +1,52 @@
+"""Entries of the log as the explorer shows them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+from apps.trading.models import Block, LogEntry
+from apps.trading.services import blocks
+
+
+def entry_row(entry: LogEntry) -> dict[str, Any]:
+    leaf = bytes(entry.leaf)
+    return {
+        "index": entry.idx,
+        "hash": entry.leaf_hash,
+        "kind": entry.kind,
+        "body": json.loads(leaf)["body"],
+        "leaf": base64.b64encode(leaf).decode(),
+    }
+
+
+def transaction(entry: LogEntry) -> dict[str, Any]:
+    """An entry with the block that holds it, and how many came since."""
+    newest = Block.objects.newest()
+    block = Block.objects.sealing(entry.idx) if entry.idx is not None else None
+    body = json.loads(bytes(entry.leaf))["body"]
+    return {
+        "hash": entry.leaf_hash,
+        "tx_hash": entry.leaf_hash,
+        "kind": entry.kind,
+        "status": "sealed" if block else "submitted",
+        "index": entry.idx,
+        "block": block.height if block else None,
+        "block_hash": block.hash if block else None,
+        "confirmations": newest.height - block.height + 1 if block and newest else 0,
+        "timestamp": (block.sealed_at if block else entry.created_at).isoformat(),
+        **parties(entry.kind, body),
+        "raw": body,
+        "chain_id": blocks.origin(newest),
+    }
+
+
+def parties(kind: str, body: dict[str, Any]) -> dict[str, str | None]:
+    """From whom to whom and how much, where the entry is about money."""
+    if kind == "tx.transfer":
+        return {"from": body["debit"], "to": body["credit"], "amount": body["amount"], "fee": None}
+    if kind == "receipt.job":
+        receipt = body["receipt"]
+        return {"from": receipt["client"], "to": receipt["provider"], "amount": receipt["price"], "fee": receipt["fee"]}
+    return {"from": None, "to": None, "amount": None, "fee": None}
