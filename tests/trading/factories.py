@@ -27,8 +27,8 @@ def funded(amount: int) -> UUID:
 
 
 def transfer(debit: UUID, credit: UUID, amount: int, **more: Any) -> TransferRequest:
-    given = {"id": uuid7(), "code": Code.DEPOSIT, **more}
-    return TransferRequest(debit=ledger.available_of(debit), credit=ledger.available_of(credit), amount=amount, **given)
+    options = {"id": uuid7(), "code": Code.DEPOSIT, **more}
+    return TransferRequest(debit=ledger.available_of(debit), credit=ledger.available_of(credit), amount=amount, **options)
 
 
 def submitted(owner: UUID, amount: int, job: UUID | None = None) -> JobSubmitted:

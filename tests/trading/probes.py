@@ -1,4 +1,4 @@
-"""trading's doors for the placeholder detector."""
+"""The routes of trading for the placeholder detector."""
 
 from __future__ import annotations
 

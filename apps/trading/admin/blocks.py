@@ -1,4 +1,4 @@
-"""Blocks in the admin: to be looked at, never edited."""
+"""Blocks in the admin, read-only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bonds in the admin: to be looked at, never edited."""
+"""Bonds in the admin, read-only."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ class BondAdmin(ReadOnlyAdmin):
 
 
 @admin.register(BondEvent)
-class MoveAdmin(ReadOnlyAdmin):
+class TransitionAdmin(ReadOnlyAdmin):
     list_display = ("subject_id", "seq", "from_state", "to_state", "actor", "reason", "at")
     search_fields = ("=subject_id",)

@@ -1,4 +1,4 @@
-"""Escrows and bonds in the admin: to be looked at, never edited."""
+"""Escrows and their top-ups in the admin, read-only."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ class TopupAdmin(ReadOnlyAdmin):
 
 
 @admin.register(EscrowEvent)
-class MoveAdmin(ReadOnlyAdmin):
+class TransitionAdmin(ReadOnlyAdmin):
     list_display = ("subject_id", "seq", "from_state", "to_state", "actor", "reason", "at")
     search_fields = ("=subject_id",)

@@ -1,4 +1,4 @@
-"""Money in the admin: to be looked at, never edited."""
+"""Accounts, transfers and snapshots in the admin, read-only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Receipts and the log in the admin: to be looked at, never edited."""
+"""Entries of the log in the admin, read-only."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class LogEntryAdmin(ReadOnlyAdmin):
     list_filter = ("kind",)
     search_fields = ("=leaf_hash",)
     exclude = ("leaf",)
-    readonly_fields = ("says",)
+    readonly_fields = ("leaf_text",)
 
     @admin.display(description="leaf")
-    def says(self, entry: LogEntry) -> str:
+    def leaf_text(self, entry: LogEntry) -> str:
         return bytes(entry.leaf).decode()

@@ -1,4 +1,4 @@
-"""Payments in the admin: to be looked at, never edited."""
+"""Payments in the admin, read-only."""
 
 from __future__ import annotations
 

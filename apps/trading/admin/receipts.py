@@ -1,4 +1,4 @@
-"""Receipts in the admin: to be looked at, never edited."""
+"""Receipts in the admin, read-only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must be true of bonds: M5."""
+"""Invariants of bonds (docs/ledger.md): M5 at every instant, and at rest none outlives its reason."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ LIMIT = 100
 
 
 def rows(statement: str) -> Iterator[tuple[Any, ...]]:
+    """The first LIMIT rows of a query."""
     with cursor(Bond) as sql:
         sql.execute(statement)
         yield from sql.fetchmany(LIMIT)
 
 
-# Per owner: the bonds it has standing, what its bond account has pending, and what lies there (nothing: it passes).
+# Per owner: the sum of its held bonds, what is pending on its bond account, and that account's balance, which is 0.
 STANDING = """
 WITH bonds AS (SELECT owner_id, sum(amount) AS held FROM trading_bond WHERE state = 'held' GROUP BY 1),
 accounts AS (
-  SELECT owner_id, pending_credits AS pending, posted_credits - posted_debits AS lying
+  SELECT owner_id, pending_credits AS pending, posted_credits - posted_debits AS balance
   FROM trading_ledgeraccount WHERE kind = 'bond'
 )
-SELECT coalesce(b.owner_id, a.owner_id), coalesce(b.held, 0), coalesce(a.pending, 0), coalesce(a.lying, 0)
+SELECT coalesce(b.owner_id, a.owner_id), coalesce(b.held, 0), coalesce(a.pending, 0), coalesce(a.balance, 0)
 FROM bonds b FULL JOIN accounts a USING (owner_id)
-WHERE coalesce(b.held, 0) <> coalesce(a.pending, 0) OR coalesce(a.lying, 0) <> 0
+WHERE coalesce(b.held, 0) <> coalesce(a.pending, 0) OR coalesce(a.balance, 0) <> 0
 """
 AGAINST_HOLD = """
 SELECT b.id, b.state FROM trading_bond b
@@ -49,9 +50,9 @@ WHERE t.code IN ('bond', 'compensate') AND b.id IS NULL
 
 @invariant("M5", db="trading")
 def bonds_are_pending() -> Iterable[str]:
-    """The bonds an owner has standing are exactly what is pending on its bond account; nothing stays there."""
-    for owner_id, held, pending, lying in rows(STANDING):
-        yield f"owner {owner_id} has bonds of {held} standing, {pending} pending and {lying} lying on its bond account"
+    """An owner's held bonds are exactly what is pending on its bond account, whose balance is 0."""
+    for owner_id, held, pending, balance in rows(STANDING):
+        yield f"owner {owner_id} has held bonds of {held}; its bond account has {pending} pending and balance {balance}"
     for pk, state in rows(AGAINST_HOLD):
         yield f"bond {pk} is {state}, which its transfers contradict"
     for pk, code in rows(STRAY_BONDS):
@@ -60,7 +61,7 @@ def bonds_are_pending() -> Iterable[str]:
 
 @invariant("M5", db="trading", quiescent=True)
 def no_bond_outlives_its_reason() -> Iterable[str]:
-    """A bond is held only for a bid that stands or a booking that is not over."""
+    """A bond is held only for an open bid or a booking that is not over."""
     held = list(Bond.objects.held().values_list("pk", flat=True))
     for pk in [*market.bids_over(held), *(fact.booking_id for fact in market.over(held))]:
-        yield f"bond {pk} is still held, but what it was for is over"
+        yield f"bond {pk} is still held, but its bid or booking is over"

@@ -1,4 +1,4 @@
-"""What must be true of the money of bookings and bonds at every instant: T9 and M5 of the specification."""
+"""Invariants of escrows (docs/ledger.md): T9 at every instant, and at rest none outlives its booking."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ LIMIT = 100
 
 
 def rows(statement: str) -> Iterator[tuple[Any, ...]]:
+    """The first LIMIT rows of a query."""
     with cursor(Escrow) as sql:
         sql.execute(statement)
         yield from sql.fetchmany(LIMIT)
 
 
-# What each escrow says, against what its transfers say and what lies in its account.
+# The amounts of each escrow's row, against its transfers and its account's balance.
 PARTS = """
-WITH moved AS (
+WITH transferred AS (
   SELECT ref, coalesce(sum(amount) FILTER (WHERE code = 'fund'), 0) AS funded,
     coalesce(sum(amount) FILTER (WHERE code = 'accrue'), 0) AS paid,
     coalesce(sum(amount) FILTER (WHERE code = 'fee'), 0) AS fee,
@@ -32,7 +33,7 @@ SELECT e.booking_id, e.state,
   CASE WHEN e.state = 'refused' THEN 0 ELSE e.amount END, e.paid, e.fee, e.refunded,
   coalesce(m.funded, 0), coalesce(m.paid, 0), coalesce(m.fee, 0), coalesce(m.returned, 0),
   coalesce(a.posted_credits - a.posted_debits, 0)
-FROM trading_escrow e LEFT JOIN moved m ON m.ref = e.booking_id
+FROM trading_escrow e LEFT JOIN transferred m ON m.ref = e.booking_id
 LEFT JOIN trading_ledgeraccount a ON a.owner_id = e.booking_id AND a.kind = 'escrow'
 WHERE (CASE WHEN e.state = 'refused' THEN 0 ELSE e.amount END, e.paid, e.fee, e.refunded)
     IS DISTINCT FROM (coalesce(m.funded, 0), coalesce(m.paid, 0), coalesce(m.fee, 0), coalesce(m.returned, 0))
@@ -48,10 +49,13 @@ WHERE t.code IN ('fund', 'accrue', 'return') AND e.id IS NULL
 
 @invariant("T9", db="trading")
 def escrows_add_up() -> Iterable[str]:
-    """A booking's escrow holds exactly what was set aside, less what was paid, taken as fee and given back."""
-    for booking_id, state, *figures in rows(PARTS):
-        said, moved, lying = figures[:4], figures[4:8], figures[8]
-        yield f"escrow of booking {booking_id} is {state} and says {said}, its transfers {moved}, its account {lying}"
+    """A booking's escrow holds exactly what was funded, less what was paid, taken as fee and returned."""
+    for booking_id, state, *amounts in rows(PARTS):
+        recorded, transferred, balance = amounts[:4], amounts[4:8], amounts[8]
+        yield (
+            f"escrow of booking {booking_id} is {state}: its row has {recorded}, its transfers {transferred}, "
+            f"its account {balance}"
+        )
     for pk, code in rows(STRAY):
         yield f"{code} {pk} belongs to no escrow"
 

@@ -1,4 +1,4 @@
-"""What must be true of money at every instant (design/reliability.md §2: I12-I17, I19, I20), and at rest (I18)."""
+"""Invariants of the ledger at every instant (docs/ledger.md): I12 to I15, I19, I20."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ GUARDS = {
 
 
 def rows(statement: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+    """The first LIMIT rows of a query."""
     with cursor(Transfer) as sql:
         sql.execute(statement, list(values))
         yield from sql.fetchmany(LIMIT)
@@ -92,12 +93,12 @@ WHERE (a.posted_debits, a.posted_credits, a.pending_debits, a.pending_credits) I
 def balances_are_sums() -> Iterable[str]:
     """Every account's balances are the sums of its transfers."""
     for pk, kind in rows(BALANCES):
-        yield f"{kind} account {pk} shows other balances than its transfers add up to"
+        yield f"{kind} account {pk} shows other balances than the sums of its transfers"
 
 
 @invariant("I15", db="trading")
-def nobody_is_overdrawn() -> Iterable[str]:
-    """No account but the world outside is below zero, holds counted as spent."""
+def no_account_is_overdrawn() -> Iterable[str]:
+    """No account but the external one is below zero, holds counted as spent."""
     overdrawn = "(NOT may_owe OR kind <> 'external') AND posted_credits < posted_debits + pending_debits"
     for pk, kind in rows(f"SELECT id, kind FROM trading_ledgeraccount WHERE {overdrawn}"):
         yield f"{kind} account {pk} is below zero"
@@ -131,7 +132,7 @@ WHERE a.posted_debits < s.posted_debits OR a.posted_credits < s.posted_credits L
 
 @invariant("I20", db="trading")
 def history_is_untouched() -> Iterable[str]:
-    """Append-only tables are guarded, every transfer still says what its leaf says, and totals never shrank."""
+    """Append-only tables are guarded, every transfer matches its leaf, and totals never shrink."""
     with cursor(Transfer) as sql:
         sql.execute(GUARDING, [list(GUARDS)])
         present = set(sql.fetchall())
@@ -139,7 +140,7 @@ def history_is_untouched() -> Iterable[str]:
         for name in sorted(names - {trigger for owner, trigger in present if owner == table}):
             yield f"guard {name} is missing or off"
     for account, day in rows(SHRUNK):
-        yield f"account {account} has moved less money than on {day}"
+        yield f"account {account} has smaller totals than on {day}"
     yield from altered_transfers()
 
 
@@ -147,7 +148,7 @@ def altered_transfers() -> Iterator[str]:
     """Transfers whose row no longer hashes to its leaf, or whose leaf is not in the log."""
     for transfer in Transfer.objects.order_by("seq").iterator(chunk_size=5_000):
         if log.leaf_hash(LEAF, body_of(transfer)) != transfer.leaf:
-            yield f"transfer {transfer.pk} is not what it was when it was made"
+            yield f"transfer {transfer.pk} was changed after it was posted"
     for (pk,) in rows(
         "SELECT t.id FROM trading_transfer t LEFT JOIN trading_logentry l ON l.leaf_hash = t.leaf "
         "WHERE l.leaf_hash IS NULL"
@@ -158,4 +159,4 @@ def altered_transfers() -> Iterator[str]:
         "WHERE l.kind = %s AND t.id IS NULL",
         LEAF,
     ):
-        yield f"leaf {leaf} is of a transfer that is gone"
+        yield f"leaf {leaf} is of a transfer that is missing"

@@ -1,8 +1,8 @@
-"""What must be true of the payments of jobs: I16 and I17 at every instant, I18 at rest."""
+"""Invariants of job payments (docs/ledger.md): I16 and I17 hold at every instant, I18 at rest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -17,6 +17,7 @@ LIMIT = 100
 
 
 def rows(statement: str) -> Iterator[tuple[Any, ...]]:
+    """The first LIMIT rows of a query."""
     with cursor(Payment) as sql:
         sql.execute(statement)
         yield from sql.fetchmany(LIMIT)
@@ -77,11 +78,11 @@ WHERE t.code IN ('payout', 'fee', 'capture', 'release') AND p.id IS NULL AND e.i
 
 @invariant("I17", db="trading")
 def nothing_is_paid_twice() -> Iterable[str]:
-    """No job is paid twice; what was paid, the fee and the refund are the amount held, to the last micro-AIT."""
+    """No job is paid twice; what was paid, the fee and the refund are exactly the amount held."""
     for job_id, code, times in rows(PAID_TWICE):
         yield f"job {job_id} has {times} transfers of {code}"
     for (job_id,) in rows(PARTS):
-        yield f"the parts of the payment of job {job_id} do not add up to what moved"
+        yield f"the parts of the payment of job {job_id} do not add up to its transfers"
     for job_id, code in rows(PAID_FOR_NOTHING):
         yield f"{code} for {job_id}, which has no payment"
 
@@ -89,13 +90,13 @@ def nothing_is_paid_twice() -> Iterable[str]:
 @invariant("I16", db="trading", quiescent=True)
 def no_ended_job_holds_money() -> Iterable[str]:
     """A job that is over has no open hold."""
-    for payment, job in beside_jobs(Payment.objects.held()):
+    for payment, job in with_jobs(Payment.objects.held()):
         if job.final:
             yield f"job {payment.job_id} is {job.state}, but its money is still held"
 
 
-#: What a job may be when its payment is so.
-FITTING = {
+#: Whether a job's state agrees with the state of its payment.
+AGREES: dict[str, Callable[[JobView], bool]] = {
     PaymentState.SETTLED: lambda job: job.state == "settled",
     PaymentState.REFUNDED: lambda job: job.final and job.state not in ("settled", "refused"),
     PaymentState.REFUSED: lambda job: job.final and job.state != "settled",
@@ -104,14 +105,14 @@ FITTING = {
 
 @invariant("I18", db="trading", quiescent=True)
 def paid_means_done() -> Iterable[str]:
-    """A payment is settled exactly when its job succeeded, and given back when it ended otherwise."""
-    for payment, job in beside_jobs(Payment.objects.exclude(state=PaymentState.HELD)):
-        if not FITTING[payment.state](job):
+    """A payment is settled exactly when its job succeeded, and refunded when it ended otherwise."""
+    for payment, job in with_jobs(Payment.objects.exclude(state=PaymentState.HELD)):
+        if not AGREES[payment.state](job):
             yield f"job {payment.job_id} is {job.state}, its payment {payment.state}"
 
 
-def beside_jobs(payments: PaymentQuerySet) -> Iterator[tuple[Payment, JobView]]:
-    """Payments with their jobs; deleted jobs are left out."""
+def with_jobs(payments: PaymentQuerySet) -> Iterator[tuple[Payment, JobView]]:
+    """Payments with their jobs as ai has them; deleted jobs are left out."""
     found = payments.order_by("pk").iterator(chunk_size=1_000)
     while chunk := list(islice(found, 1_000)):
         jobs = job_views(payment.job_id for payment in chunk)

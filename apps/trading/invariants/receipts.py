@@ -1,4 +1,4 @@
-"""What must be true of receipts: I24 and I25."""
+"""Invariants of receipts at every instant (docs/receipts.md): I24 and I25."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LIMIT = 100
 CHUNK = 2000
 #: An entry that has waited longer for its block is a violation (the log's maximum merge delay).
 MERGE_DELAY = "60 seconds"
-#: So many bundles, of the newest receipts and of any, go through the stand-alone verifier.
+#: How many bundles of the newest receipts, and of random ones, go through the stand-alone verifier.
 SAMPLE = 25
 
 UNPAIRED = """
@@ -43,14 +43,14 @@ def lines(statement: str, *values: object) -> Iterator[str]:
 
 @invariant("I24", db="trading")
 def one_verifiable_receipt_per_settled_job() -> Iterable[str]:
-    """Every settled job has exactly one receipt, signed by a published key, and its row says what was signed."""
+    """Every settled job has exactly one receipt, signed by a published key, and its row matches what was signed."""
     yield from lines(UNPAIRED)
     for receipt in Receipt.objects.order_by("pk").iterator(CHUNK):
         body, named = receipt.body, (str(receipt.pk), str(receipt.job_id), receipt.client_alias, str(receipt.miner_id))
         if not signing.verify(receipts.TAG, body, receipt.signature, at=receipt.issued_at):
             yield f"receipt {receipt.pk} is not signed by a key of ours"
         elif named != (body["receipt_id"], body["job"], body["client"], body["miner"]):
-            yield f"receipt {receipt.pk} names other things in its row than in what was signed"
+            yield f"receipt {receipt.pk} has other ids in its row than in its signed body"
 
 
 @invariant("I25", db="trading")

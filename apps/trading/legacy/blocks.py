@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
-from apps.trading.legacy import payloads
+from apps.trading.legacy.envelopes import envelope, is_this_chain
 from apps.trading.legacy.serializers import BlockPageSerializer, OffsetSerializer
 from apps.trading.models import Block
 from apps.trading.selectors import blocks
@@ -26,11 +26,11 @@ class LegacyBlockViewSet(DomainViewSet):
 
     @extend_schema(parameters=[OffsetSerializer], responses=BlockPageSerializer, filters=False)
     def offsets(self, request: Request) -> Response:
-        """A page of blocks by offset, in the envelopes of the predecessor's clients."""
-        asked = self.validated(OffsetSerializer, request.query_params.dict())
+        """A page of blocks by offset, in the envelope of legacy clients."""
+        query = self.validated(OffsetSerializer, request.query_params.dict())
         newest, chain = Block.objects.newest(), origin()
-        total = newest.height + 1 if newest and payloads.is_ours(asked["chain_id"], chain) else 0
-        # Heights have no gaps: an offset is a height, and deep pages cost what the first one costs.
-        top = total - 1 - asked["offset"]
-        found = Block.objects.filter(height__lte=top, height__gt=top - asked["limit"]) if top >= 0 else []
-        return self.answer(payloads.page_of("blocks", [blocks.block_row(b) for b in found], total, asked, chain))
+        total = newest.height + 1 if newest and is_this_chain(query["chain_id"], chain) else 0
+        # Heights have no gaps, so an offset is a height and a deep page costs as little as the first one.
+        top = total - 1 - query["offset"]
+        page = Block.objects.filter(height__lte=top, height__gt=top - query["limit"]) if top >= 0 else []
+        return self.answer(envelope("blocks", [blocks.block_row(block) for block in page], total, query, chain))

@@ -1,4 +1,7 @@
-"""The list of receipts by offset, as legacy clients page through it."""
+"""The list of receipts by offset, as legacy clients page through it.
+
+The signed format 1.0 that job results carry is selectors/legacy_receipts.py: ai asks for it through the interface.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
-from apps.trading.legacy import payloads
+from apps.trading.legacy.envelopes import envelope, is_this_chain
 from apps.trading.legacy.serializers import ReceiptOffsetSerializer, ReceiptPageSerializer
 from apps.trading.models import Receipt
 from apps.trading.selectors import receipts
@@ -26,14 +29,14 @@ class LegacyReceiptViewSet(DomainViewSet):
 
     @extend_schema(parameters=[ReceiptOffsetSerializer], responses=ReceiptPageSerializer, filters=False)
     def offsets(self, request: Request) -> Response:
-        """A page of receipts by offset, in the envelopes of the predecessor's clients."""
-        asked = self.validated(ReceiptOffsetSerializer, request.query_params.dict())
-        chain, job_id = origin(), asked.get("job_id")
-        meant = payloads.is_ours(asked["chain_id"], chain) and asked.get("status", "completed") == receipts.STATUS
-        found = Receipt.objects.all() if meant else Receipt.objects.none()
-        found = found.filter(job_id=job_id) if job_id else found
-        rows = found.order_by("-id")[asked["offset"] : asked["offset"] + asked["limit"]]
-        shown = [receipts.receipt_row(receipt, chain) for receipt in rows]
-        envelope = payloads.page_of("receipts", shown, found.count(), asked, chain)
-        named = {"job_id": str(job_id), "jobId": str(job_id)} if job_id else {"job_id": None, "jobId": "all"}
-        return self.answer({**envelope, **named})
+        """A page of receipts by offset, in the envelope of legacy clients."""
+        query = self.validated(ReceiptOffsetSerializer, request.query_params.dict())
+        chain, job_id = origin(), query.get("job_id")
+        matches = is_this_chain(query["chain_id"], chain) and query.get("status", "completed") == receipts.STATUS
+        selected = Receipt.objects.all() if matches else Receipt.objects.none()
+        selected = selected.filter(job_id=job_id) if job_id else selected
+        page = selected.order_by("-id")[query["offset"] : query["offset"] + query["limit"]]
+        items = [receipts.receipt_row(receipt, chain) for receipt in page]
+        body = envelope("receipts", items, selected.count(), query, chain)
+        job = {"job_id": str(job_id), "jobId": str(job_id)} if job_id else {"job_id": None, "jobId": "all"}
+        return self.answer({**body, **job})

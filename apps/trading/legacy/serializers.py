@@ -13,7 +13,7 @@ from apps.trading.serializers.receipts import ReceiptRowSerializer
 
 
 class OffsetSerializer(LenientSerializer):
-    """Paging of the predecessor's lists."""
+    """Paging of the legacy lists."""
 
     limit = serializers.IntegerField(default=10, min_value=1, max_value=LARGEST)
     offset = serializers.IntegerField(default=0, min_value=0, max_value=BIGGEST)
@@ -21,14 +21,14 @@ class OffsetSerializer(LenientSerializer):
 
 
 class ReceiptOffsetSerializer(OffsetSerializer):
-    """The predecessor's list of receipts."""
+    """Paging and filters of the legacy list of receipts."""
 
     job_id = serializers.UUIDField(required=False)
     status = serializers.CharField(required=False, max_length=40)
 
 
 class EnvelopeSerializer(serializers.Serializer[Any]):
-    """What the predecessor's lists say about themselves."""
+    """The envelope of the legacy lists."""
 
     limit = serializers.IntegerField()
     total = serializers.IntegerField()
@@ -37,14 +37,14 @@ class EnvelopeSerializer(serializers.Serializer[Any]):
 
 
 class BlockPageSerializer(EnvelopeSerializer):
-    """The same blocks under two names: different clients read different ones."""
+    """The same blocks under two names: different clients read different members."""
 
     blocks = BlockRowSerializer(many=True)
     items = BlockRowSerializer(many=True)
 
 
 class ReceiptPageSerializer(EnvelopeSerializer):
-    """The same receipts under two names: different clients read different ones."""
+    """The same receipts under two names: different clients read different members."""
 
     receipts = ReceiptRowSerializer(many=True)
     items = ReceiptRowSerializer(many=True)

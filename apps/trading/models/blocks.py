@@ -10,12 +10,12 @@ class BlockQuerySet(models.QuerySet["Block"]):
         return self.order_by("-height").first()
 
     def sealing(self, idx: int) -> Block:
-        """The block that holds this place of the log: places are given in the transaction that seals them."""
+        """The block that contains this index: indexes are set in the transaction that seals them."""
         return self.filter(tree_size__gt=idx).order_by("tree_size")[0]
 
 
 class Block(models.Model):
-    """A signed head of the log: it seals `count` entries from `first` on and names the block before it by hash."""
+    """A signed head of the log: seals `count` entries from index `first` on and names the previous block by hash."""
 
     height = models.BigIntegerField(primary_key=True)
     hash = models.CharField(max_length=64, unique=True)

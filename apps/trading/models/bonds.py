@@ -22,7 +22,7 @@ class BondQuerySet(models.QuerySet["Bond"]):
 
 
 class Bond(StatefulModel):
-    """A pledge: of a provider for a booking (its id is the booking's), of a bidder for a bid (its id is the bid's)."""
+    """Money pledged by a provider for a booking, or by a bidder for a bid; its id is that of the booking or bid."""
 
     TRANSITIONS = BOND_TRANSITIONS
     HISTORY = "BondEvent"

@@ -1,4 +1,4 @@
-"""The money of bookings, and bonds: pots of their own, because they pay out many times before they close."""
+"""Escrows of bookings: each has an account of its own, because it pays out many times before it closes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class EscrowQuerySet(models.QuerySet["Escrow"]):
 
 
 class Escrow(StatefulModel):
-    """What one booking's renter set aside; its account holds amount − paid − fee − refunded at every instant."""
+    """The money of one booking's renter; its account holds amount − paid − fee − refunded at every instant."""
 
     TRANSITIONS = ESCROW_TRANSITIONS
     HISTORY = "EscrowEvent"
@@ -72,7 +72,7 @@ class EscrowEvent(AbstractTransition):
 
 
 class Topup(models.Model):
-    """More money asked for a booking's extension (its id is the extension's): held or refused, once; append-only."""
+    """More money for a booking's extension, whose id it has: held or refused, once; append-only."""
 
     id = models.UUIDField(primary_key=True, editable=False)
     escrow = models.ForeignKey(Escrow, on_delete=models.PROTECT, related_name="topups")

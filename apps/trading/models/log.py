@@ -1,4 +1,4 @@
-"""The transparency log: entries in the order of their places, tiles of their hashes, and the blocks that seal them."""
+"""The transparency log: entries in the order of their indexes, and tiles of their hashes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 class LogEntryQuerySet(models.QuerySet["LogEntry"]):
     def waiting(self) -> Self:
-        """Facts that are committed but have no place in the log yet, in the order they will get it."""
+        """Entries that are committed but have no index yet, in the order in which they get it."""
         return self.filter(idx=None).order_by("id")
 
     def sequenced(self, first: int, end: int) -> Self:
@@ -22,7 +22,7 @@ class LogEntryQuerySet(models.QuerySet["LogEntry"]):
 
 
 class LogEntry(models.Model):
-    """One fact in the log: canonical bytes that never change; `idx` is its place, given once by the sequencer."""
+    """One entry of the log: canonical bytes that never change; the sequencer sets its index `idx` once."""
 
     id = models.BigAutoField(primary_key=True)
     kind = models.CharField(max_length=40)
@@ -43,7 +43,7 @@ class LogEntry(models.Model):
 
 
 class LogTile(models.Model):
-    """256 neighbouring hashes of one level of the tree, and the root over them; only full tiles are kept.
+    """256 adjacent hashes of one level of the tree, and the root over them; only full tiles have a row.
 
     Level 0 holds leaf hashes, level n + 1 the roots of the tiles of level n (C2SP tlog-tiles, height 8).
     """

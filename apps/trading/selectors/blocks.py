@@ -8,6 +8,7 @@ from apps.trading.models import Block
 
 
 def block_row(block: Block) -> dict[str, Any]:
+    """A block in a list, as BlockRowSerializer describes it."""
     return {
         **{name: block.header[name] for name in ("height", "prev", "first", "count", "tree_size", "tree_root")},
         "hash": block.hash,
@@ -18,6 +19,6 @@ def block_row(block: Block) -> dict[str, Any]:
 
 
 def block_view(block: Block) -> dict[str, Any]:
-    """A block whole: what is signed, the signature, and what its hashes stand for."""
+    """A block with all its parts, as BlockSerializer describes it."""
     whole = {name: getattr(block, name) for name in ("header", "signature", "checkpoint", "ledger")}
     return {**block_row(block), "block_id": block.hash, **whole}

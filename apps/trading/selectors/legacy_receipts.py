@@ -1,6 +1,6 @@
-"""Receipts as the predecessor's clients read them: version 1.0, numbers instead of decimal strings, its own signature.
+"""Receipts in the legacy format: version 1.0, JSON numbers instead of decimal strings, a signature of its own.
 
-Made from our own receipt whenever an old route asks; Ed25519 is deterministic, so the answer is always the same.
+They are made from our receipt on request; Ed25519 is deterministic, so the result is always the same.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SECONDS_PER_HOUR = 3600
 
 
 def render(receipt: Receipt) -> dict[str, Any]:
-    """The old receipt with its signature; the key's id is the public key itself, as those clients expect."""
+    """A receipt in version 1.0 with its signature; `key_id` is the public key itself, as legacy clients expect."""
     key = signing.find(receipt.signature["key_id"]) or signing.current()
     body = body_of(receipt)
     sig = signing.b64(key.private.sign(message(body)))
@@ -26,6 +26,7 @@ def render(receipt: Receipt) -> dict[str, Any]:
 
 
 def body_of(receipt: Receipt) -> dict[str, Any]:
+    """The fields of version 1.0 without signature and attestations."""
     ours = receipt.body
     return {
         "version": "1.0",
@@ -50,18 +51,19 @@ def body_of(receipt: Receipt) -> dict[str, Any]:
 
 
 def number(amount: str) -> Any:
-    """AIT as a JSON number: these clients compute with nothing else. Our own books never see it."""
+    """AIT as a JSON number, which legacy clients compute with; nothing else reads it."""
     return parse_amount(amount) / UNIT
 
 
 def epoch(moment: str) -> int:
+    """Whole seconds since 1970 of an RFC 3339 time."""
     return int(datetime.fromisoformat(moment).timestamp())
 
 
 def message(body: dict[str, Any]) -> bytes:
-    """What is signed: no signature, attestations or nulls; sorted keys, ASCII escapes, numbers as Python prints."""
-    kept = {name: value for name, value in body.items() if name not in ("signature", "attestations")}
-    return json.dumps(without_nulls(kept), sort_keys=True, separators=(",", ":")).encode()
+    """The bytes that are signed: JSON without signature, attestations and nulls; sorted keys, ASCII escapes."""
+    fields = {name: value for name, value in body.items() if name not in ("signature", "attestations")}
+    return json.dumps(without_nulls(fields), sort_keys=True, separators=(",", ":")).encode()
 
 
 def without_nulls(value: Any) -> Any:

@@ -11,6 +11,7 @@ RECENT = 100
 
 
 def statistics() -> dict[str, Any]:
+    """The size and growth of the log, as StatsSerializer describes them."""
     newest = Block.objects.newest()
     waiting = LogEntry.objects.waiting().count()
     if newest is None:
@@ -27,7 +28,7 @@ def statistics() -> dict[str, Any]:
 
 
 def speed(newest: Block) -> dict[str, float | None]:
-    """Over the last hundred blocks."""
+    """Entries per second and seconds per block over the last RECENT blocks; None while all have one time."""
     earlier = Block.objects.get(height=max(0, newest.height - RECENT))
     seconds = (newest.sealed_at - earlier.sealed_at).total_seconds()
     if not seconds:

@@ -18,6 +18,7 @@ STATUS = "completed"
 
 
 def receipt_row(receipt: Receipt, chain: str) -> dict[str, Any]:
+    """A receipt as ReceiptRowSerializer describes it; `chain` is the log's name."""
     return {
         "receipt_id": str(receipt.pk),
         "receiptId": str(receipt.pk),
@@ -34,9 +35,9 @@ def receipt_row(receipt: Receipt, chain: str) -> dict[str, Any]:
 
 
 def bundle(receipt: Receipt) -> dict[str, Any]:
-    """All that is needed to check a receipt offline; raises NotSealed until a block holds it.
+    """All that is needed to check a receipt offline, as BundleSerializer describes it (docs/receipts.md).
 
-    It proves the receipt in the block that sealed it and is the same for ever after.
+    It proves the receipt in the block that sealed it and never changes afterwards. Raises NotSealed until then.
     """
     entry = LogEntry.objects.get(leaf_hash=receipt.leaf)
     block, idx = sealing(entry)
@@ -56,31 +57,33 @@ def bundle(receipt: Receipt) -> dict[str, Any]:
 
 
 def sealing(entry: LogEntry) -> tuple[Block, int]:
-    """The block that sealed an entry, and the entry's place in the log; raises NotSealed when there is none yet."""
+    """The block that sealed an entry, and the entry's index in the log. Raises NotSealed when there is none yet."""
     if entry.idx is None:
         raise not_sealed()
     return Block.objects.sealing(entry.idx), entry.idx
 
 
 def not_sealed() -> NotSealed:
-    """Says in how many seconds to ask again."""
+    """The error for an entry that still waits, with the seconds until its block in Retry-After and `eta_seconds`."""
     seconds = params.get("log.seal_interval_s")
     detail = f"It will be in a signed block within about {seconds} s."
     return NotSealed(detail, retry_after=seconds, eta_seconds=seconds)
 
 
 def within(block: Block, idx: int) -> list[str]:
-    """The short proof: from the entry to the root over the entries of its block alone."""
+    """The inclusion proof of an entry in the tree over the entries of its block alone, in hex."""
     hashes = leaf_hashes(block.first, block.end)
     return hexes(merkle.inclusion_proof(idx - block.first, block.count, merkle.nodes_of(hashes)))
 
 
 def hexes(proof: Sequence[bytes]) -> list[str]:
+    """Digests in hex."""
     return [value.hex() for value in proof]
 
 
 def key_of(key_id: str) -> dict[str, Any]:
+    """The published form of a signing key. Raises LookupError."""
     key = signing.find(key_id)
     if key is None:
-        raise LookupError(f"the ring lost the key {key_id}")
+        raise LookupError(f"the key ring lacks the key {key_id}")
     return key.published()

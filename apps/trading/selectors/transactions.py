@@ -11,6 +11,7 @@ from apps.trading.services import blocks
 
 
 def entry_row(entry: LogEntry) -> dict[str, Any]:
+    """An entry in a list, as EntryRowSerializer describes it; `leaf` is base64."""
     leaf = bytes(entry.leaf)
     return {
         "index": entry.idx,
@@ -22,7 +23,10 @@ def entry_row(entry: LogEntry) -> dict[str, Any]:
 
 
 def transaction(entry: LogEntry) -> dict[str, Any]:
-    """An entry with the block that holds it, and how many came since."""
+    """An entry with the block that sealed it, as TransactionSerializer describes it.
+
+    `confirmations` counts that block and those after it; 0 while the entry waits.
+    """
     newest = Block.objects.newest()
     block = Block.objects.sealing(entry.idx) if entry.idx is not None else None
     body = json.loads(bytes(entry.leaf))["body"]
@@ -43,7 +47,7 @@ def transaction(entry: LogEntry) -> dict[str, Any]:
 
 
 def parties(kind: str, body: dict[str, Any]) -> dict[str, str | None]:
-    """From whom to whom and how much, where the entry is about money."""
+    """Sender, recipient, amount and fee of an entry about money, in AIT; nulls for other kinds."""
     if kind == "tx.transfer":
         return {"from": body["debit"], "to": body["credit"], "amount": body["amount"], "fee": None}
     if kind == "receipt.job":

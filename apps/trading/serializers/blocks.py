@@ -36,7 +36,7 @@ class HeaderSerializer(serializers.Serializer[Any]):
 
 
 class BlockRowSerializer(serializers.Serializer[Any]):
-    """A block in a list; `timestamp`, `txCount` and `proposer` are the predecessor's names for parts of it."""
+    """A block in a list; `timestamp`, `txCount` and `proposer` are names of legacy clients for parts of it."""
 
     height = serializers.IntegerField()
     hash = serializers.CharField()
@@ -51,7 +51,7 @@ class BlockRowSerializer(serializers.Serializer[Any]):
 
 
 class BlockSerializer(BlockRowSerializer):
-    """A block whole: what is signed, the signature, and what its hashes stand for."""
+    """A block with all its parts: the signed header, the signature, the checkpoint and the ledger's totals."""
 
     block_id = serializers.CharField()
     header = HeaderSerializer()

@@ -1,4 +1,4 @@
-"""Money in JSON: amounts are decimal strings of AIT."""
+"""Accounts and transfers in JSON: amounts are decimal strings of AIT."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ class EntrySerializer(ResourceSerializer):
         return transfer.credit_id if transfer.debit_id == self.context["account_id"] else transfer.debit_id
 
 
-class BalanceSerializer(serializers.Serializer):
-    """What the caller owns."""
+class BalanceSerializer(serializers.Serializer[Any]):
+    """The caller's money."""
 
     owner_id = serializers.UUIDField()
     currency = serializers.CharField()
@@ -84,7 +84,7 @@ class BalanceSerializer(serializers.Serializer):
 
 
 def balance_of(account: LedgerAccount | None, owner_id: UUID, currency: str) -> dict[str, Any]:
-    """The caller's balance as BalanceSerializer shows it; who never had money has nothing."""
+    """The input of BalanceSerializer for an owner, amounts in micro-AIT; all are 0 without an account."""
     found = account or LedgerAccount(owner_id=owner_id)
     return {
         "owner_id": owner_id, "currency": currency,

@@ -1,4 +1,4 @@
-"""What the explorer reads from a query string, and what it answers."""
+"""Queries and responses of the log's endpoints: proofs, keys, statistics, the report on a bundle."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class InclusionSerializer(serializers.Serializer[Any]):
     index = serializers.IntegerField()
     size = serializers.IntegerField()
     leaf_hash = serializers.CharField()
-    root = serializers.CharField()
+    root = serializers.CharField()  # type: ignore[assignment]  # the member's name is also a property of DRF's Field
     proof = serializers.ListField(child=serializers.CharField())
 
 

@@ -50,7 +50,7 @@ class ReceiptBodySerializer(serializers.Serializer[Any]):
 
 
 class ReceiptRowSerializer(serializers.Serializer[Any]):
-    """A receipt; `payload` is the signed body, the camel-case names are the predecessor's."""
+    """A receipt; `payload` is the signed body, the camel-case names are those of legacy clients."""
 
     receipt_id = serializers.UUIDField()
     receiptId = serializers.CharField()

@@ -1,4 +1,4 @@
-"""A signature in JSON."""
+"""Signatures in JSON."""
 
 from __future__ import annotations
 

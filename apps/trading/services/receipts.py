@@ -1,4 +1,4 @@
-"""Receipts: what the exchange signs about a job that was done and paid, and the bundle that proves it offline."""
+"""Issuing receipts: what the exchange signs about a job that is done and paid."""
 
 from __future__ import annotations
 
@@ -23,12 +23,18 @@ KIND = "receipt.job"
 
 
 def alias(role: str, owner_id: UUID) -> str:
-    """A stable pseudonym of an owner: receipts are public, who is behind them is not."""
+    """A stable pseudonym of an owner, `<role>_<24 hex digits>`: HMAC-SHA-256 under the server's secret.
+
+    Receipts are public, owners are not.
+    """
     return f"{role}_{salted_hmac('aitbc.trading.alias', str(owner_id), algorithm='sha256').hexdigest()[:24]}"
 
 
 def issue(settlements: Sequence[SettledPayment]) -> list[Receipt]:
-    """Sign, store and log the receipts of these jobs, in the caller's transaction; a job that has one keeps it."""
+    """Sign, save and log the receipts of these jobs in the caller's transaction; returns the new ones.
+
+    A job that has a receipt keeps it.
+    """
     with atomic(Receipt):
         known = Receipt.objects.filter(job_id__in=[s.job_id for s in settlements]).values_list("job_id", flat=True)
         done, now = set(known), timezone.now()
@@ -39,7 +45,7 @@ def issue(settlements: Sequence[SettledPayment]) -> list[Receipt]:
 
 
 def receipt_of(settled: SettledPayment, now: datetime) -> Receipt:
-    """A signed receipt, not stored yet."""
+    """A signed receipt, not saved yet."""
     receipt_id = uuid7()
     body = body_of(receipt_id, settled, now)
     return Receipt(
@@ -56,7 +62,7 @@ def receipt_of(settled: SettledPayment, now: datetime) -> Receipt:
 
 
 def body_of(receipt_id: UUID, settled: SettledPayment, now: datetime) -> dict[str, Any]:
-    """What is signed: strings and whole numbers only, so that every JSON library writes the same bytes."""
+    """The fields that are signed: strings and whole numbers only, so that every JSON library writes the same bytes."""
     return {
         "v": 1,
         "receipt_id": str(receipt_id),
@@ -82,5 +88,5 @@ def body_of(receipt_id: UUID, settled: SettledPayment, now: datetime) -> dict[st
 
 
 def signed(receipt: Receipt) -> dict[str, Any]:
-    """The receipt as its leaf in the log carries it."""
+    """A receipt with its signature, as its entry in the log carries it."""
     return {"receipt": receipt.body, "signature": receipt.signature}

@@ -1,4 +1,4 @@
-"""The explorer: blocks, receipts, entries. Open to everybody; receipts name owners by alias only."""
+"""Blocks over HTTP, open to everybody."""
 
 from __future__ import annotations
 
@@ -49,12 +49,13 @@ class BlockViewSet(mixins.ListModelMixin, DomainViewSet):
 
     @extend_schema(responses=EntryRowSerializer(many=True), filters=False)
     def entries(self, request: Request, block_id: str) -> Response:
-        """What a block seals, in order."""
+        """The entries that a block seals, in order."""
         block = self.block(block_id)
         rows, following = page(LogEntry.objects.sequenced(block.first, block.end), request, ordering=("idx",))
         return self.answer({"items": [transactions.entry_row(entry) for entry in rows], "next": following})
 
     def block(self, block_id: str) -> Block:
+        """The block of this height or hash, or the newest for `latest`. Raises Invalid, Http404."""
         if block_id == "latest":
             return get_object_or_404(Block.objects.order_by("-height")[:1])
         if HEIGHT.fullmatch(block_id):

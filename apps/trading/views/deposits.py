@@ -22,7 +22,7 @@ KEYED = OpenApiParameter("Idempotency-Key", location=OpenApiParameter.HEADER, re
 
 
 class DepositViewSet(mixins.ListModelMixin, DomainViewSet):
-    """Money that came in from outside."""
+    """Money credited from outside the exchange."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = {"list": "operator", "create": "operator"}
     queryset = Transfer.objects.deposits()
@@ -32,7 +32,7 @@ class DepositViewSet(mixins.ListModelMixin, DomainViewSet):
 
     @extend_schema(request=DepositSerializer, responses={201: TransferSerializer, **REUSED}, parameters=[KEYED])
     def create(self, request: Request) -> HttpResponseBase:
-        """Credit an owner; the reason and who gave it stay with the transfer."""
+        """Credit an owner; the transfer stores the reason and the operator."""
         deposit = self.validated(DepositSerializer)
         key = self.request_key()
         if key is None:

@@ -1,11 +1,11 @@
-"""Money over HTTP: owners see their own, operators see all and may deposit."""
+"""Accounts and transfers over HTTP: owners see their own accounts, operators everything."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -26,7 +26,6 @@ from apps.trading.serializers.ledger import (
 from apps.trading.states import CURRENCY, AccountKind
 
 OWNERS: Scopes = ("client", "miner", "trader", "publisher", "operator")
-KEYED = OpenApiParameter("Idempotency-Key", location=OpenApiParameter.HEADER, required=True)
 
 
 class AccountViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DomainViewSet):
@@ -40,8 +39,8 @@ class AccountViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DomainVie
     ordering = ("owner_id", "kind", "shard")
 
     def get_queryset(self) -> QuerySet[LedgerAccount]:
-        rows = super().get_queryset()
-        return rows if self.actor.may("operator") else rows.owned_by(self.actor.pk)
+        accounts = LedgerAccount.objects.all()
+        return accounts if self.actor.may("operator") else accounts.owned_by(self.actor.pk)
 
     @extend_schema(responses=EntrySerializer(many=True))
     @action(detail=True)
@@ -61,7 +60,7 @@ class AccountViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DomainVie
 
 
 class TransferViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DomainViewSet):
-    """Every movement of money, for operators."""
+    """All transfers, for operators."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = {"list": "operator", "retrieve": "operator"}
     queryset = Transfer.objects.all()

@@ -1,4 +1,4 @@
-"""The transparency log for monitors and auditors: heads, proofs, keys, and a check of bundles."""
+"""The transparency log over HTTP, for monitors and auditors: checkpoint, proofs, keys, size, check of bundles."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ACTIONS = ("checkpoint", "inclusion", "consistency", "public_key", "verify", "st
 
 
 class LogViewSet(DomainViewSet):
-    """What lets anybody check that the log only ever grows."""
+    """Proofs that the log only grows."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = dict.fromkeys(ACTIONS, PUBLIC)
     queryset = Block.objects.all()
@@ -54,19 +54,19 @@ class LogViewSet(DomainViewSet):
         parameters=[InclusionQuerySerializer], responses={200: InclusionSerializer, **NOT_THERE, **NOT_SEALED}
     )
     def inclusion(self, request: Request) -> Response:
-        """That an entry is in the log; 409 until a block holds it."""
-        asked = self.validated(InclusionQuerySerializer, request.query_params.dict())
+        """Prove that an entry is in the log; 409 until a block holds it."""
+        query = self.validated(InclusionQuerySerializer, request.query_params.dict())
         try:
-            proof = proofs.inclusion(size=asked.get("size"), leaf_hash=asked.get("hash"), index=asked.get("index"))
+            proof = proofs.inclusion(size=query.get("size"), leaf_hash=query.get("hash"), index=query.get("index"))
         except LogEntry.DoesNotExist:
             raise NotFound from None
         return self.answer(asdict(proof))
 
     @extend_schema(parameters=[ConsistencyQuerySerializer], responses=ConsistencySerializer)
     def consistency(self, request: Request) -> Response:
-        """That an earlier tree is a prefix of a later one."""
-        asked = self.validated(ConsistencyQuerySerializer, request.query_params.dict())
-        return self.answer(asdict(proofs.consistency(first=asked["first"], second=asked.get("second"))))
+        """Prove that an earlier tree is a prefix of a later one."""
+        query = self.validated(ConsistencyQuerySerializer, request.query_params.dict())
+        return self.answer(asdict(proofs.consistency(first=query["first"], second=query.get("second"))))
 
     @extend_schema(responses=LogKeysSerializer)
     def public_key(self, request: Request) -> Response:
@@ -77,7 +77,7 @@ class LogViewSet(DomainViewSet):
 
     @extend_schema(request=BundleSerializer, responses=ReportSerializer)
     def verify(self, request: Request) -> Response:
-        """Check a bundle here, for convenience: the stand-alone verifier needs no trust in us."""
+        """Check a bundle on the server; the stand-alone verifier does the same without trusting it."""
         try:
             checks = verify_receipt.check(plain(request.data), signing.published_keys())
         except verify_receipt.Rejected as error:

@@ -1,4 +1,4 @@
-"""Receipts over HTTP. Open to everybody; receipts name owners by alias only."""
+"""Receipts and their bundles over HTTP, open to everybody: owners appear by alias only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entries of the log over HTTP."""
+"""Entries of the log over HTTP, open to everybody."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from apps.trading.serializers.log import HASH
 from apps.trading.serializers.transactions import TransactionSerializer
 
 
-def hash_in(text: str) -> str:
-    """A hash from the path, in lower case; raises HashInvalid."""
+def parse_hash(text: str) -> str:
+    """A hash from the path, in lower case. Raises HashInvalid."""
     if not HASH.fullmatch(text):
         raise HashInvalid(f"It has {len(text)} characters." if len(text) != 64 else "It has other characters.")
     return text.lower()
@@ -32,4 +32,4 @@ class TransactionViewSet(DomainViewSet):
 
     def retrieve(self, request: Request, tx_hash: str) -> Response:
         """One entry, the block that holds it, and how many blocks came since."""
-        return self.answer(transactions.transaction(get_object_or_404(LogEntry, leaf_hash=hash_in(tx_hash))))
+        return self.answer(transactions.transaction(get_object_or_404(LogEntry, leaf_hash=parse_hash(tx_hash))))

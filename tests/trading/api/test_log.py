@@ -103,11 +103,14 @@ def test_stats_count_entries_blocks_and_what_waits(api, chain):
     assert stats["sealed_at"] == chain[2].header["time"]
 
 
-def test_old_and_new_keys_are_published(api, settings, tmp_path):
+def test_previous_and_current_keys_are_published(api, settings, tmp_path):
     settings.KEYS_DIR = tmp_path / "keys"
-    old, new = signing.rotate()
+    previous_key, current_key = signing.rotate()
 
     published = api.json("GET", "/.well-known/aitbc-keys.json", status=200)
 
-    assert [key["key_id"] for key in published["keys"]] == [old.key_id, new.key_id]
-    assert set(verify_receipt.keys_of(json.loads(json.dumps(published["keys"])))) == {old.key_id, new.key_id}
+    assert [key["key_id"] for key in published["keys"]] == [previous_key.key_id, current_key.key_id]
+    assert set(verify_receipt.keys_of(json.loads(json.dumps(published["keys"])))) == {
+        previous_key.key_id,
+        current_key.key_id,
+    }

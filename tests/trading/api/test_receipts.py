@@ -11,7 +11,7 @@ from tests.trading.factories import issued
 RECEIPT_LISTS = ("/trading/receipts", "/trading/v1/explorer/receipts")
 
 
-def test_no_door_shows_who_the_owners_are(api, chain):
+def test_no_route_shows_who_the_owners_are(api, chain):
     (receipt,) = Receipt.objects.all()
     one = f"/trading/receipts/{receipt.pk}"
     lists = [*RECEIPT_LISTS, "/trading/v1/receipts", "/trading/v1/blocks/1/entries"]

@@ -13,7 +13,7 @@ BREAKS = {
     "a bond smaller than its hold": ("M5", f"{BONDS} amount = amount - 1 WHERE state = 'held'"),
     "a bond that ended without a word": ("M5", f"{BONDS} state = 'released' WHERE amount = 777"),
     "a bond that is gone": ("M5", "DELETE FROM trading_bond WHERE amount = 777"),
-    "a forfeit that says too little": ("M5", f"{BONDS} forfeited = 1 WHERE state = 'forfeited'"),
+    "a forfeit with too small an amount": ("M5", f"{BONDS} forfeited = 1 WHERE state = 'forfeited'"),
     "money that stays on a bond account": (
         "M5", "UPDATE trading_ledgeraccount SET posted_credits = posted_credits + 1 WHERE kind = 'bond'",
     ),

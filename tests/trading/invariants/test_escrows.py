@@ -10,7 +10,7 @@ from tests.sabotage import sabotage
 
 ESCROWS, TRANSFERS = (f"UPDATE trading_{table} SET" for table in ("escrow", "transfer"))
 BREAKS = {
-    "an escrow that paid more than it moved": ("T9", f"{ESCROWS} paid = paid + 1 WHERE state = 'held'"),
+    "an escrow whose row paid more than its transfers": ("T9", f"{ESCROWS} paid = paid + 1 WHERE state = 'held'"),
     "a closed escrow divided otherwise": (
         "T9", f"{ESCROWS} refunded = refunded - 1, fee = fee + 1 WHERE state = 'closed'",
     ),

@@ -36,10 +36,10 @@ def test_lists_of_receipts_serve_both_envelopes(api, chain, path):
     assert api.json("GET", f"{path}?status=completed")["total"] == 12
 
 
-# --- the predecessor's format ----------------------------------------------------------------------------------------
+# --- format 1.0 ------------------------------------------------------------------------------------------------------
 
 
-def verified_as_old_clients_do(receipt: dict) -> bool:
+def verified_as_legacy_clients_do(receipt: dict) -> bool:
     """Without signature, attestations and nulls; sorted compact ASCII JSON; the key is the one in the receipt."""
 
     def pruned(value):
@@ -59,25 +59,25 @@ def verified_as_old_clients_do(receipt: dict) -> bool:
     return True
 
 
-def test_the_old_format_verifies_as_old_clients_verify_and_after_a_trip_through_json(paid_job):
+def test_the_legacy_format_verifies_as_legacy_clients_verify_and_after_a_trip_through_json(paid_job):
     job = paid_job()
-    old = json.loads(json.dumps(interface.old_receipt_of(job)))
+    legacy = json.loads(json.dumps(interface.old_receipt_of(job)))
 
-    assert verified_as_old_clients_do(old)
-    assert not verified_as_old_clients_do({**old, "price": 0.6})
-    assert old == interface.old_receipt_of(job)
+    assert verified_as_legacy_clients_do(legacy)
+    assert not verified_as_legacy_clients_do({**legacy, "price": 0.6})
+    assert legacy == interface.old_receipt_of(job)
     assert interface.old_receipt_of(uuid7()) is None
 
 
-def test_the_old_format_has_the_old_fields_and_the_servers_figures(paid_job):
+def test_the_legacy_format_has_its_fields_and_the_servers_amounts(paid_job):
     job = paid_job()
-    old = interface.old_receipt_of(job)
+    legacy = interface.old_receipt_of(job)
 
-    assert set(old) == {
+    assert set(legacy) == {
         "version", "receipt_id", "job_id", "provider", "client", "status", "units", "unit_type", "unit_price", "price",
         "started_at", "completed_at", "metadata", "signature", "attestations",
     }  # fmt: skip
-    assert (old["version"], len(old["receipt_id"]), old["unit_type"]) == ("1.0", 32, "gpu_seconds")
-    assert (old["units"], old["price"], round(old["units"] * old["unit_price"], 6)) == (1800.0, 0.5, 0.5)
-    assert datetime.fromtimestamp(old["completed_at"], UTC).isoformat() == "2026-01-01T00:30:00+00:00"
-    assert old["signature"]["key_id"] == signing.published_keys()["keys"][0]["public_key"]
+    assert (legacy["version"], len(legacy["receipt_id"]), legacy["unit_type"]) == ("1.0", 32, "gpu_seconds")
+    assert (legacy["units"], legacy["price"], round(legacy["units"] * legacy["unit_price"], 6)) == (1800.0, 0.5, 0.5)
+    assert datetime.fromtimestamp(legacy["completed_at"], UTC).isoformat() == "2026-01-01T00:30:00+00:00"
+    assert legacy["signature"]["key_id"] == signing.published_keys()["keys"][0]["public_key"]

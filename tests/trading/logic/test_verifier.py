@@ -83,7 +83,7 @@ def test_junk_in_any_place_is_rejected_and_never_a_crash(bundle, junk):
         if mutant == bundle and type(junk) is type(bundle):
             continue
         if json.dumps(mutant) == json.dumps(bundle):
-            continue  # it said so already
+            continue  # that is its value already
         with pytest.raises(verify_receipt.Rejected):
             verify_receipt.check(mutant)
 
@@ -109,7 +109,7 @@ def test_a_forger_with_a_key_of_their_own_is_rejected_by_the_published_keys(bund
     log.seal()
     text = json.dumps(bundle_of(forged)).encode()
 
-    assert verdict(text) == "verified"  # believed only because the bundle says so, and the program says that
+    assert verdict(text) == "verified"  # trusted only on the bundle's word, which the output states
     assert verdict(text, ours).startswith("rejected: the bundle uses keys that are not in the keys document")
 
 

@@ -82,17 +82,17 @@ def test_a_new_key_is_announced_in_the_log_by_both(settings, tmp_path):
     settings.KEYS_DIR = tmp_path / "keys"
     logged(1)
     log.seal()
-    old, new = signing.rotate()
+    previous_key, current_key = signing.rotate()
     logged(1)
     (block,) = log.seal()
 
     entry = LogEntry.objects.get(kind="key.rotate")
     body = json.loads(bytes(entry.leaf))["body"]
-    said = {"from": body["from"], "to": body["to"]}
+    signed_body = {"from": body["from"], "to": body["to"]}
 
-    assert (block.count, block.signature["key_id"]) == (2, new.key_id)
-    assert [s["key_id"] for s in body["signatures"]] == [old.key_id, new.key_id]
-    assert all(signing.verify(blocks.KEY_TAG, said, signature) for signature in body["signatures"])
+    assert (block.count, block.signature["key_id"]) == (2, current_key.key_id)
+    assert [s["key_id"] for s in body["signatures"]] == [previous_key.key_id, current_key.key_id]
+    assert all(signing.verify(blocks.KEY_TAG, signed_body, signature) for signature in body["signatures"])
     assert broken() == set()
 
 

@@ -1,4 +1,4 @@
-"""Bonds: held, given back, forfeited; never twice."""
+"""Bonds: held, released, forfeited; never twice."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.trading.factories import RENT, booking_closed, booking_requested, fun
 
 def test_a_bond_is_held_given_back_and_never_twice():
     owner = funded(RENT)
-    ask = BondAsked(bond_id=str(uuid4()), owner_id=str(owner), amount=600_000)
+    request = BondAsked(bond_id=str(uuid4()), owner_id=str(owner), amount=600_000)
     other = BondAsked(bond_id=str(uuid4()), owner_id=str(owner), amount=600_000)
 
-    bonds.hold([ask, other])
+    bonds.hold([request, other])
     assert available(owner) == 400_000
-    bonds.release([BondReleased(bond_id=ask.bond_id), BondReleased(bond_id=other.bond_id)])
-    bonds.release([BondReleased(bond_id=ask.bond_id)])
-    bonds.hold([ask])
+    bonds.release([BondReleased(bond_id=request.bond_id), BondReleased(bond_id=other.bond_id)])
+    bonds.release([BondReleased(bond_id=request.bond_id)])
+    bonds.hold([request])
 
     assert available(owner) == RENT
     assert sorted(Bond.objects.values_list("state", flat=True)) == ["refused", "released"]

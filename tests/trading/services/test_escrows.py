@@ -68,7 +68,7 @@ def test_every_fact_twice_is_acted_on_once_and_answered_twice():
     assert parts(fact) == (2 * RENT, 97, 3, 2 * RENT - 100)
 
 
-def test_a_lost_slice_is_made_good_by_the_next_and_an_old_one_changes_nothing():
+def test_a_lost_slice_is_made_good_by_the_next_and_a_late_one_changes_nothing():
     fact = booking_requested(funded(RENT), uuid4(), fee_bp=0)
     escrows.fund([fact])
 
@@ -85,8 +85,8 @@ def test_who_cannot_pay_is_refused_and_neither_side_is_touched():
     escrows.fund([by_renter, by_provider])
     escrows.fund([by_renter, by_provider])
 
-    said = Outbox.objects.filter(consumer="marketplace", name="trading.escrow.refused.v1").order_by("id")
-    assert [row.payload["party"] for row in said] == ["renter", "provider"] * 2
+    refusals = Outbox.objects.filter(consumer="marketplace", name="trading.escrow.refused.v1").order_by("id")
+    assert [row.payload["party"] for row in refusals] == ["renter", "provider"] * 2
     assert (available(poor), available(rich)) == (RENT - 1, RENT)
     assert not Bond.objects.exists()
 
@@ -100,7 +100,7 @@ def test_in_one_batch_the_same_money_is_promised_once():
     assert sorted(Escrow.objects.values_list("state", flat=True)) == ["held", "refused", "refused"]
 
 
-def test_a_booking_over_before_its_money_was_asked_for_takes_none():
+def test_a_booking_that_ends_before_it_is_funded_takes_no_money():
     renter = funded(RENT)
     fact = booking_requested(renter, uuid4())
 
@@ -130,7 +130,7 @@ def test_an_extension_of_what_is_over_or_too_dear_is_refused_for_good():
 
     escrows.extend([more])
     escrow_endings.close([booking_closed(fact)])
-    escrows.extend([more])  # there is money now, but it was said
+    escrows.extend([more])  # there is money now, but the refusal stands
 
     assert published_to_marketplace(fact) == [
         "escrow.held",
@@ -163,8 +163,8 @@ def test_slices_cost_the_same_fee_as_the_whole(amounts, bp):
 
     for seq, amount in enumerate(amounts, 1):
         owed += amount
-        moves = escrow_endings.paid_slices([(escrow, seq, owed)])
-        assert sum(move.amount for move in moves) == amount
-        assert all(move.amount > 0 for move in moves)
+        transfers = escrow_endings.paid_slices([(escrow, seq, owed)])
+        assert sum(transfer.amount for transfer in transfers) == amount
+        assert all(transfer.amount > 0 for transfer in transfers)
 
     assert (escrow.paid, escrow.fee) == (owed - fee_of(owed, bp), fee_of(owed, bp))

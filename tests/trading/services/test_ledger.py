@@ -1,4 +1,4 @@
-"""The double-entry ledger: what it does, and what the database refuses whoever asks."""
+"""The double-entry ledger: what it does, and what the database refuses to every program."""
 
 from __future__ import annotations
 

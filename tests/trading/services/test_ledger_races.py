@@ -17,7 +17,7 @@ from apps.trading.interface import available
 from apps.trading.invariants.ledger import (
     balances_are_sums,
     debits_equal_credits,
-    nobody_is_overdrawn,
+    no_account_is_overdrawn,
 )
 from apps.trading.invariants.payments import nothing_is_paid_twice
 from apps.trading.models import Payment, Transfer
@@ -48,7 +48,7 @@ def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
 
 
 def books_are_right() -> bool:
-    checks = (debits_equal_credits, balances_are_sums, nobody_is_overdrawn, nothing_is_paid_twice)
+    checks = (debits_equal_credits, balances_are_sums, no_account_is_overdrawn, nothing_is_paid_twice)
     return [violation for check in checks for violation in check()] == []
 
 

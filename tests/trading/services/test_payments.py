@@ -1,4 +1,4 @@
-"""A job's money: held, settled, given back; never twice, never partly."""
+"""Payments of jobs: held, settled, refunded; never twice, never partly."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_batch_is_served_in_turn_until_the_money_is_gone() -> None:
     assert worth(owner, other) == [0, 0]
 
 
-def test_a_second_telling_is_answered_again_and_changes_nothing() -> None:
+def test_a_repeated_request_is_answered_again_and_changes_nothing() -> None:
     owner = funded(100)
     job, poor = submitted(owner, 60), submitted(owner, 60)
 
@@ -175,7 +175,7 @@ def test_work_done_before_the_end_is_paid() -> None:
     assert not Receipt.objects.filter(job_id=UUID(job.job_id)).exists()
 
 
-def test_an_end_told_twice_refunds_once() -> None:
+def test_an_end_published_twice_refunds_once() -> None:
     owner = funded(100)
     job = submitted(owner, 80)
     payments.hold([job])
