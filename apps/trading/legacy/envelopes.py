@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 #: Legacy clients send this name for whatever chain they are talking to.
@@ -10,7 +10,7 @@ DEFAULT_CHAIN = "ait-devnet"
 
 
 def envelope(
-    name: str, rows: Sequence[dict[str, Any]], total: int, query: dict[str, Any], chain: str
+    name: str, rows: Sequence[Mapping[str, Any]], total: int, query: dict[str, Any], chain: str
 ) -> dict[str, Any]:
     """Rows under `name` and again under `items`: two families of clients read different members of one path."""
     end = query["offset"] + len(rows)

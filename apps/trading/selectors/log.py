@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 from apps.trading.models import Block, LogEntry
 from apps.trading.services import blocks
@@ -10,24 +10,39 @@ from apps.trading.services import blocks
 RECENT = 100
 
 
-def statistics() -> dict[str, Any]:
-    """The size and growth of the log, as StatsSerializer describes them."""
+class Speed(TypedDict):
+    """Growth over the last RECENT blocks; None while they all have one time."""
+
+    entries_per_second: float | None
+    seconds_per_block: float | None
+
+
+class LogStatistics(Speed):
+    """The size and growth of the log; `sealed_at` is RFC 3339."""
+
+    entries: int
+    waiting: int
+    blocks: int
+    sealed_at: str | None
+    chain_id: str
+
+
+def statistics() -> LogStatistics:
+    """Count the entries, the waiting ones and the blocks, and measure the growth."""
     newest = Block.objects.newest()
     waiting = LogEntry.objects.waiting().count()
     if newest is None:
-        nothing = {"entries_per_second": None, "seconds_per_block": None, "sealed_at": None}
-        return {"entries": 0, "waiting": waiting, "blocks": 0, **nothing, "chain_id": blocks.origin()}
-    return {
-        "entries": newest.tree_size,
-        "waiting": waiting,
-        "blocks": newest.height + 1,
-        **speed(newest),
-        "sealed_at": newest.header["time"],
-        "chain_id": blocks.origin(newest),
-    }
+        return LogStatistics(
+            entries=0, waiting=waiting, blocks=0, entries_per_second=None, seconds_per_block=None, sealed_at=None,
+            chain_id=blocks.origin(),
+        )  # fmt: skip
+    return LogStatistics(
+        entries=newest.tree_size, waiting=waiting, blocks=newest.height + 1, sealed_at=newest.header["time"],
+        chain_id=blocks.origin(newest), **speed(newest),
+    )  # fmt: skip
 
 
-def speed(newest: Block) -> dict[str, float | None]:
+def speed(newest: Block) -> Speed:
     """Entries per second and seconds per block over the last RECENT blocks; None while all have one time."""
     earlier = Block.objects.get(height=max(0, newest.height - RECENT))
     seconds = (newest.sealed_at - earlier.sealed_at).total_seconds()

@@ -4,21 +4,59 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 from aitbc.core import params, signing
 from apps.trading.errors import NotSealed
 from apps.trading.logic import merkle
 from apps.trading.models import Block, LogEntry, Receipt
 from apps.trading.services.merkle_store import TreeReader, leaf_hashes
-from apps.trading.services.receipts import signed
 
 #: Every receipt is of a job that was done.
 STATUS = "completed"
 
 
-def receipt_row(receipt: Receipt, chain: str) -> dict[str, Any]:
-    """A receipt as ReceiptRowSerializer describes it; `chain` is the log's name."""
+class ReceiptRow(TypedDict):
+    """A receipt in the explorer; `payload` is the signed body, the camel-case names are those of legacy clients."""
+
+    receipt_id: str
+    receiptId: str
+    job_id: str
+    jobId: str
+    miner: str
+    coordinator: str
+    issuedAt: str
+    status: str
+    payload: dict[str, Any]
+    signature: dict[str, str]
+    tx_hash: str
+
+
+class SealingBlock(TypedDict):
+    """The block that sealed a receipt, and the inclusion proof in that block alone."""
+
+    header: dict[str, Any]
+    signature: dict[str, str]
+    inclusion: list[str]
+
+
+class Bundle(TypedDict):
+    """All that verify_receipt.py needs: `entry` is base64, `inclusion` hex digests from the leaf up."""
+
+    v: int
+    receipt: dict[str, Any]
+    signature: dict[str, str]
+    entry: str
+    index: int
+    inclusion: list[str]
+    checkpoint: str
+    block: SealingBlock
+    previous: dict[str, Any] | None
+    keys: list[dict[str, Any]]
+
+
+def receipt_row(receipt: Receipt, chain: str) -> ReceiptRow:
+    """Present a receipt for the explorer; `chain` is the log's name."""
     return {
         "receipt_id": str(receipt.pk),
         "receiptId": str(receipt.pk),
@@ -34,8 +72,8 @@ def receipt_row(receipt: Receipt, chain: str) -> dict[str, Any]:
     }
 
 
-def bundle(receipt: Receipt) -> dict[str, Any]:
-    """All that is needed to check a receipt offline, as BundleSerializer describes it (docs/receipts.md).
+def bundle(receipt: Receipt) -> Bundle:
+    """Collect all that is needed to check a receipt offline (docs/receipts.md).
 
     It proves the receipt in the block that sealed it and never changes afterwards. Raises NotSealed until then.
     """
@@ -45,7 +83,8 @@ def bundle(receipt: Receipt) -> dict[str, Any]:
     node = TreeReader(*merkle.inclusion_ranges(idx, block.tree_size))
     return {
         "v": 1,
-        **signed(receipt),
+        "receipt": receipt.body,
+        "signature": receipt.signature,
         "entry": base64.b64encode(bytes(entry.leaf)).decode(),
         "index": idx,
         "inclusion": hexes(merkle.inclusion_proof(idx, block.tree_size, node)),

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+from typing import Any, TypedDict
 
 from apps.trading.models import Block, LogEntry
 from apps.trading.services import blocks
 
 
-def entry_row(entry: LogEntry) -> dict[str, Any]:
-    """An entry in a list, as EntryRowSerializer describes it; `leaf` is base64."""
+class EntryRow(TypedDict):
+    """An entry in a list; `leaf` is its bytes in base64."""
+
+    index: int | None
+    hash: str
+    kind: str
+    body: dict[str, Any]
+    leaf: str
+
+
+def entry_row(entry: LogEntry) -> EntryRow:
+    """Present an entry for a list."""
     leaf = bytes(entry.leaf)
     return {
         "index": entry.idx,
