@@ -24,6 +24,8 @@ transaction = TransactionViewSet.as_view({"get": "retrieve"})
 legacy_blocks = LegacyBlockViewSet.as_view({"get": "offsets"})
 legacy_receipts = LegacyReceiptViewSet.as_view({"get": "offsets"})
 
+# Named paths where a router would differ: it tells the view that a route is a detail, and its unknown query
+# parameters would then be accepted; `balance` and the log are no collections.
 urlpatterns = [
     *router.urls,
     path("v1/ledger/balance", AccountViewSet.as_view({"get": "balance"})),
