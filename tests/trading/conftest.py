@@ -1,4 +1,4 @@
-"""What tests of trading start from."""
+"""Paid jobs, blocks and bundles for the tests of trading."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.trading.factories import completed, funded, issued, logged, submitted
 
 @pytest.fixture
 def paid_job(db: None) -> Callable[[], UUID]:
-    """A job that was held for, done, paid and receipted; call it for another one."""
+    """Make a job that is held, done, paid and has its receipt; returns its id."""
 
     def make(amount: int = 1_000_000) -> UUID:
         job = submitted(funded(amount), amount)

@@ -31,12 +31,12 @@ WITH transferred AS (
 )
 SELECT e.booking_id, e.state,
   CASE WHEN e.state = 'refused' THEN 0 ELSE e.amount END, e.paid, e.fee, e.refunded,
-  coalesce(m.funded, 0), coalesce(m.paid, 0), coalesce(m.fee, 0), coalesce(m.returned, 0),
+  coalesce(t.funded, 0), coalesce(t.paid, 0), coalesce(t.fee, 0), coalesce(t.returned, 0),
   coalesce(a.posted_credits - a.posted_debits, 0)
-FROM trading_escrow e LEFT JOIN transferred m ON m.ref = e.booking_id
+FROM trading_escrow e LEFT JOIN transferred t ON t.ref = e.booking_id
 LEFT JOIN trading_ledgeraccount a ON a.owner_id = e.booking_id AND a.kind = 'escrow'
 WHERE (CASE WHEN e.state = 'refused' THEN 0 ELSE e.amount END, e.paid, e.fee, e.refunded)
-    IS DISTINCT FROM (coalesce(m.funded, 0), coalesce(m.paid, 0), coalesce(m.fee, 0), coalesce(m.returned, 0))
+    IS DISTINCT FROM (coalesce(t.funded, 0), coalesce(t.paid, 0), coalesce(t.fee, 0), coalesce(t.returned, 0))
   OR coalesce(a.posted_credits - a.posted_debits, 0)
     <> CASE WHEN e.state = 'refused' THEN 0 ELSE e.amount - e.paid - e.fee - e.refunded END
   OR e.state = 'closed' AND e.amount <> e.paid + e.fee + e.refunded
@@ -62,7 +62,7 @@ def escrows_add_up() -> Iterable[str]:
 
 @invariant("T9", db="trading", quiescent=True)
 def no_escrow_outlives_its_booking() -> Iterable[str]:
-    """A booking that is over has no money set aside any more."""
+    """A booking that is over has no held escrow."""
     held = list(Escrow.objects.held().values_list("booking_id", flat=True))
     for fact in market.over(held):
         yield f"booking {fact.booking_id} is {fact.outcome}, but its escrow is still held"
