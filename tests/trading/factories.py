@@ -27,8 +27,10 @@ def funded(amount: int) -> UUID:
 
 
 def transfer(debit: UUID, credit: UUID, amount: int, **more: Any) -> TransferRequest:
-    options = {"id": uuid7(), "code": Code.DEPOSIT, **more}
-    return TransferRequest(debit=ledger.available_of(debit), credit=ledger.available_of(credit), amount=amount, **options)
+    fields = {"id": uuid7(), "code": Code.DEPOSIT, **more}
+    return TransferRequest(
+        debit=ledger.available_of(debit), credit=ledger.available_of(credit), amount=amount, **fields
+    )
 
 
 def submitted(owner: UUID, amount: int, job: UUID | None = None) -> JobSubmitted:
