@@ -1,4 +1,4 @@
-"""The API as tests use it: Django's test client with a key, speaking JSON."""
+"""The API as tests call it: Django's test client with an API key and JSON bodies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests import contract
 
 
 class Api:
-    """One caller, who holds every answer against the schema.
+    """One caller; every response is checked against the schema.
 
     `api.post("/ai/jobs", {...}, idempotency_key="k")`: extra keyword arguments are headers.
     """
@@ -30,14 +30,14 @@ class Api:
             self.prefix, self.owner_id = key.prefix, organisation.pk
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> HttpResponse:
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent_headers = {name.replace("_", "-"): value for name, value in headers.items()}
         if self.secret:
-            sent.setdefault("authorization", f"Bearer {self.secret}")
+            sent_headers.setdefault("authorization", f"Bearer {self.secret}")
         data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-        content_type = sent.pop("content-type", "application/json")
-        answer = self.client.generic(method, path, data, content_type=content_type, headers=sent)
-        contract.check(method, answer)
-        return answer
+        content_type = sent_headers.pop("content-type", "application/json")
+        response = self.client.generic(method, path, data, content_type=content_type, headers=sent_headers)
+        contract.check(method, response)
+        return response
 
     def get(self, path: str, **headers: str) -> HttpResponse:
         return self.request("GET", path, **headers)
@@ -55,7 +55,7 @@ class Api:
         return self.request("DELETE", path, body, **headers)
 
     def json(self, method: str, path: str, body: Any = None, *, status: int | None = None, **headers: str) -> Any:
-        """The decoded answer; with `status`, that very one is required."""
-        answer = self.request(method, path, body, **headers)
-        assert status is None or answer.status_code == status, f"{answer.status_code}: {answer.content!r}"
-        return answer.json() if answer.content else None
+        """The decoded response; `status`, when passed, is asserted."""
+        response = self.request(method, path, body, **headers)
+        assert status is None or response.status_code == status, f"{response.status_code}: {response.content!r}"
+        return response.json() if response.content else None

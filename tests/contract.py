@@ -1,4 +1,4 @@
-"""The published schema as a promise: whatever the tests are answered, it must be in there, to the last member."""
+"""The published schema as a contract: every response in the tests must match it, to the last member."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 BASE = "urn:aitbc:schema"
-OPEN = {"Problem"}  # a problem may carry more, by its code
+OPEN = {"Problem"}  # a problem has more members, depending on its code
 
 
 @cache
@@ -43,10 +43,10 @@ def by_route() -> dict[tuple[str, str], tuple[str, dict[str, Any]]]:
     return {(method, simplified(path)): (path, operation) for path, method, operation in operations()}
 
 
-def resolved(answer: dict[str, Any]) -> dict[str, Any]:
-    """A response, through its reference if it is one."""
-    reference = answer.get("$ref", "")
-    return document()["components"]["responses"][reference.rpartition("/")[2]] if reference else answer
+def resolved(response: dict[str, Any]) -> dict[str, Any]:
+    """A response of the schema, its reference followed."""
+    reference = response.get("$ref", "")
+    return document()["components"]["responses"][reference.rpartition("/")[2]] if reference else response
 
 
 @cache
@@ -60,40 +60,40 @@ def registry() -> Registry:
 
 @cache
 def validator(name: str) -> Draft202012Validator:
-    """For one schema of the document, given as a JSON text because it must be hashable."""
+    """The validator of one schema of the document, passed as JSON text because a cache key must be hashable."""
     return Draft202012Validator(json.loads(name.replace('"#/', f'"{BASE}#/')), registry=registry())
 
 
 def complaint(schema: dict[str, Any], value: Any) -> str:
-    """Why the value does not fit the schema; empty when it does."""
+    """Why the value does not match the schema; empty when it does."""
     error = best_match(validator(json.dumps(schema, default=str, sort_keys=True)).iter_errors(value))
     return "" if error is None else f"{error.json_path}: {error.message[:300]}"
 
 
-def check(method: str, answer: Any) -> None:
-    """Fail unless the schema foresees this answer: its status, its type, its body."""
-    found = by_route().get((method, simplified(route_of(answer))))
+def check(method: str, response: Any) -> None:
+    """Fail unless the schema describes this response: its status, media type and body."""
+    found = by_route().get((method, simplified(route_of(response))))
     if found is None:
         return
     path, operation = found
-    where = f"{method} {path} → {answer.status_code}"
-    assert str(answer.status_code) in operation["responses"], f"{where} is not in the schema: {body_of(answer)}"
-    content = resolved(operation["responses"][str(answer.status_code)]).get("content", {})
-    media_type = answer.headers.get("Content-Type", "").partition(";")[0]
+    where = f"{method} {path} → {response.status_code}"
+    assert str(response.status_code) in operation["responses"], f"{where} is not in the schema: {body_of(response)}"
+    content = resolved(operation["responses"][str(response.status_code)]).get("content", {})
+    media_type = response.headers.get("Content-Type", "").partition(";")[0]
     if media_type not in content:
-        assert not body_of(answer), f"{where}: the schema knows no {media_type} here, only {sorted(content)}"
+        assert not body_of(response), f"{where}: the schema has no {media_type} here, only {sorted(content)}"
     elif media_type.endswith("json"):
-        wrong = complaint(content[media_type]["schema"], json.loads(body_of(answer)))
-        assert not wrong, f"{where} does not fit the schema: {wrong}"
+        mismatch = complaint(content[media_type]["schema"], json.loads(body_of(response)))
+        assert not mismatch, f"{where} does not match the schema: {mismatch}"
 
 
-def route_of(answer: Any) -> str:
-    """The route that was taken; empty when there was none."""
+def route_of(response: Any) -> str:
+    """The route that was resolved; empty when there was none."""
     try:
-        return str(answer.resolver_match.route)
+        return str(response.resolver_match.route)
     except (AttributeError, Resolver404):
         return ""
 
 
-def body_of(answer: Any) -> bytes:
-    return b"" if answer.streaming else answer.content
+def body_of(response: Any) -> bytes:
+    return b"" if response.streaming else response.content

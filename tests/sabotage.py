@@ -1,4 +1,4 @@
-"""Damage for audits to find."""
+"""Damaging rows behind the guards' back, so that audits have something to find."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from aitbc.core.db import cursor
 
 
 def sabotage(domain: type[Model], *statements: str) -> None:
-    """Do what no program of ours can in the database of this model: triggers and foreign keys do not look."""
+    """Run statements in the database of this model with triggers and foreign keys switched off."""
     with cursor(domain) as sql:
         sql.execute("SET CONSTRAINTS ALL IMMEDIATE")
         sql.execute("SET LOCAL session_replication_role = replica")

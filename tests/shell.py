@@ -1,4 +1,4 @@
-"""Commands of `manage.py` as their users run them: against a server, with a key, reading what is printed."""
+"""Commands of `manage.py` as their users run them: against a live server, with an API key."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from tests.clients import Api
 
 
 class Spoken(Protocol):
-    """A command waiting for its words; with another key, another caller's."""
+    """A command that takes its arguments; `key` replaces the caller's API key."""
 
-    def __call__(self, *words: Any, key: str = ...) -> str: ...
+    def __call__(self, *arguments: Any, key: str = ...) -> str: ...
 
 
 def spoken(command: str, live_server: Any, api: Api) -> Spoken:
-    """This command with this caller's key, through a real socket; it returns what was printed."""
+    """This command with this caller's key, through a real socket; it returns its output."""
 
-    def run(*words: Any, key: str = api.secret) -> str:
+    def run(*arguments: Any, key: str = api.secret) -> str:
         out = io.StringIO()
-        call_command(command, *words, "--url", live_server.url, "--key", key, stdout=out)
+        call_command(command, *arguments, "--url", live_server.url, "--key", key, stdout=out)
         return out.getvalue()
 
     return run

@@ -1,4 +1,4 @@
-"""The governance domain."""
+"""The governance domain as a Django app."""
 
 from __future__ import annotations
 
@@ -9,3 +9,6 @@ class GovernanceConfig(AppConfig):
     name = "apps.governance"
     label = "governance"
     verbose_name = "Governance"
+
+    def ready(self) -> None:
+        from apps.governance import handlers  # noqa: F401  registers the subscriptions

@@ -1,4 +1,4 @@
-"""Routes of the governance domain; health and readiness are added by the project."""
+"""Routes of the governance domain, below its prefix; health and readiness are added by the project."""
 
 from __future__ import annotations
 

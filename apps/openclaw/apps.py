@@ -1,4 +1,4 @@
-"""The openclaw domain."""
+"""The openclaw domain as a Django app."""
 
 from __future__ import annotations
 
@@ -9,3 +9,6 @@ class OpenClawConfig(AppConfig):
     name = "apps.openclaw"
     label = "openclaw"
     verbose_name = "OpenClaw"
+
+    def ready(self) -> None:
+        from apps.openclaw import handlers  # noqa: F401  registers the subscriptions

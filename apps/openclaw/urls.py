@@ -1,4 +1,4 @@
-"""Routes of the openclaw domain; health and readiness are added by the project."""
+"""Routes of the openclaw domain, below its prefix; health and readiness are added by the project."""
 
 from __future__ import annotations
 

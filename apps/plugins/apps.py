@@ -1,4 +1,4 @@
-"""The plugins domain."""
+"""The plugins domain as a Django app."""
 
 from __future__ import annotations
 
@@ -9,3 +9,6 @@ class PluginsConfig(AppConfig):
     name = "apps.plugins"
     label = "plugins"
     verbose_name = "Plugins"
+
+    def ready(self) -> None:
+        from apps.plugins import handlers  # noqa: F401  registers the subscriptions

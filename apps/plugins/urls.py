@@ -1,4 +1,4 @@
-"""Routes of the plugins domain; health and readiness are added by the project."""
+"""Routes of the plugins domain, below its prefix; health and readiness are added by the project."""
 
 from __future__ import annotations
 

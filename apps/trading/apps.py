@@ -1,3 +1,7 @@
+"""The trading domain as a Django app."""
+
+from __future__ import annotations
+
 from django.apps import AppConfig
 
 

@@ -1,10 +1,10 @@
-"""What can go wrong with money; the docstring is the title of the problem."""
+"""Errors of trading; the docstring is the title of the problem that the client sees."""
 
 from aitbc.core.errors import Conflict, Invalid, Unavailable
 
 
 class TransferConflict(Conflict):
-    """A transfer with this id exists and says something else."""
+    """A transfer with this id exists and has other content."""
 
 
 class HoldResolved(Conflict):
@@ -16,11 +16,11 @@ class HoldMismatch(Conflict):
 
 
 class NotSealed(Conflict):
-    """It is committed but not yet in a signed block; ask again in a moment."""
+    """It is committed but not yet in a signed block; try again in a moment."""
 
 
 class LogDamaged(Unavailable):
-    """The log does not agree with what was signed; nothing is sealed until somebody looks."""
+    """The log contradicts what was signed; nothing is sealed until an operator has looked."""
 
 
 class SizeInvalid(Invalid):

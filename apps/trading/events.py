@@ -31,7 +31,7 @@ class PaymentRefused(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentRefunded(Event):
-    """A job that ended without a result was settled: what was owed is paid, the rest is back."""
+    """The payment of a job that ended without a result: what was owed is paid, the rest is released."""
 
     NAME = "trading.payment.refunded.v1"
     KEY = "job_id"
@@ -67,7 +67,7 @@ class BlockSealed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class EscrowHeld(Event):
-    """The renter's money for a booking is set aside, and the provider's bond if one was asked."""
+    """The renter's money for a booking is set aside, and the provider's bond if one was required."""
 
     NAME = "trading.escrow.held.v1"
     KEY = "booking_id"
@@ -113,7 +113,7 @@ class EscrowExtensionRefused(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class EscrowClosed(Event):
-    """A booking's money is divided: paid to the provider, the fee, the rest back; and what the bond gave the renter."""
+    """A booking's escrow is divided: to the provider, the fee, back to the renter; and compensation from the bond."""
 
     NAME = "trading.escrow.closed.v1"
     KEY = "booking_id"

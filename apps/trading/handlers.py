@@ -1,4 +1,4 @@
-"""Facts of other domains that move money."""
+"""Facts of other domains that trading acts on, each passed to one service."""
 
 from __future__ import annotations
 

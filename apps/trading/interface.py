@@ -1,4 +1,4 @@
-"""What other domains may ask trading: answers are frozen, nothing is changed."""
+"""Questions that other domains may ask trading: reads only, answered with frozen objects."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from uuid import UUID
 
 from django.db.models import Count, Sum
 
-from apps.trading.legacy import receipts
 from apps.trading.models import Escrow as EscrowRow
 from apps.trading.models import LedgerAccount, Receipt
 from apps.trading.models import Payment as PaymentRow
+from apps.trading.selectors import legacy_receipts
 from apps.trading.states import AccountKind
 
 
 @dataclass(frozen=True, kw_only=True)
 class Payment:
-    """The money of one job, in micro-AIT; `paid` is the provider's, after the fee."""
+    """The payment of one job, in micro-AIT; `paid` is the provider's part, after the fee."""
 
     id: UUID
     job_id: UUID
@@ -71,12 +71,13 @@ class EscrowView:
 
 
 def available(owner_id: UUID) -> int:
-    """What an owner may spend now, in micro-AIT."""
+    """What an owner may spend now, in micro-AIT; 0 without an account."""
     account = LedgerAccount.objects.owned_by(owner_id).of_kind(AccountKind.AVAILABLE).first()
     return account.available if account else 0
 
 
 def payment_of(job_id: UUID) -> Payment | None:
+    """The payment of a job, or None before its hold was decided."""
     row = PaymentRow.objects.filter(job_id=job_id).first()
     if row is None:
         return None
@@ -84,20 +85,20 @@ def payment_of(job_id: UUID) -> Payment | None:
 
 
 def escrows_of(booking_ids: Iterable[UUID]) -> dict[UUID, EscrowView]:
-    """The escrows of these bookings, by booking; one whose money was never asked for has none."""
+    """The escrows of these bookings, by booking id; a booking that was never funded or closed has none."""
     rows = EscrowRow.objects.of_bookings(booking_ids)
     names = EscrowView.__dataclass_fields__
     return {row.booking_id: EscrowView(**{name: getattr(row, name) for name in names}) for row in rows}
 
 
 def open_holds(*, before: datetime, limit: int = 1000) -> list[UUID]:
-    """Jobs whose money has been held since before this moment, oldest first: ai reconciles those that are over."""
+    """Ids of jobs whose money has been held since before this time, oldest first: ai reconciles those that are over."""
     held = PaymentRow.objects.held().filter(created_at__lt=before).order_by("created_at")
     return list(held.values_list("job_id", flat=True)[:limit])
 
 
 def earnings(provider_id: UUID, miner_id: UUID | None, since: datetime | None, until: datetime | None) -> Earnings:
-    """What a provider (or one miner of it) was paid for jobs that ended in [since, until)."""
+    """What a provider (or one of its miners) was paid for jobs that ended in [since, until); None is no limit."""
     rows = PaymentRow.objects.earned_by(provider_id, miner_id).ended_between(since, until)
     total = rows.aggregate(paid=Sum("paid", default=0), fee=Sum("fee", default=0), jobs=Count("pk"))
     by_miner = dict(rows.order_by().values_list("miner_id").annotate(Sum("paid")))
@@ -105,6 +106,7 @@ def earnings(provider_id: UUID, miner_id: UUID | None, since: datetime | None, u
 
 
 def receipt_of(job_id: UUID) -> ReceiptView | None:
+    """The receipt of a job, or None while there is none."""
     row = Receipt.objects.for_job(job_id).first()
     if row is None:
         return None
@@ -115,6 +117,6 @@ def receipt_of(job_id: UUID) -> ReceiptView | None:
 
 
 def old_receipt_of(job_id: UUID) -> dict[str, Any] | None:
-    """The receipt in the predecessor's format, signed by the same key."""
+    """The receipt of a job in the legacy format 1.0, signed by the same key, or None while there is none."""
     row = Receipt.objects.for_job(job_id).first()
-    return receipts.render(row) if row else None
+    return legacy_receipts.render(row) if row else None

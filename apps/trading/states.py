@@ -1,4 +1,4 @@
-"""Which kinds of account and transfer exist, and the life of a payment."""
+"""Kinds of accounts and transfers; states and transitions of payments, escrows and bonds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ CURRENCY = "AIT"
 
 
 class AccountKind(TextChoices):
-    """What money in an account is for."""
+    """The purpose of an account."""
 
     AVAILABLE = "available", "free to spend"
     ESCROW = "escrow", "passing through while a job is settled"
@@ -18,12 +18,12 @@ class AccountKind(TextChoices):
     EXTERNAL = "external", "the world outside: deposits come from here"
 
 
-#: Only these may owe: every other account is kept at or above zero by a CHECK constraint.
+#: Only these may be below zero: a CHECK constraint forbids it to every other account.
 MAY_OWE = frozenset({AccountKind.EXTERNAL})
 
 
 class Phase(TextChoices):
-    """How far a transfer goes (the two-phase model of TigerBeetle)."""
+    """Which step of a one- or two-phase transfer this is (TigerBeetle's model)."""
 
     SINGLE = "single", "moves money at once"
     PENDING = "pending", "sets money aside until it is posted or voided"
@@ -32,7 +32,7 @@ class Phase(TextChoices):
 
 
 class Code(TextChoices):
-    """Why money moved."""
+    """The reason of a transfer."""
 
     DEPOSIT = "deposit"
     HOLD = "hold"
@@ -55,7 +55,7 @@ class PaymentState(TextChoices):
     REFUNDED = "refunded"
 
 
-#: A payment is born held, refused or (unpaid jobs) settled: the decision and the row share a transaction.
+#: A payment is created held, refused or (of an unpaid job) settled: decision and row share a transaction.
 PAYMENT_TRANSITIONS: dict[str, set[str]] = {
     PaymentState.HELD: {PaymentState.SETTLED, PaymentState.REFUNDED},
     PaymentState.REFUSED: set(),

@@ -1,4 +1,4 @@
-"""Celery entry points of trading: sweeps; two at once do no harm."""
+"""Celery entry points of trading, each calling one service; two runs at once do no harm."""
 
 from __future__ import annotations
 
@@ -9,34 +9,36 @@ from django.utils import timezone
 
 from aitbc.core import idempotency
 from apps.trading.models import IdempotencyRecord
-from apps.trading.services import escrow_reconciliation, ledger, payments
-from apps.trading.tasks_log import seal_log
+from apps.trading.services import escrow_reconciliation, ledger, log, payments
 
-# Celery looks for a domain's tasks in this module.
-__all__ = ["forget_answers", "reconcile_escrows", "release_overdue_holds", "seal_log", "take_snapshot"]
+ANSWER_RETENTION = timedelta(hours=48)
 
-ANSWERS_KEPT = timedelta(hours=48)
+
+@shared_task
+def seal_log() -> int:
+    """Seal the log when it is due; runs every second, returns how many entries were sealed."""
+    return sum(block.count for block in log.seal_if_due())
 
 
 @shared_task
 def take_snapshot() -> int:
-    """Write down every balance, once a day."""
+    """Store every account's balances, once a day; returns how many accounts."""
     return ledger.take_snapshot()
 
 
 @shared_task
 def release_overdue_holds() -> int:
-    """Give back money that was held longer than any job lives."""
+    """Refund holds that are older than any job lives; returns how many."""
     return payments.release_overdue()
 
 
 @shared_task
 def reconcile_escrows() -> int:
-    """Close the escrows and bonds of bookings and bids that are over, should the fact have been lost."""
+    """End escrows and bonds whose booking or bid is over although its fact was lost; returns how many."""
     return escrow_reconciliation.reconcile()
 
 
 @shared_task
 def forget_answers() -> int:
-    """Forget stored answers older than any client's retry."""
-    return idempotency.purge(IdempotencyRecord, before=timezone.now() - ANSWERS_KEPT)
+    """Delete stored responses older than any client's retry; returns how many."""
+    return idempotency.purge(IdempotencyRecord, before=timezone.now() - ANSWER_RETENTION)

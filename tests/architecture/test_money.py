@@ -24,7 +24,7 @@ EXCEPTIONS = {
     "apps.marketplace.search.fields": "figures that rank offers, per credit; nobody pays by them, prices stay whole",
     "apps.marketplace.search.terms": "numbers of the grammar that are not amounts; amounts are read as such",
     "apps.marketplace.serializers.offers": "legacy price fields are JSON numbers; facts of cards are floats",
-    "apps.trading.legacy.receipts": "legacy receipts have JSON numbers, made last",
+    "apps.trading.selectors.legacy_receipts": "legacy receipts have JSON numbers, made last",
     "aitbc.core.serializers": "recognises floats in order to read their text",
 }
 

@@ -25,7 +25,7 @@ def generated(schema: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     command = [GENERATOR, "generate", "--path", schema, "--meta", "none", "--output-path", tmp_path / PACKAGE]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={"PATH": str(GENERATOR.parent)})
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "warning" not in done.stdout.lower(), done.stdout  # an operation that was left out
+    assert "warning" not in done.stdout.lower(), done.stdout  # an operation was left out
     monkeypatch.syspath_prepend(str(tmp_path))
     yield lambda name: import_module(f"{PACKAGE}.{name}")
     for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
@@ -44,10 +44,10 @@ def test_a_job_is_submitted_and_read_back_through_the_generated_client(generated
     fund(client_api)
     models = generated("models")
 
-    wish = models.JobSubmitRequest.from_dict(
+    submission = models.JobSubmitRequest.from_dict(
         {"task_type": "embedding", "payload": {"texts": ["a"]}, "payment_amount": "0.5"}
     )
-    made = generated("api.ai.ai_jobs_create").sync_detailed(client=client, body=wish)
+    made = generated("api.ai.ai_jobs_create").sync_detailed(client=client, body=submission)
     assert made.status_code == HTTPStatus.CREATED
     assert (made.parsed.task_type, made.parsed.state, made.parsed.payment_amount) == (
         "embedding",
@@ -63,9 +63,9 @@ def test_a_job_is_submitted_and_read_back_through_the_generated_client(generated
 
 @pytest.mark.transaction
 def test_a_refusal_arrives_as_a_problem(generated, client, client_api):
-    wish = generated("models").JobSubmitRequest.from_dict({"task_type": "embedding", "payment_amount": "5"})
+    submission = generated("models").JobSubmitRequest.from_dict({"task_type": "embedding", "payment_amount": "5"})
 
-    refused = generated("api.ai.ai_jobs_create").sync_detailed(client=client, body=wish)
+    refused = generated("api.ai.ai_jobs_create").sync_detailed(client=client, body=submission)
 
     assert refused.status_code == HTTPStatus.PAYMENT_REQUIRED
     assert refused.parsed.code == "cannot_pay"

@@ -1,4 +1,4 @@
-"""TypeScript types generated from the schema hold what a program expects of them, under --strict."""
+"""TypeScript types generated from the schema compile under --strict in a program that uses them."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ import type { components, paths } from "./aitbc";
 type Created = paths["/ai/jobs"]["post"]["responses"]["201"]["content"]["application/json"];
 type Refused = components["responses"]["Problem402"]["content"]["application/problem+json"];
 
-export function told(job: Created): string {
+export function describe(job: Created): string {
   const amount: string = job.payment_amount;
   const receipt: string | null = job.receipt_id;
   return `${job.id} ${job.state} ${amount} ${receipt ?? "none"}`;
 }
 
-export const why = (problem: Refused): string => problem.detail;
+export const detail = (problem: Refused): string => problem.detail;
 
 // @ts-expect-error a job has no such member
 export const wrong = (job: Created): string => job.colour;
 """
 
 
-def npx(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["npx", "--yes", *words], cwd=folder, capture_output=True, text=True, timeout=240)
+def npx(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["npx", "--yes", *arguments], cwd=folder, capture_output=True, text=True, timeout=240)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def tools(tmp_path: Path) -> Path:
         pytest.skip("no npx on this machine")
     for package, program in ((GENERATOR, "openapi-typescript"), (COMPILER, "tsc")):
         if npx(tmp_path, "--package", package, program, "--version").returncode:
-            pytest.skip(f"{package} cannot be had")
+            pytest.skip(f"{package} is not available")
     return tmp_path
 
 

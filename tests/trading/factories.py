@@ -1,20 +1,22 @@
-"""Facts and funds for tests of money."""
+"""Owners with money, facts of other domains, receipts and log entries for tests of trading."""
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 from uuid import UUID, uuid4
 
+from aitbc.core.db import atomic
 from aitbc.core.ids import uuid7
 from apps.ai.events import JobCompleted, JobEnded, JobSubmitted
-from apps.trading.interface import available
-from apps.trading.models import LedgerAccount, Outbox
-from apps.trading.services import deposits, ledger
+from apps.marketplace.events import BookingClosed, BookingMetered, BookingRequested
+from apps.trading.logic.settlement import SettledPayment
+from apps.trading.models import LogEntry, Receipt
+from apps.trading.services import deposits, ledger, log, receipts
 from apps.trading.services.ledger import TransferRequest
 from apps.trading.states import Code
 
 HOUR = 3_600_000
+RENT = 1_000_000
 
 
 def funded(amount: int) -> UUID:
@@ -25,8 +27,10 @@ def funded(amount: int) -> UUID:
 
 
 def transfer(debit: UUID, credit: UUID, amount: int, **more: Any) -> TransferRequest:
-    given = {"id": uuid7(), "code": Code.DEPOSIT, **more}
-    return TransferRequest(debit=ledger.available_of(debit), credit=ledger.available_of(credit), amount=amount, **given)
+    fields = {"id": uuid7(), "code": Code.DEPOSIT, **more}
+    return TransferRequest(
+        debit=ledger.available_of(debit), credit=ledger.available_of(credit), amount=amount, **fields
+    )
 
 
 def submitted(owner: UUID, amount: int, job: UUID | None = None) -> JobSubmitted:
@@ -54,17 +58,41 @@ def ended(start: JobSubmitted, **changes: Any) -> JobEnded:
     return JobEnded(**{**fact, **changes})
 
 
-def told(name: str, job_id: str) -> list[dict[str, Any]]:
-    """What trading said about a job under this name, in order, once per telling."""
-    rows = Outbox.objects.filter(name=f"trading.{name}.v1", key=job_id).order_by("id")
-    consumers = Counter(row.consumer for row in rows)
-    one = next(iter(consumers), None)
-    return [row.payload for row in rows if row.consumer == one]
+def booking_requested(renter: UUID, provider: UUID, amount: int = RENT, **more: Any) -> BookingRequested:
+    members = {"booking_id": str(uuid4()), "bond": 0, "fee_bp": 300, **more}
+    return BookingRequested(renter_id=str(renter), provider_id=str(provider), amount=amount, **members)
 
 
-def fees() -> int:
-    return sum(account.balance for account in LedgerAccount.objects.filter(owner_id=UUID(int=0), kind="fees"))
+def booking_metered(fact: BookingRequested, seq: int, owed: int) -> BookingMetered:
+    return BookingMetered(booking_id=fact.booking_id, seq=seq, amount=0, owed=owed, until="")
 
 
-def worth(*owners: UUID) -> list[int]:
-    return [available(owner) for owner in owners]
+def booking_closed(fact: BookingRequested, owed: int = 0, slices: int = 0, **more: Any) -> BookingClosed:
+    members = {"outcome": "ended", "compensation": 0, "at": "", "miner_id": "", "gpu_ids": [], **more}
+    return BookingClosed(
+        booking_id=fact.booking_id, renter_id=fact.renter_id, provider_id=fact.provider_id, slices=slices, owed=owed,
+        **members,
+    )  # fmt: skip
+
+
+def settlement(**changes: object) -> SettledPayment:
+    """Half an hour at 1 AIT per hour, 3 % fee."""
+    fact: dict[str, object] = {
+        "payment_id": uuid7(), "job_id": uuid7(), "owner_id": uuid4(), "provider_id": uuid4(), "miner_id": uuid4(),
+        "task_type": "embedding", "model": "wordllama · l2", "attempt": 1, "rate": 1_000_000, "metered_ms": 1_800_000,
+        "started_at": "2026-01-01T00:00:00Z", "ended_at": "2026-01-01T00:30:00Z",
+        "input_sha256": "a" * 64, "output_sha256": "b" * 64,
+        "amount": 700_000, "paid": 485_000, "fee": 15_000, "refunded": 200_000, "currency": "AIT", "transfer_ids": (),
+    }  # fmt: skip
+    return SettledPayment(**{**fact, **changes})  # type: ignore[arg-type]
+
+
+def issued(count: int = 1) -> list[Receipt]:
+    with atomic(Receipt):
+        return receipts.issue([settlement() for _ in range(count)])
+
+
+def logged(count: int) -> list[str]:
+    """So many entries of no particular meaning."""
+    with atomic(LogEntry):
+        return log.append("anchor", [{"n": n, "id": str(uuid7())} for n in range(count)])

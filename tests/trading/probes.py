@@ -1,10 +1,10 @@
-"""trading's doors for the placeholder detector."""
+"""The routes of trading for the placeholder detector."""
 
 from __future__ import annotations
 
 from apps.trading.services import log
 from tests.architecture.probes import Life, Probe
-from tests.trading.sealed import logged
+from tests.trading.factories import logged
 
 T = "/trading"
 DEPOSIT = {"owner_id": "{owner}", "amount": "{number}.5", "reason": "a gift"}

@@ -1,3 +1,5 @@
+"""Models of the governance domain."""
+
 from apps.governance.models.messages import Inbox, Outbox
 
-__all__ = ["Outbox", "Inbox"]
+__all__ = ["Inbox", "Outbox"]

@@ -1,4 +1,4 @@
-"""The message tables of the governance domain."""
+"""Outbox and inbox of the governance domain."""
 
 from __future__ import annotations
 

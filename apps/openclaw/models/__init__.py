@@ -1,3 +1,5 @@
+"""Models of the openclaw domain."""
+
 from apps.openclaw.models.messages import Inbox, Outbox
 
-__all__ = ["Outbox", "Inbox"]
+__all__ = ["Inbox", "Outbox"]

@@ -1,4 +1,4 @@
-"""The message tables of the openclaw domain."""
+"""Outbox and inbox of the openclaw domain."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Models of the plugins domain."""
+
 from apps.plugins.models.messages import Inbox, Outbox
 
-__all__ = ["Outbox", "Inbox"]
+__all__ = ["Inbox", "Outbox"]

@@ -1,4 +1,4 @@
-"""The message tables of the plugins domain."""
+"""Outbox and inbox of the plugins domain."""
 
 from __future__ import annotations
 

@@ -1,1 +1,3 @@
-from apps.trading.admin import escrows, ledger, log  # noqa: F401
+"""Admin pages of trading, one module per aggregate; Django's autodiscover imports this package only."""
+
+from apps.trading.admin import blocks, bonds, escrows, ledger, log, messages, payments, receipts  # noqa: F401

@@ -1,11 +1,11 @@
-"""Escrows and bonds in the admin: to be looked at, never edited."""
+"""Escrows and their top-ups in the admin, read-only."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 
 from aitbc.core.admin import ReadOnlyAdmin
-from apps.trading.models import Bond, BondEvent, Escrow, EscrowEvent, Topup
+from apps.trading.models import Escrow, EscrowEvent, Topup
 
 
 @admin.register(Escrow)
@@ -24,14 +24,7 @@ class TopupAdmin(ReadOnlyAdmin):
     search_fields = ("=id", "=escrow__booking_id")
 
 
-@admin.register(Bond)
-class BondAdmin(ReadOnlyAdmin):
-    list_display = ("id", "state", "amount", "forfeited", "owner_id", "beneficiary_id", "created_at", "ended_at")
-    list_filter = ("state",)
-    search_fields = ("=id", "=owner_id", "=beneficiary_id")
-
-
-@admin.register(EscrowEvent, BondEvent)
-class MoveAdmin(ReadOnlyAdmin):
+@admin.register(EscrowEvent)
+class TransitionAdmin(ReadOnlyAdmin):
     list_display = ("subject_id", "seq", "from_state", "to_state", "actor", "reason", "at")
     search_fields = ("=subject_id",)

@@ -1,11 +1,11 @@
-"""Money in the admin: to be looked at, never edited."""
+"""Accounts, transfers and snapshots in the admin, read-only."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 
 from aitbc.core.admin import ReadOnlyAdmin
-from apps.trading.models import BalanceSnapshot, LedgerAccount, Payment, Transfer
+from apps.trading.models import BalanceSnapshot, LedgerAccount, Transfer
 
 
 @admin.register(LedgerAccount)
@@ -21,13 +21,6 @@ class TransferAdmin(ReadOnlyAdmin):
     list_filter = ("code", "phase")
     search_fields = ("=id", "=ref", "=group_id", "=debit__id", "=credit__id")
     ordering = ("-seq",)
-
-
-@admin.register(Payment)
-class PaymentAdmin(ReadOnlyAdmin):
-    list_display = ("job_id", "state", "amount", "paid", "fee", "refunded", "owner_id", "provider_id", "created_at")
-    list_filter = ("state",)
-    search_fields = ("=job_id", "=owner_id", "=provider_id", "=miner_id")
 
 
 @admin.register(BalanceSnapshot)

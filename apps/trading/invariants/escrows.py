@@ -1,4 +1,4 @@
-"""What must be true of the money of bookings and bonds at every instant: T9 and M5 of the specification."""
+"""Invariants of escrows (docs/ledger.md): T9 at every instant, and at rest none outlives its booking."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from typing import Any
 from aitbc.core.db import cursor
 from aitbc.core.invariants import invariant
 from apps.marketplace import interface as market
-from apps.trading.models import Bond, Escrow
+from apps.trading.models import Escrow
 
 LIMIT = 100
 
 
 def rows(statement: str) -> Iterator[tuple[Any, ...]]:
+    """The first LIMIT rows of a query."""
     with cursor(Escrow) as sql:
         sql.execute(statement)
         yield from sql.fetchmany(LIMIT)
 
 
-# What each escrow says, against what its transfers say and what lies in its account.
+# The amounts of each escrow's row, against its transfers and its account's balance.
 PARTS = """
-WITH moved AS (
+WITH transferred AS (
   SELECT ref, coalesce(sum(amount) FILTER (WHERE code = 'fund'), 0) AS funded,
     coalesce(sum(amount) FILTER (WHERE code = 'accrue'), 0) AS paid,
     coalesce(sum(amount) FILTER (WHERE code = 'fee'), 0) AS fee,
@@ -30,12 +31,12 @@ WITH moved AS (
 )
 SELECT e.booking_id, e.state,
   CASE WHEN e.state = 'refused' THEN 0 ELSE e.amount END, e.paid, e.fee, e.refunded,
-  coalesce(m.funded, 0), coalesce(m.paid, 0), coalesce(m.fee, 0), coalesce(m.returned, 0),
+  coalesce(t.funded, 0), coalesce(t.paid, 0), coalesce(t.fee, 0), coalesce(t.returned, 0),
   coalesce(a.posted_credits - a.posted_debits, 0)
-FROM trading_escrow e LEFT JOIN moved m ON m.ref = e.booking_id
+FROM trading_escrow e LEFT JOIN transferred t ON t.ref = e.booking_id
 LEFT JOIN trading_ledgeraccount a ON a.owner_id = e.booking_id AND a.kind = 'escrow'
 WHERE (CASE WHEN e.state = 'refused' THEN 0 ELSE e.amount END, e.paid, e.fee, e.refunded)
-    IS DISTINCT FROM (coalesce(m.funded, 0), coalesce(m.paid, 0), coalesce(m.fee, 0), coalesce(m.returned, 0))
+    IS DISTINCT FROM (coalesce(t.funded, 0), coalesce(t.paid, 0), coalesce(t.fee, 0), coalesce(t.returned, 0))
   OR coalesce(a.posted_credits - a.posted_debits, 0)
     <> CASE WHEN e.state = 'refused' THEN 0 ELSE e.amount - e.paid - e.fee - e.refunded END
   OR e.state = 'closed' AND e.amount <> e.paid + e.fee + e.refunded
@@ -48,64 +49,20 @@ WHERE t.code IN ('fund', 'accrue', 'return') AND e.id IS NULL
 
 @invariant("T9", db="trading")
 def escrows_add_up() -> Iterable[str]:
-    """A booking's escrow holds exactly what was set aside, less what was paid, taken as fee and given back."""
-    for booking_id, state, *figures in rows(PARTS):
-        said, moved, lying = figures[:4], figures[4:8], figures[8]
-        yield f"escrow of booking {booking_id} is {state} and says {said}, its transfers {moved}, its account {lying}"
+    """A booking's escrow holds exactly what was funded, less what was paid, taken as fee and returned."""
+    for booking_id, state, *amounts in rows(PARTS):
+        recorded, transferred, balance = amounts[:4], amounts[4:8], amounts[8]
+        yield (
+            f"escrow of booking {booking_id} is {state}: its row has {recorded}, its transfers {transferred}, "
+            f"its account {balance}"
+        )
     for pk, code in rows(STRAY):
         yield f"{code} {pk} belongs to no escrow"
 
 
-# Per owner: the bonds it has standing, what its bond account has pending, and what lies there (nothing: it passes).
-STANDING = """
-WITH bonds AS (SELECT owner_id, sum(amount) AS held FROM trading_bond WHERE state = 'held' GROUP BY 1),
-accounts AS (
-  SELECT owner_id, pending_credits AS pending, posted_credits - posted_debits AS lying
-  FROM trading_ledgeraccount WHERE kind = 'bond'
-)
-SELECT coalesce(b.owner_id, a.owner_id), coalesce(b.held, 0), coalesce(a.pending, 0), coalesce(a.lying, 0)
-FROM bonds b FULL JOIN accounts a USING (owner_id)
-WHERE coalesce(b.held, 0) <> coalesce(a.pending, 0) OR coalesce(a.lying, 0) <> 0
-"""
-AGAINST_HOLD = """
-SELECT b.id, b.state FROM trading_bond b
-LEFT JOIN trading_transfer h ON h.id = b.hold_id LEFT JOIN trading_transfer r ON r.pending_id = b.hold_id
-LEFT JOIN trading_transfer c ON c.ref = b.id AND c.code = 'compensate'
-WHERE b.state = 'refused' AND h.id IS NOT NULL
-  OR b.state <> 'refused' AND (
-    h.id IS NULL OR h.amount <> b.amount OR (b.state = 'held') <> (r.id IS NULL)
-    OR b.state = 'released' AND (r.phase IS DISTINCT FROM 'void' OR b.forfeited <> 0)
-    OR b.state = 'forfeited' AND (r.phase IS DISTINCT FROM 'post' OR r.amount <> b.forfeited)
-    OR coalesce(c.amount, 0) <> b.forfeited)
-"""
-STRAY_BONDS = """
-SELECT t.id, t.code FROM trading_transfer t LEFT JOIN trading_bond b ON b.id = t.ref
-WHERE t.code IN ('bond', 'compensate') AND b.id IS NULL
-"""
-
-
-@invariant("M5", db="trading")
-def bonds_are_pending() -> Iterable[str]:
-    """The bonds an owner has standing are exactly what is pending on its bond account; nothing stays there."""
-    for owner_id, held, pending, lying in rows(STANDING):
-        yield f"owner {owner_id} has bonds of {held} standing, {pending} pending and {lying} lying on its bond account"
-    for pk, state in rows(AGAINST_HOLD):
-        yield f"bond {pk} is {state}, which its transfers contradict"
-    for pk, code in rows(STRAY_BONDS):
-        yield f"{code} {pk} belongs to no bond"
-
-
-@invariant("M5", db="trading", quiescent=True)
-def no_bond_outlives_its_reason() -> Iterable[str]:
-    """A bond is held only for a bid that stands or a booking that is not over."""
-    held = list(Bond.objects.held().values_list("pk", flat=True))
-    for pk in [*market.bids_over(held), *(fact.booking_id for fact in market.over(held))]:
-        yield f"bond {pk} is still held, but what it was for is over"
-
-
 @invariant("T9", db="trading", quiescent=True)
 def no_escrow_outlives_its_booking() -> Iterable[str]:
-    """A booking that is over has no money set aside any more."""
+    """A booking that is over has no held escrow."""
     held = list(Escrow.objects.held().values_list("booking_id", flat=True))
     for fact in market.over(held):
         yield f"booking {fact.booking_id} is {fact.outcome}, but its escrow is still held"

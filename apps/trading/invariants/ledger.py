@@ -1,19 +1,15 @@
-"""What must be true of money at every instant (design/reliability.md §2: I12-I17, I19, I20), and at rest (I18)."""
+"""Invariants of the ledger at every instant (docs/ledger.md): I12 to I15, I19, I20."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Any
 
 from aitbc.core.db import cursor
 from aitbc.core.invariants import invariant
-from apps.ai.interface import JobView, job_views
-from apps.trading.models import Payment, Transfer
-from apps.trading.models.payments import PaymentQuerySet
+from apps.trading.models import Transfer
 from apps.trading.services import log
 from apps.trading.services.ledger import LEAF, body_of
-from apps.trading.states import PaymentState
 
 LIMIT = 100
 COUNTERS = ("posted_debits", "posted_credits", "pending_debits", "pending_credits")
@@ -40,6 +36,7 @@ GUARDS = {
 
 
 def rows(statement: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+    """The first LIMIT rows of a query."""
     with cursor(Transfer) as sql:
         sql.execute(statement, list(values))
         yield from sql.fetchmany(LIMIT)
@@ -96,111 +93,15 @@ WHERE (a.posted_debits, a.posted_credits, a.pending_debits, a.pending_credits) I
 def balances_are_sums() -> Iterable[str]:
     """Every account's balances are the sums of its transfers."""
     for pk, kind in rows(BALANCES):
-        yield f"{kind} account {pk} shows other balances than its transfers add up to"
+        yield f"{kind} account {pk} shows other balances than the sums of its transfers"
 
 
 @invariant("I15", db="trading")
-def nobody_is_overdrawn() -> Iterable[str]:
-    """No account but the world outside is below zero, holds counted as spent."""
+def no_account_is_overdrawn() -> Iterable[str]:
+    """No account but the external one is below zero, holds counted as spent."""
     overdrawn = "(NOT may_owe OR kind <> 'external') AND posted_credits < posted_debits + pending_debits"
     for pk, kind in rows(f"SELECT id, kind FROM trading_ledgeraccount WHERE {overdrawn}"):
         yield f"{kind} account {pk} is below zero"
-
-
-TWICE_RESOLVED = """
-SELECT pending_id, count(*) FROM trading_transfer WHERE pending_id IS NOT NULL GROUP BY 1 HAVING count(*) > 1
-"""
-STATE_AGAINST_HOLD = """
-SELECT p.job_id, p.state FROM trading_payment p
-LEFT JOIN trading_transfer h ON h.id = p.hold_id
-LEFT JOIN trading_transfer r ON r.pending_id = p.hold_id
-WHERE p.hold_id IS NOT NULL AND (
-  h.id IS NULL OR h.amount <> p.amount OR h.ref IS DISTINCT FROM p.job_id
-  OR (p.state = 'held') <> (r.id IS NULL) OR p.state = 'refused')
-"""
-ORPHANED_HOLDS = """
-SELECT t.id FROM trading_transfer t LEFT JOIN trading_payment p ON p.hold_id = t.id
-WHERE t.code = 'hold' AND p.id IS NULL
-"""
-
-
-@invariant("I16", db="trading")
-def holds_resolve_once() -> Iterable[str]:
-    """Every hold is resolved at most once, exactly when its payment has ended."""
-    for pk, times in rows(TWICE_RESOLVED):
-        yield f"hold {pk} was resolved {times} times"
-    for job_id, state in rows(STATE_AGAINST_HOLD):
-        yield f"payment of job {job_id} is {state}, which its hold contradicts"
-    for (pk,) in rows(ORPHANED_HOLDS):
-        yield f"hold {pk} belongs to no payment"
-
-
-# A booking pays a fee with every slice: its fees are judged by T9.
-PAID_TWICE = """
-SELECT ref, code, count(*) FROM trading_transfer t
-WHERE code IN ('payout', 'fee', 'capture', 'release') AND ref IS NOT NULL
-  AND NOT EXISTS (SELECT FROM trading_escrow e WHERE e.booking_id = t.ref)
-GROUP BY 1, 2 HAVING count(*) > 1
-"""
-PARTS = """
-SELECT p.job_id FROM trading_payment p LEFT JOIN (
-  SELECT ref, sum(amount) FILTER (WHERE code = 'payout') AS paid, sum(amount) FILTER (WHERE code = 'fee') AS fee,
-         sum(amount) FILTER (WHERE code = 'capture') AS captured
-  FROM trading_transfer WHERE ref IS NOT NULL GROUP BY ref
-) t ON t.ref = p.job_id
-WHERE p.state IN ('settled', 'refunded') AND (
-    p.paid + p.fee + p.refunded <> p.amount OR coalesce(t.paid, 0) <> p.paid OR coalesce(t.fee, 0) <> p.fee
-    OR coalesce(t.captured, 0) <> p.paid + p.fee)
-  OR p.state IN ('held', 'refused') AND coalesce(t.paid, t.fee, t.captured) IS NOT NULL
-"""
-PAID_FOR_NOTHING = """
-SELECT t.ref, t.code FROM trading_transfer t LEFT JOIN trading_payment p ON p.job_id = t.ref
-LEFT JOIN trading_escrow e ON e.booking_id = t.ref AND t.code = 'fee'
-WHERE t.code IN ('payout', 'fee', 'capture', 'release') AND p.id IS NULL AND e.id IS NULL
-"""
-
-
-@invariant("I17", db="trading")
-def nothing_is_paid_twice() -> Iterable[str]:
-    """No job is paid twice; what was paid, the fee and the refund are the amount held, to the last micro-AIT."""
-    for job_id, code, times in rows(PAID_TWICE):
-        yield f"job {job_id} has {times} transfers of {code}"
-    for (job_id,) in rows(PARTS):
-        yield f"the parts of the payment of job {job_id} do not add up to what moved"
-    for job_id, code in rows(PAID_FOR_NOTHING):
-        yield f"{code} for {job_id}, which has no payment"
-
-
-@invariant("I16", db="trading", quiescent=True)
-def no_ended_job_holds_money() -> Iterable[str]:
-    """A job that is over has no open hold."""
-    for payment, job in beside_jobs(Payment.objects.held()):
-        if job.final:
-            yield f"job {payment.job_id} is {job.state}, but its money is still held"
-
-
-#: What a job may be when its payment is so.
-FITTING = {
-    PaymentState.SETTLED: lambda job: job.state == "settled",
-    PaymentState.REFUNDED: lambda job: job.final and job.state not in ("settled", "refused"),
-    PaymentState.REFUSED: lambda job: job.final and job.state != "settled",
-}
-
-
-@invariant("I18", db="trading", quiescent=True)
-def paid_means_done() -> Iterable[str]:
-    """A payment is settled exactly when its job succeeded, and given back when it ended otherwise."""
-    for payment, job in beside_jobs(Payment.objects.exclude(state=PaymentState.HELD)):
-        if not FITTING[payment.state](job):
-            yield f"job {payment.job_id} is {job.state}, its payment {payment.state}"
-
-
-def beside_jobs(payments: PaymentQuerySet) -> Iterator[tuple[Payment, JobView]]:
-    """Payments with their jobs; deleted jobs are left out."""
-    found = payments.order_by("pk").iterator(chunk_size=1_000)
-    while chunk := list(islice(found, 1_000)):
-        jobs = job_views(payment.job_id for payment in chunk)
-        yield from ((payment, jobs[payment.job_id]) for payment in chunk if payment.job_id in jobs)
 
 
 NOT_INTEGER = """
@@ -231,7 +132,7 @@ WHERE a.posted_debits < s.posted_debits OR a.posted_credits < s.posted_credits L
 
 @invariant("I20", db="trading")
 def history_is_untouched() -> Iterable[str]:
-    """Append-only tables are guarded, every transfer still says what its leaf says, and totals never shrank."""
+    """Append-only tables are guarded, every transfer matches its leaf, and totals never shrink."""
     with cursor(Transfer) as sql:
         sql.execute(GUARDING, [list(GUARDS)])
         present = set(sql.fetchall())
@@ -239,7 +140,7 @@ def history_is_untouched() -> Iterable[str]:
         for name in sorted(names - {trigger for owner, trigger in present if owner == table}):
             yield f"guard {name} is missing or off"
     for account, day in rows(SHRUNK):
-        yield f"account {account} has moved less money than on {day}"
+        yield f"account {account} has smaller totals than on {day}"
     yield from altered_transfers()
 
 
@@ -247,7 +148,7 @@ def altered_transfers() -> Iterator[str]:
     """Transfers whose row no longer hashes to its leaf, or whose leaf is not in the log."""
     for transfer in Transfer.objects.order_by("seq").iterator(chunk_size=5_000):
         if log.leaf_hash(LEAF, body_of(transfer)) != transfer.leaf:
-            yield f"transfer {transfer.pk} is not what it was when it was made"
+            yield f"transfer {transfer.pk} was changed after it was posted"
     for (pk,) in rows(
         "SELECT t.id FROM trading_transfer t LEFT JOIN trading_logentry l ON l.leaf_hash = t.leaf "
         "WHERE l.leaf_hash IS NULL"
@@ -258,4 +159,4 @@ def altered_transfers() -> Iterator[str]:
         "WHERE l.kind = %s AND t.id IS NULL",
         LEAF,
     ):
-        yield f"leaf {leaf} is of a transfer that is gone"
+        yield f"leaf {leaf} is of a transfer that is missing"

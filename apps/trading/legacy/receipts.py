@@ -1,72 +1,42 @@
-"""Receipts as the predecessor's clients read them: version 1.0, numbers instead of decimal strings, its own signature.
+"""The list of receipts by offset, as legacy clients page through it.
 
-Made from our own receipt whenever an old route asks; Ed25519 is deterministic, so the answer is always the same.
+The signed format 1.0 that job results carry is selectors/legacy_receipts.py: ai asks for it through the interface.
 """
 
 from __future__ import annotations
 
-import json
-from datetime import datetime
-from typing import Any
+from typing import ClassVar
 
-from aitbc.core import signing
-from aitbc.core.money import UNIT, parse_amount
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
+from apps.trading.legacy.envelopes import envelope, is_this_chain
+from apps.trading.legacy.serializers import ReceiptOffsetSerializer, ReceiptPageSerializer
 from apps.trading.models import Receipt
-
-SECONDS_PER_HOUR = 3600
-
-
-def render(receipt: Receipt) -> dict[str, Any]:
-    """The old receipt with its signature; the key's id is the public key itself, as those clients expect."""
-    key = signing.find(receipt.signature["key_id"]) or signing.current()
-    body = body_of(receipt)
-    sig = signing.b64(key.private.sign(message(body)))
-    signature = {"alg": signing.ALG, "key_id": signing.b64(key.public), "sig": sig}
-    return {**body, "signature": signature, "attestations": []}
+from apps.trading.selectors import receipts
+from apps.trading.serializers.receipts import ReceiptRowSerializer
+from apps.trading.services.blocks import origin
 
 
-def body_of(receipt: Receipt) -> dict[str, Any]:
-    ours = receipt.body
-    return {
-        "version": "1.0",
-        "receipt_id": receipt.pk.hex,
-        "job_id": ours["job"],
-        "provider": ours["miner"],
-        "client": ours["client"],
-        "status": "completed",
-        "units": ours["metered_ms"] / 1000,
-        "unit_type": "gpu_seconds",
-        "unit_price": round(number(ours["rate"]) / SECONDS_PER_HOUR, 9),
-        "price": number(ours["price"]),
-        "started_at": epoch(ours["started"]),
-        "completed_at": epoch(ours["ended"]),
-        "metadata": {
-            "job_payload": {"task_type": ours["task_type"], "model": ours["model"], "sha256": ours["input_hash"]},
-            "job_constraints": {},
-            "result": {"sha256": ours["output_hash"]},
-            "metrics": {"duration_ms": ours["metered_ms"], "attempt": ours["attempt"]},
-        },
-    }
+class LegacyReceiptViewSet(DomainViewSet):
+    """Receipts, newest first, in the envelope of legacy clients."""
 
+    required_scopes: ClassVar[dict[str, Scopes]] = {"offsets": PUBLIC}
+    queryset = Receipt.objects.all()
+    serializer_class = ReceiptRowSerializer
 
-def number(amount: str) -> Any:
-    """AIT as a JSON number: these clients compute with nothing else. Our own books never see it."""
-    return parse_amount(amount) / UNIT
-
-
-def epoch(moment: str) -> int:
-    return int(datetime.fromisoformat(moment).timestamp())
-
-
-def message(body: dict[str, Any]) -> bytes:
-    """What is signed: no signature, attestations or nulls; sorted keys, ASCII escapes, numbers as Python prints."""
-    kept = {name: value for name, value in body.items() if name not in ("signature", "attestations")}
-    return json.dumps(without_nulls(kept), sort_keys=True, separators=(",", ":")).encode()
-
-
-def without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: without_nulls(inner) for name, inner in value.items() if inner is not None}
-    if isinstance(value, list):
-        return [without_nulls(inner) for inner in value if inner is not None]
-    return value
+    @extend_schema(parameters=[ReceiptOffsetSerializer], responses=ReceiptPageSerializer, filters=False)
+    def offsets(self, request: Request) -> Response:
+        """A page of receipts by offset, in the envelope of legacy clients."""
+        query = self.validated(ReceiptOffsetSerializer, request.query_params.dict())
+        chain, job_id = origin(), query.get("job_id")
+        matches = is_this_chain(query["chain_id"], chain) and query.get("status", "completed") == receipts.STATUS
+        selected = Receipt.objects.all() if matches else Receipt.objects.none()
+        selected = selected.filter(job_id=job_id) if job_id else selected
+        page = selected.order_by("-id")[query["offset"] : query["offset"] + query["limit"]]
+        items = [receipts.receipt_row(receipt, chain) for receipt in page]
+        body = envelope("receipts", items, selected.count(), query, chain)
+        job = {"job_id": str(job_id), "jobId": str(job_id)} if job_id else {"job_id": None, "jobId": "all"}
+        return self.answer({**body, **job})

@@ -1,7 +1,7 @@
-"""The Merkle tree of RFC 9162 §2: roots, inclusion and consistency proofs, and how to check them. No database here.
+"""The Merkle tree of RFC 9162 §2: roots, inclusion and consistency proofs, and their verification.
 
 A log of n leaves is cut into complete subtrees; one is named (level, index): 2^level leaves from index·2^level on.
-Proofs ask a `Node` reader for the hashes of complete subtrees only, which never change once they exist.
+Proofs read the hashes of complete subtrees only, through a `Node`; these never change once they exist.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 def root(hashes: Sequence[bytes]) -> bytes:
-    """The root over these leaf hashes (§2.1.1): pair them up level by level, an odd last one moves up as it is."""
+    """The root over these leaf hashes (§2.1.1): paired level by level, an odd last one carried up unchanged."""
     row = list(hashes)
     while len(row) > 1:
         odd = row[-1:] if len(row) % 2 else []
@@ -34,7 +34,10 @@ def root(hashes: Sequence[bytes]) -> bytes:
 
 
 def complete(start: int, end: int) -> Iterator[tuple[int, int]]:
-    """The complete subtrees, largest first, that make up the leaves start…end−1 (start aligned as in a proof)."""
+    """The complete subtrees (level, index), largest first, that make up the leaves start…end−1.
+
+    `start` is aligned as in a proof: a multiple of the largest subtree's size.
+    """
     while start < end:
         level = (end - start).bit_length() - 1
         yield level, start >> level
@@ -55,12 +58,12 @@ def tree_root(size: int, node: Node) -> bytes:
 
 
 def split(start: int, end: int) -> int:
-    """Where RFC 9162 divides this range: after the largest power of two that is smaller than its length."""
+    """Where RFC 9162 §2.1.1 divides a range: after the largest power of two below its length."""
     return start + (1 << (end - start - 1).bit_length() - 1)
 
 
 def inclusion_ranges(index: int, size: int) -> list[Range]:
-    """The siblings on the way from a leaf up to the root (§2.1.3.1)."""
+    """The sibling ranges on the path from a leaf up to the root, lowest first (§2.1.3.1)."""
     start, end, siblings = 0, size, []
     while end - start > 1:
         middle = split(start, end)
@@ -74,7 +77,7 @@ def inclusion_ranges(index: int, size: int) -> list[Range]:
 
 
 def consistency_ranges(first: int, second: int) -> list[Range]:
-    """What a holder of the root at `first` needs in order to reach the root at `second` (§2.1.4.1)."""
+    """The subtrees from which the roots at `first` and at `second` can both be computed (§2.1.4.1)."""
     if first in (0, second):
         return []
     start, end, siblings = 0, second, []
@@ -92,77 +95,80 @@ def consistency_ranges(first: int, second: int) -> list[Range]:
 
 
 def inclusion_proof(index: int, size: int, node: Node) -> list[bytes]:
-    """Proof that leaf `index` is in the tree of `size` leaves."""
+    """The hashes that prove that leaf `index` is in the tree of `size` leaves. Raises ValueError outside it."""
     if not 0 <= index < size:
         raise ValueError("there is no such leaf in a tree of this size")
     return [range_root(*part, node) for part in inclusion_ranges(index, size)]
 
 
 def consistency_proof(first: int, second: int, node: Node) -> list[bytes]:
-    """Proof that the tree of `first` leaves is a prefix of the tree of `second` leaves."""
+    """The hashes that prove that the tree of `first` leaves is a prefix of that of `second`. Raises ValueError."""
     if not 0 <= first <= second:
         raise ValueError("the first size may not exceed the second")
     return [range_root(*part, node) for part in consistency_ranges(first, second)]
 
 
 def nodes_of(hashes: Sequence[bytes]) -> Node:
-    """A reader over leaf hashes held in memory."""
+    """A `Node` over leaf hashes held in memory."""
     return lambda level, index: root(hashes[index << level : (index + 1) << level])
 
 
 def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes], tree: bytes) -> bool:
-    """Does this path lead from the leaf's hash to the root (§2.1.3.2)?"""
+    """Whether this path leads from the leaf's hash to the root `tree` (§2.1.3.2)."""
     if not 0 <= index < size:
         return False
-    here, last, value = index, size - 1, leaf
+    position, last, value = index, size - 1, leaf
     for sibling in proof:
         if not last:
             return False
-        if here % 2 or here == last:
+        if position % 2 or position == last:
             value = node_hash(sibling, value)
-            while here and not here % 2:
-                here, last = here >> 1, last >> 1
+            while position and not position % 2:
+                position, last = position >> 1, last >> 1
         else:
             value = node_hash(value, sibling)
-        here, last = here >> 1, last >> 1
+        position, last = position >> 1, last >> 1
     return last == 0 and value == tree
 
 
-def verify_consistency(first: int, second: int, proof: Sequence[bytes], old: bytes, new: bytes) -> bool:
-    """Is the tree with root `old` a prefix of the one with root `new` (§2.1.4.2)? Nothing is a prefix of everything."""
+def verify_consistency(first: int, second: int, proof: Sequence[bytes], first_root: bytes, second_root: bytes) -> bool:
+    """Whether the tree with root `first_root` is a prefix of that with `second_root` (§2.1.4.2).
+
+    The empty tree is a prefix of every tree.
+    """
     if not 0 <= first <= second:
         return False
     if first == second:
-        return not proof and old == new
+        return not proof and first_root == second_root
     if first == 0:
-        return not proof and old == EMPTY
-    path = [old, *proof] if first & (first - 1) == 0 else list(proof)
+        return not proof and first_root == EMPTY
+    path = [first_root, *proof] if first & (first - 1) == 0 else list(proof)
     if not path:
         return False
-    return _climb(first, second, path) == (old, new)
+    return _climb(first, second, path) == (first_root, second_root)
 
 
 def _climb(first: int, second: int, path: Sequence[bytes]) -> tuple[bytes, bytes] | None:
     """The two roots that a consistency path leads to, or None when its length is wrong."""
-    here, last = first - 1, second - 1
-    while here % 2:
-        here, last = here >> 1, last >> 1
-    old = new = path[0]
+    position, last = first - 1, second - 1
+    while position % 2:
+        position, last = position >> 1, last >> 1
+    first_root = second_root = path[0]
     for sibling in path[1:]:
         if not last:
             return None
-        if here % 2 or here == last:
-            old, new = node_hash(sibling, old), node_hash(sibling, new)
-            while here and not here % 2:
-                here, last = here >> 1, last >> 1
+        if position % 2 or position == last:
+            first_root, second_root = node_hash(sibling, first_root), node_hash(sibling, second_root)
+            while position and not position % 2:
+                position, last = position >> 1, last >> 1
         else:
-            new = node_hash(new, sibling)
-        here, last = here >> 1, last >> 1
-    return (old, new) if last == 0 else None
+            second_root = node_hash(second_root, sibling)
+        position, last = position >> 1, last >> 1
+    return (first_root, second_root) if last == 0 else None
 
 
 class Frontier:
-    """The right edge of a growing tree: the roots of its complete subtrees, enough to append and to know the root."""
+    """A growing tree, reduced to the roots of its complete subtrees: enough to append and to compute the root."""
 
     def __init__(self, size: int = 0, peaks: Sequence[bytes] = ()) -> None:
         self.size = size
@@ -170,7 +176,7 @@ class Frontier:
 
     @classmethod
     def at(cls, size: int, node: Node) -> Frontier:
-        """The edge of the tree as it was at this size."""
+        """The frontier of the tree at this size."""
         return cls(size, [node(level, index) for level, index in complete(0, size)])
 
     def push(self, leaf: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Dividing what was held for a job; no database in here."""
+"""Dividing the amount held for a job between provider, exchange and client."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aitbc.core.money import fee_of, metered
 
 @dataclass(frozen=True)
 class Split:
-    """The parts of an amount held: paid + fee + refunded is the whole, to the last micro-AIT."""
+    """The parts of a held amount in micro-AIT; paid + fee + refunded is the whole."""
 
     paid: int
     fee: int
@@ -18,14 +18,15 @@ class Split:
 
     @property
     def cost(self) -> int:
-        """What the client pays in all."""
+        """What the client pays in all, in micro-AIT."""
         return self.paid + self.fee
 
 
 def split(*, amount: int, rate: int, milliseconds: int, fee_bp: int) -> Split:
-    """Divide `amount` between provider, exchange and client: metered work, never more than was held.
+    """Divide `amount` micro-AIT held for metered work at `rate` micro-AIT per hour.
 
-    cost = min(⌊rate × ms / 3,600,000⌋, amount); the fee is rounded half to even, the provider gets the rest of it.
+    cost = min(⌊rate × milliseconds / 3,600,000⌋, amount); fee = cost × fee_bp / 10⁴, rounded half to even;
+    paid = cost − fee; refunded = amount − cost (docs/ledger.md). Negative rates and times count as 0.
     """
     cost = min(metered(max(rate, 0), max(milliseconds, 0)), amount)
     fee = fee_of(cost, fee_bp)
@@ -34,7 +35,7 @@ def split(*, amount: int, rate: int, milliseconds: int, fee_bp: int) -> Split:
 
 @dataclass(frozen=True, kw_only=True)
 class SettledPayment:
-    """A job that was done and paid: all that its receipt says. Amounts are micro-AIT, times RFC 3339 as reported."""
+    """What the receipt of a job states. Amounts are micro-AIT, `rate` per hour, times RFC 3339 as reported."""
 
     payment_id: UUID
     job_id: UUID

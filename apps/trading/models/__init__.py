@@ -1,6 +1,8 @@
-from apps.trading.models.escrows import Bond, BondEvent, Escrow, EscrowEvent, Topup
-from apps.trading.models.ledger import HOUSE, BalanceSnapshot, LedgerAccount, Transfer
-from apps.trading.models.log import Block, LogEntry, LogTile
+from apps.trading.models.blocks import Block
+from apps.trading.models.bonds import Bond, BondEvent
+from apps.trading.models.escrows import Escrow, EscrowEvent, Topup
+from apps.trading.models.ledger import EXCHANGE, BalanceSnapshot, LedgerAccount, Transfer
+from apps.trading.models.log import LogEntry, LogTile
 from apps.trading.models.messages import IdempotencyRecord, Inbox, Outbox
 from apps.trading.models.payments import Payment, PaymentEvent
 from apps.trading.models.receipts import Receipt
@@ -10,9 +12,9 @@ __all__ = [
     "Block",
     "Bond",
     "BondEvent",
+    "EXCHANGE",
     "Escrow",
     "EscrowEvent",
-    "HOUSE",
     "IdempotencyRecord",
     "Inbox",
     "LedgerAccount",

@@ -1,4 +1,4 @@
-"""The money of bookings, and bonds: pots of their own, because they pay out many times before they close."""
+"""Escrows of bookings: each has an account of its own, because it pays out many times before it closes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.utils import timezone
 from aitbc.core.fields import AmountField
 from aitbc.core.ids import uuid7
 from aitbc.core.states import AbstractTransition, StatefulModel
-from apps.trading.states import BOND_TRANSITIONS, ESCROW_TRANSITIONS, BondState, EscrowState
+from apps.trading.states import ESCROW_TRANSITIONS, EscrowState
 
 
 class EscrowQuerySet(models.QuerySet["Escrow"]):
@@ -28,7 +28,7 @@ class EscrowQuerySet(models.QuerySet["Escrow"]):
 
 
 class Escrow(StatefulModel):
-    """What one booking's renter set aside; its account holds amount − paid − fee − refunded at every instant."""
+    """The money of one booking's renter; its account holds amount − paid − fee − refunded at every instant."""
 
     TRANSITIONS = ESCROW_TRANSITIONS
     HISTORY = "EscrowEvent"
@@ -72,7 +72,7 @@ class EscrowEvent(AbstractTransition):
 
 
 class Topup(models.Model):
-    """More money asked for a booking's extension (its id is the extension's): held or refused, once; append-only."""
+    """More money for a booking's extension, whose id it has: held or refused, once; append-only."""
 
     id = models.UUIDField(primary_key=True, editable=False)
     escrow = models.ForeignKey(Escrow, on_delete=models.PROTECT, related_name="topups")
@@ -85,44 +85,3 @@ class Topup(models.Model):
 
     def __str__(self) -> str:
         return f"top-up {self.pk}"
-
-
-class BondQuerySet(models.QuerySet["Bond"]):
-    def held(self) -> Self:
-        return self.filter(state=BondState.HELD)
-
-    def locked(self) -> Self:
-        return self.order_by("pk").select_for_update(no_key=True)
-
-
-class Bond(StatefulModel):
-    """A pledge: of a provider for a booking (its id is the booking's), of a bidder for a bid (its id is the bid's)."""
-
-    TRANSITIONS = BOND_TRANSITIONS
-    HISTORY = "BondEvent"
-
-    id = models.UUIDField(primary_key=True, editable=False, help_text="What it is for.")
-    owner_id = models.UUIDField(db_index=True)
-    amount = AmountField()
-    hold_id = models.UUIDField(null=True, help_text="The pending transfer that sets it aside.")
-    state = models.CharField(max_length=10, choices=BondState, default=BondState.HELD)
-    forfeited = AmountField(default=0)
-    beneficiary_id = models.UUIDField(null=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    ended_at = models.DateTimeField(null=True)
-
-    objects = BondQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["-created_at"]
-        constraints = [
-            models.CheckConstraint(name="trading_bond_state_known", condition=Q(state__in=BondState.values)),
-            models.CheckConstraint(name="trading_bond_forfeits_no_more", condition=Q(forfeited__lte=F("amount"))),
-        ]
-
-    def __str__(self) -> str:
-        return f"bond {self.pk}"
-
-
-class BondEvent(AbstractTransition):
-    """One step in the life of a bond; append-only."""

@@ -18,7 +18,7 @@ from aitbc.core.fields import AmountField
 from apps.trading.states import AccountKind, Code, Phase
 
 #: Owner of the accounts that belong to the exchange itself.
-HOUSE = UUID(int=0)
+EXCHANGE = UUID(int=0)
 
 
 class LedgerAccountQuerySet(models.QuerySet["LedgerAccount"]):
@@ -29,12 +29,12 @@ class LedgerAccountQuerySet(models.QuerySet["LedgerAccount"]):
         return self.filter(kind=kind)
 
     def locked(self) -> Self:
-        """Take the rows in the one order every writer uses, so that two writers never wait in a circle."""
+        """Lock the rows in the order of their ids, which every writer uses, so that writers never deadlock."""
         return self.order_by("id").select_for_update(no_key=True)
 
 
 class LedgerAccount(models.Model):
-    """A pot of money with one owner and one purpose; hot pots are several shards, summed when read."""
+    """An account with one owner and one purpose; accounts that every payment touches are several shards."""
 
     id = models.UUIDField(primary_key=True, editable=False)
     owner_id = models.UUIDField()
@@ -65,17 +65,17 @@ class LedgerAccount(models.Model):
 
     @property
     def balance(self) -> int:
-        """What the account owns, holds included."""
+        """Posted credits − posted debits, in micro-AIT; holds are included."""
         return int(self.posted_credits - self.posted_debits)
 
     @property
     def held(self) -> int:
-        """What is set aside by pending transfers."""
+        """What pending transfers set aside, in micro-AIT."""
         return int(self.pending_debits)
 
     @property
     def available(self) -> int:
-        """What may be spent now."""
+        """What may be spent now: balance − held, in micro-AIT."""
         return self.balance - self.held
 
 
@@ -95,7 +95,7 @@ class TransferQuerySet(models.QuerySet["Transfer"]):
 
 
 class Transfer(models.Model):
-    """One movement of money from the debit to the credit account; append-only."""
+    """A transfer of money from the debit to the credit account; append-only."""
 
     id = models.UUIDField(primary_key=True, editable=False)
     seq = models.BigIntegerField(
@@ -139,7 +139,7 @@ class Transfer(models.Model):
 
 
 class BalanceSnapshot(models.Model):
-    """What an account held at the end of a day; append-only."""
+    """An account's balances on one day; append-only."""
 
     id = models.BigAutoField(primary_key=True)
     account = models.ForeignKey(LedgerAccount, on_delete=models.PROTECT, related_name="snapshots")

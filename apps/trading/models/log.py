@@ -1,4 +1,4 @@
-"""The transparency log: entries in the order of their places, tiles of their hashes, and the blocks that seal them."""
+"""The transparency log: entries in the order of their indexes, and tiles of their hashes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 class LogEntryQuerySet(models.QuerySet["LogEntry"]):
     def waiting(self) -> Self:
-        """Facts that are committed but have no place in the log yet, in the order they will get it."""
+        """Entries that are committed but have no index yet, in the order in which they get it."""
         return self.filter(idx=None).order_by("id")
 
     def sequenced(self, first: int, end: int) -> Self:
@@ -22,7 +22,7 @@ class LogEntryQuerySet(models.QuerySet["LogEntry"]):
 
 
 class LogEntry(models.Model):
-    """One fact in the log: canonical bytes that never change; `idx` is its place, given once by the sequencer."""
+    """One entry of the log: canonical bytes that never change; the sequencer sets its index `idx` once."""
 
     id = models.BigAutoField(primary_key=True)
     kind = models.CharField(max_length=40)
@@ -43,7 +43,7 @@ class LogEntry(models.Model):
 
 
 class LogTile(models.Model):
-    """256 neighbouring hashes of one level of the tree, and the root over them; only full tiles are kept.
+    """256 adjacent hashes of one level of the tree, and the root over them; only full tiles have a row.
 
     Level 0 holds leaf hashes, level n + 1 the roots of the tiles of level n (C2SP tlog-tiles, height 8).
     """
@@ -60,39 +60,3 @@ class LogTile(models.Model):
 
     def __str__(self) -> str:
         return f"tile {self.level}/{self.index}"
-
-
-class BlockQuerySet(models.QuerySet["Block"]):
-    def newest(self) -> Block | None:
-        return self.order_by("-height").first()
-
-    def sealing(self, idx: int) -> Block:
-        """The block that holds this place of the log: places are given in the transaction that seals them."""
-        return self.filter(tree_size__gt=idx).order_by("tree_size")[0]
-
-
-class Block(models.Model):
-    """A signed head of the log: it seals `count` entries from `first` on and names the block before it by hash."""
-
-    height = models.BigIntegerField(primary_key=True)
-    hash = models.CharField(max_length=64, unique=True)
-    first = models.BigIntegerField()
-    count = models.IntegerField()
-    tree_size = models.BigIntegerField(db_index=True)
-    header = models.JSONField(help_text="What is signed; its SHA-256 is the block's hash.")
-    signature = models.JSONField()
-    checkpoint = models.TextField(help_text="The same head as a C2SP signed note.")
-    ledger = models.JSONField(help_text="The totals whose hash the header carries.")
-    sealed_at = models.DateTimeField()
-
-    objects = BlockQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["-height"]
-
-    def __str__(self) -> str:
-        return f"block {self.height}"
-
-    @property
-    def end(self) -> int:
-        return self.first + self.count

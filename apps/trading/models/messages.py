@@ -1,4 +1,4 @@
-"""The domain's own outbox, inbox and answers to keep."""
+"""Outbox, inbox and idempotency records of trading."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ class Inbox(AbstractInbox):
 
 
 class IdempotencyRecord(AbstractIdempotencyRecord):
-    """The answer given to a request that moved money, kept for its repetition."""
+    """The response to a request that moved money, stored for its repetition."""

@@ -1,4 +1,4 @@
-"""What a job's client set aside, and what became of it."""
+"""Payments of jobs, from the hold to the settlement or refund."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
         return self.filter(state=PaymentState.REFUNDED)
 
     def earned_by(self, provider_id: UUID, miner_id: UUID | None = None) -> Self:
-        mine = self.filter(provider_id=provider_id, paid__gt=0)
-        return mine if miner_id is None else mine.filter(miner_id=miner_id)
+        paid = self.filter(provider_id=provider_id, paid__gt=0)
+        return paid if miner_id is None else paid.filter(miner_id=miner_id)
 
     def ended_between(self, since: datetime | None, until: datetime | None) -> Self:
         rows = self if since is None else self.filter(ended_at__gte=since)
         return rows if until is None else rows.filter(ended_at__lt=until)
 
     def overdue(self, now: datetime) -> Self:
-        """Holds nobody resolved in the time a job may take."""
+        """Holds that were not resolved in the time a job may take."""
         return self.held().filter(due_at__lt=now)
 
     def locked(self) -> Self:
@@ -47,7 +47,7 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
 
 
 class Payment(StatefulModel):
-    """The money of one job, from the hold to the last micro-AIT: amount = paid + fee + refunded once it is over."""
+    """The money of one job; amount = paid + fee + refunded once it has ended."""
 
     TRANSITIONS = PAYMENT_TRANSITIONS
     HISTORY = "PaymentEvent"

@@ -1,4 +1,4 @@
-"""What the exchange signed about a job that was done and paid."""
+"""Receipts: what the exchange signed about jobs that are done and paid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Money in JSON: amounts are decimal strings of AIT."""
+"""Accounts and transfers in JSON: amounts are decimal strings of AIT."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from rest_framework import serializers
 
 from aitbc.core.serializers import AmountField, ResourceSerializer, StrictSerializer
 from apps.trading.models import LedgerAccount, Transfer
-from apps.trading.services.deposits import LARGEST
 from apps.trading.states import AccountKind, Code
 
 
@@ -74,8 +73,8 @@ class EntrySerializer(ResourceSerializer):
         return transfer.credit_id if transfer.debit_id == self.context["account_id"] else transfer.debit_id
 
 
-class BalanceSerializer(serializers.Serializer):
-    """What the caller owns."""
+class BalanceSerializer(serializers.Serializer[Any]):
+    """The caller's money."""
 
     owner_id = serializers.UUIDField()
     currency = serializers.CharField()
@@ -84,21 +83,8 @@ class BalanceSerializer(serializers.Serializer):
     total = AmountField()
 
 
-class DepositSerializer(StrictSerializer):
-    """Money that came in for an owner."""
-
-    owner_id = serializers.UUIDField()
-    amount = AmountField(min_value=1, max_value=LARGEST)
-    reason = serializers.CharField(max_length=500)
-
-    def validate_owner_id(self, owner_id: UUID) -> UUID:
-        if owner_id.int == 0:
-            raise serializers.ValidationError("That is the exchange itself.")
-        return owner_id
-
-
 def balance_of(account: LedgerAccount | None, owner_id: UUID, currency: str) -> dict[str, Any]:
-    """The caller's balance as BalanceSerializer shows it; who never had money has nothing."""
+    """The input of BalanceSerializer for an owner, amounts in micro-AIT; all are 0 without an account."""
     found = account or LedgerAccount(owner_id=owner_id)
     return {
         "owner_id": owner_id, "currency": currency,

@@ -1,4 +1,4 @@
-"""Awards of auctions in the transparency log: each proof is a leaf, so that nobody can change it afterwards."""
+"""Proofs of auction awards in the transparency log, where nobody can change them afterwards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KIND = "market.award"
 
 
 def note(events: Sequence[DemandAwarded]) -> list[str]:
-    """Append the proofs as `market.award` leaves; returns their hashes. A demand is awarded once, so each is new."""
+    """Append the proofs as `market.award` entries; returns their leaf hashes. A demand is awarded once: each is new."""
     return log.append(
         KIND,
         [

@@ -1,4 +1,4 @@
-"""Blocks: the signed heads of the log. Each names the one before it by hash and carries two roots and a checkpoint."""
+"""Building and signing blocks: the heads of the log, each linked to the previous one by hash (docs/receipts.md)."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ ED25519 = b"\x01"
 
 
 def origin(previous: Block | None = None) -> str:
-    """The log's name: the public address at genesis, for ever after."""
+    """The log's name: the public address at the first block, unchanged afterwards."""
     block = previous or Block.objects.newest()
     return str(block.header["chain"]) if block else f"{urlsplit(settings.PUBLIC_URL).netloc}/trading"
 
 
 def frontier_after(previous: Block | None) -> merkle.Frontier:
-    """The tree's right edge, read from the tiles; raises LogDamaged when it is not what the last block signed."""
+    """The tree's frontier, read from the tiles. Raises LogDamaged when its root is not what the last block signed."""
     if previous is None:
         return merkle.Frontier()
     frontier = merkle.Frontier.at(previous.tree_size, TreeReader((0, previous.tree_size)))
@@ -45,7 +45,7 @@ def frontier_after(previous: Block | None) -> merkle.Frontier:
 
 
 def build(previous: Block | None, frontier: merkle.Frontier, leaves: Sequence[bytes]) -> Block:
-    """The next block over these leaf hashes, signed; the frontier moves on."""
+    """The next block over these leaf hashes, signed but not saved; the frontier is advanced by them."""
     first = frontier.size
     for leaf in leaves:
         frontier.push(leaf)
@@ -80,7 +80,7 @@ def build(previous: Block | None, frontier: merkle.Frontier, leaves: Sequence[by
 
 
 def database_time(previous: Block | None) -> datetime:
-    """The database's clock, to the millisecond, and never before the last block's time."""
+    """The database's clock, UTC to the millisecond, never before the previous block's time."""
     with cursor(Block) as sql:
         sql.execute("SELECT date_trunc('milliseconds', clock_timestamp())")
         now: datetime = sql.fetchone()[0].astimezone(UTC)
@@ -88,8 +88,11 @@ def database_time(previous: Block | None) -> datetime:
 
 
 def ledger_totals() -> dict[str, dict[str, str]]:
-    """What all accounts of each kind held together at this moment; shown with the block, its hash is in the header."""
-    # Ordered by what it is grouped by: the model's own order would split the groups.
+    """Balance and held money of all accounts of each kind together, as decimal strings of AIT.
+
+    Shown with the block, whose header carries its hash.
+    """
+    # Ordered by the grouping column: the model's default order would split the groups.
     sums = (
         LedgerAccount.objects.values_list("kind")
         .annotate(total=Sum(F("posted_credits") - F("posted_debits")), set_aside=Sum("pending_debits"))
@@ -101,12 +104,12 @@ def ledger_totals() -> dict[str, dict[str, str]]:
 
 
 def param_version() -> str:
-    """The hash of the governed parameters as they stand now."""
+    """The hash of the governed parameters' present values."""
     return canonical.digest({key: str(params.number(key)) for key in params.REGISTRY})
 
 
 def note(header: dict[str, Any], key: Key) -> str:
-    """The head as a C2SP checkpoint: origin, size, root, and a note signature by the same key."""
+    """The head as a C2SP tlog-checkpoint: origin, size, root, and a signed-note signature by the block's key."""
     name = header["chain"]
     root = base64.b64encode(bytes.fromhex(header["tree_root"])).decode()
     text = f"{name}\n{header['tree_size']}\n{root}\n"
@@ -115,20 +118,20 @@ def note(header: dict[str, Any], key: Key) -> str:
 
 
 def note_key_hash(name: str, public: bytes) -> bytes:
-    """The four bytes by which a signed note names its key."""
+    """The four bytes by which a signed note names its key (C2SP signed-note)."""
     return hashlib.sha256(name.encode() + b"\n" + ED25519 + public).digest()[:4]
 
 
 def note_verifier(name: str, public: bytes) -> str:
-    """The key as C2SP tools take it: name+hash+base64(type ‖ key)."""
+    """The key as a C2SP verifier key: name+hash+base64(type ‖ key)."""
     return f"{name}+{note_key_hash(name, public).hex()}+{base64.b64encode(ED25519 + public).decode()}"
 
 
 def rotation_since(previous: Block | None) -> dict[str, Any] | None:
-    """The entry that announces the present signing key, when the last block was signed by another one."""
+    """The body that announces the present signing key, signed by both; None when it signed the last block too."""
     key = signing.current()
-    old = signing.find(previous.signature["key_id"]) if previous else None
-    if old is None or old.key_id == key.key_id:
+    previous_key = signing.find(previous.signature["key_id"]) if previous else None
+    if previous_key is None or previous_key.key_id == key.key_id:
         return None
-    body = {"from": old.published(), "to": key.published()}
-    return {**body, "signatures": [old.sign(KEY_TAG, body), key.sign(KEY_TAG, body)]}
+    body = {"from": previous_key.published(), "to": key.published()}
+    return {**body, "signatures": [previous_key.sign(KEY_TAG, body), key.sign(KEY_TAG, body)]}

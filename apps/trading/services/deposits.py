@@ -1,4 +1,4 @@
-"""Money that comes in from outside, on an operator's word."""
+"""Deposits: money from outside the exchange, credited by an operator."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ LARGEST = 10**15
 
 
 def deposit(*, owner_id: UUID, amount: int, reason: str, actor: str, transfer_id: UUID | None = None) -> Transfer:
-    """Credit an owner with `amount` micro-AIT from outside; who did it and why stays with the transfer for ever.
+    """Credit an owner with `amount` micro-AIT; returns the transfer, which stores actor and reason for good.
 
-    With a `transfer_id` made by the caller, doing it again changes nothing.
+    With a `transfer_id` made by the caller, a repetition changes nothing. Raises Invalid for an empty reason or an
+    amount out of range, TransferConflict for an id used otherwise.
     """
     if not reason.strip():
         raise Invalid("A deposit needs a reason.")

@@ -1,7 +1,7 @@
-"""How a booking's escrow is spent and ends: slices to the provider, the fee, the rest to the renter, the bond resolved.
+"""Paying out and closing a booking's escrow: slices to the provider, the fee, the rest to the renter, the bond.
 
-paid + fee follow the sum owed so far, not the single slice, so that roundings never add up: fee = ⌊owed × bp⌉ (half to
-even) at every moment, and paid is the rest of what is owed.
+The fee is computed on the sum owed so far, not on the single slice, so that rounding errors do not add up:
+fee = round_half_even(owed × fee_bp / 10⁴) at every moment, paid = owed − fee (docs/ledger.md).
 """
 
 from __future__ import annotations
@@ -29,84 +29,98 @@ ACTOR = "system:escrows"
 
 
 def paid_slices(due: Iterable[tuple[Escrow, int, int]]) -> list[TransferRequest]:
-    """The transfers that bring each (escrow, slice number, owed so far) up to date; the escrows change to match."""
+    """The transfers that bring each (escrow, slice number, micro-AIT owed so far) up to date.
+
+    Changes paid, fee and slices of the escrows to match; the caller saves them (`save_payments`).
+    """
     transfers: list[TransferRequest] = []
     for escrow, seq, owed in due:
         fee = fee_of(owed, escrow.fee_bp)
         net, cut = owed - fee - escrow.paid, fee - escrow.fee
-        payee, house = ledger.available_of(escrow.provider_id), ledger.fees_for(escrow.booking_id)
+        payee, fee_account = ledger.available_of(escrow.provider_id), ledger.fees_for(escrow.booking_id)
         transfers += [
-            moved(escrow, f"{what}:{escrow.booking_id}:{seq}", credit, amount, code)
-            for what, credit, amount, code in (("accrue", payee, net, Code.ACCRUE), ("fee", house, cut, Code.FEE))
+            transfer_out(escrow, f"{prefix}:{escrow.booking_id}:{seq}", credit, amount, code)
+            for prefix, credit, amount, code in (
+                ("accrue", payee, net, Code.ACCRUE),
+                ("fee", fee_account, cut, Code.FEE),
+            )
             if amount
         ]
         escrow.paid, escrow.fee, escrow.slices = escrow.paid + net, fee, max(seq, escrow.slices)
     return transfers
 
 
-def moved(escrow: Escrow, meaning: str, credit: ledger.Account, amount: int, code: Code) -> TransferRequest:
-    """Money out of a booking's escrow."""
+def transfer_out(escrow: Escrow, purpose: str, credit: ledger.Account, amount: int, code: Code) -> TransferRequest:
+    """A transfer out of a booking's escrow."""
     return TransferRequest(
-        id=ledger.name(meaning), debit=ledger.escrow_of(escrow.booking_id), credit=credit, amount=amount, code=code,
+        id=ledger.name(purpose), debit=ledger.escrow_of(escrow.booking_id), credit=credit, amount=amount, code=code,
         ref=escrow.booking_id,
     )  # fmt: skip
 
 
 def save_payments(escrows: Sequence[Escrow]) -> None:
+    """Save what was paid, taken as fee and refunded."""
     Escrow.objects.bulk_update(escrows, ["paid", "fee", "slices", "refunded", "ended_at"])
 
 
 def close(events: Sequence[BookingClosed], *, actor: str = ACTOR) -> None:
-    """End the escrows of bookings that are over: what is owed is paid, the rest and the bond go where they belong.
+    """Close the escrows of bookings that are over: pay what is owed, return the rest, release or forfeit the bond.
 
-    A booking that was over before its money was asked for is remembered as closed with nothing.
+    Emits EscrowClosed for every fact. A booking without an escrow gets a closed one of 0, so that a funding request
+    that arrives later moves nothing.
     """
     with atomic(Escrow):
-        wanted = Escrow.objects.of_bookings(UUID(event.booking_id) for event in events)
-        known = {escrow.booking_id: escrow for escrow in wanted.locked()}
-        pledges = {bond.pk: bond for bond in bonds.held_among(known)}
+        rows = Escrow.objects.of_bookings(UUID(event.booking_id) for event in events)
+        known = {escrow.booking_id: escrow for escrow in rows.locked()}
+        bonds_held = {bond.pk: bond for bond in bonds.held_among(known)}
         held = [e for e in events if is_held(known.get(UUID(e.booking_id)))]
-        ledger.post([t for e in held for t in ending(known[UUID(e.booking_id)], pledges, e)], actor=actor)
-        settle([known[UUID(event.booking_id)] for event in held], actor=actor)
-        resolve(pledges.values(), actor=actor)
-        never = [empty(event) for event in events if UUID(event.booking_id) not in known]
-        begin(*never, actor=actor, reason="over before its money was set aside")
+        ledger.post([t for e in held for t in ending_transfers(known[UUID(e.booking_id)], bonds_held, e)], actor=actor)
+        mark_closed([known[UUID(event.booking_id)] for event in held], actor=actor)
+        resolve_bonds(bonds_held.values(), actor=actor)
+        never = [closed_unfunded(event) for event in events if UUID(event.booking_id) not in known]
+        begin(*never, actor=actor, reason="over before it was funded")
         announce_closed([*known.values(), *never])
 
 
-def ending(escrow: Escrow, pledges: dict[UUID, Bond], event: BookingClosed) -> list[TransferRequest]:
+def ending_transfers(escrow: Escrow, bonds_held: dict[UUID, Bond], event: BookingClosed) -> list[TransferRequest]:
+    """The transfers that close one escrow and resolve its bond; both objects change to match."""
     transfers = paid_slices([(escrow, event.slices, event.owed)])
     escrow.refunded = escrow.amount - escrow.paid - escrow.fee
     if escrow.refunded:
         renter = ledger.available_of(escrow.renter_id)
-        transfers.append(moved(escrow, f"return:{escrow.booking_id}", renter, escrow.refunded, Code.RETURN))
-    bond = pledges.get(escrow.booking_id)
+        transfers.append(transfer_out(escrow, f"return:{escrow.booking_id}", renter, escrow.refunded, Code.RETURN))
+    bond = bonds_held.get(escrow.booking_id)
     if bond is not None:
         bond.forfeited = min(event.compensation, bond.amount)
         bond.beneficiary_id = escrow.renter_id if bond.forfeited else None
-        given = bonds.forfeit(bond, bond.forfeited, escrow.renter_id) if bond.forfeited else [bonds.unbond(bond)]
-        transfers += given
+        transfers += (
+            bonds.forfeit_transfers(bond, bond.forfeited, escrow.renter_id)
+            if bond.forfeited
+            else [bonds.release_transfer(bond)]
+        )
     return transfers
 
 
-def settle(escrows: Sequence[Escrow], *, actor: str) -> None:
+def mark_closed(escrows: Sequence[Escrow], *, actor: str) -> None:
+    """Save these escrows, whose transfers are posted, and move them to closed."""
     for escrow in escrows:
         escrow.ended_at = timezone.now()
     save_payments(escrows)
     advance_many(Escrow, [escrow.pk for escrow in escrows], EscrowState.CLOSED, actor=actor, reason="booking over")
 
 
-def resolve(pledges: Iterable[Bond], *, actor: str) -> None:
-    """Record how the bonds ended, whose transfers are made."""
-    ended = list(pledges)
+def resolve_bonds(bonds_held: Iterable[Bond], *, actor: str) -> None:
+    """Move bonds whose transfers are posted to forfeited or released."""
+    ended = list(bonds_held)
     Bond.objects.bulk_update(ended, ["forfeited", "beneficiary_id"])
     forfeited = [bond for bond in ended if bond.forfeited]
-    bonds.finish(forfeited, BondState.FORFEITED, reason="the provider let the renter down", actor=actor)
-    kept = [bond for bond in ended if not bond.forfeited]
-    bonds.finish(kept, BondState.RELEASED, reason="booking over", actor=actor)
+    bonds.finish(forfeited, BondState.FORFEITED, reason="the provider broke the booking", actor=actor)
+    released = [bond for bond in ended if not bond.forfeited]
+    bonds.finish(released, BondState.RELEASED, reason="booking over", actor=actor)
 
 
-def empty(event: BookingClosed) -> Escrow:
+def closed_unfunded(event: BookingClosed) -> Escrow:
+    """A closed escrow of 0 for a booking that was never funded."""
     return Escrow(
         booking_id=UUID(event.booking_id), renter_id=UUID(event.renter_id), provider_id=UUID(event.provider_id),
         state=EscrowState.CLOSED, fee_bp=0, ended_at=timezone.now(),
@@ -114,13 +128,13 @@ def empty(event: BookingClosed) -> Escrow:
 
 
 def announce_closed(escrows: Sequence[Escrow]) -> None:
-    """Say how escrows were divided; of a refused one that nothing was."""
-    given = dict(Bond.objects.filter(pk__in=[e.booking_id for e in escrows]).values_list("pk", "forfeited"))
+    """Emit EscrowClosed with the parts of each escrow; all are 0 for a refused one."""
+    compensations = dict(Bond.objects.filter(pk__in=[e.booking_id for e in escrows]).values_list("pk", "forfeited"))
     emit(
         *(
             EscrowClosed(
                 booking_id=str(e.booking_id), paid=e.paid, fee=e.fee, refunded=e.refunded,
-                compensation=given.get(e.booking_id, 0),
+                compensation=compensations.get(e.booking_id, 0),
             )
             for e in escrows
         ),

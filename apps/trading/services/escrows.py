@@ -1,7 +1,7 @@
-"""A booking's money: set aside when it is made, topped up when it is extended, paid slice by slice.
+"""Escrows of bookings: funded when a booking is made, topped up when it is extended, paid out slice by slice.
 
-Every function takes a batch of facts, at most one per booking, and answers a fact it has seen before by saying again
-what came of it. Each booking has an escrow account of its own. Locks: escrows first, bonds second, accounts third.
+Every function takes a batch of facts, at most one per booking; a fact seen before changes nothing and its outcome is
+emitted again. Each booking has an escrow account of its own. Lock order: escrows, bonds, accounts.
 """
 
 from __future__ import annotations
@@ -28,26 +28,29 @@ ACTOR = "system:escrows"
 
 
 def fund(events: Sequence[BookingRequested]) -> None:
-    """Set the renter's money aside and the provider's bond, both or neither, first come first served.
+    """Hold the renter's money and the provider's bond of each booking, both or neither, in turn.
 
-    A winning bid's bond is given back in the same transaction in which the booking's own takes its place.
+    Emits EscrowHeld or EscrowRefused. A winning bid's bond is released in the transaction that holds the booking's own.
     """
     with atomic(Escrow):
         known = escrows_of(events)
         fresh = [event for event in events if UUID(event.booking_id) not in known]
         carried = bonds.held_among(UUID(event.bond_from) for event in fresh if event.bond_from)
-        ledger.lock(account for event in fresh for account in accounts_of(event))
-        bonds.give_back(carried, reason="went over into a booking")
+        ledger.lock(account for event in fresh for account in accounts_for(event))
+        bonds.release_held(carried, reason="replaced by the bond of its booking")
         escrows = decide(fresh)
         held = {escrow.booking_id for escrow in escrows if escrow.state == EscrowState.HELD}
-        pledges = [pledge_of(event) for event in fresh if event.bond and UUID(event.booking_id) in held]
-        bonds.place(pledges, [funding(e, e.booking_id, e.amount) for e in escrows if e.booking_id in held])
+        bonds_held = [bond_for(event) for event in fresh if event.bond and UUID(event.booking_id) in held]
+        bonds.post_holds(
+            bonds_held, [funding_transfer(e, e.booking_id, e.amount) for e in escrows if e.booking_id in held]
+        )
         begin(*escrows, actor=ACTOR)
-        begin(*pledges, actor=ACTOR)
+        begin(*bonds_held, actor=ACTOR)
         announce_decisions([*known.values(), *escrows], events)
 
 
-def accounts_of(event: BookingRequested) -> Iterable[Account]:
+def accounts_for(event: BookingRequested) -> Iterable[Account]:
+    """The accounts that a booking's funding touches."""
     renter, provider = UUID(event.renter_id), UUID(event.provider_id)
     yield from (ledger.available_of(renter), ledger.escrow_of(UUID(event.booking_id)))
     if event.bond or event.bond_from:
@@ -55,7 +58,7 @@ def accounts_of(event: BookingRequested) -> Iterable[Account]:
 
 
 def decide(events: Sequence[BookingRequested]) -> list[Escrow]:
-    """Held or refused, for each in turn, by what its parties have left; their accounts stay locked."""
+    """Unsaved escrows, held or refused each in turn by the available money of both parties; the accounts are locked."""
     left = bonds.spendable(UUID(owner) for e in events for owner in (e.renter_id, e.provider_id))
     escrows = []
     for event in events:
@@ -74,35 +77,40 @@ def decide(events: Sequence[BookingRequested]) -> list[Escrow]:
     return escrows
 
 
-def pledge_of(event: BookingRequested) -> Bond:
-    return bonds.pledged(UUID(event.booking_id), UUID(event.provider_id), event.bond)
+def bond_for(event: BookingRequested) -> Bond:
+    """The provider's bond for a booking, not saved yet."""
+    return bonds.new_bond(UUID(event.booking_id), UUID(event.provider_id), event.bond)
 
 
-def funding(escrow: Escrow, what: UUID, amount: int) -> TransferRequest:
-    """Money into a booking's escrow: for the booking itself, or for one of its extensions."""
+def funding_transfer(escrow: Escrow, purpose_id: UUID, amount: int) -> TransferRequest:
+    """The transfer into a booking's escrow for the booking itself or for one of its extensions (`purpose_id`)."""
     return TransferRequest(
-        id=ledger.name(f"fund:{what}"), debit=ledger.available_of(escrow.renter_id),
+        id=ledger.name(f"fund:{purpose_id}"), debit=ledger.available_of(escrow.renter_id),
         credit=ledger.escrow_of(escrow.booking_id), amount=amount, code=Code.FUND, ref=escrow.booking_id,
     )  # fmt: skip
 
 
 def announce_decisions(escrows: Sequence[Escrow], events: Sequence[BookingRequested]) -> None:
-    asked = {UUID(event.booking_id): event for event in events}
+    """Emit EscrowHeld, EscrowRefused or EscrowClosed, by the state that each escrow is in."""
+    requests = {UUID(event.booking_id): event for event in events}
     held = [e for e in escrows if e.state == EscrowState.HELD]
     refused = [e for e in escrows if e.state == EscrowState.REFUSED]
     left = bonds.spendable(owner for e in refused for owner in (e.renter_id, e.provider_id))
     emit(
         *(
-            EscrowHeld(booking_id=str(e.booking_id), amount=asked[e.booking_id].amount, bond=asked[e.booking_id].bond)
+            EscrowHeld(
+                booking_id=str(e.booking_id), amount=requests[e.booking_id].amount, bond=requests[e.booking_id].bond
+            )
             for e in held
         ),
-        *(refusal(e, asked[e.booking_id], left) for e in refused),
+        *(refusal(e, requests[e.booking_id], left) for e in refused),
         by="trading",
     )
     announce_closed([e for e in escrows if e.state == EscrowState.CLOSED])
 
 
 def refusal(escrow: Escrow, event: BookingRequested, left: dict[UUID, int]) -> EscrowRefused:
+    """The fact that one party cannot pay; `left`: available money by owner, in micro-AIT."""
     by_renter = escrow.refused_party == "renter"
     return EscrowRefused(
         booking_id=event.booking_id, party=escrow.refused_party, needed=event.amount if by_renter else event.bond,
@@ -111,16 +119,19 @@ def refusal(escrow: Escrow, event: BookingRequested, left: dict[UUID, int]) -> E
 
 
 def extend(events: Sequence[BookingExtensionRequested]) -> None:
-    """Set more money aside for bookings that are to last longer; one that is over, or unfunded, is refused."""
+    """Hold the money of bookings' extensions; an extension of a closed or refused escrow is refused.
+
+    Emits EscrowExtended or EscrowExtensionRefused. Raises Conflict for a booking without an escrow.
+    """
     with atomic(Escrow):
         escrows = escrows_of(events)
         known = Topup.objects.in_bulk([UUID(event.extension_id) for event in events])
         fresh = [event for event in events if UUID(event.extension_id) not in known]
         require_known(escrows, fresh)
-        ledger.lock(account for e in fresh for account in renters_side(escrows[UUID(e.booking_id)]))
-        topups = judge(fresh, escrows)
+        ledger.lock(account for e in fresh for account in renter_accounts(escrows[UUID(e.booking_id)]))
+        topups = decide_topups(fresh, escrows)
         granted = [topup for topup in topups if topup.held]
-        ledger.post([funding(topup.escrow, topup.pk, topup.amount) for topup in granted], actor=ACTOR)
+        ledger.post([funding_transfer(topup.escrow, topup.pk, topup.amount) for topup in granted], actor=ACTOR)
         Topup.objects.bulk_create(topups)
         for topup in granted:
             topup.escrow.amount += topup.amount
@@ -128,11 +139,13 @@ def extend(events: Sequence[BookingExtensionRequested]) -> None:
         announce_topups(events, {**known, **{topup.pk: topup for topup in topups}}, escrows)
 
 
-def renters_side(escrow: Escrow) -> tuple[Account, Account]:
+def renter_accounts(escrow: Escrow) -> tuple[Account, Account]:
+    """The renter's available account and the booking's escrow account."""
     return ledger.available_of(escrow.renter_id), ledger.escrow_of(escrow.booking_id)
 
 
-def judge(events: Sequence[BookingExtensionRequested], escrows: dict[UUID, Escrow]) -> list[Topup]:
+def decide_topups(events: Sequence[BookingExtensionRequested], escrows: dict[UUID, Escrow]) -> list[Topup]:
+    """Unsaved top-ups, held or refused each in turn by the available money of the renter."""
     left = bonds.spendable(escrows[UUID(event.booking_id)].renter_id for event in events)
     topups = []
     for event in events:
@@ -146,18 +159,22 @@ def judge(events: Sequence[BookingExtensionRequested], escrows: dict[UUID, Escro
 def announce_topups(
     events: Sequence[BookingExtensionRequested], topups: dict[UUID, Topup], escrows: dict[UUID, Escrow]
 ) -> None:
+    """Emit EscrowExtended or EscrowExtensionRefused for each fact."""
     left = bonds.spendable(escrow.renter_id for escrow in escrows.values())
     for event in events:
-        named: dict[str, Any] = {"booking_id": event.booking_id, "extension_id": event.extension_id}
+        ids: dict[str, Any] = {"booking_id": event.booking_id, "extension_id": event.extension_id}
         if topups[UUID(event.extension_id)].held:
-            emit(EscrowExtended(**named, amount=event.amount), by="trading")
+            emit(EscrowExtended(**ids, amount=event.amount), by="trading")
         else:
             available = left[escrows[UUID(event.booking_id)].renter_id]
-            emit(EscrowExtensionRefused(**named, needed=event.amount, available=available), by="trading")
+            emit(EscrowExtensionRefused(**ids, needed=event.amount, available=available), by="trading")
 
 
 def accrue(events: Sequence[BookingMetered]) -> None:
-    """Pay what bookings have used so far; a slice paid before, or after the end, changes nothing."""
+    """Pay providers for what their bookings have used so far; a slice already paid, or after the end, changes nothing.
+
+    Raises Conflict for a booking without an escrow, InsufficientFunds when more is owed than was set aside.
+    """
     with atomic(Escrow):
         escrows = escrows_of(events)
         require_known(escrows, events)
@@ -171,13 +188,13 @@ def accrue(events: Sequence[BookingMetered]) -> None:
 
 
 def require_known(escrows: dict[UUID, Escrow], events: Sequence[Any]) -> None:
-    """Facts of a booking come in order, so its escrow is there; a booking without one is a fault to be looked into."""
+    """Raise Conflict for a booking without an escrow: its facts come in order, so its funding was handled before."""
     missing = [event.booking_id for event in events if UUID(event.booking_id) not in escrows]
     if missing:
-        raise Conflict(f"Nothing was ever set aside for booking {missing[0]}.")
+        raise Conflict(f"No escrow exists for booking {missing[0]}.")
 
 
 def escrows_of(events: Sequence[Any]) -> dict[UUID, Escrow]:
     """The escrows of these facts' bookings, locked, by booking."""
-    wanted = Escrow.objects.of_bookings(UUID(event.booking_id) for event in events)
-    return {escrow.booking_id: escrow for escrow in wanted.locked()}
+    rows = Escrow.objects.of_bookings(UUID(event.booking_id) for event in events)
+    return {escrow.booking_id: escrow for escrow in rows.locked()}

@@ -1,7 +1,7 @@
-"""The ledger: the only writer of money.
+"""The double-entry ledger: `post` is the only writer of money.
 
-A transfer's id is made by the caller from what it is for (`name("payout:<job>")`), so that doing a thing twice is the
-same as doing it once. Postings of one call stand or fall together. Spec: TigerBeetle's data model, spec/trading.md §2.
+The caller makes a transfer's id from its purpose (`name("payout:<job>")`), so that posting it again changes nothing.
+The transfers of one call are posted all or none. Rules and postings: docs/ledger.md; data model: TigerBeetle's.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from aitbc.core.db import atomic, cursor
 from aitbc.core.errors import InsufficientFunds, Invalid
 from aitbc.core.money import format_amount
 from apps.trading.errors import HoldMismatch, HoldResolved, TransferConflict
-from apps.trading.models import HOUSE, BalanceSnapshot, LedgerAccount, Transfer
+from apps.trading.models import EXCHANGE, BalanceSnapshot, LedgerAccount, Transfer
 from apps.trading.services import log
 from apps.trading.states import MAY_OWE, AccountKind, Code, Phase
 
 LEAF = "tx.transfer"
-#: Accounts every payment touches are split, so that payments of different jobs do not wait for each other.
+#: Accounts that every payment touches are split, so that payments of different jobs do not wait for each other.
 SHARDS = 8
 #: Ids of accounts and transfers are UUIDv5 under this name.
 NAMESPACE = UUID("5c1f0d3e-9a35-5d1c-8f0e-2d2c7f6c1a11")
 
 
-def name(meaning: str) -> UUID:
-    """The id of the one transfer that may mean this."""
-    return uuid5(NAMESPACE, meaning)
+def name(purpose: str) -> UUID:
+    """The id of the one transfer for this purpose, e.g. `payout:<job>`: a UUIDv5."""
+    return uuid5(NAMESPACE, purpose)
 
 
 @dataclass(frozen=True)
 class Account:
-    """Which pot of money; its id follows from the rest, so that nobody need look it up."""
+    """The key of a ledger account; the account's id is computed from it, so that no look-up is needed."""
 
     owner_id: UUID
     kind: AccountKind
@@ -50,29 +50,31 @@ class Account:
 
 
 def available_of(owner_id: UUID) -> Account:
+    """What an owner may spend."""
     return Account(owner_id, AccountKind.AVAILABLE)
 
 
 def escrow_of(owner_id: UUID) -> Account:
-    """What a client's jobs pass through; for a booking's own escrow the owner is the booking."""
+    """Escrow of a client's jobs; of a booking when the owner is a booking's id."""
     return Account(owner_id, AccountKind.ESCROW)
 
 
 def bond_of(owner_id: UUID) -> Account:
+    """What an owner has pledged as bonds."""
     return Account(owner_id, AccountKind.BOND)
 
 
 def fees_for(ref: UUID) -> Account:
-    """The shard of the fee account that takes the fee for this job."""
-    return Account(HOUSE, AccountKind.FEES, ref.int % SHARDS)
+    """The shard of the fee account that receives the fee for this job or booking."""
+    return Account(EXCHANGE, AccountKind.FEES, ref.int % SHARDS)
 
 
-EXTERNAL = Account(HOUSE, AccountKind.EXTERNAL)
+EXTERNAL = Account(EXCHANGE, AccountKind.EXTERNAL)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TransferRequest:
-    """One movement of money that the caller wants to be a fact."""
+    """A transfer to post; `amount` is micro-AIT, `pending_id` the hold that a POST or VOID resolves."""
 
     id: UUID
     debit: Account
@@ -95,12 +97,13 @@ class TransferRequest:
     def credit_id(self) -> UUID:
         return self.credit.id
 
-    def says(self) -> tuple[Any, ...]:
-        """What makes two transfers of one id the same."""
-        return meaning_of(self)
+    def content(self) -> tuple[Any, ...]:
+        """What two transfers of one id must agree in to be the same transfer."""
+        return content_of(self)
 
 
-def meaning_of(transfer: Transfer | TransferRequest) -> tuple[Any, ...]:
+def content_of(transfer: Transfer | TransferRequest) -> tuple[Any, ...]:
+    """Everything about a transfer that may not differ under one id: all but actor, reason and time."""
     return (
         transfer.debit_id,
         transfer.credit_id,
@@ -114,7 +117,7 @@ def meaning_of(transfer: Transfer | TransferRequest) -> tuple[Any, ...]:
 
 
 def body_of(transfer: Transfer | TransferRequest) -> dict[str, Any]:
-    """The transfer as a leaf of the public log; who asked and why stay private."""
+    """The transfer as a leaf of the public log (docs/receipts.md); actor and reason stay private."""
     return {
         "id": str(transfer.id),
         "debit": str(transfer.debit_id),
@@ -130,17 +133,18 @@ def body_of(transfer: Transfer | TransferRequest) -> dict[str, Any]:
 
 
 def post(transfers: Sequence[TransferRequest], *, actor: str) -> list[UUID]:
-    """Make these transfers facts, all or none; returns the ids that were not facts before.
+    """Post these transfers, all or none; returns the ids of those that were not posted before.
 
-    Raises InsufficientFunds(needed, available) in micro-AIT as decimal strings, TransferConflict when an id is taken
-    by another transfer, HoldResolved and HoldMismatch when a resolution comes late or does not fit.
+    Raises InsufficientFunds(needed, available) with decimal strings of AIT, TransferConflict when an id is taken by a
+    transfer of other content, HoldResolved and HoldMismatch when a resolution comes second or does not fit its hold,
+    Invalid for an amount of 0 or less.
     """
-    wanted = distinct(transfers)
-    if not wanted:
+    requested = distinct(transfers)
+    if not requested:
         return []
     with atomic(Transfer):
-        accounts = lock(account for t in wanted.values() for account in (t.debit, t.credit))
-        fresh = without_known(wanted)
+        accounts = lock(account for t in requested.values() for account in (t.debit, t.credit))
+        fresh = without_posted(requested)
         if fresh:
             holds = open_holds(fresh)
             require_cover(accounts, fresh, holds)
@@ -149,28 +153,29 @@ def post(transfers: Sequence[TransferRequest], *, actor: str) -> list[UUID]:
 
 
 def distinct(transfers: Iterable[TransferRequest]) -> dict[UUID, TransferRequest]:
-    """The transfers by id; the same one twice is one, two different ones under one id are a conflict."""
-    wanted: dict[UUID, TransferRequest] = {}
+    """The transfers by id, repetitions merged. Raises TransferConflict for two contents under one id, Invalid."""
+    requested: dict[UUID, TransferRequest] = {}
     for transfer in transfers:
         if transfer.amount <= 0:
-            raise Invalid("An amount of money to move is more than zero.")
-        first = wanted.setdefault(transfer.id, transfer)
-        if first is not transfer and first.says() != transfer.says():
+            raise Invalid("The amount of a transfer is more than zero.")
+        first = requested.setdefault(transfer.id, transfer)
+        if first is not transfer and first.content() != transfer.content():
             raise TransferConflict(transfer_id=str(transfer.id))
-    return wanted
+    return requested
 
 
 def lock(accounts: Iterable[Account]) -> dict[UUID, LedgerAccount]:
-    """Lock these accounts in the order of their ids, opening those that do not exist yet."""
-    wanted = {account.id: account for account in accounts}
-    rows = {row.pk: row for row in LedgerAccount.objects.filter(pk__in=wanted).locked()}
-    if len(rows) < len(wanted):
-        open_accounts(wanted[pk] for pk in sorted(wanted.keys() - rows.keys()))
-        rows = {row.pk: row for row in LedgerAccount.objects.filter(pk__in=wanted).locked()}
+    """Lock these accounts in the order of their ids, opening those that do not exist; returns the rows by id."""
+    requested = {account.id: account for account in accounts}
+    rows = {row.pk: row for row in LedgerAccount.objects.filter(pk__in=requested).locked()}
+    if len(rows) < len(requested):
+        open_accounts(requested[pk] for pk in sorted(requested.keys() - rows.keys()))
+        rows = {row.pk: row for row in LedgerAccount.objects.filter(pk__in=requested).locked()}
     return rows
 
 
 def open_accounts(accounts: Iterable[Account]) -> None:
+    """Insert empty accounts; one that another process has just opened is left as it is."""
     LedgerAccount.objects.bulk_create(
         [
             LedgerAccount(id=a.id, owner_id=a.owner_id, kind=a.kind, shard=a.shard, may_owe=a.kind in MAY_OWE)
@@ -180,17 +185,20 @@ def open_accounts(accounts: Iterable[Account]) -> None:
     )
 
 
-def without_known(wanted: dict[UUID, TransferRequest]) -> list[TransferRequest]:
-    """Leave out what is a fact already; raises TransferConflict when the fact is a different one."""
-    known = Transfer.objects.in_bulk(list(wanted))
+def without_posted(requested: dict[UUID, TransferRequest]) -> list[TransferRequest]:
+    """Leave out what is posted already. Raises TransferConflict when its content differs."""
+    known = Transfer.objects.in_bulk(list(requested))
     for pk, row in known.items():
-        if meaning_of(row) != wanted[pk].says():
+        if content_of(row) != requested[pk].content():
             raise TransferConflict(transfer_id=str(pk))
-    return [transfer for pk, transfer in wanted.items() if pk not in known]
+    return [transfer for pk, transfer in requested.items() if pk not in known]
 
 
 def open_holds(fresh: Sequence[TransferRequest]) -> dict[UUID, Transfer]:
-    """The pending transfers these resolve; each may be resolved once, between its own accounts, up to its amount."""
+    """The pending transfers that these resolve, by id.
+
+    Raises HoldResolved when one is resolved already, HoldMismatch when the accounts or the amount do not fit.
+    """
     resolutions = {t.pending_id: t for t in fresh if t.pending_id}
     if not resolutions:
         return {}
@@ -205,15 +213,16 @@ def open_holds(fresh: Sequence[TransferRequest]) -> dict[UUID, Transfer]:
 
 
 def fits(resolution: TransferRequest, hold: Transfer) -> bool:
-    same_way = (resolution.debit_id, resolution.credit_id) == (hold.debit_id, hold.credit_id)
+    """Whether a resolution names its hold's accounts and, voiding, its whole amount or, posting, at most that."""
+    same_accounts = (resolution.debit_id, resolution.credit_id) == (hold.debit_id, hold.credit_id)
     whole = resolution.amount == hold.amount
-    return same_way and (whole if resolution.phase == Phase.VOID else resolution.amount <= hold.amount)
+    return same_accounts and (whole if resolution.phase == Phase.VOID else resolution.amount <= hold.amount)
 
 
 def require_cover(
     accounts: dict[UUID, LedgerAccount], fresh: Sequence[TransferRequest], holds: dict[UUID, Transfer]
 ) -> None:
-    """Say what is missing before the CHECK constraint would."""
+    """Raise InsufficientFunds, which says what is missing, where the CHECK constraint would refuse the insert."""
     change: dict[UUID, int] = defaultdict(int)
     for transfer in fresh:
         if transfer.pending_id:
@@ -237,7 +246,7 @@ SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::bigint[], %s::text[
 
 
 def insert(fresh: Sequence[TransferRequest], *, actor: str) -> None:
-    """Write the rows and their leaves; the trigger on the table moves the balances."""
+    """Insert transfers and append their leaves to the log; a trigger on the table updates the balances."""
     leaves = log.append(LEAF, [body_of(transfer) for transfer in fresh])
     rows = [
         (
@@ -272,7 +281,7 @@ ON CONFLICT DO NOTHING
 
 
 def take_snapshot() -> int:
-    """Write down every balance, once a day; one statement sees all accounts at one instant."""
+    """Store every account's balances, once a day (UTC); one statement sees all accounts at one instant."""
     with cursor(BalanceSnapshot) as sql:
         sql.execute(SNAPSHOT)
         return int(sql.rowcount)

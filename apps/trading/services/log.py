@@ -1,6 +1,6 @@
-"""The transparency log: facts are appended in their own transaction, then sealed by one process at a time.
+"""The transparency log: entries are appended in the transaction of their fact, then sealed by one process at a time.
 
-Sequencing gives every committed entry its place, without gaps, in the order of ids among those it can see.
+Sequencing gives every committed entry its index, without gaps, in the order of ids among the entries it can see.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from apps.trading.models import Block, LogEntry
 from apps.trading.services import blocks, merkle_store
 
 LOCK = "trading.log.seal"
-#: One block, and so one transaction, takes no more entries than this; a longer queue becomes several blocks.
+#: Most entries of one block, and so of one transaction; a longer queue becomes several blocks.
 BLOCK_ENTRIES = 8192
-#: An empty block is sealed after so long, to show that the log is alive and still says the same.
+#: An empty block is sealed after this long without one, to show that the log is alive and unchanged.
 HEARTBEAT = timedelta(minutes=10)
 
 INSERT = """
@@ -43,19 +43,20 @@ UPDATE trading_logentry e SET idx = placed.idx FROM placed WHERE e.id = placed.i
 
 
 def leaf_of(kind: str, body: dict[str, Any]) -> bytes:
-    """The bytes of an entry: canonical JSON, so that anybody can make them again from what they say."""
+    """The bytes of an entry: canonical JSON (RFC 8785), so that anybody can rebuild them from the fields."""
     return canonical.encode({"v": 1, "kind": kind, "body": body})
 
 
 def leaf_hash(kind: str, body: dict[str, Any]) -> str:
-    """What an entry is called: the hash of its leaf, in hex."""
+    """The hash by which an entry is named: SHA-256(0x00 ‖ leaf) in hex (RFC 9162 §2.1.1)."""
     return merkle.leaf_hash(leaf_of(kind, body)).hex()
 
 
 def append(kind: str, bodies: Sequence[dict[str, Any]]) -> list[str]:
-    """Write facts to the log, in the transaction that makes them true; returns their leaf hashes in the same order.
+    """Append entries in the transaction of the facts they record; returns their leaf hashes in the same order.
 
-    Bodies hold strings, whole numbers, null, lists and objects. Two equal bodies are an error: each names its subject.
+    Bodies hold strings, whole numbers, null, lists and objects. Raises IntegrityError for a body that is in the log
+    already: each names its subject, so no two are equal.
     """
     leaves = [leaf_of(kind, body) for body in bodies]
     hashes = [merkle.leaf_hash(leaf).hex() for leaf in leaves]
@@ -66,9 +67,9 @@ def append(kind: str, bodies: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def seal(*, heartbeat: bool = False) -> list[Block]:
-    """Seal all entries committed so far into blocks; returns them, none when another process is sealing.
+    """Seal all entries committed so far; returns the new blocks, none when another process is sealing.
 
-    With `heartbeat` an empty block is sealed when there is nothing else to say.
+    With `heartbeat` an empty block is sealed when no entry waits. Raises LogDamaged.
     """
     sealed: list[Block] = []
     while block := seal_block(heartbeat=heartbeat and not sealed):
@@ -79,7 +80,7 @@ def seal(*, heartbeat: bool = False) -> list[Block]:
 
 
 def seal_if_due() -> list[Block]:
-    """Seal when enough entries wait, when one waits long enough, or when the log has been silent for long."""
+    """Seal when `log.seal_max` entries wait, one has waited `log.seal_interval_s`, or no block came for HEARTBEAT."""
     now = timezone.now()
     newest = Block.objects.newest()
     silent = newest is None or now - newest.sealed_at >= HEARTBEAT
@@ -92,9 +93,9 @@ def seal_if_due() -> list[Block]:
 
 
 def seal_block(*, heartbeat: bool = False) -> Block | None:
-    """Sequence what waits, extend the tree, sign the new head: one transaction, one process at a time."""
-    with advisory_lock(LogEntry, LOCK) as held:
-        if not held:
+    """Sequence the waiting entries, extend the tree and sign the new head, in one transaction of one process."""
+    with advisory_lock(LogEntry, LOCK) as acquired:
+        if not acquired:
             return None
         previous = Block.objects.newest()
         frontier = blocks.frontier_after(previous)
@@ -110,14 +111,17 @@ def seal_block(*, heartbeat: bool = False) -> Block | None:
 
 
 def announce_key(previous: Block | None) -> None:
-    """Before the first block signed by a new key, the log itself says so, in the name of both keys."""
+    """Append the announcement of a new signing key, signed by both keys, before the first block signed by it."""
     rotation = blocks.rotation_since(previous)
     if rotation:
         append("key.rotate", [rotation])
 
 
 def sequence(first: int) -> list[bytes]:
-    """Give waiting entries the next places; returns their leaf hashes, made again from the bytes now in the table."""
+    """Give waiting entries the indexes from `first` on; returns leaf hashes computed from the bytes in the table.
+
+    Raises LogDamaged when a hash is not the one the entry was appended with.
+    """
     with cursor(LogEntry) as sql:
         # While the statistics call the table empty, PostgreSQL would scan it once per row: a minute, not 0.3 s.
         sql.execute("SET LOCAL enable_nestloop = off; SET LOCAL enable_seqscan = off")
@@ -125,6 +129,6 @@ def sequence(first: int) -> list[bytes]:
         sql.execute("SELECT leaf, leaf_hash FROM trading_logentry WHERE idx >= %s ORDER BY idx", [first])
         rows = sql.fetchall()
     leaves = [merkle.leaf_hash(bytes(leaf)) for leaf, _ in rows]
-    if any(made.hex() != kept for made, (_, kept) in zip(leaves, rows, strict=True)):
-        raise LogDamaged("An entry's bytes do not give the hash it was appended with.")
+    if any(computed.hex() != stored for computed, (_, stored) in zip(leaves, rows, strict=True)):
+        raise LogDamaged("An entry's bytes do not hash to what it was appended with.")
     return leaves

@@ -1,4 +1,4 @@
-"""The log's Merkle tree as the database keeps it: full tiles, and the entries of the last, unfinished ones."""
+"""The log's Merkle tree in the database: rows of full tiles, and the entries of the last, incomplete ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WIDTH = 1 << HEIGHT
 DIGEST = 32
 Place = tuple[int, int]
 
-# A tile that is not full yet has no row: it is put together from what lies below it, entries or the tiles' roots.
+# A tile that is not full yet has no row: it is assembled from the level below, entries or roots of tiles.
 LOAD = """
 SELECT w.level, w.index, coalesce(
   (SELECT t.hashes FROM trading_logtile t WHERE t.level = w.level AND t.index = w.index),
@@ -27,7 +27,7 @@ FROM (SELECT *, %s::bigint AS width FROM unnest(%s::int[], %s::bigint[]) AS u(le
 
 
 class TreeReader:
-    """Answers what complete subtrees hash to, reading the tiles for the given ranges in one query; one per question."""
+    """A `merkle.Node` on the database: hashes of complete subtrees; the tiles of the ranges are read in one query."""
 
     def __init__(self, *ranges: Range) -> None:
         self.tiles = load({tile_of(*node) for part in ranges for node in merkle.complete(*part)})
@@ -42,31 +42,33 @@ class TreeReader:
 
 
 def tile_of(level: int, index: int) -> Place:
-    """Which tile holds what this subtree is made of."""
+    """The (level, index) of the tile that contains this subtree's nodes."""
     return level // HEIGHT, (index << level % HEIGHT) // WIDTH
 
 
 def load(places: Iterable[Place]) -> dict[Place, list[bytes]]:
-    """The hashes of these tiles, as many as there are."""
-    wanted = list(places)
-    if not wanted:
+    """The hashes in these tiles, by tile; fewer than WIDTH in an incomplete one."""
+    requested = list(places)
+    if not requested:
         return {}
     with cursor(LogTile) as sql:
-        sql.execute(LOAD, [WIDTH, [level for level, _ in wanted], [index for _, index in wanted]])
+        sql.execute(LOAD, [WIDTH, [level for level, _ in requested], [index for _, index in requested]])
         return {(level, index): cut(bytes(hashes or b"")) for level, index, hashes in sql.fetchall()}
 
 
 def cut(hashes: bytes) -> list[bytes]:
+    """Concatenated digests as a list."""
     return [hashes[i : i + DIGEST] for i in range(0, len(hashes), DIGEST)]
 
 
 def leaf_hashes(first: int, end: int) -> list[bytes]:
+    """The leaf hashes of the entries first…end−1."""
     entries = LogEntry.objects.sequenced(first, end)
     return [bytes.fromhex(text) for text in entries.values_list("leaf_hash", flat=True)]
 
 
 def extend(first: int, leaves: Sequence[bytes]) -> None:
-    """Keep the tiles that these leaf hashes, appended at `first`, complete."""
+    """Store the tiles that are completed by these leaf hashes, whose first one has the index `first`."""
     level, fresh = 0, list(leaves)
     while fresh:
         tile, head = divmod(first, WIDTH)

@@ -1,4 +1,4 @@
-"""Ending a payment: the hold is resolved, what was earned is passed on, the rest is free again."""
+"""Ending a payment: the hold is posted or voided, the provider and the fee are paid, the rest is released."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from apps.trading.states import Code, PaymentState, Phase
 
 @dataclass(frozen=True)
 class Closing:
-    """How one payment ends: who earned and how the money is divided."""
+    """How one payment ends: who is paid, and how the held amount is divided."""
 
     payment: Payment
     parts: Split
@@ -30,23 +30,26 @@ class Closing:
 
     @cached_property
     def transfers(self) -> list[TransferRequest]:
-        """Resolve the hold, then pass on what was captured: in escrow nothing stays behind."""
+        """The transfers that resolve the hold and pay out all that was captured: the escrow account ends at 0."""
         payment, parts = self.payment, self.parts
         available, escrow = ledger.available_of(payment.owner_id), ledger.escrow_of(payment.owner_id)
         hold: dict[str, Any] = {"debit": available, "credit": escrow, "pending_id": payment.hold_id}
         if payment.hold_id is None:
             return []
         if not parts.cost:
-            return [self.move(Code.RELEASE, payment.amount, phase=Phase.VOID, **hold)]
-        moves = [self.move(Code.CAPTURE, parts.cost, phase=Phase.POST, **hold)]
+            return [self.transfer(Code.RELEASE, payment.amount, phase=Phase.VOID, **hold)]
+        requests = [self.transfer(Code.CAPTURE, parts.cost, phase=Phase.POST, **hold)]
         if parts.paid:
-            assert self.provider_id, "money was earned by nobody"
-            moves.append(self.move(Code.PAYOUT, parts.paid, debit=escrow, credit=ledger.available_of(self.provider_id)))
+            assert self.provider_id, "a payment to a provider needs one"
+            requests.append(
+                self.transfer(Code.PAYOUT, parts.paid, debit=escrow, credit=ledger.available_of(self.provider_id))
+            )
         if parts.fee:
-            moves.append(self.move(Code.FEE, parts.fee, debit=escrow, credit=ledger.fees_for(payment.job_id)))
-        return moves
+            requests.append(self.transfer(Code.FEE, parts.fee, debit=escrow, credit=ledger.fees_for(payment.job_id)))
+        return requests
 
-    def move(self, code: Code, amount: int, *, debit: Account, credit: Account, **more: Any) -> TransferRequest:
+    def transfer(self, code: Code, amount: int, *, debit: Account, credit: Account, **options: Any) -> TransferRequest:
+        """One transfer of this payment, in the group `close:<job>`; its id is made from `<code>:<job>`."""
         job = self.payment.job_id
         return TransferRequest(
             id=ledger.name(f"{code.value}:{job}"),
@@ -56,7 +59,7 @@ class Closing:
             code=code,
             group_id=ledger.name(f"close:{job}"),
             ref=job,
-            **more,
+            **options,
         )
 
 
@@ -70,7 +73,7 @@ WHERE p.id = d.id
 
 
 def close(closings: Sequence[Closing], to: PaymentState, *, actor: str, reason: str) -> None:
-    """Move the money and end the payments, which the caller has locked and found held."""
+    """Post the transfers of these closings and end their payments, which the caller has locked and found held."""
     if not closings:
         return
     ledger.post([transfer for closing in closings for transfer in closing.transfers], actor=actor)

@@ -1,7 +1,7 @@
-"""A job's money: held at submit, settled when the job succeeded, given back when it did not.
+"""Payments of jobs: held at submission, settled when the job succeeded, refunded when it did not.
 
-Every function takes a batch of facts, at most one per job, and answers a fact it has seen before by saying again what
-came of it: the other domains reconcile by asking twice. Locks are taken payments first, accounts second.
+Every function takes a batch of facts, at most one per job; a fact seen before changes nothing and its outcome is
+emitted again, so that other domains reconcile by repeating it. Lock order: payments, accounts.
 """
 
 from __future__ import annotations
@@ -32,14 +32,17 @@ if TYPE_CHECKING:
     from apps.ai.events import JobCompleted, JobEnded, JobSubmitted
 
 ACTOR = "system:payments"
-JANITOR = "system:janitor"
-#: No job lives this long; a hold that does is looked into.
+SWEEP_ACTOR = "system:sweep"
+#: No job lives this long; an older hold is reconciled with ai.
 HOLD_TIME = timedelta(days=7)
 NOTHING = Split(paid=0, fee=0, refunded=0)
 
 
 def hold(events: Sequence[JobSubmitted]) -> None:
-    """Set the money of new jobs aside, first come first served; jobs whose client cannot pay are refused."""
+    """Hold the money of new jobs, in turn, as far as each client's available money goes.
+
+    Emits PaymentHeld or PaymentRefused for every fact.
+    """
     with atomic(Payment):
         known = payments_of(events)
         fresh = [event for event in events if UUID(event.job_id) not in known]
@@ -50,7 +53,7 @@ def hold(events: Sequence[JobSubmitted]) -> None:
 
 
 def decide(events: Sequence[JobSubmitted]) -> list[Payment]:
-    """Held or refused, for each in turn, by what its owner has left; the owners' accounts stay locked."""
+    """Unsaved payments, held or refused each in turn by the owner's available money; the accounts stay locked."""
     owners = {UUID(event.owner_id) for event in events}
     accounts = ledger.lock(account for o in owners for account in (ledger.available_of(o), ledger.escrow_of(o)))
     left = {row.owner_id: row.available for row in accounts.values() if row.kind == AccountKind.AVAILABLE}
@@ -66,6 +69,7 @@ def decide(events: Sequence[JobSubmitted]) -> list[Payment]:
 
 
 def new_payment(event: JobSubmitted) -> Payment:
+    """An unsaved, held payment at the fee of today."""
     now, job_id = timezone.now(), UUID(event.job_id)
     return Payment(
         job_id=job_id,
@@ -80,6 +84,7 @@ def new_payment(event: JobSubmitted) -> Payment:
 
 
 def hold_of(payment: Payment) -> TransferRequest:
+    """The pending transfer that sets a payment's amount aside."""
     return TransferRequest(
         id=ledger.name(f"hold:{payment.job_id}"),
         debit=ledger.available_of(payment.owner_id),
@@ -93,6 +98,7 @@ def hold_of(payment: Payment) -> TransferRequest:
 
 
 def announce_decisions(payments: Sequence[Payment]) -> None:
+    """Emit PaymentHeld or PaymentRefused for payments in these states; ended ones are passed over."""
     held = [p for p in payments if p.state == PaymentState.HELD]
     refused = [p for p in payments if p.state == PaymentState.REFUSED]
     emit(*(PaymentHeld(job_id=str(p.job_id), payment_id=str(p.pk), amount=p.amount) for p in held), by="trading")
@@ -110,15 +116,15 @@ def announce_decisions(payments: Sequence[Payment]) -> None:
 
 
 def settle(events: Sequence[JobCompleted]) -> None:
-    """Pay the providers of jobs that succeeded, take the fee, give the rest back, and issue the receipts.
+    """Pay the providers of jobs that succeeded, take the fee, release the rest and issue the receipts.
 
-    An unpaid job is settled with nothing; a job that was refunded before stays so. Raises Conflict for a paid job
+    Emits ReceiptIssued. An unpaid job is settled with 0; a refunded one stays refunded. Raises Conflict for a paid job
     whose money was never held.
     """
     with atomic(Payment):
         known = payments_of(events)
-        closings = [earned(known[UUID(e.job_id)], e) for e in events if is_held(known.get(UUID(e.job_id)))]
-        free = [unpaid(event) for event in events if UUID(event.job_id) not in known]
+        closings = [completed_closing(known[UUID(e.job_id)], e) for e in events if is_held(known.get(UUID(e.job_id)))]
+        free = [unpaid_closing(event) for event in events if UUID(event.job_id) not in known]
         close(closings, PaymentState.SETTLED, actor=ACTOR, reason="job completed")
         begin(*(closing.payment for closing in free), actor=ACTOR, reason="job completed, nothing to pay")
         facts = {UUID(event.job_id): event for event in events}
@@ -126,14 +132,14 @@ def settle(events: Sequence[JobCompleted]) -> None:
         announce_receipts(facts.keys())
 
 
-def earned(payment: Payment, event: JobCompleted) -> Closing:
-    """A held payment as the completed job ends it."""
+def completed_closing(payment: Payment, event: JobCompleted) -> Closing:
+    """How a completed job ends its held payment."""
     parts = split(amount=payment.amount, rate=event.rate, milliseconds=event.metered_ms, fee_bp=payment.fee_bp)
     return Closing(payment, parts, UUID(event.provider_id), UUID(event.miner_id))
 
 
-def unpaid(event: JobCompleted) -> Closing:
-    """The payment of a job that costs nothing; it exists so that every settled job has one."""
+def unpaid_closing(event: JobCompleted) -> Closing:
+    """A settled payment of 0: every settled job has a payment. Raises Conflict for a job that should have been paid."""
     if event.paid:
         raise Conflict(f"Job {event.job_id} was completed, but its money was never held.")
     provider, miner = UUID(event.provider_id), UUID(event.miner_id)
@@ -149,6 +155,7 @@ def unpaid(event: JobCompleted) -> Closing:
 
 
 def settlement_of(closing: Closing, event: JobCompleted) -> SettledPayment:
+    """What the receipt of a completed job states."""
     payment, parts = closing.payment, closing.parts
     return SettledPayment(
         payment_id=payment.pk,
@@ -175,6 +182,7 @@ def settlement_of(closing: Closing, event: JobCompleted) -> SettledPayment:
 
 
 def announce_receipts(job_ids: Collection[UUID]) -> None:
+    """Emit ReceiptIssued for those of these jobs that are settled."""
     settled = {payment.job_id: payment for payment in Payment.objects.for_jobs(job_ids).settled()}
     issued = Receipt.objects.filter(job_id__in=list(settled)).values_list("pk", "job_id")
     emit(
@@ -193,21 +201,22 @@ def announce_receipts(job_ids: Collection[UUID]) -> None:
 
 
 def refund(events: Sequence[JobEnded]) -> None:
-    """Give the money of jobs that ended without a result back, less what is owed for work done.
+    """Release the money of jobs that ended without a result, less what is owed for metered work.
 
-    A paid job that ended before its hold is remembered as refunded, so that a hold that comes late is not made.
+    Emits PaymentRefunded. A paid job that ended before its hold gets a refunded payment of 0, so that its hold is not
+    made when the request arrives later.
     """
     with atomic(Payment):
         known = payments_of(events)
-        closings = [owed(known[UUID(e.job_id)], e) for e in events if is_held(known.get(UUID(e.job_id)))]
+        closings = [ended_closing(known[UUID(e.job_id)], e) for e in events if is_held(known.get(UUID(e.job_id)))]
         early = [ended_early(event) for event in events if event.paid and UUID(event.job_id) not in known]
         close(closings, PaymentState.REFUNDED, actor=ACTOR, reason="job ended")
         begin(*early, actor=ACTOR, reason="job ended before its money was held")
         announce_refunds([UUID(event.job_id) for event in events])
 
 
-def owed(payment: Payment, event: JobEnded) -> Closing:
-    """A held payment as the ended job ends it: metered work is paid when somebody did it."""
+def ended_closing(payment: Payment, event: JobEnded) -> Closing:
+    """How a job that ended without a result ends its held payment: metered work is paid when there is a provider."""
     billable = event.billable_ms if event.provider_id else 0
     parts = split(amount=payment.amount, rate=event.rate, milliseconds=billable, fee_bp=payment.fee_bp)
     if not parts.cost:
@@ -216,12 +225,14 @@ def owed(payment: Payment, event: JobEnded) -> Closing:
 
 
 def ended_early(event: JobEnded) -> Payment:
+    """A refunded payment of 0 for a job whose money was not held yet."""
     return Payment(
         job_id=UUID(event.job_id), owner_id=UUID(event.owner_id), state=PaymentState.REFUNDED, ended_at=timezone.now()
     )
 
 
 def announce_refunds(job_ids: Collection[UUID]) -> None:
+    """Emit PaymentRefunded for those of these jobs that are refunded."""
     emit(
         *(
             PaymentRefunded(job_id=str(p.job_id), payment_id=str(p.pk), refunded=p.refunded, paid=p.paid)
@@ -232,14 +243,17 @@ def announce_refunds(job_ids: Collection[UUID]) -> None:
 
 
 def release_overdue(*, limit: int = 100) -> int:
-    """Give back holds that outlived any job, where ai says that the job is over or unknown; others get another term."""
+    """Refund overdue holds whose job has ended or is unknown to ai; the others are due again in HOLD_TIME.
+
+    Looks at `limit` holds, oldest first; returns how many were refunded.
+    """
     overdue = list(Payment.objects.overdue(timezone.now()).order_by("due_at").values_list("pk", "job_id")[:limit])
     jobs = job_views(job_id for _, job_id in overdue)
     over = {pk for pk, job_id in overdue if job_id not in jobs or jobs[job_id].final}
     with atomic(Payment):
         held = list(Payment.objects.held().filter(pk__in=[pk for pk, _ in overdue]).locked())
         closings = [Closing(p, replace(NOTHING, refunded=p.amount)) for p in held if p.pk in over]
-        close(closings, PaymentState.REFUNDED, actor=JANITOR, reason="hold timed out")
+        close(closings, PaymentState.REFUNDED, actor=SWEEP_ACTOR, reason="hold timed out")
         announce_refunds([closing.payment.job_id for closing in closings])
         Payment.objects.held().filter(pk__in=[p.pk for p in held]).update(due_at=timezone.now() + HOLD_TIME)
     return len(closings)

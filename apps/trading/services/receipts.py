@@ -1,8 +1,7 @@
-"""Receipts: what the exchange signs about a job that was done and paid, and the bundle that proves it offline."""
+"""Issuing receipts: what the exchange signs about a job that is done and paid."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -11,28 +10,31 @@ from uuid import UUID
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from aitbc.core import params, signing
+from aitbc.core import signing
 from aitbc.core.db import atomic
 from aitbc.core.ids import uuid7
 from aitbc.core.money import format_amount
-from apps.trading.errors import NotSealed
-from apps.trading.logic import merkle
 from apps.trading.logic.settlement import SettledPayment
-from apps.trading.models import Block, LogEntry, Receipt
+from apps.trading.models import Receipt
 from apps.trading.services import log
-from apps.trading.services.merkle_store import TreeReader, leaf_hashes
 
 TAG = "aitbc.receipt.v1"
 KIND = "receipt.job"
 
 
 def alias(role: str, owner_id: UUID) -> str:
-    """A stable pseudonym of an owner: receipts are public, who is behind them is not."""
+    """A stable pseudonym of an owner, `<role>_<24 hex digits>`: HMAC-SHA-256 under the server's secret.
+
+    Receipts are public, owners are not.
+    """
     return f"{role}_{salted_hmac('aitbc.trading.alias', str(owner_id), algorithm='sha256').hexdigest()[:24]}"
 
 
 def issue(settlements: Sequence[SettledPayment]) -> list[Receipt]:
-    """Sign, store and log the receipts of these jobs, in the caller's transaction; a job that has one keeps it."""
+    """Sign, save and log the receipts of these jobs in the caller's transaction; returns the new ones.
+
+    A job that has a receipt keeps it.
+    """
     with atomic(Receipt):
         known = Receipt.objects.filter(job_id__in=[s.job_id for s in settlements]).values_list("job_id", flat=True)
         done, now = set(known), timezone.now()
@@ -43,7 +45,7 @@ def issue(settlements: Sequence[SettledPayment]) -> list[Receipt]:
 
 
 def receipt_of(settled: SettledPayment, now: datetime) -> Receipt:
-    """A signed receipt, not stored yet."""
+    """A signed receipt, not saved yet."""
     receipt_id = uuid7()
     body = body_of(receipt_id, settled, now)
     return Receipt(
@@ -60,7 +62,7 @@ def receipt_of(settled: SettledPayment, now: datetime) -> Receipt:
 
 
 def body_of(receipt_id: UUID, settled: SettledPayment, now: datetime) -> dict[str, Any]:
-    """What is signed: strings and whole numbers only, so that every JSON library writes the same bytes."""
+    """The fields that are signed: strings and whole numbers only, so that every JSON library writes the same bytes."""
     return {
         "v": 1,
         "receipt_id": str(receipt_id),
@@ -86,58 +88,5 @@ def body_of(receipt_id: UUID, settled: SettledPayment, now: datetime) -> dict[st
 
 
 def signed(receipt: Receipt) -> dict[str, Any]:
-    """The receipt as its leaf in the log carries it."""
+    """A receipt with its signature, as its entry in the log carries it."""
     return {"receipt": receipt.body, "signature": receipt.signature}
-
-
-def bundle(receipt: Receipt) -> dict[str, Any]:
-    """All that is needed to check a receipt offline; raises NotSealed until a block holds it.
-
-    It proves the receipt in the block that sealed it and is the same for ever after.
-    """
-    entry = LogEntry.objects.get(leaf_hash=receipt.leaf)
-    block, idx = sealing(entry)
-    previous = Block.objects.filter(height=block.height - 1).first()
-    node = TreeReader(*merkle.inclusion_ranges(idx, block.tree_size))
-    return {
-        "v": 1,
-        **signed(receipt),
-        "entry": base64.b64encode(bytes(entry.leaf)).decode(),
-        "index": idx,
-        "inclusion": hexes(merkle.inclusion_proof(idx, block.tree_size, node)),
-        "checkpoint": block.checkpoint,
-        "block": {"header": block.header, "signature": block.signature, "inclusion": within(block, idx)},
-        "previous": previous.header if previous else None,
-        "keys": [key_of(key_id) for key_id in sorted({receipt.signature["key_id"], block.signature["key_id"]})],
-    }
-
-
-def sealing(entry: LogEntry) -> tuple[Block, int]:
-    """The block that sealed an entry, and the entry's place in the log; raises NotSealed when there is none yet."""
-    if entry.idx is None:
-        raise not_sealed()
-    return Block.objects.sealing(entry.idx), entry.idx
-
-
-def not_sealed() -> NotSealed:
-    """Says in how many seconds to ask again."""
-    seconds = params.get("log.seal_interval_s")
-    detail = f"It will be in a signed block within about {seconds} s."
-    return NotSealed(detail, retry_after=seconds, eta_seconds=seconds)
-
-
-def within(block: Block, idx: int) -> list[str]:
-    """The short proof: from the entry to the root over the entries of its block alone."""
-    hashes = leaf_hashes(block.first, block.end)
-    return hexes(merkle.inclusion_proof(idx - block.first, block.count, merkle.nodes_of(hashes)))
-
-
-def hexes(proof: Sequence[bytes]) -> list[str]:
-    return [value.hex() for value in proof]
-
-
-def key_of(key_id: str) -> dict[str, Any]:
-    key = signing.find(key_id)
-    if key is None:
-        raise LookupError(f"the ring lost the key {key_id}")
-    return key.published()

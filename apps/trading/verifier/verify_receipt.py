@@ -3,7 +3,7 @@
     python verify_receipt.py bundle.json [--keys keys.json]
 
 The bundle is what GET /trading/receipts/{id}/bundle answers. keys.json is the exchange's /.well-known/aitbc-keys.json,
-best fetched at another time or another way: without it the keys inside the bundle are believed, and the output says so.
+best fetched at another time or another way; without it the keys inside the bundle are trusted, and the output says so.
 Exit status 0: every check passed. 1: rejected, with the reason.
 
 This file needs Python 3.11 and the package `cryptography`, and nothing of the exchange that made the receipt.
@@ -45,7 +45,7 @@ SIGNATURE = {"alg", "key_id", "sig"}
 RECEIPT_TAG, BLOCK_TAG, KEY_TAG = "aitbc.receipt.v1", "aitbc.block.v1", "aitbc.key.v1"
 HEX = re.compile(r"[0-9a-f]{64}")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-#: A JSON escape that says in capitals what every encoder writes small: the document was touched.
+#: A JSON escape with capital hex digits, which no encoder writes: the document was edited.
 CAPITAL_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\u[0-9a-fA-F]*[A-F]")
 LARGEST = 2**53 - 1
 MS_PER_HOUR = 3_600_000
@@ -64,7 +64,7 @@ def require(condition: object, otherwise: str) -> None:
 
 
 def parse(text: str) -> Any:
-    """Read JSON strictly: no repeated names, no fractions, no odd spellings."""
+    """Read JSON strictly: no repeated names, no fractions, no other spellings than an encoder's. Raises Rejected."""
     require(not CAPITAL_ESCAPE.search(text), "an escape is not written as encoders write it")
     try:
         return json.loads(text, object_pairs_hook=once, parse_float=refuse, parse_constant=refuse)
@@ -83,7 +83,7 @@ def refuse(text: str) -> None:
 
 
 def canonical(value: Any) -> bytes:
-    """RFC 8785 for strings, whole numbers, true, false, null, lists and objects: all that is ever signed here."""
+    """Canonical JSON (RFC 8785) of strings, whole numbers, true, false, null, lists and objects: all that is signed."""
     try:
         return written(value).encode("utf-8")
     except (UnicodeEncodeError, RecursionError):
@@ -118,7 +118,7 @@ def hash_of(value: Any, what: str) -> bytes:
 
 
 def decoded(value: Any, encode: Callable[[bytes], bytes], what: str) -> bytes:
-    """base64, accepted only as an encoder writes it: spare bits are zero, no character is skipped."""
+    """Decode base64, accepted only as an encoder writes it: spare bits are zero, no character is skipped."""
     require(isinstance(value, str) and value.isascii(), f"{what} is not base64")
     plain = value.rstrip("=").translate(str.maketrans("-_", "+/"))
     try:
@@ -161,7 +161,7 @@ def tagged(tag: str, body: Any) -> bytes:
 
 
 def key_of(entry: Any) -> dict[str, Any]:
-    """A published key: its name is a hash of it and it signs its own window, so neither can be changed."""
+    """A published key: its id is a hash of it and it signs its own validity window, so neither can be changed."""
     key = shaped(entry, KEY, "a key")
     require(key["alg"] == "Ed25519", "a key is not an Ed25519 key")
     public = decoded(key["public_key"], url64, "a public key")
@@ -182,7 +182,7 @@ def keys_of(document: Any) -> dict[str, dict[str, Any]]:
 
 
 def signed_by(keys: dict[str, dict[str, Any]], signature: Any, tag: str, body: Any, at: datetime, what: str) -> bytes:
-    """Check the signature of a document and that its key was valid at that time; returns the public key."""
+    """Check the signature of a document and that its key was valid then; returns the public key. Raises Rejected."""
     parts = shaped(signature, SIGNATURE, f"the signature of {what}")
     require(parts["alg"] == "Ed25519", f"the signature of {what} is of an unknown kind")
     key = keys.get(parts["key_id"]) if isinstance(parts["key_id"], str) else None
@@ -201,17 +201,17 @@ def included(leaf: bytes, index: int, size: int, proof: Any, root: Any, what: st
     """RFC 9162, 2.1.3.2: the path leads from the leaf at this place to the root."""
     require(index < size, f"{what}: there is no such place")
     require(isinstance(proof, list), f"{what}: the proof is not a list")
-    here, last, value = index, size - 1, leaf
+    position, last, value = index, size - 1, leaf
     for step in proof:
         sibling = hash_of(step, f"a step of {what}")
         require(last, f"{what}: the proof is too long")
-        if here % 2 or here == last:
+        if position % 2 or position == last:
             value = node(sibling, value)
-            while here and not here % 2:
-                here, last = here >> 1, last >> 1
+            while position and not position % 2:
+                position, last = position >> 1, last >> 1
         else:
             value = node(value, sibling)
-        here, last = here >> 1, last >> 1
+        position, last = position >> 1, last >> 1
     require(last == 0 and value == hash_of(root, f"the root of {what}"), f"{what}: the path does not lead to the root")
 
 
@@ -219,14 +219,17 @@ def included(leaf: bytes, index: int, size: int, proof: Any, root: Any, what: st
 
 
 def check(bundle: Any, trusted: Any = None) -> list[str]:
-    """Check everything in a bundle and return what was found true. `trusted`: the keys document to believe instead."""
+    """Check everything in a bundle; returns a line per check. Raises Rejected.
+
+    `trusted`: a keys document to trust instead of the keys in the bundle.
+    """
     parts = shaped(bundle, BUNDLE, "the bundle")
     require(parts["v"] == 1 and parts["v"] is not True, "this version of bundle is not known here")
     block = shaped(parts["block"], BLOCK, "the block")
     header = shaped(block["header"], HEADER, "the header")
-    keys, said = believed(parts, trusted)
+    keys, trust_note = believed(parts, trusted)
     return [
-        said,
+        trust_note,
         check_receipt(parts["receipt"], parts["signature"], keys),
         check_price(parts["receipt"]),
         check_entry(parts),
@@ -303,7 +306,7 @@ def check_place(parts: dict[str, Any], header: dict[str, Any], short: Any) -> st
 
 
 def check_checkpoint(note: Any, header: dict[str, Any], public: bytes) -> str:
-    """The C2SP signed note says the same head: origin, size, root, signed over exactly that text."""
+    """The C2SP signed note states the same head: origin, size, root, signed over exactly that text."""
     require(isinstance(note, str), "the checkpoint is not a text")
     name = header["chain"]
     require(isinstance(name, str) and name and not re.search(r"[\s+]", name), "the log's name is not acceptable")
@@ -328,16 +331,16 @@ def read(path: str) -> Any:
         raise Rejected(f"{path} cannot be read: {error}") from None
 
 
-def run(path: str, keys: str | None, say: Callable[[str], object] = print) -> int:
-    """Check the bundle in a file and say what was found; returns the exit status."""
+def run(path: str, keys: str | None, write: Callable[[str], object] = print) -> int:
+    """Check the bundle in a file and write what was found; returns the exit status."""
     try:
         found = check(read(path), read(keys) if keys else None)
     except Rejected as error:
-        say(f"REJECTED: {error}")
+        write(f"REJECTED: {error}")
         return 1
     for line in found:
-        say(f"ok  {line}")
-    say("VERIFIED")
+        write(f"ok  {line}")
+    write("VERIFIED")
     return 0
 
 

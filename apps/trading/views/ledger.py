@@ -1,37 +1,31 @@
-"""Money over HTTP: owners see their own, operators see all and may deposit."""
+"""Accounts and transfers over HTTP: owners see their own accounts, operators everything."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
-from django.http.response import HttpResponseBase
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from aitbc.core.errors import Invalid
 from aitbc.core.pagination import KeysetPagination, page
-from aitbc.core.schema import REUSED
 from aitbc.core.viewsets import DomainViewSet, Scopes
-from apps.trading.models import IdempotencyRecord, LedgerAccount, Transfer
+from apps.trading.models import LedgerAccount, Transfer
 from apps.trading.serializers.ledger import (
     AccountFilterSerializer,
     AccountSerializer,
     BalanceSerializer,
-    DepositSerializer,
     EntrySerializer,
     TransferFilterSerializer,
     TransferSerializer,
     balance_of,
 )
-from apps.trading.services import deposits, ledger
 from apps.trading.states import CURRENCY, AccountKind
 
 OWNERS: Scopes = ("client", "miner", "trader", "publisher", "operator")
-KEYED = OpenApiParameter("Idempotency-Key", location=OpenApiParameter.HEADER, required=True)
 
 
 class AccountViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DomainViewSet):
@@ -45,8 +39,8 @@ class AccountViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DomainVie
     ordering = ("owner_id", "kind", "shard")
 
     def get_queryset(self) -> QuerySet[LedgerAccount]:
-        rows = super().get_queryset()
-        return rows if self.actor.may("operator") else rows.owned_by(self.actor.pk)
+        accounts = LedgerAccount.objects.all()
+        return accounts if self.actor.may("operator") else accounts.owned_by(self.actor.pk)
 
     @extend_schema(responses=EntrySerializer(many=True))
     @action(detail=True)
@@ -66,7 +60,7 @@ class AccountViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DomainVie
 
 
 class TransferViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DomainViewSet):
-    """Every movement of money, for operators."""
+    """All transfers, for operators."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = {"list": "operator", "retrieve": "operator"}
     queryset = Transfer.objects.all()
@@ -74,27 +68,3 @@ class TransferViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DomainVi
     filter_serializer = TransferFilterSerializer
     pagination_class = KeysetPagination
     ordering = ("-seq",)
-
-
-class DepositViewSet(mixins.ListModelMixin, DomainViewSet):
-    """Money that came in from outside."""
-
-    required_scopes: ClassVar[dict[str, Scopes]] = {"list": "operator", "create": "operator"}
-    queryset = Transfer.objects.deposits()
-    serializer_class = TransferSerializer
-    pagination_class = KeysetPagination
-    ordering = ("-seq",)
-
-    @extend_schema(request=DepositSerializer, responses={201: TransferSerializer, **REUSED}, parameters=[KEYED])
-    def create(self, request: Request) -> HttpResponseBase:
-        """Credit an owner; the reason and who gave it stay with the transfer."""
-        deposit = self.validated(DepositSerializer)
-        key = self.request_key()
-        if key is None:
-            raise Invalid("Moving money needs an Idempotency-Key.")
-        actor = f"operator:{self.actor.pk} key:{self.actor.key_prefix}"
-        transfer_id = ledger.name(f"deposit:{self.actor.pk}:{key}")
-        return self.idempotently(
-            IdempotencyRecord,
-            lambda: self.answer(deposits.deposit(**deposit, actor=actor, transfer_id=transfer_id), status=201),
-        )

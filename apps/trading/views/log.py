@@ -1,9 +1,9 @@
-"""The transparency log for monitors and auditors: heads, proofs, keys, and a check of bundles."""
+"""The transparency log over HTTP, for monitors and auditors: checkpoint, proofs, keys, size, check of bundles."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
@@ -18,8 +18,9 @@ from aitbc.core.parsers import plain
 from aitbc.core.schema import NOT_THERE
 from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
 from apps.trading.models import Block, LogEntry
+from apps.trading.selectors import proofs
+from apps.trading.selectors.log import statistics
 from apps.trading.serializers.log import (
-    BundleSerializer,
     ConsistencyQuerySerializer,
     ConsistencySerializer,
     InclusionQuerySerializer,
@@ -28,16 +29,16 @@ from apps.trading.serializers.log import (
     ReportSerializer,
     StatsSerializer,
 )
-from apps.trading.services import blocks, proofs
+from apps.trading.serializers.receipts import BundleSerializer
+from apps.trading.services import blocks
 from apps.trading.verifier import verify_receipt
-from apps.trading.views.blocks import NOT_SEALED
+from apps.trading.views.receipts import NOT_SEALED
 
 ACTIONS = ("checkpoint", "inclusion", "consistency", "public_key", "verify", "stats")
-RECENT = 100
 
 
 class LogViewSet(DomainViewSet):
-    """What lets anybody check that the log only ever grows."""
+    """Proofs that the log only grows."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = dict.fromkeys(ACTIONS, PUBLIC)
     queryset = Block.objects.all()
@@ -53,19 +54,19 @@ class LogViewSet(DomainViewSet):
         parameters=[InclusionQuerySerializer], responses={200: InclusionSerializer, **NOT_THERE, **NOT_SEALED}
     )
     def inclusion(self, request: Request) -> Response:
-        """That an entry is in the log; 409 until a block holds it."""
-        asked = self.validated(InclusionQuerySerializer, request.query_params.dict())
+        """Prove that an entry is in the log; 409 until a block holds it."""
+        query = self.validated(InclusionQuerySerializer, request.query_params.dict())
         try:
-            proof = proofs.inclusion(size=asked.get("size"), leaf_hash=asked.get("hash"), index=asked.get("index"))
+            proof = proofs.inclusion(size=query.get("size"), leaf_hash=query.get("hash"), index=query.get("index"))
         except LogEntry.DoesNotExist:
             raise NotFound from None
         return self.answer(asdict(proof))
 
     @extend_schema(parameters=[ConsistencyQuerySerializer], responses=ConsistencySerializer)
     def consistency(self, request: Request) -> Response:
-        """That an earlier tree is a prefix of a later one."""
-        asked = self.validated(ConsistencyQuerySerializer, request.query_params.dict())
-        return self.answer(asdict(proofs.consistency(first=asked["first"], second=asked.get("second"))))
+        """Prove that an earlier tree is a prefix of a later one."""
+        query = self.validated(ConsistencyQuerySerializer, request.query_params.dict())
+        return self.answer(asdict(proofs.consistency(first=query["first"], second=query.get("second"))))
 
     @extend_schema(responses=LogKeysSerializer)
     def public_key(self, request: Request) -> Response:
@@ -76,7 +77,7 @@ class LogViewSet(DomainViewSet):
 
     @extend_schema(request=BundleSerializer, responses=ReportSerializer)
     def verify(self, request: Request) -> Response:
-        """Check a bundle here, for convenience: the stand-alone verifier needs no trust in us."""
+        """Check a bundle on the server; the stand-alone verifier does the same without trusting it."""
         try:
             checks = verify_receipt.check(plain(request.data), signing.published_keys())
         except verify_receipt.Rejected as error:
@@ -87,31 +88,3 @@ class LogViewSet(DomainViewSet):
     def stats(self, request: Request) -> Response:
         """The size of the log and its speed."""
         return self.answer(statistics())
-
-
-def statistics() -> dict[str, Any]:
-    newest = Block.objects.newest()
-    waiting = LogEntry.objects.waiting().count()
-    if newest is None:
-        nothing = {"entries_per_second": None, "seconds_per_block": None, "sealed_at": None}
-        return {"entries": 0, "waiting": waiting, "blocks": 0, **nothing, "chain_id": blocks.origin()}
-    return {
-        "entries": newest.tree_size,
-        "waiting": waiting,
-        "blocks": newest.height + 1,
-        **speed(newest),
-        "sealed_at": newest.header["time"],
-        "chain_id": blocks.origin(newest),
-    }
-
-
-def speed(newest: Block) -> dict[str, float | None]:
-    """Over the last hundred blocks."""
-    earlier = Block.objects.get(height=max(0, newest.height - RECENT))
-    seconds = (newest.sealed_at - earlier.sealed_at).total_seconds()
-    if not seconds:
-        return {"entries_per_second": None, "seconds_per_block": None}
-    return {
-        "entries_per_second": round((newest.tree_size - earlier.tree_size) / seconds, 3),
-        "seconds_per_block": round(seconds / (newest.height - earlier.height), 3),
-    }

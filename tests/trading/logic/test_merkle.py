@@ -122,17 +122,17 @@ def test_inclusion_fails_for_another_leaf_place_size_root_or_path(size, data):
 def test_consistency_fails_for_any_other_history(second, data):
     first = data.draw(st.integers(1, second))
     hashes = leaves(second)
-    old, new = merkle.root(hashes[:first]), merkle.root(hashes)
+    first_root, second_root = merkle.root(hashes[:first]), merkle.root(hashes)
     proof = merkle.consistency_proof(first, second, merkle.nodes_of(hashes))
     step = data.draw(st.integers(0, max(len(proof) - 1, 0)))
     bent = [flip(value, data) if n == step else value for n, value in enumerate(proof)]
 
-    assert not merkle.verify_consistency(first, second, proof, flip(old, data), new)
-    assert not merkle.verify_consistency(first, second, proof, old, flip(new, data))
-    assert not merkle.verify_consistency(first, second, [*proof, new], old, new)
-    assert not proof or not merkle.verify_consistency(first, second, bent, old, new)
-    assert not proof or not merkle.verify_consistency(first, second, proof[:-1], old, new)
-    assert not merkle.verify_consistency(second + 1, second, proof, old, new)
+    assert not merkle.verify_consistency(first, second, proof, flip(first_root, data), second_root)
+    assert not merkle.verify_consistency(first, second, proof, first_root, flip(second_root, data))
+    assert not merkle.verify_consistency(first, second, [*proof, second_root], first_root, second_root)
+    assert not proof or not merkle.verify_consistency(first, second, bent, first_root, second_root)
+    assert not proof or not merkle.verify_consistency(first, second, proof[:-1], first_root, second_root)
+    assert not merkle.verify_consistency(second + 1, second, proof, first_root, second_root)
 
 
 def test_nothing_is_a_prefix_of_everything():

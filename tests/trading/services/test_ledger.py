@@ -1,4 +1,4 @@
-"""The double-entry ledger: what it does, and what the database refuses whoever asks."""
+"""The double-entry ledger: what it does, and what the database refuses to every program."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from apps.trading.errors import HoldMismatch, HoldResolved, TransferConflict
 from apps.trading.models import BalanceSnapshot, LedgerAccount, LogEntry, Transfer
 from apps.trading.services import ledger
 from apps.trading.states import Phase
-from tests.trading.factories import funded, transfer, worth
+from tests.trading.factories import funded, transfer
+from tests.trading.inspection import worth
 
 ACTOR = "system:test"
 

@@ -36,18 +36,18 @@ class Oracle:
         self.holds: dict[UUID, TransferRequest] = {}
         self.over: set[UUID] = set()
 
-    def move(self, who: UUID, to: UUID, amount: int) -> bool:
-        if self.own[who] - self.held[who] < amount:
+    def pay_directly(self, payer: UUID, payee: UUID, amount: int) -> bool:
+        if self.own[payer] - self.held[payer] < amount:
             return False
-        self.own[who] -= amount
-        self.own[to] += amount
+        self.own[payer] -= amount
+        self.own[payee] += amount
         return True
 
     def hold(self, request: TransferRequest) -> bool:
-        who = request.debit.owner_id
-        if self.own[who] - self.held[who] < request.amount:
+        payer = request.debit.owner_id
+        if self.own[payer] - self.held[payer] < request.amount:
             return False
-        self.held[who] += request.amount
+        self.held[payer] += request.amount
         self.holds[request.id] = request
         return True
 
@@ -56,11 +56,11 @@ class Oracle:
             return False
         self.over.add(hold.id)
         self.held[hold.debit.owner_id] -= hold.amount
-        return self.move(hold.debit.owner_id, hold.credit.owner_id, taken)
+        return self.pay_directly(hold.debit.owner_id, hold.credit.owner_id, taken)
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """Three owners move money about; after each step both ledgers agree."""
+    """Three owners transfer money among themselves; after each step both ledgers agree."""
 
     @initialize()
     def start(self) -> None:
@@ -77,14 +77,14 @@ class LedgerMachine(RuleBasedStateMachine):
         assert done == expected
         self.last = request if done else self.last
 
-    @rule(who=st.integers(0, 2), step=st.integers(1, 2), amount=st.integers(1, 120))
-    def pay(self, who: int, step: int, amount: int) -> None:
-        debit, credit = self.owners[who], self.owners[(who + step) % 3]
-        self.attempt(transfer(debit, credit, amount), self.oracle.move(debit, credit, amount))
+    @rule(payer=st.integers(0, 2), step=st.integers(1, 2), amount=st.integers(1, 120))
+    def pay(self, payer: int, step: int, amount: int) -> None:
+        debit, credit = self.owners[payer], self.owners[(payer + step) % 3]
+        self.attempt(transfer(debit, credit, amount), self.oracle.pay_directly(debit, credit, amount))
 
-    @rule(who=st.integers(0, 2), step=st.integers(1, 2), amount=st.integers(1, 120))
-    def hold(self, who: int, step: int, amount: int) -> None:
-        request = transfer(self.owners[who], self.owners[(who + step) % 3], amount, phase=Phase.PENDING)
+    @rule(payer=st.integers(0, 2), step=st.integers(1, 2), amount=st.integers(1, 120))
+    def hold(self, payer: int, step: int, amount: int) -> None:
+        request = transfer(self.owners[payer], self.owners[(payer + step) % 3], amount, phase=Phase.PENDING)
         self.attempt(request, self.oracle.hold(request))
 
     @precondition(lambda self: self.oracle.holds)

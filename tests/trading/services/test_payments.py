@@ -1,4 +1,4 @@
-"""A job's money: held, settled, given back; never twice, never partly."""
+"""Payments of jobs: held, settled, refunded; never twice, never partly."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.utils import timezone
-from hypothesis import given
-from hypothesis import strategies as st
 
 from aitbc.core.errors import Conflict
 from aitbc.core.ids import uuid7
 from apps.trading.interface import earnings, open_holds, payment_of
-from apps.trading.logic.settlement import split
 from apps.trading.models import Payment, PaymentEvent, Receipt, Transfer
 from apps.trading.services import payments
 from apps.trading.states import Code, PaymentState
-from tests.trading.factories import HOUR, completed, ended, fees, funded, submitted, told, worth
+from tests.trading.factories import HOUR, completed, ended, funded, submitted
+from tests.trading.inspection import fees, published, worth
 
 
 def state_of(job_id: str) -> str:
@@ -30,7 +28,7 @@ def test_a_hold_sets_the_money_aside_and_says_so() -> None:
     payments.hold([job])
 
     assert worth(owner) == [600_000]
-    [fact] = told("payment.held", job.job_id)
+    [fact] = published("payment.held", job.job_id)
     assert fact["amount"] == 400_000
     held = payment_of(UUID(job.job_id))
     assert held is not None and (held.state, held.amount) == ("held", 400_000)
@@ -43,7 +41,7 @@ def test_who_cannot_pay_is_refused() -> None:
     payments.hold([job])
 
     assert worth(owner) == [100]
-    [fact] = told("payment.refused", job.job_id)
+    [fact] = published("payment.refused", job.job_id)
     assert (fact["needed"], fact["available"]) == (101, 100)
     assert not Transfer.objects.filter(ref=UUID(job.job_id)).exists()
 
@@ -58,7 +56,7 @@ def test_a_batch_is_served_in_turn_until_the_money_is_gone() -> None:
     assert worth(owner, other) == [0, 0]
 
 
-def test_a_second_telling_is_answered_again_and_changes_nothing() -> None:
+def test_a_repeated_request_is_answered_again_and_changes_nothing() -> None:
     owner = funded(100)
     job, poor = submitted(owner, 60), submitted(owner, 60)
 
@@ -66,8 +64,8 @@ def test_a_second_telling_is_answered_again_and_changes_nothing() -> None:
     payments.hold([job, poor])
 
     assert worth(owner) == [40]
-    assert len(told("payment.held", job.job_id)) == 2
-    assert len(told("payment.refused", poor.job_id)) == 2
+    assert len(published("payment.held", job.job_id)) == 2
+    assert len(published("payment.refused", poor.job_id)) == 2
 
 
 def test_a_done_job_pays_its_provider_the_fee_and_the_rest_back() -> None:
@@ -80,7 +78,7 @@ def test_a_done_job_pays_its_provider_the_fee_and_the_rest_back() -> None:
 
     assert worth(owner, provider) == [1_500_000, 485_000]
     assert fees() - before == 15_000
-    [fact] = told("receipt.issued", job.job_id)
+    [fact] = published("receipt.issued", job.job_id)
     assert (fact["paid"], fact["fee"], fact["refunded"]) == (485_000, 15_000, 300_000)
     assert fact["receipt_id"] == str(Receipt.objects.get(job_id=UUID(job.job_id)).pk)
 
@@ -106,7 +104,7 @@ def test_a_job_done_twice_is_paid_once() -> None:
     payments.settle([completed(job, uuid4(), attempt=2)])
 
     assert worth(owner, provider) == [500_000, 485_000]
-    assert len({fact["receipt_id"] for fact in told("receipt.issued", job.job_id)}) == 1
+    assert len({fact["receipt_id"] for fact in published("receipt.issued", job.job_id)}) == 1
     assert Transfer.objects.filter(ref=UUID(job.job_id), code=Code.PAYOUT).count() == 1
 
 
@@ -115,7 +113,7 @@ def test_a_job_that_costs_nothing_has_a_receipt_over_nothing() -> None:
 
     payments.settle([done])
 
-    [fact] = told("receipt.issued", done.job_id)
+    [fact] = published("receipt.issued", done.job_id)
     assert (fact["paid"], fact["fee"], fact["refunded"]) == (0, 0, 0)
     assert not Transfer.objects.filter(ref=UUID(done.job_id)).exists()
 
@@ -159,7 +157,7 @@ def test_a_job_that_ended_before_it_began_costs_nothing() -> None:
     payments.refund([ended(job)])
 
     assert worth(owner) == [100]
-    [fact] = told("payment.refunded", job.job_id)
+    [fact] = published("payment.refunded", job.job_id)
     assert (fact["refunded"], fact["paid"]) == (80, 0)
 
 
@@ -172,12 +170,12 @@ def test_work_done_before_the_end_is_paid() -> None:
     payments.refund([ended(job, **work)])
 
     assert worth(owner, provider) == [900_000, 97_000]
-    [fact] = told("payment.refunded", job.job_id)
+    [fact] = published("payment.refunded", job.job_id)
     assert (fact["refunded"], fact["paid"]) == (900_000, 97_000)
     assert not Receipt.objects.filter(job_id=UUID(job.job_id)).exists()
 
 
-def test_an_end_told_twice_refunds_once() -> None:
+def test_an_end_published_twice_refunds_once() -> None:
     owner = funded(100)
     job = submitted(owner, 80)
     payments.hold([job])
@@ -186,7 +184,7 @@ def test_an_end_told_twice_refunds_once() -> None:
     payments.refund([ended(job)])
 
     assert worth(owner) == [100]
-    assert len(told("payment.refunded", job.job_id)) == 2
+    assert len(published("payment.refunded", job.job_id)) == 2
 
 
 def test_whichever_end_comes_first_is_the_end() -> None:
@@ -200,7 +198,7 @@ def test_whichever_end_comes_first_is_the_end() -> None:
 
     assert (state_of(kept.job_id), state_of(back.job_id)) == (PaymentState.SETTLED, PaymentState.REFUNDED)
     assert worth(owner, provider) == [1_500_000, 485_000]
-    assert told("receipt.issued", back.job_id) == []
+    assert published("receipt.issued", back.job_id) == []
 
 
 def test_a_hold_that_comes_after_the_end_is_not_made() -> None:
@@ -211,7 +209,7 @@ def test_a_hold_that_comes_after_the_end_is_not_made() -> None:
     payments.hold([job])
 
     assert worth(owner) == [100]
-    assert told("payment.held", job.job_id) == []
+    assert published("payment.held", job.job_id) == []
 
 
 def test_a_refused_payment_stays_refused() -> None:
@@ -263,7 +261,7 @@ def test_a_hold_for_a_job_nobody_knows_is_given_back_in_the_end() -> None:
 
     assert (early, late) == (0, 1)
     assert worth(owner) == [100]
-    assert told("payment.refunded", job.job_id)[0]["refunded"] == 80
+    assert published("payment.refunded", job.job_id)[0]["refunded"] == 80
     assert UUID(job.job_id) not in open_holds(before=timezone.now())
 
 
@@ -275,17 +273,3 @@ def test_a_job_of_amount_nothing_needs_no_money() -> None:
     payments.settle([completed(job, uuid4())])
 
     assert (state_of(job.job_id), worth(owner)) == (PaymentState.SETTLED, [1])
-
-
-@pytest.mark.no_db
-@given(
-    amount=st.integers(0, 10**15), rate=st.integers(0, 10**12), milliseconds=st.integers(0, 10**10),
-    fee_bp=st.integers(0, 10_000),
-)  # fmt: skip
-def test_the_parts_are_the_whole(amount: int, rate: int, milliseconds: int, fee_bp: int) -> None:
-    parts = split(amount=amount, rate=rate, milliseconds=milliseconds, fee_bp=fee_bp)
-
-    assert parts.paid + parts.fee + parts.refunded == amount
-    assert min(parts.paid, parts.fee, parts.refunded) >= 0
-    assert parts.cost == min(rate * milliseconds // HOUR, amount)
-    assert abs(parts.fee * 10_000 - parts.cost * fee_bp) <= 5_000

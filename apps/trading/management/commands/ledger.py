@@ -1,9 +1,10 @@
-"""`manage.py ledger mint|balance|statement`: money as an operator sees it, at the shell of the exchange's machine."""
+"""`manage.py ledger mint|balance|statement`: deposits, balances and statements on the exchange's own machine."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -38,7 +39,7 @@ class Command(ProjectCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON instead of a table")
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="mint|balance|statement")
-        shared = argparse.ArgumentParser(add_help=False)
+        shared = CommandParser(add_help=False)
         shared.add_argument("--json", action="store_true", dest="as_json", default=argparse.SUPPRESS)
         mint = verbs.add_parser("mint", parents=[shared], help="credit an owner from outside")
         mint.add_argument("owner", help="an organisation's name or id")
@@ -71,14 +72,14 @@ def mint(*, owner: str, amount: str, reason: str, **_: Any) -> tuple[str, list[d
 
 
 def balance(*, owner: str | None, **_: Any) -> tuple[str, list[dict[str, Any]]]:
-    accounts = LedgerAccount.objects.all()
+    query = LedgerAccount.objects.all()
     if owner:
-        accounts = accounts.owned_by(owner_of(owner).pk).of_kind(AccountKind.AVAILABLE)
-    accounts = list(accounts)
+        query = query.owned_by(owner_of(owner).pk).of_kind(AccountKind.AVAILABLE)
+    accounts = list(query)
     names = dict(Organisation.objects.filter(pk__in={a.owner_id for a in accounts}).values_list("pk", "name"))
     rows = [
         {
-            "owner": names.get(a.owner_id, known_otherwise(a)),
+            "owner": names.get(a.owner_id, owner_label(a)),
             "kind": a.kind,
             "available": format_amount(a.available),
             "held": format_amount(a.held),
@@ -89,8 +90,8 @@ def balance(*, owner: str | None, **_: Any) -> tuple[str, list[dict[str, Any]]]:
     return f"Balances, {CURRENCY}", rows
 
 
-def known_otherwise(account: LedgerAccount) -> str:
-    """Who owns an account that no organisation owns: the exchange, or a booking its escrow."""
+def owner_label(account: LedgerAccount) -> str:
+    """Who owns an account that no organisation owns: the exchange, or a booking (its escrow)."""
     if account.owner_id.int == 0:
         return "the exchange"
     return f"booking {account.owner_id}" if account.kind == AccountKind.ESCROW else str(account.owner_id)
@@ -111,7 +112,7 @@ def line(transfer: Transfer, account_id: UUID) -> dict[str, Any]:
     """One line of a statement: minus is money out; pending and void rows set aside and release."""
     out = transfer.debit_id == account_id and transfer.phase in (Phase.SINGLE, Phase.POST)
     return {
-        "at": written(transfer.at),
+        "at": formatted(transfer.at),
         "code": transfer.code,
         "what": Code(transfer.code).label,
         "phase": transfer.phase,
@@ -122,12 +123,12 @@ def line(transfer: Transfer, account_id: UUID) -> dict[str, Any]:
     }
 
 
-def written(moment: datetime) -> str:
+def formatted(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def owner_of(text: str) -> Organisation:
-    """The organisation of this name or id."""
+    """The organisation of this name or id. Raises ValueError."""
     found = Organisation.objects.filter(name=text).first()
     if found is None and is_uuid(text):
         found = Organisation.objects.filter(pk=UUID(text)).first()
@@ -144,4 +145,8 @@ def is_uuid(text: str) -> bool:
     return True
 
 
-VERBS = {"mint": mint, "balance": balance, "statement": statement}
+VERBS: dict[str, Callable[..., tuple[str, list[dict[str, Any]]]]] = {
+    "mint": mint,
+    "balance": balance,
+    "statement": statement,
+}

@@ -1,4 +1,4 @@
-"""`manage.py verify`: check a receipt's bundle offline, with the same file that is handed out to everybody."""
+"""`manage.py verify`: check a receipt's bundle offline, with the stand-alone verifier."""
 
 from __future__ import annotations
 

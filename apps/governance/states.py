@@ -1,0 +1,1 @@
+"""States and transition tables of the governance domain; it has none yet."""

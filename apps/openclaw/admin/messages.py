@@ -1,0 +1,10 @@
+"""The outbox of the openclaw domain in the admin: dead letters are redelivered or dropped here."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from aitbc.core.admin import OutboxAdmin
+from apps.openclaw.models import Outbox
+
+admin.site.register(Outbox, OutboxAdmin)

@@ -1,0 +1,1 @@
+"""Celery entry points of openclaw, each calling one service; there are none yet."""

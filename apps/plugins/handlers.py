@@ -1,0 +1,1 @@
+"""Handlers of other domains' facts, each calling one service of plugins; there are none yet."""

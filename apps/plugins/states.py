@@ -1,0 +1,1 @@
+"""States and transition tables of the plugins domain; it has none yet."""

@@ -1,0 +1,128 @@
+"""Receipts as the explorer shows them, and the bundle that proves one offline."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+from aitbc.core import params, signing
+from apps.trading.errors import NotSealed
+from apps.trading.logic import merkle
+from apps.trading.models import Block, LogEntry, Receipt
+from apps.trading.services.merkle_store import TreeReader, leaf_hashes
+
+#: Every receipt is of a job that was done.
+STATUS = "completed"
+
+
+class ReceiptRow(TypedDict):
+    """A receipt in the explorer; `payload` is the signed body, the camel-case names are those of legacy clients."""
+
+    receipt_id: str
+    receiptId: str
+    job_id: str
+    jobId: str
+    miner: str
+    coordinator: str
+    issuedAt: str
+    status: str
+    payload: dict[str, Any]
+    signature: dict[str, str]
+    tx_hash: str
+
+
+class SealingBlock(TypedDict):
+    """The block that sealed a receipt, and the inclusion proof in that block alone."""
+
+    header: dict[str, Any]
+    signature: dict[str, str]
+    inclusion: list[str]
+
+
+class Bundle(TypedDict):
+    """All that verify_receipt.py needs: `entry` is base64, `inclusion` hex digests from the leaf up."""
+
+    v: int
+    receipt: dict[str, Any]
+    signature: dict[str, str]
+    entry: str
+    index: int
+    inclusion: list[str]
+    checkpoint: str
+    block: SealingBlock
+    previous: dict[str, Any] | None
+    keys: list[dict[str, Any]]
+
+
+def receipt_row(receipt: Receipt, chain: str) -> ReceiptRow:
+    """Present a receipt for the explorer; `chain` is the log's name."""
+    return {
+        "receipt_id": str(receipt.pk),
+        "receiptId": str(receipt.pk),
+        "job_id": receipt.body["job"],
+        "jobId": receipt.body["job"],
+        "miner": receipt.body["miner"],
+        "coordinator": chain,
+        "issuedAt": receipt.body["issued"],
+        "status": STATUS,
+        "payload": receipt.body,
+        "signature": receipt.signature,
+        "tx_hash": receipt.leaf,
+    }
+
+
+def bundle(receipt: Receipt) -> Bundle:
+    """Collect all that is needed to check a receipt offline (docs/receipts.md).
+
+    It proves the receipt in the block that sealed it and never changes afterwards. Raises NotSealed until then.
+    """
+    entry = LogEntry.objects.get(leaf_hash=receipt.leaf)
+    block, idx = sealing(entry)
+    previous = Block.objects.filter(height=block.height - 1).first()
+    node = TreeReader(*merkle.inclusion_ranges(idx, block.tree_size))
+    return {
+        "v": 1,
+        "receipt": receipt.body,
+        "signature": receipt.signature,
+        "entry": base64.b64encode(bytes(entry.leaf)).decode(),
+        "index": idx,
+        "inclusion": hexes(merkle.inclusion_proof(idx, block.tree_size, node)),
+        "checkpoint": block.checkpoint,
+        "block": {"header": block.header, "signature": block.signature, "inclusion": within(block, idx)},
+        "previous": previous.header if previous else None,
+        "keys": [key_of(key_id) for key_id in sorted({receipt.signature["key_id"], block.signature["key_id"]})],
+    }
+
+
+def sealing(entry: LogEntry) -> tuple[Block, int]:
+    """The block that sealed an entry, and the entry's index in the log. Raises NotSealed when there is none yet."""
+    if entry.idx is None:
+        raise not_sealed()
+    return Block.objects.sealing(entry.idx), entry.idx
+
+
+def not_sealed() -> NotSealed:
+    """The error for an entry that still waits, with the seconds until its block in Retry-After and `eta_seconds`."""
+    seconds = params.get("log.seal_interval_s")
+    detail = f"It will be in a signed block within about {seconds} s."
+    return NotSealed(detail, retry_after=seconds, eta_seconds=seconds)
+
+
+def within(block: Block, idx: int) -> list[str]:
+    """The inclusion proof of an entry in the tree over the entries of its block alone, in hex."""
+    hashes = leaf_hashes(block.first, block.end)
+    return hexes(merkle.inclusion_proof(idx - block.first, block.count, merkle.nodes_of(hashes)))
+
+
+def hexes(proof: Sequence[bytes]) -> list[str]:
+    """Digests in hex."""
+    return [value.hex() for value in proof]
+
+
+def key_of(key_id: str) -> dict[str, Any]:
+    """The published form of a signing key. Raises LookupError."""
+    key = signing.find(key_id)
+    if key is None:
+        raise LookupError(f"the key ring lacks the key {key_id}")
+    return key.published()
