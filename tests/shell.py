@@ -10,13 +10,13 @@ from django.core.management import call_command
 from tests.clients import Api
 
 
-class Spoken(Protocol):
+class ShellCommand(Protocol):
     """A command that takes its arguments; `key` replaces the caller's API key."""
 
     def __call__(self, *arguments: Any, key: str = ...) -> str: ...
 
 
-def spoken(command: str, live_server: Any, api: Api) -> Spoken:
+def command_runner(command: str, live_server: Any, api: Api) -> ShellCommand:
     """This command with this caller's key, through a real socket; it returns its output."""
 
     def run(*arguments: Any, key: str = api.secret) -> str:

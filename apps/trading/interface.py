@@ -116,7 +116,7 @@ def receipt_of(job_id: UUID) -> ReceiptView | None:
     )  # fmt: skip
 
 
-def old_receipt_of(job_id: UUID) -> dict[str, Any] | None:
+def legacy_receipt_of(job_id: UUID) -> dict[str, Any] | None:
     """The receipt of a job in the legacy format 1.0, signed by the same key, or None while there is none."""
     row = Receipt.objects.for_job(job_id).first()
     return legacy_receipts.render(row) if row else None

@@ -26,7 +26,7 @@ class ApiProblem(CommandError):
     """The exchange answered with a problem."""
 
     def __init__(self, status: int, body: dict[str, Any], retry_after: float) -> None:
-        super().__init__(spoken(status, body))
+        super().__init__(in_words(status, body))
         self.status = status
         self.body = body
         self.retry_after = retry_after
@@ -159,7 +159,7 @@ class VerbCommand(BaseApiCommand):
         run(self, **options)
 
 
-def spoken(status: int, body: dict[str, Any]) -> str:
+def in_words(status: int, body: dict[str, Any]) -> str:
     """A problem body in one or a few lines: what, why, which field."""
     lines = [str(body.get("detail") or body.get("title") or f"HTTP {status}")]
     title = body.get("title")

@@ -138,7 +138,7 @@ def _legacy_receipt(job: AIJob) -> dict[str, Any] | None:
     if job.receipt_id is None:
         return None
     try:
-        return trading.old_receipt_of(job.pk)
+        return trading.legacy_receipt_of(job.pk)
     except DOMAIN_UNAVAILABLE:
         return None
 

@@ -8,12 +8,12 @@ from django.core.management import CommandError, call_command
 
 from aitbc.core.cli import commands
 from tests.ai.factories import fund, publish
-from tests.shell import spoken
+from tests.shell import command_runner
 
 
 @pytest.fixture
 def job(live_server, client_api):
-    return spoken("job", live_server, client_api)
+    return command_runner("job", live_server, client_api)
 
 
 def as_json(text):

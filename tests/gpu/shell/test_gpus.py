@@ -6,12 +6,12 @@ import pytest
 from django.core.management import CommandError
 
 from tests.gpu.rigs import CARD, M, beat, register, the_card
-from tests.shell import spoken
+from tests.shell import command_runner
 
 
 @pytest.fixture
 def gpu(live_server, miner_api):
-    return spoken("gpu", live_server, miner_api)
+    return command_runner("gpu", live_server, miner_api)
 
 
 @pytest.mark.transaction

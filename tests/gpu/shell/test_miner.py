@@ -8,14 +8,14 @@ import pytest
 from django.core.management import CommandError
 
 from tests.gpu.probes import model_server
-from tests.shell import spoken
+from tests.shell import command_runner
 
 pytestmark = pytest.mark.transaction
 
 
 @pytest.fixture
 def miner(live_server, miner_api):
-    return spoken("miner", live_server, miner_api)
+    return command_runner("miner", live_server, miner_api)
 
 
 def test_a_miner_is_registered_shown_and_retired(miner):

@@ -14,14 +14,14 @@ from aitbc.accounts.services import users
 from apps.marketplace.models import GPUBooking, GPUReview, MarketplaceOffer
 from apps.marketplace.services import reviews
 from tests.marketplace.renting import AIT, again, at, funded, provisioned, rentable, running, sound
-from tests.shell import spoken
+from tests.shell import command_runner
 
 pytestmark = pytest.mark.transaction
 
 
 @pytest.fixture
 def market(live_server, client_api):
-    return spoken("market", live_server, client_api)
+    return command_runner("market", live_server, client_api)
 
 
 def test_a_bookings_life_from_the_shell(market, client_api, miner_api, drain):

@@ -8,12 +8,12 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from tests.marketplace.cards import card
-from tests.shell import spoken
+from tests.shell import command_runner
 
 
 @pytest.fixture
 def market(live_server, miner_api):
-    return spoken("market", live_server, miner_api)
+    return command_runner("market", live_server, miner_api)
 
 
 @pytest.mark.transaction

@@ -61,17 +61,17 @@ def verified_as_legacy_clients_do(receipt: dict) -> bool:
 
 def test_the_legacy_format_verifies_as_legacy_clients_verify_and_after_a_trip_through_json(paid_job):
     job = paid_job()
-    legacy = json.loads(json.dumps(interface.old_receipt_of(job)))
+    legacy = json.loads(json.dumps(interface.legacy_receipt_of(job)))
 
     assert verified_as_legacy_clients_do(legacy)
     assert not verified_as_legacy_clients_do({**legacy, "price": 0.6})
-    assert legacy == interface.old_receipt_of(job)
-    assert interface.old_receipt_of(uuid7()) is None
+    assert legacy == interface.legacy_receipt_of(job)
+    assert interface.legacy_receipt_of(uuid7()) is None
 
 
 def test_the_legacy_format_has_its_fields_and_the_servers_amounts(paid_job):
     job = paid_job()
-    legacy = interface.old_receipt_of(job)
+    legacy = interface.legacy_receipt_of(job)
 
     assert set(legacy) == {
         "version", "receipt_id", "job_id", "provider", "client", "status", "units", "unit_type", "unit_price", "price",
