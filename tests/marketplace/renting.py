@@ -12,9 +12,10 @@ from aitbc.core.db import atomic
 from aitbc.core.messaging.relay import drain
 from aitbc.core.states import begin
 from apps.gpu.events import BookingBroken, BookingProvisioned
-from apps.marketplace import clock, handlers
+from apps.marketplace import handlers
+from apps.marketplace.logic.durations import whole_ms
 from apps.marketplace.models import GPUBooking, MarketplaceOffer
-from apps.marketplace.services import bookings, sweeps
+from apps.marketplace.services import bookings, clock, sweeps
 from apps.marketplace.states import OfferState
 from apps.trading.services import deposits
 from tests.marketplace.cards import register_cards
@@ -84,7 +85,7 @@ def again(booking: GPUBooking) -> GPUBooking:
 
 def at(moment: datetime) -> None:
     """Let the sweep run as if it were this late, and everybody hear of it."""
-    sweeps.run(now=clock.whole_ms(moment))
+    sweeps.run(now=whole_ms(moment))
     drain()
 
 

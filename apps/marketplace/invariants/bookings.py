@@ -8,7 +8,7 @@ from typing import Any
 from aitbc.core.db import cursor
 from aitbc.core.invariants import invariant
 from aitbc.core.money import metered
-from apps.marketplace.clock import ms_between
+from apps.marketplace.logic.durations import ms_between
 from apps.marketplace.models import GPUBooking
 from apps.marketplace.services import metering
 from apps.marketplace.states import BROKEN, LIVE, RUNNING, BookingState

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from apps.marketplace import clock
-from apps.marketplace.clock import ms_between
+from apps.marketplace.logic.durations import ms_between
 from apps.marketplace.models import GPUBooking, GPUReview, MarketplaceOffer
-from apps.marketplace.services.legacy_gpus import in_ait
+from apps.marketplace.services import clock
+from apps.marketplace.services.listings import in_ait
 from apps.marketplace.states import BookingState, OfferState
 
 

@@ -15,8 +15,9 @@ from django.utils import timezone
 from aitbc.core.fields import AmountField
 from aitbc.core.ids import uuid7
 from aitbc.core.states import AbstractTransition, StatefulModel
-from apps.marketplace.models.auctions import MarketplaceDemand
-from apps.marketplace.models.offers import MarketplaceOffer, Quote
+from apps.marketplace.models.demands import MarketplaceDemand
+from apps.marketplace.models.offers import MarketplaceOffer
+from apps.marketplace.models.quotes import Quote
 from apps.marketplace.states import BOOKING_TRANSITIONS, BROKEN, LIVE, RUNNING, BookingState
 
 

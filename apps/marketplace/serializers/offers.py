@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
@@ -206,21 +205,6 @@ class OfferHistorySerializer(serializers.Serializer[Any]):
             if not points or points[-1]["price"] != price:
                 points.append({"price": price, "timestamp": one.at.isoformat(), "reason": one.reason})
         return points
-
-
-class CancelledSerializer(serializers.Serializer[Any]):
-    """A cancelled offer, in the predecessor's words."""
-
-    offer_id = serializers.UUIDField(source="offer.id")
-    status = serializers.SerializerMethodField()
-    cancelled_at = serializers.SerializerMethodField(help_text="Seconds since 1970.")
-    reason = serializers.CharField()
-
-    def get_status(self, told: dict[str, Any]) -> str:
-        return SEED_STATUS[OfferState(told["offer"].state)]
-
-    def get_cancelled_at(self, told: dict[str, Any]) -> int:
-        return int(timezone.now().timestamp())
 
 
 class StatesField(serializers.CharField):

@@ -20,20 +20,12 @@ from aitbc.core.ids import uuid7
 from aitbc.core.locks import advisory_lock
 from aitbc.core.messaging import emit
 from aitbc.core.money import format_amount, parse_amount
-from apps.marketplace import clock
-from apps.marketplace.errors_auctions import (
-    BidNotFound,
-    BidOverBudget,
-    BidUnfit,
-    DemandNotOpen,
-    RenterCannotPay,
-    SelfBid,
-)
+from apps.marketplace.errors import BidNotFound, BidOverBudget, BidUnfit, DemandNotOpen, RenterCannotPay, SelfBid
 from apps.marketplace.events import DemandAwarded
 from apps.marketplace.logic import award_proof
 from apps.marketplace.logic.award_proof import ACCEPT, AUCTION, CHOICE, MATCH
 from apps.marketplace.models import Award, GPUBooking, MarketplaceBid, MarketplaceDemand, MarketplaceOffer
-from apps.marketplace.services import bids, bookings, demands, eligibility
+from apps.marketplace.services import bids, bookings, clock, demands, eligibility
 from apps.marketplace.states import BidState, DemandState
 
 ACTOR = "system:auction"

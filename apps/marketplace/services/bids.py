@@ -16,21 +16,12 @@ from aitbc.core.messaging import emit
 from aitbc.core.money import format_amount
 from aitbc.core.signing import stamp
 from aitbc.core.states import advance_many, begin
-from apps.marketplace import clock
-from apps.marketplace.errors_auctions import (
-    BidInvalid,
-    BidOverBudget,
-    BidStands,
-    BidUnfit,
-    BookFull,
-    DemandNotOpen,
-    SelfBid,
-)
+from apps.marketplace.errors import BidInvalid, BidOverBudget, BidStands, BidUnfit, BookFull, DemandNotOpen, SelfBid
 from apps.marketplace.events import BondAsked
 from apps.marketplace.logic import auction
 from apps.marketplace.logic.auction import Bid, Terms, Weights
 from apps.marketplace.models import MarketplaceBid, MarketplaceDemand, MarketplaceOffer
-from apps.marketplace.services import demands, eligibility
+from apps.marketplace.services import clock, demands, eligibility
 from apps.marketplace.states import AuctionFormat, BidState, DemandState
 from apps.trading.interface import available
 

@@ -15,10 +15,10 @@ from aitbc.core.ids import uuid7
 from aitbc.core.messaging import emit
 from aitbc.core.money import format_amount
 from aitbc.core.states import begin
-from apps.marketplace import clock
 from apps.marketplace.errors import BondMissing, NoticeTooShort
+from apps.marketplace.logic.durations import whole_ms
 from apps.marketplace.models import GPUBooking, MarketplaceDemand, MarketplaceOffer, Quote
-from apps.marketplace.services import event_builders, quotes, slots, terms
+from apps.marketplace.services import clock, event_builders, quotes, slots, terms
 from apps.marketplace.services.booking_endings import Ending, finish
 from apps.marketplace.services.terms import Terms
 from apps.marketplace.states import LIVE, RUNNING, BookingState, OfferState
@@ -133,7 +133,7 @@ def reclaim(
 def deadline_of(booking: GPUBooking, at: datetime | None, now: datetime) -> datetime:
     notice = max(booking.offer.reclaim_notice_s, params.get("market.reclaim_min_s"))
     soonest = now + timedelta(seconds=notice)
-    deadline = soonest if at is None else clock.whole_ms(at)
+    deadline = soonest if at is None else whole_ms(at)
     if deadline < soonest:
         raise NoticeTooShort(
             f"This offer promises {notice} seconds of notice: {soonest.isoformat()} or later.",

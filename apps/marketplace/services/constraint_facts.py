@@ -10,7 +10,7 @@ from django.db.models import Avg, Count
 
 from aitbc.accounts.models import Organisation
 from aitbc.core.money import MS_PER_HOUR, UNIT
-from apps.marketplace.constraints import DEMAND_SIDE
+from apps.marketplace.constraints.evaluation import DEMAND_SIDE
 from apps.marketplace.models import GPUBooking, GPUReview, MarketplaceDemand, MarketplaceOffer
 from apps.marketplace.states import BookingState
 

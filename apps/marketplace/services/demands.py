@@ -14,13 +14,12 @@ from aitbc.core.db import atomic
 from aitbc.core.errors import DomainError
 from aitbc.core.messaging import emit
 from aitbc.core.states import advance_many, begin
-from apps.marketplace import clock
-from apps.marketplace.errors_auctions import DemandInvalid, DemandNotOpen, DemandTaken
+from apps.marketplace.errors import DemandInvalid, DemandNotOpen, DemandTaken
 from apps.marketplace.events import BondReleased
 from apps.marketplace.logic.auction import Weights
 from apps.marketplace.models import MarketplaceBid, MarketplaceDemand
 from apps.marketplace.models.bookings import GPUBooking
-from apps.marketplace.services import eligibility
+from apps.marketplace.services import clock, eligibility
 from apps.marketplace.states import LIVE, BidState, BookingState, DemandState
 
 JANITOR = "system:janitor"

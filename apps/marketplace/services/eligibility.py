@@ -12,7 +12,7 @@ from functools import lru_cache
 from uuid import UUID
 
 from aitbc.core.money import format_amount
-from apps.marketplace import constraints
+from apps.marketplace.constraints import evaluation
 from apps.marketplace.models import MarketplaceBid, MarketplaceDemand, MarketplaceOffer
 from apps.marketplace.search.oracle import matches
 from apps.marketplace.search.terms import Term, read
@@ -39,7 +39,7 @@ class Circumstances:
 def check_wishes(filter_text: str, constraint: str) -> None:
     """Raise what the search grammar or the constraint language has against a demand's own words."""
     read(filter_text)
-    constraints.check(constraint, constraints.DEMAND_SIDE)
+    evaluation.check(constraint, evaluation.DEMAND_SIDE)
 
 
 def refusals(demand: MarketplaceDemand, offer: MarketplaceOffer, at: datetime) -> list[str]:
@@ -101,10 +101,10 @@ def _words_against(scene: Circumstances, offer: MarketplaceOffer, provider: cons
     demand = scene.demand
     if demand.filter and not matches(wishes(demand.filter), offer):
         yield "it is not what the demand's filter asks for"
-    theirs = constraints.verdict(demand.constraints, {"offer": constraint_facts.offer(offer), "provider": provider})
+    theirs = evaluation.verdict(demand.constraints, {"offer": constraint_facts.offer(offer), "provider": provider})
     if not theirs.admits:
         yield f"the demand: {theirs.reason}"
-    ours = constraints.verdict(offer.constraints, {"renter": scene.renter, "demand": constraint_facts.demand(demand)})
+    ours = evaluation.verdict(offer.constraints, {"renter": scene.renter, "demand": constraint_facts.demand(demand)})
     if not ours.admits:
         yield f"the offer: {ours.reason}"
 

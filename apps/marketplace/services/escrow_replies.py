@@ -10,9 +10,8 @@ from aitbc.core.db import atomic
 from aitbc.core.messaging import emit
 from aitbc.core.money import format_amount
 from aitbc.core.states import advance_many
-from apps.marketplace import clock
 from apps.marketplace.models import GPUBooking
-from apps.marketplace.services import event_builders, provisioning, slots
+from apps.marketplace.services import clock, event_builders, provisioning, slots
 from apps.marketplace.states import BROKEN, BookingState
 
 if TYPE_CHECKING:

@@ -11,11 +11,10 @@ from aitbc.core.db import atomic
 from aitbc.core.errors import InsufficientFunds
 from aitbc.core.messaging import emit
 from aitbc.core.money import format_amount
-from apps.marketplace import clock
 from apps.marketplace.errors import BookingInvalid, ExtensionPending, OfferNotOpen, PriceMoved
 from apps.marketplace.models import BookingExtension, GPUBooking
 from apps.marketplace.models.offers import LISTED
-from apps.marketplace.services import event_builders, slots, terms
+from apps.marketplace.services import clock, event_builders, slots, terms
 from apps.marketplace.states import BookingState
 from apps.trading.interface import available
 

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from aitbc.core.db import atomic
 from aitbc.core.messaging import emit
 from aitbc.core.money import metered_parts
-from apps.marketplace.clock import MILLISECOND, ms_between
 from apps.marketplace.events import BookingMetered
+from apps.marketplace.logic.durations import MILLISECOND, ms_between
 from apps.marketplace.models import BookingExtension, GPUBooking
 from apps.marketplace.services import event_builders
 

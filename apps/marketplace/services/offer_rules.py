@@ -11,7 +11,7 @@ import orjson
 from aitbc.core import params
 from aitbc.core.errors import DomainError
 from aitbc.core.money import UNIT, format_amount
-from apps.marketplace import constraints
+from apps.marketplace.constraints import evaluation
 from apps.marketplace.errors import BondNotCovered, CardsOverOffered, OfferInvalid
 from apps.marketplace.models import Device, MarketplaceOffer
 from apps.marketplace.models.offers import LIVE
@@ -41,7 +41,7 @@ def _wrong(offer: MarketplaceOffer, now: datetime) -> Iterator[tuple[str, str]]:
         yield "attributes", f"They must be at most {MOST_ATTRIBUTE_BYTES} bytes."
     if offer.constraints:
         try:
-            constraints.check(offer.constraints)
+            evaluation.check(offer.constraints)
         except DomainError as error:
             yield "constraints", error.detail
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db.models import Case, Model, Q, QuerySet, Value, When
 
 from aitbc.core.errors import Conflict
-from apps.marketplace.errors_auctions import BidUnfit, NotAParty, OrderInvalid, OrderMatched, OrderNotFound
+from apps.marketplace.errors import BidUnfit, NotAParty, OrderInvalid, OrderMatched, OrderNotFound
 from apps.marketplace.logic.award_proof import ACCEPT, MATCH
 from apps.marketplace.models import Award, MarketplaceDemand, MarketplaceOffer
 from apps.marketplace.services import auction_clearing, demands, offers

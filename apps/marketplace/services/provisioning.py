@@ -14,9 +14,9 @@ from aitbc.core import params
 from aitbc.core.db import atomic
 from aitbc.core.messaging import emit
 from aitbc.core.states import advance_many
-from apps.marketplace import clock
+from apps.marketplace.logic.durations import whole_ms
 from apps.marketplace.models import GPUBooking
-from apps.marketplace.services import event_builders, metering, prices, slots
+from apps.marketplace.services import clock, event_builders, metering, prices, slots
 from apps.marketplace.services.booking_endings import Ending, finish
 from apps.marketplace.states import RUNNING, BookingState
 
@@ -111,7 +111,7 @@ def breaks(booking: GPUBooking, event: BookingBroken) -> bool:
 
 def moment_of_break(booking: GPUBooking, event: BookingBroken, now: datetime) -> datetime:
     """When the card went, as gpu says, but not before what is metered already, and not after now."""
-    moment = min(clock.whole_ms(datetime.fromisoformat(event.at)), now)
+    moment = min(whole_ms(datetime.fromisoformat(event.at)), now)
     if booking.activated_at is None:
         return moment
     return min(max(moment, metering.moment_of(booking, booking.metered_ms)), booking.ends_at)

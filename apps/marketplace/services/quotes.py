@@ -14,10 +14,9 @@ from aitbc.core import params, signing
 from aitbc.core.db import atomic
 from aitbc.core.ids import uuid7
 from aitbc.core.money import fee_of, format_amount, metered
-from apps.marketplace import clock
 from apps.marketplace.errors import QuoteExpired, QuoteUsed
 from apps.marketplace.models import MarketplaceOffer, Quote
-from apps.marketplace.services import terms
+from apps.marketplace.services import clock, terms
 from apps.marketplace.services.terms import Terms
 
 TAG = "aitbc.quote.v1"

@@ -12,7 +12,6 @@ from django.db.models import Avg, Q
 
 from aitbc.core.db import atomic
 from aitbc.core.errors import Invalid
-from apps.marketplace import clock
 from apps.marketplace.errors import (
     AnsweredAlready,
     NotSettledYet,
@@ -24,6 +23,7 @@ from apps.marketplace.errors import (
 from apps.marketplace.logic import rating
 from apps.marketplace.logic.rating import FORMULA
 from apps.marketplace.models import GPUBooking, GPUReview, MarketplaceOffer
+from apps.marketplace.services import clock
 from apps.marketplace.states import BookingState, OfferState
 
 __all__ = ["FORMULA", "Standing", "edit", "hide", "of_booking", "reply", "show", "standing_of", "write"]

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from aitbc.core import params
 from aitbc.core.money import MS_PER_HOUR, UNIT, metered
-from apps.marketplace import constraints
-from apps.marketplace.clock import MILLISECOND, whole_ms
+from apps.marketplace.constraints import evaluation
 from apps.marketplace.errors import BookingInvalid, MinerSilent, OfferNotOpen, RenterRefused, SelfBooking
+from apps.marketplace.logic.durations import MILLISECOND, whole_ms
 from apps.marketplace.models import GPUBooking, GPUReview, MarketplaceOffer, Quote
 from apps.marketplace.models.offers import LISTED
 from apps.marketplace.states import BookingState
@@ -102,7 +102,7 @@ def checked(terms: Terms, now: datetime) -> Terms:
     check_parties(terms)
     check_numbers(terms)
     check_span(terms, now)
-    if terms.offer.constraints and not constraints.admits(terms.offer.constraints, facts(terms)):
+    if terms.offer.constraints and not evaluation.admits(terms.offer.constraints, facts(terms)):
         raise RenterRefused(f"The provider lets this offer only to: {terms.offer.constraints}")
     return terms
 

@@ -4,36 +4,30 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any, ClassVar
-from uuid import UUID
 
-from django.db.models import QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from aitbc.core.pagination import KeysetPagination
 from aitbc.core.schema import NOT_THERE
 from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
-from apps.marketplace.models import PriceCell
 from apps.marketplace.selectors import analytics
 from apps.marketplace.serializers.analytics import (
-    CellQuerySerializer,
-    CellSerializer,
     LiquiditySerializer,
     PerformanceSerializer,
     PeriodQuerySerializer,
     PricesSerializer,
-    ProfileSerializer,
-    ReputationSerializer,
     SpanQuerySerializer,
-    SuggestionQuerySerializer,
-    SuggestionSerializer,
     SummarySerializer,
     UtilisationSerializer,
 )
-from apps.marketplace.services import price_updates, reputation
+from apps.marketplace.serializers.prices import (
+    CellQuerySerializer,
+    SuggestionQuerySerializer,
+    SuggestionSerializer,
+)
+from apps.marketplace.services import price_updates
 
 PERIODS = {
     "hourly": timedelta(hours=1),
@@ -41,6 +35,8 @@ PERIODS = {
     "weekly": timedelta(days=7),
     "monthly": timedelta(days=30),
 }
+
+
 MICRO = 1_000_000
 
 
@@ -123,33 +119,3 @@ class AnalyticsViewSet(DomainViewSet):
         asked = self.filters(PeriodQuerySerializer)
         period = asked.get("period_type") or asked.get("period") or "daily"
         return period, timezone.now() - PERIODS[period]
-
-
-class PriceCellViewSet(mixins.ListModelMixin, DomainViewSet):
-    """The markets in which prices move by themselves."""
-
-    required_scopes: ClassVar[dict[str, Scopes]] = {"list": PUBLIC}
-    queryset = PriceCell.objects.all()
-    serializer_class = CellSerializer
-    filter_serializer = CellQuerySerializer
-    pagination_class = KeysetPagination
-    ordering = ("gpu_model", "region", "kind", "id")
-
-    def get_queryset(self) -> QuerySet[PriceCell]:
-        return PriceCell.objects.all()
-
-
-class ProviderViewSet(DomainViewSet):
-    """What is known of a provider."""
-
-    required_scopes: ClassVar[dict[str, Scopes]] = dict.fromkeys(("profile", "reputation"), PUBLIC)
-
-    @extend_schema(responses=ProfileSerializer)
-    def profile(self, request: Request, provider_id: UUID) -> Response:
-        """Since when it offers, what, how its bookings ended, and what renters say."""
-        return self.answer(reputation.profile(provider_id, now=timezone.now()), serializer=ProfileSerializer)
-
-    @extend_schema(responses=ReputationSerializer)
-    def reputation(self, request: Request, provider_id: UUID) -> Response:
-        """One number, with its formula and all its inputs."""
-        return self.answer(reputation.reputation(provider_id, now=timezone.now()), serializer=ReputationSerializer)

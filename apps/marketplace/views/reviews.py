@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -70,6 +71,7 @@ class ReviewViewSet(mixins.ListModelMixin, DomainViewSet):
 
     required_scopes: ClassVar[dict[str, Scopes]] = {"list": PUBLIC, "reply": PARTIES}
     queryset = GPUReview.objects.all()
+    lookup_value_converter = "uuid"
     serializer_class = ReviewSerializer
     filter_serializer = ReviewFilterSerializer
     pagination_class = KeysetPagination
@@ -84,6 +86,7 @@ class ReviewViewSet(mixins.ListModelMixin, DomainViewSet):
         return rows if offer_id is None else rows.filter(booking__offer_id=offer_id)
 
     @extend_schema(request=ReplySerializer, responses=ReviewSerializer)
+    @action(detail=True, methods=["post"])
     def reply(self, request: Request, pk: Any = None) -> Response:
         """Answer a review of oneself, once."""
         text = self.validated(ReplySerializer)["text"]

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from apps.marketplace import clock
 from apps.marketplace.errors import (
     BondMissing,
     BookingInvalid,
@@ -17,7 +16,7 @@ from apps.marketplace.errors import (
     SlotTaken,
 )
 from apps.marketplace.models import BookingSlice, MarketplaceOffer
-from apps.marketplace.services import bookings
+from apps.marketplace.services import bookings, clock
 from apps.trading.interface import available
 from tests.marketplace.renting import (
     AIT,

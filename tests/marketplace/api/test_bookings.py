@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from aitbc.core import signing
-from apps.marketplace import clock
 from apps.marketplace.models import GPUBooking, GPUReview, MarketplaceOffer, Quote
-from apps.marketplace.services import reviews
+from apps.marketplace.services import clock, reviews
 from tests.marketplace.renting import AIT, HOUR, after, again, at, funded, provisioned, rentable, running, sound
 
 ROOT = "/marketplace/v1/marketplace"

@@ -15,11 +15,10 @@ from aitbc.core import signing
 from aitbc.core.db import atomic
 from aitbc.core.messaging import emit
 from aitbc.core.messaging.relay import drain
-from apps.marketplace import clock
 from apps.marketplace.events import DemandAwarded
 from apps.marketplace.logic import award_proof
 from apps.marketplace.models import Award, GPUBooking, MarketplaceBid
-from apps.marketplace.services import auction_clearing, bookings, sweeps
+from apps.marketplace.services import auction_clearing, bookings, clock, sweeps
 from apps.trading.models import LogEntry
 from apps.trading.services import log
 from tests.clients import Api

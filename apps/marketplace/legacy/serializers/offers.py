@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from aitbc.core.serializers import AmountField, LenientSerializer, ObjectField
+from apps.marketplace.serializers.offers import SEED_STATUS
 from apps.marketplace.services.offer_rules import LARGEST_PRICE, MOST_GPUS
 from apps.marketplace.states import OfferState
 
@@ -115,3 +117,18 @@ class LegacyListSerializer(LenientSerializer):
     provider_id = serializers.UUIDField(required=False)
     offset = serializers.IntegerField(min_value=0, max_value=100_000, default=0)
     limit = serializers.IntegerField(min_value=1, max_value=500, default=100)
+
+
+class CancelledSerializer(serializers.Serializer[Any]):
+    """A cancelled offer, in the predecessor's words."""
+
+    offer_id = serializers.UUIDField(source="offer.id")
+    status = serializers.SerializerMethodField()
+    cancelled_at = serializers.SerializerMethodField(help_text="Seconds since 1970.")
+    reason = serializers.CharField()
+
+    def get_status(self, told: dict[str, Any]) -> str:
+        return SEED_STATUS[OfferState(told["offer"].state)]
+
+    def get_cancelled_at(self, told: dict[str, Any]) -> int:
+        return int(timezone.now().timestamp())

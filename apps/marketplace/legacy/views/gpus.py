@@ -19,9 +19,10 @@ from apps.marketplace.errors import NotTheProvider, OfferNotFound
 from apps.marketplace.legacy import gpu_payloads as told
 from apps.marketplace.legacy.serializers import gpus as wire
 from apps.marketplace.models import GPUBooking, IdempotencyRecord, MarketplaceOffer
-from apps.marketplace.services import legacy_gpus
+from apps.marketplace.selectors.offers import bookable
+from apps.marketplace.services import listings as legacy_gpus
 from apps.marketplace.states import BookingState
-from apps.marketplace.views.bookings import PARTIES, PROVIDERS, READERS, REFUSALS, RENTERS, Booker, bookable
+from apps.marketplace.views.bookings import PARTIES, PROVIDERS, READERS, REFUSALS, RENTERS, Booker
 
 
 class NotBooked(Conflict):

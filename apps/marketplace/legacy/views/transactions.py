@@ -21,7 +21,7 @@ from rest_framework.serializers import BaseSerializer
 from aitbc.core.errors import Forbidden
 from aitbc.core.schema import IDEMPOTENCY_KEY, MONEY, NOT_THERE, REUSED
 from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
-from apps.marketplace.errors_auctions import OrderInvalid
+from apps.marketplace.errors import OrderInvalid
 from apps.marketplace.legacy import order_payloads
 from apps.marketplace.legacy.serializers import orders as forms
 from apps.marketplace.models import (

@@ -1,4 +1,4 @@
-"""Demands, bids and awards for operators' eyes; a demand that must not go on is cancelled by its service."""
+"""Demands for operators; a demand that must not go on is cancelled by its service."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from aitbc.core.admin import ReadOnlyAdmin, with_reason
 from aitbc.core.errors import DomainError
 from aitbc.core.money import format_amount
-from apps.marketplace.models import Award, BidTransition, DemandTransition, MarketplaceBid, MarketplaceDemand
+from apps.marketplace.models import DemandTransition, MarketplaceDemand
 from apps.marketplace.services import demands
 
 
@@ -47,40 +47,11 @@ class DemandAdmin(ReadOnlyAdmin):
         return with_reason(self, request, queryset, action="cancel", title="Cancel demands", act=act)
 
 
-@admin.register(MarketplaceBid)
-class BidAdmin(ReadOnlyAdmin):
-    list_display = ("id", "state", "demand_id", "bidder_id", "price", "held", "bond_ended", "created_at")
-    list_filter = ("state", "bond_ended")
-    search_fields = ("=id", "=demand__id", "=offer__id", "=bidder_id", "=external_id")
-    ordering = ("-created_at",)
-
-    @admin.display(description="price AIT/h", ordering="price_hour")
-    def price(self, bid: MarketplaceBid) -> str:
-        return format_amount(bid.price_hour)
-
-    @admin.display(description="bond AIT", ordering="bond")
-    def held(self, bid: MarketplaceBid) -> str:
-        return format_amount(bid.bond)
-
-
-@admin.register(Award)
-class AwardAdmin(ReadOnlyAdmin):
-    list_display = ("id", "demand_id", "bid_id", "price", "booking_id", "digest", "created_at")
-    search_fields = ("=id", "=demand__id", "=bid__id", "=booking_id", "=digest")
-    ordering = ("-created_at",)
-
-    @admin.display(description="price AIT/h", ordering="price_hour")
-    def price(self, award: Award) -> str:
-        return format_amount(award.price_hour)
-
-
-class TransitionAdmin(ReadOnlyAdmin):
-    """Who moved what, from where to where, and why."""
+@admin.register(DemandTransition)
+class DemandTransitionAdmin(ReadOnlyAdmin):
+    """Who changed a demand's state, from which to which, and why."""
 
     list_display = ("subject_id", "seq", "from_state", "to_state", "actor", "reason", "at")
     list_filter = ("to_state",)
     search_fields = ("=subject_id", "actor")
     ordering = ("-id",)
-
-
-admin.site.register([DemandTransition, BidTransition], TransitionAdmin)

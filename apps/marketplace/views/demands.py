@@ -1,4 +1,4 @@
-"""The doors of auctions: demands, the bids on them, and awards with their proofs."""
+"""Routes of demands: publish, cancel, read the bids and the award, choose a bid."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -18,31 +19,27 @@ from aitbc.core.errors import Invalid
 from aitbc.core.pagination import KeysetPagination, page
 from aitbc.core.schema import IDEMPOTENCY_KEY, MONEY, REUSED
 from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
-from apps.marketplace import clock
 from apps.marketplace.models import Award, IdempotencyRecord, MarketplaceBid, MarketplaceDemand, MarketplaceOffer
-from apps.marketplace.serializers.auctions import (
-    AwardInputSerializer,
-    AwardSerializer,
-    BidFilterSerializer,
-    BidInputSerializer,
-    BidSerializer,
+from apps.marketplace.serializers.awards import AwardInputSerializer, AwardSerializer
+from apps.marketplace.serializers.bids import BidInputSerializer, BidSerializer
+from apps.marketplace.serializers.demands import (
     DemandDetailSerializer,
     DemandFilterSerializer,
     DemandInputSerializer,
     DemandReasonSerializer,
     DemandSerializer,
 )
-from apps.marketplace.services import auction_clearing, bids, demands
+from apps.marketplace.services import auction_clearing, bids, clock, demands
 from apps.marketplace.states import DemandState
 
 RENTERS, PROVIDERS = ("client", "trader"), ("miner", "trader")
-PARTIES = ("client", "miner", "trader", "read")
 
 
 class DemandViewSet(mixins.ListModelMixin, DomainViewSet):
     """What renters want. Everybody sees what is published; drafts are their renter's."""
 
     queryset = MarketplaceDemand.objects.all()
+    lookup_value_converter = "uuid"
     serializer_class = DemandSerializer
     pagination_class = KeysetPagination
     filter_serializer = DemandFilterSerializer
@@ -80,17 +77,20 @@ class DemandViewSet(mixins.ListModelMixin, DomainViewSet):
         return self.answer(auction_clearing.current(self._visible(pk)), serializer=DemandDetailSerializer)
 
     @extend_schema(request=None, responses=DemandSerializer)
+    @action(detail=True, methods=["post"])
     def publish(self, request: Request, pk: UUID) -> Response:
         """Open a draft to bids; its weights and terms are frozen from then on."""
         return self.answer(demands.publish(demand=self._own(pk), actor=self._who()))
 
     @extend_schema(request=DemandReasonSerializer, responses=DemandSerializer)
+    @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: UUID) -> Response:
         """Take it back, as long as no bid has won; bonds go back."""
         reason = self.validated(DemandReasonSerializer)["reason"]
         return self.answer(demands.cancel(demand=self._own(pk), actor=self._who(), reason=reason))
 
     @extend_schema(responses=AwardSerializer)
+    @action(detail=True)
     def award(self, request: Request, pk: UUID) -> Response:
         """The award and its proof, for everybody: recompute it with `manage.py market verify-award`."""
         demand = auction_clearing.current(self._visible(pk))
@@ -100,6 +100,7 @@ class DemandViewSet(mixins.ListModelMixin, DomainViewSet):
     @extend_schema(
         request=AwardInputSerializer, responses={200: AwardSerializer, **MONEY}, parameters=[IDEMPOTENCY_KEY]
     )
+    @award.mapping.post
     def choose(self, request: Request, pk: UUID) -> HttpResponseBase:
         """Take one of the bids for its own price now; the booking is made in the same moment."""
         return self.idempotently(IdempotencyRecord, lambda: self._choose(pk))
@@ -110,6 +111,7 @@ class DemandViewSet(mixins.ListModelMixin, DomainViewSet):
         return self.answer(made, serializer=AwardSerializer)
 
     @extend_schema(responses=BidSerializer(many=True), filters=False)
+    @action(detail=True)
     def bids(self, request: Request, pk: UUID) -> Response:
         """The bids on a demand, newest first: prices, cards and scores for everybody, bidders by alias."""
         demand = auction_clearing.current(self._visible(pk))
@@ -117,6 +119,7 @@ class DemandViewSet(mixins.ListModelMixin, DomainViewSet):
         return self.answer({"items": self._shown(rows), "next": following})
 
     @extend_schema(request=BidInputSerializer, responses={201: BidSerializer, **MONEY}, parameters=[IDEMPOTENCY_KEY])
+    @bids.mapping.post
     def bid(self, request: Request, pk: UUID) -> HttpResponseBase:
         """Bid with one of your offers; pending until the bond is set aside, a moment later open or rejected."""
         return self.idempotently(IdempotencyRecord, lambda: self._bid(pk))
@@ -141,22 +144,3 @@ class DemandViewSet(mixins.ListModelMixin, DomainViewSet):
 
     def _who(self) -> str:
         return f"renter:{self.actor.pk}" if self.action != "bid" else f"provider:{self.actor.pk}"
-
-
-class BidViewSet(mixins.ListModelMixin, DomainViewSet):
-    """The caller's own bids."""
-
-    queryset = MarketplaceBid.objects.select_related("demand")
-    serializer_class = BidSerializer
-    pagination_class = KeysetPagination
-    filter_serializer = BidFilterSerializer
-    ordering = ("-created_at",)
-    required_scopes: ClassVar[Mapping[str, Scopes]] = {"list": PARTIES, "withdraw": PROVIDERS}
-
-    def get_queryset(self) -> QuerySet[MarketplaceBid]:
-        return super().get_queryset().filter(bidder_id=self.actor.pk)
-
-    @extend_schema(request=None, responses=BidSerializer)
-    def withdraw(self, request: Request, pk: UUID) -> Response:
-        """Take a bid back before the auction closes; the bond goes back."""
-        return self.answer(bids.withdraw(bid=self.get_object(), actor=f"provider:{self.actor.pk}"))

@@ -1,0 +1,24 @@
+"""GPUs of the registry, as the gpu domain last reported them."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.functions import Now
+
+
+class Device(models.Model):
+    """A card as gpu last told of it (GpuChanged): what offers over it are searched by."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    miner_id = models.UUIDField(db_index=True)
+    owner_id = models.UUIDField(db_index=True)
+    seq = models.BigIntegerField(help_text="Of the last fact taken; an older one changes nothing.")
+    state = models.CharField(max_length=20)
+    facts = models.JSONField(help_text="The last GpuChanged.")
+    changed_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.facts.get('name', 'card')} {self.pk}"
