@@ -14,7 +14,8 @@ from aitbc.core.db import atomic
 from aitbc.core.states import begin
 from apps.marketplace.logic import award_proof
 from apps.marketplace.models import Award, MarketplaceBid, MarketplaceDemand, MarketplaceOffer
-from apps.marketplace.services import auction_clearing, bids, clock, demands
+from apps.marketplace.selectors import clock
+from apps.marketplace.services import auction_clearing, bids, demands
 from apps.marketplace.states import AuctionFormat, BidState, OfferState
 from apps.trading.services import deposits
 from bench.report import Figure

@@ -195,3 +195,23 @@ class OrderMatched(Conflict):
 
 class NotAParty(Forbidden):
     """Orders are matched by one of their owners, or by an operator."""
+
+
+class NotBooked(Conflict):
+    """You have no paid booking of this GPU under way."""
+
+
+class ModelUnknown(NotFound):
+    """No such GPU model was ever offered here."""
+
+
+class ModelNotOffered(NotFound):
+    """Nobody offers this GPU model."""
+
+    @property
+    def code(self) -> str:
+        return "model_unknown"
+
+
+class ProviderUnknown(NotFound):
+    """Nobody by this id ever offered anything here."""

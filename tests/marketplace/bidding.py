@@ -13,7 +13,8 @@ from django.db import connections
 from aitbc.core.db import cursor
 from aitbc.core.messaging.relay import drain
 from apps.marketplace.models import MarketplaceDemand, MarketplaceOffer
-from apps.marketplace.services import auction_clearing, clock
+from apps.marketplace.selectors import clock
+from apps.marketplace.services import auction_clearing
 from tests.clients import Api
 from tests.marketplace.renting import funded, rentable
 

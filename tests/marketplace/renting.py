@@ -15,7 +15,8 @@ from apps.gpu.events import BookingBroken, BookingProvisioned
 from apps.marketplace import handlers
 from apps.marketplace.logic.durations import whole_ms
 from apps.marketplace.models import GPUBooking, MarketplaceOffer
-from apps.marketplace.services import bookings, clock, sweeps
+from apps.marketplace.selectors import clock
+from apps.marketplace.services import bookings, sweeps
 from apps.marketplace.states import OfferState
 from apps.trading.services import deposits
 from tests.marketplace.cards import register_cards

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from aitbc.core.money import UNIT
 from apps.marketplace.logic.durations import ms_between
 from apps.marketplace.models import GPUBooking, GPUReview, MarketplaceOffer
-from apps.marketplace.services import clock
-from apps.marketplace.services.listings import in_ait
+from apps.marketplace.selectors import clock
 from apps.marketplace.states import BookingState, OfferState
 
 
@@ -121,3 +121,8 @@ def pricing(found: dict[str, Any]) -> dict[str, Any]:
         "market_analysis": {"offers": len(found["offers"]), "share_free": round(free / asks["total"], 4)},
         "pricing_timestamp": clock.now().isoformat(),
     }  # fmt: skip
+
+
+def in_ait(amount: float | None) -> float | None:
+    """An amount as the predecessor's clients read it: a number of AIT."""
+    return None if amount is None else round(amount / UNIT, 6)

@@ -13,7 +13,8 @@ from typing import Any
 from rapidfuzz import process
 
 from aitbc.core.db import cursor
-from aitbc.core.errors import Invalid, NotFound
+from aitbc.core.errors import Invalid
+from apps.marketplace.errors import ModelUnknown
 from apps.marketplace.models import PriceTick
 
 FEWEST = 3
@@ -112,10 +113,6 @@ MODELS = """
 SELECT gpu_model FROM marketplace_marketplaceoffer WHERE gpu_model <> ''
 UNION SELECT gpu_model FROM marketplace_pricetick WHERE gpu_model <> '' ORDER BY 1
 """
-
-
-class ModelUnknown(NotFound):
-    """No such GPU model was ever offered here."""
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Count, Max, Q, Sum
+
 from apps.marketplace.errors import OfferNotFound
-from apps.marketplace.models import MarketplaceOffer
+from apps.marketplace.models import GPUBooking, MarketplaceOffer
 from apps.marketplace.models.offers import LISTED
+from apps.marketplace.states import BookingState
 
 
 def bookable(pk: Any) -> MarketplaceOffer:
@@ -20,3 +23,14 @@ def bookable(pk: Any) -> MarketplaceOffer:
     if len(found) != 1:
         raise OfferNotFound()
     return found[0]
+
+
+def history(offer: MarketplaceOffer) -> dict[str, Any]:
+    """Every revision, and what came of the offer: bookings that were paid for, and what the provider earned."""
+    made = Q(state=BookingState.REQUESTED) | Q(state=BookingState.INSUFFICIENT_FUNDS)
+    told = (
+        GPUBooking.objects.filter(offer=offer).exclude(made).aggregate(
+            booking_count=Count("pk"), total_revenue=Sum("paid", default=0), last_booked=Max("created_at")
+        )
+    )  # fmt: skip
+    return {"offer": offer, "revisions": list(offer.revisions.order_by("revision")), **told}

@@ -8,18 +8,15 @@ from uuid import UUID
 
 from django.db.models import Avg, Count, F, Min, Q, Sum
 
-from aitbc.core.errors import NotFound
+from apps.marketplace.errors import ProviderUnknown
+from apps.marketplace.logic.rating import FORMULA as RATING_FORMULA
 from apps.marketplace.logic.reliability_score import FORMULA, PRIOR_BROKEN, PRIOR_KEPT
 from apps.marketplace.models import GPUBooking, MarketplaceOffer
-from apps.marketplace.services import reliability, reviews
+from apps.marketplace.selectors import reliability, reviews
 from apps.marketplace.states import BookingState
 
 SHARE_R, SHARE_RATING = 0.7, 0.3
 REPUTATION = "reputation = 100 × (0.7 × R + 0.3 × (rating − 1) / 4); without a review the rating is the market's mean"
-
-
-class ProviderUnknown(NotFound):
-    """Nobody by this id ever offered anything here."""
 
 
 def profile(provider_id: UUID, *, now: datetime) -> dict[str, Any]:
@@ -76,7 +73,7 @@ def reputation(provider_id: UUID, *, now: datetime) -> dict[str, Any]:
     return {
         "provider_id": provider_id,
         "reputation": round(score, 2),
-        "formula": {"reputation": REPUTATION, "reliability": FORMULA, "rating": reviews.FORMULA},
+        "formula": {"reputation": REPUTATION, "reliability": FORMULA, "rating": RATING_FORMULA},
         "inputs": {
             "reliability": round(evidence.r, 6),
             "kept": round(evidence.kept, 6),

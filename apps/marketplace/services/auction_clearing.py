@@ -25,7 +25,8 @@ from apps.marketplace.events import DemandAwarded
 from apps.marketplace.logic import award_proof
 from apps.marketplace.logic.award_proof import ACCEPT, AUCTION, CHOICE, MATCH
 from apps.marketplace.models import Award, GPUBooking, MarketplaceBid, MarketplaceDemand, MarketplaceOffer
-from apps.marketplace.services import bids, bookings, clock, demands, eligibility
+from apps.marketplace.selectors import clock
+from apps.marketplace.services import bids, bookings, demands, eligibility
 from apps.marketplace.states import BidState, DemandState
 
 ACTOR = "system:auction"

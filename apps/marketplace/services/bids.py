@@ -21,7 +21,8 @@ from apps.marketplace.events import BondAsked
 from apps.marketplace.logic import auction
 from apps.marketplace.logic.auction import Bid, Terms, Weights
 from apps.marketplace.models import MarketplaceBid, MarketplaceDemand, MarketplaceOffer
-from apps.marketplace.services import clock, demands, eligibility
+from apps.marketplace.selectors import clock
+from apps.marketplace.services import demands, eligibility
 from apps.marketplace.states import AuctionFormat, BidState, DemandState
 from apps.trading.interface import available
 

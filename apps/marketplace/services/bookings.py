@@ -18,7 +18,8 @@ from aitbc.core.states import begin
 from apps.marketplace.errors import BondMissing, NoticeTooShort
 from apps.marketplace.logic.durations import whole_ms
 from apps.marketplace.models import GPUBooking, MarketplaceDemand, MarketplaceOffer, Quote
-from apps.marketplace.services import clock, event_builders, quotes, slots, terms
+from apps.marketplace.selectors import clock
+from apps.marketplace.services import event_builders, quotes, slots, terms
 from apps.marketplace.services.booking_endings import Ending, finish
 from apps.marketplace.services.terms import Terms
 from apps.marketplace.states import LIVE, RUNNING, BookingState, OfferState

@@ -19,7 +19,8 @@ from apps.marketplace.events import BondReleased
 from apps.marketplace.logic.auction import Weights
 from apps.marketplace.models import MarketplaceBid, MarketplaceDemand
 from apps.marketplace.models.bookings import GPUBooking
-from apps.marketplace.services import clock, eligibility
+from apps.marketplace.selectors import clock
+from apps.marketplace.services import eligibility
 from apps.marketplace.states import LIVE, BidState, BookingState, DemandState
 
 JANITOR = "system:janitor"

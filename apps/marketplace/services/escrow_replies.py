@@ -11,7 +11,8 @@ from aitbc.core.messaging import emit
 from aitbc.core.money import format_amount
 from aitbc.core.states import advance_many
 from apps.marketplace.models import GPUBooking
-from apps.marketplace.services import clock, event_builders, provisioning, slots
+from apps.marketplace.selectors import clock
+from apps.marketplace.services import event_builders, provisioning, slots
 from apps.marketplace.states import BROKEN, BookingState
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from aitbc.core.money import format_amount
 from apps.marketplace.errors import BookingInvalid, ExtensionPending, OfferNotOpen, PriceMoved
 from apps.marketplace.models import BookingExtension, GPUBooking
 from apps.marketplace.models.offers import LISTED
-from apps.marketplace.services import clock, event_builders, slots, terms
+from apps.marketplace.selectors import clock
+from apps.marketplace.services import event_builders, slots, terms
 from apps.marketplace.states import BookingState
 from apps.trading.interface import available
 

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Avg, Max, Min, Q, QuerySet, Sum
-
 from aitbc.core.db import atomic
-from aitbc.core.errors import NotFound
-from aitbc.core.money import UNIT
 from apps.marketplace.errors import NotSettledYet, OfferBooked
-from apps.marketplace.models import Device, GPUBooking, GPUReview, MarketplaceOffer, PriceTick
+from apps.marketplace.models import Device, GPUBooking, GPUReview, MarketplaceOffer
+from apps.marketplace.selectors.listings import current
 from apps.marketplace.services import bookings, offers, reviews
-from apps.marketplace.states import LIVE, BookingState, OfferState
-
-TRADES = 50
-
-
-class ModelUnknown(NotFound):
-    """Nobody offers this GPU model."""
+from apps.marketplace.states import BookingState
 
 
 def register(
@@ -51,24 +40,6 @@ def free_card(owner_id: UUID, name: str) -> Device | None:
     return None
 
 
-def listed(asked: Mapping[str, Any]) -> list[MarketplaceOffer]:
-    """Listed offers as the predecessor's list narrows them, cheapest first."""
-    rows = MarketplaceOffer.objects.listed()
-    if "available" in asked:
-        rows = rows.filter(state=OfferState.OPEN if asked["available"] else OfferState.BOOKED_OUT)
-    columns = {
-        "price_max": "price_gpu_hour__lte", "region": "region__iexact", "model": "gpu_model__icontains",
-        "memory_min": "memory_mb__gte",
-    }  # fmt: skip
-    narrowed = Q(**{column: asked[name] for name, column in columns.items() if name in asked})
-    return list(rows.filter(narrowed).order_by("price_gpu_hour", "id")[: asked["limit"]])
-
-
-def current(offer: MarketplaceOffer, renter_id: UUID) -> GPUBooking | None:
-    """The caller's booking of this offer that is under way, the newest of them."""
-    return offer.bookings.filter(renter_id=renter_id, state__in=LIVE).order_by("-created_at").first()
-
-
 def release(offer: MarketplaceOffer, *, renter_id: UUID, actor: str) -> GPUBooking | None:
     """End the caller's booking of this offer by the ordinary rules: what was used is paid, the rest comes back."""
     booking = current(offer, renter_id)
@@ -96,32 +67,3 @@ def review(offer: MarketplaceOffer, *, rater_id: UUID, stars: int, text: str) ->
     if booking is None:
         raise NotSettledYet("You have no settled booking of this GPU that you have not reviewed.")
     return reviews.write(booking=booking, rater_id=rater_id, stars=stars, text=text)
-
-
-def reviews_of(offer: MarketplaceOffer) -> QuerySet[GPUReview]:
-    return GPUReview.objects.shown().filter(booking__offer=offer, subject=GPUReview.Subject.PROVIDER)
-
-
-def pricing(model: str) -> dict[str, Any]:
-    """What a GPU model costs, by listed offers and by what was paid. ModelUnknown names the nearest."""
-    rows = MarketplaceOffer.objects.listed().filter(gpu_model__icontains=model)
-    asks = rows.aggregate(
-        low=Min("price_gpu_hour"), high=Max("price_gpu_hour"), mean=Avg("price_gpu_hour"), total=Sum("gpu_count"),
-        free=Sum("gpu_count", filter=Q(state=OfferState.OPEN)),
-    )  # fmt: skip
-    if not asks["total"]:
-        raise ModelUnknown(f"Nobody offers {model!r} now.", suggestions=nearest(model))
-    trades = PriceTick.objects.filter(source=PriceTick.Source.TRADE, gpu_model__icontains=model).order_by("-at")
-    cheapest = list(rows.order_by("price_gpu_hour", "id")[:TRADES])
-    return {"model": model, "asks": asks, "offers": cheapest, "trades": list(trades[:TRADES])}
-
-
-def nearest(model: str) -> list[str]:
-    known = MarketplaceOffer.objects.listed().order_by("gpu_model").values_list("gpu_model", flat=True).distinct()
-    names = {name.casefold(): name for name in known if name}
-    return [names[found] for found in difflib.get_close_matches(model.casefold(), names, n=5, cutoff=0.3)]
-
-
-def in_ait(amount: float | None) -> float | None:
-    """An amount as the predecessor's clients read it: a number of AIT."""
-    return None if amount is None else round(amount / UNIT, 6)

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from django.db import IntegrityError
-from django.db.models import Count, Max, Q, Sum
 from django.utils import timezone
 
 from aitbc.core.db import atomic
@@ -18,7 +17,7 @@ from aitbc.core.states import begin
 from apps.marketplace.errors import OfferBooked, OfferChanged, OfferInvalid, OfferTaken
 from apps.marketplace.models import Device, GPUBooking, MarketplaceOffer, OfferRevision
 from apps.marketplace.services import offer_refresh, offer_rules
-from apps.marketplace.states import BookingState, OfferState
+from apps.marketplace.states import OfferState
 
 #: What a provider may say of an offer, at first and later.
 TERMS = (
@@ -26,11 +25,15 @@ TERMS = (
     "extend_at_same_price", "min_duration_s", "max_duration_s", "available_from", "available_until",
     "reclaim_notice_s", "constraints", "attributes",
 )  # fmt: skip
+
+
 #: What the provider of unregistered cards claims of them.
 CLAIMS = (
     "gpu_name", "gpu_model", "vendor", "architecture", "memory_mb", "bandwidth_gbps", "fp32_tflops", "fp16_tflops",
     "tdp_w", "compute_capability", "cuda", "driver", "region", "up_mbps", "down_mbps",
 )  # fmt: skip
+
+
 AMOUNTS = ("price_gpu_hour", "price_storage_gb_month", "floor", "ceiling")
 
 
@@ -140,17 +143,6 @@ def each(
         except DomainError as error:
             refused.append(f"{offer.pk}: {error.detail}")
     return done, refused
-
-
-def history(offer: MarketplaceOffer) -> dict[str, Any]:
-    """Every revision, and what came of the offer: bookings that were paid for, and what the provider earned."""
-    made = Q(state=BookingState.REQUESTED) | Q(state=BookingState.INSUFFICIENT_FUNDS)
-    told = (
-        GPUBooking.objects.filter(offer=offer).exclude(made).aggregate(
-            booking_count=Count("pk"), total_revenue=Sum("paid", default=0), last_booked=Max("created_at")
-        )
-    )  # fmt: skip
-    return {"offer": offer, "revisions": list(offer.revisions.order_by("revision")), **told}
 
 
 def warnings_of(offer: MarketplaceOffer) -> list[str]:

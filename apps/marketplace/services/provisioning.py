@@ -16,7 +16,8 @@ from aitbc.core.messaging import emit
 from aitbc.core.states import advance_many
 from apps.marketplace.logic.durations import whole_ms
 from apps.marketplace.models import GPUBooking
-from apps.marketplace.services import clock, event_builders, metering, prices, slots
+from apps.marketplace.selectors import clock
+from apps.marketplace.services import event_builders, metering, prices, slots
 from apps.marketplace.services.booking_endings import Ending, finish
 from apps.marketplace.states import RUNNING, BookingState
 

@@ -16,7 +16,8 @@ from aitbc.core.ids import uuid7
 from aitbc.core.money import fee_of, format_amount, metered
 from apps.marketplace.errors import QuoteExpired, QuoteUsed
 from apps.marketplace.models import MarketplaceOffer, Quote
-from apps.marketplace.services import clock, terms
+from apps.marketplace.selectors import clock
+from apps.marketplace.services import terms
 from apps.marketplace.services.terms import Terms
 
 TAG = "aitbc.quote.v1"

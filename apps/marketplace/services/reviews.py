@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import IntegrityError
-from django.db.models import Avg, Q
+from django.db.models import Q
 
 from aitbc.core.db import atomic
 from aitbc.core.errors import Invalid
@@ -20,29 +19,21 @@ from apps.marketplace.errors import (
     ReviewedAlready,
     ReviewTooLate,
 )
-from apps.marketplace.logic import rating
-from apps.marketplace.logic.rating import FORMULA
 from apps.marketplace.models import GPUBooking, GPUReview, MarketplaceOffer
-from apps.marketplace.services import clock
+from apps.marketplace.selectors import clock
+from apps.marketplace.selectors.reviews import standing_of
 from apps.marketplace.states import BookingState, OfferState
 
-__all__ = ["FORMULA", "Standing", "edit", "hide", "of_booking", "reply", "show", "standing_of", "write"]
-
 WINDOW = timedelta(days=30)
+
+
 EDITABLE = timedelta(hours=48)
+
+
 DIMENSIONS = ("accuracy", "uptime", "speed", "comms")
-#: What a market without a review takes for the mean of all.
-MIDDLE = 3.0
+
+
 Subject = GPUReview.Subject
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What renters say of a provider: the rating shown (None without a review), how many, the market's mean."""
-
-    rating: float | None
-    count: int
-    market_mean: float
 
 
 def write(
@@ -146,14 +137,3 @@ def refresh(review: GPUReview) -> None:
     offers = MarketplaceOffer.objects.owned_by(provider_id).exclude(state__in=over).order_by("pk")
     ids = list(offers.select_for_update(no_key=True).values_list("pk", flat=True))
     MarketplaceOffer.objects.filter(pk__in=ids).update(rating=standing.rating, reviews=standing.count)
-
-
-def standing_of(subject_id: UUID, *, subject: str = Subject.PROVIDER, now: datetime | None = None) -> Standing:
-    """The rating of somebody as a provider (or renter), computed from the reviews that are shown."""
-    now = now or clock.now()
-    rows = GPUReview.objects.shown().filter(subject=subject)
-    mean = float(rows.aggregate(mean=Avg("rating"))["mean"] or MIDDLE)
-    told = rows.of_subject(subject_id).values_list("rater_id", "rating", "created_at", "booking__owed", "reciprocal")
-    day = timedelta(days=1)
-    votes = [rating.Vote(rater, stars, (now - at) / day, owed, mutual) for rater, stars, at, owed, mutual in told]
-    return Standing(round(rating.shown(votes, mean), 4) if votes else None, len(votes), mean)

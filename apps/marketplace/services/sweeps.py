@@ -10,7 +10,8 @@ from aitbc.core.db import atomic
 from aitbc.core.messaging import emit
 from apps.marketplace.models import BookingExtension, GPUBooking, Outbox
 from apps.marketplace.models.bookings import BookingQuerySet
-from apps.marketplace.services import clock, event_builders, metering, provisioning
+from apps.marketplace.selectors import clock
+from apps.marketplace.services import event_builders, metering, provisioning
 from apps.marketplace.services.booking_endings import Ending, finish
 from apps.marketplace.states import BookingState
 

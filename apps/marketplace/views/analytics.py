@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from aitbc.core.schema import NOT_THERE
 from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
-from apps.marketplace.selectors import analytics
+from apps.marketplace.selectors import analytics, prices
 from apps.marketplace.serializers.analytics import (
     LiquiditySerializer,
     PerformanceSerializer,
@@ -27,7 +27,6 @@ from apps.marketplace.serializers.prices import (
     SuggestionQuerySerializer,
     SuggestionSerializer,
 )
-from apps.marketplace.services import price_updates
 
 PERIODS = {
     "hourly": timedelta(hours=1),
@@ -109,7 +108,7 @@ class AnalyticsViewSet(DomainViewSet):
         """Suggest a price for an offer, from demand and supply as given, else as this market has them."""
         body = request.data if isinstance(request.data, dict) else {}
         asked = self.validated(SuggestionQuerySerializer, {**request.query_params.dict(), **body})
-        return self.answer(price_updates.suggest(**asked), serializer=SuggestionSerializer)
+        return self.answer(prices.suggest(**asked), serializer=SuggestionSerializer)
 
     def _span(self) -> analytics.Span:
         self._asked: dict[str, Any] = self.filters(SpanQuerySerializer)

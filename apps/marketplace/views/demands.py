@@ -20,6 +20,7 @@ from aitbc.core.pagination import KeysetPagination, page
 from aitbc.core.schema import IDEMPOTENCY_KEY, MONEY, REUSED
 from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
 from apps.marketplace.models import Award, IdempotencyRecord, MarketplaceBid, MarketplaceDemand, MarketplaceOffer
+from apps.marketplace.selectors import clock
 from apps.marketplace.serializers.awards import AwardInputSerializer, AwardSerializer
 from apps.marketplace.serializers.bids import BidInputSerializer, BidSerializer
 from apps.marketplace.serializers.demands import (
@@ -29,7 +30,7 @@ from apps.marketplace.serializers.demands import (
     DemandReasonSerializer,
     DemandSerializer,
 )
-from apps.marketplace.services import auction_clearing, bids, clock, demands
+from apps.marketplace.services import auction_clearing, bids, demands
 from apps.marketplace.states import DemandState
 
 RENTERS, PROVIDERS = ("client", "trader"), ("miner", "trader")

@@ -19,6 +19,7 @@ from aitbc.core.schema import IDEMPOTENCY_KEY, MONEY
 from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
 from apps.marketplace.errors import IfMatchInvalid
 from apps.marketplace.models import IdempotencyRecord, MarketplaceOffer
+from apps.marketplace.selectors import offers as offer_selectors
 from apps.marketplace.serializers.offers import (
     OfferEditSerializer,
     OfferHistorySerializer,
@@ -127,7 +128,7 @@ class OfferViewSet(DomainViewSet):
     @action(detail=True)
     def history(self, request: Request, pk: str) -> Response:
         """Its prices and revisions, and what it has earned."""
-        return self.answer(offers.history(self.get_object()), serializer=OfferHistorySerializer)
+        return self.answer(offer_selectors.history(self.get_object()), serializer=OfferHistorySerializer)
 
     def _who(self) -> str:
         return f"provider:{self.actor.pk}"

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
-from apps.marketplace.selectors import providers as reputation
+from apps.marketplace.selectors import providers
 from apps.marketplace.serializers.providers import ProfileSerializer, ReputationSerializer
 
 
@@ -23,9 +23,9 @@ class ProviderViewSet(DomainViewSet):
     @extend_schema(responses=ProfileSerializer)
     def profile(self, request: Request, provider_id: UUID) -> Response:
         """Since when it offers, what, how its bookings ended, and what renters say."""
-        return self.answer(reputation.profile(provider_id, now=timezone.now()), serializer=ProfileSerializer)
+        return self.answer(providers.profile(provider_id, now=timezone.now()), serializer=ProfileSerializer)
 
     @extend_schema(responses=ReputationSerializer)
     def reputation(self, request: Request, provider_id: UUID) -> Response:
         """One number, with its formula and all its inputs."""
-        return self.answer(reputation.reputation(provider_id, now=timezone.now()), serializer=ReputationSerializer)
+        return self.answer(providers.reputation(provider_id, now=timezone.now()), serializer=ReputationSerializer)

@@ -16,7 +16,8 @@ from apps.marketplace.errors import (
     SlotTaken,
 )
 from apps.marketplace.models import BookingSlice, MarketplaceOffer
-from apps.marketplace.services import bookings, clock
+from apps.marketplace.selectors import clock
+from apps.marketplace.services import bookings
 from apps.trading.interface import available
 from tests.marketplace.renting import (
     AIT,

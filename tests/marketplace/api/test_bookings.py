@@ -8,7 +8,9 @@ import pytest
 
 from aitbc.core import signing
 from apps.marketplace.models import GPUBooking, GPUReview, MarketplaceOffer, Quote
-from apps.marketplace.services import clock, reviews
+from apps.marketplace.selectors import clock
+from apps.marketplace.selectors.reviews import standing_of
+from apps.marketplace.services import reviews
 from tests.marketplace.renting import AIT, HOUR, after, again, at, funded, provisioned, rentable, running, sound
 
 ROOT = "/marketplace/v1/marketplace"
@@ -290,5 +292,5 @@ def test_who_rents_from_each_other_moves_no_rating(booking, renter, provider, of
     assert review["reciprocal"] is True
     row = MarketplaceOffer.objects.get(pk=offer.pk)
     assert (row.reviews, row.rating) == (1, pytest.approx(3.0, abs=2.0))
-    standing = reviews.standing_of(provider.owner_id)
+    standing = standing_of(provider.owner_id)
     assert standing.rating == pytest.approx(standing.market_mean)

@@ -9,7 +9,8 @@ import pytest
 
 from aitbc.core import params
 from apps.marketplace.models import MarketplaceBid, MarketplaceDemand
-from apps.marketplace.services import auction_clearing, clock
+from apps.marketplace.selectors import clock
+from apps.marketplace.services import auction_clearing
 from tests.clients import Api
 from tests.marketplace import bidding
 from tests.marketplace.bidding import BIDS, DEMANDS, bid, demand, offer_of, provider, renter, shown, states

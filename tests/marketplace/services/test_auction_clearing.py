@@ -18,7 +18,8 @@ from aitbc.core.messaging.relay import drain
 from apps.marketplace.events import DemandAwarded
 from apps.marketplace.logic import award_proof
 from apps.marketplace.models import Award, GPUBooking, MarketplaceBid
-from apps.marketplace.services import auction_clearing, bookings, clock, sweeps
+from apps.marketplace.selectors import clock
+from apps.marketplace.services import auction_clearing, bookings, sweeps
 from apps.trading.models import LogEntry
 from apps.trading.services import log
 from tests.clients import Api

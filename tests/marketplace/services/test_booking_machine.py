@@ -19,7 +19,8 @@ from aitbc.core import invariants
 from aitbc.core.errors import DomainError
 from aitbc.core.messaging.relay import drain
 from apps.marketplace.models import BookingExtension, GPUBooking, Outbox
-from apps.marketplace.services import booking_endings, bookings, clock, extensions, provisioning, sweeps
+from apps.marketplace.selectors import clock
+from apps.marketplace.services import booking_endings, bookings, extensions, provisioning, sweeps
 from apps.marketplace.states import BOOKING_TRANSITIONS, LIVE, BookingState
 from apps.trading.models import LedgerAccount
 from apps.trading.services import escrow_reconciliation

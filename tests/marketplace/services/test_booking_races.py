@@ -11,7 +11,8 @@ from django.db import connections
 
 from aitbc.core.errors import DomainError
 from apps.marketplace.models import BookingSlice, GPUBooking
-from apps.marketplace.services import bookings, clock, extensions, provisioning, sweeps
+from apps.marketplace.selectors import clock
+from apps.marketplace.services import bookings, extensions, provisioning, sweeps
 from tests.marketplace.renting import AIT, HOUR, again, booked, funded, rentable, reserved, running, sound
 
 pytestmark = pytest.mark.transaction

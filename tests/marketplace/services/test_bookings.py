@@ -12,7 +12,8 @@ from apps.marketplace.errors import (
     NoticeTooShort,
 )
 from apps.marketplace.models import BookingSlice, MarketplaceOffer, Outbox, PriceTick, ReliabilityEvent
-from apps.marketplace.services import bookings, clock, provisioning, sweeps
+from apps.marketplace.selectors import clock
+from apps.marketplace.services import bookings, provisioning, sweeps
 from apps.trading.interface import available, escrows_of
 from tests.marketplace.renting import (
     AIT,

@@ -9,7 +9,8 @@ import pytest
 from aitbc.core.errors import InsufficientFunds, StateConflict
 from apps.marketplace.errors import BookingInvalid, ExtensionPending, PriceMoved, SlotTaken
 from apps.marketplace.models import BookingExtension, BookingSlice, MarketplaceOffer
-from apps.marketplace.services import bookings, clock, extensions
+from apps.marketplace.selectors import clock
+from apps.marketplace.services import bookings, extensions
 from apps.trading.interface import available
 from apps.trading.services import deposits, ledger
 from apps.trading.services.ledger import TransferRequest

@@ -12,21 +12,17 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from aitbc.core.errors import Conflict
 from aitbc.core.schema import GONE, IDEMPOTENCY_KEY, MONEY
 from aitbc.core.viewsets import PUBLIC, Scopes
-from apps.marketplace.errors import NotTheProvider, OfferNotFound
+from apps.marketplace.errors import NotBooked, NotTheProvider, OfferNotFound
 from apps.marketplace.legacy import gpu_payloads as told
 from apps.marketplace.legacy.serializers import gpus as wire
 from apps.marketplace.models import GPUBooking, IdempotencyRecord, MarketplaceOffer
+from apps.marketplace.selectors import listings as selectors
 from apps.marketplace.selectors.offers import bookable
-from apps.marketplace.services import listings as legacy_gpus
+from apps.marketplace.services import listings
 from apps.marketplace.states import BookingState
 from apps.marketplace.views.bookings import PARTIES, PROVIDERS, READERS, REFUSALS, RENTERS, Booker
-
-
-class NotBooked(Conflict):
-    """You have no paid booking of this GPU under way."""
 
 
 class LegacyGpuViewSet(Booker):
@@ -45,7 +41,7 @@ class LegacyGpuViewSet(Booker):
     def list(self, request: Request) -> Response:
         """Listed GPUs as a bare list, cheapest first."""
         asked = self.validated(wire.GpuListQuerySerializer, request.query_params.dict())
-        return self.answer([told.gpu(offer) for offer in legacy_gpus.listed(asked)], serializer=wire.GpuSerializer)
+        return self.answer([told.gpu(offer) for offer in selectors.listed(asked)], serializer=wire.GpuSerializer)
 
     @extend_schema(
         request=wire.GpuRegisterSerializer,
@@ -58,11 +54,11 @@ class LegacyGpuViewSet(Booker):
         return self.idempotently(IdempotencyRecord, lambda: self._register(given))
 
     def _register(self, given: dict[str, Any]) -> Response:
-        offer = legacy_gpus.register(owner_id=self.actor.pk, actor=f"provider:{self.actor.pk}", **given)
+        offer = listings.register(owner_id=self.actor.pk, actor=f"provider:{self.actor.pk}", **given)
         said = "over your registered card" if offer.backed else "without a registered card: it is shown as unverified"
         answer = {
             "gpu_id": offer.pk, "status": "registered", "message": f"Listed {said}.", "backed": offer.backed,
-            "price_per_hour": legacy_gpus.in_ait(offer.price_gpu_hour),
+            "price_per_hour": told.in_ait(offer.price_gpu_hour),
         }  # fmt: skip
         return self.answer(answer, serializer=wire.GpuRegisteredSerializer)
 
@@ -70,7 +66,7 @@ class LegacyGpuViewSet(Booker):
     def retrieve(self, request: Request, gpu_id: str) -> Response:
         """One GPU; `current_booking` is the caller's own."""
         offer = bookable(gpu_id)
-        mine = legacy_gpus.current(offer, self.actor.pk) if self.actor.is_authenticated else None
+        mine = selectors.current(offer, self.actor.pk) if self.actor.is_authenticated else None
         answer = {**told.gpu(offer), "current_booking": told.under_way(mine)}
         return self.answer(answer, serializer=wire.GpuDetailSerializer)
 
@@ -110,7 +106,7 @@ class LegacyGpuViewSet(Booker):
     def confirm(self, request: Request, gpu_id: str) -> Response:
         """Whether the caller's booking stands, its money set aside; 409 when it does not (yet)."""
         offer = bookable(gpu_id)
-        booking = legacy_gpus.current(offer, self.actor.pk)
+        booking = selectors.current(offer, self.actor.pk)
         if booking is None or booking.state == BookingState.REQUESTED:
             raise NotBooked(state="requested" if booking else "available", allowed=[])
         answer = {
@@ -123,7 +119,7 @@ class LegacyGpuViewSet(Booker):
     def release(self, request: Request, gpu_id: str) -> Response:
         """End the caller's booking: what was used is paid (not a flat half, as the predecessor had it)."""
         offer = bookable(gpu_id)
-        booking = legacy_gpus.release(offer, renter_id=self.actor.pk, actor=self.renter())
+        booking = listings.release(offer, renter_id=self.actor.pk, actor=self.renter())
         return self.answer(told.released(offer, booking), serializer=wire.GpuReleasedSerializer)
 
     @extend_schema(request=None, parameters=[wire.ForceSerializer], responses={200: wire.GpuDeletedSerializer})
@@ -131,7 +127,7 @@ class LegacyGpuViewSet(Booker):
         """Take one's listing away; while it is booked only by force: then its provider cancels the bookings."""
         force = self.validated(wire.ForceSerializer, request.query_params.dict())["force"]
         offer = self._own(gpu_id)
-        legacy_gpus.remove(offer, actor=f"provider:{self.actor.pk}", force=force)
+        listings.remove(offer, actor=f"provider:{self.actor.pk}", force=force)
         return self.answer({"status": "deleted", "gpu_id": offer.pk}, serializer=wire.GpuDeletedSerializer)
 
     def _own(self, gpu_id: str) -> MarketplaceOffer:
@@ -144,7 +140,7 @@ class LegacyGpuViewSet(Booker):
     def reviews(self, request: Request, gpu_id: str) -> Response:
         """What renters said after settled bookings of it."""
         offer = bookable(gpu_id)
-        rows = list(legacy_gpus.reviews_of(offer).order_by("-created_at")[:500])
+        rows = list(selectors.reviews_of(offer).order_by("-created_at")[:500])
         return self.answer(told.reviews(offer, rows), serializer=wire.GpuReviewsSerializer)
 
     @extend_schema(request=wire.GpuReviewWriteSerializer, responses={201: wire.GpuReviewedSerializer, **GONE})
@@ -153,8 +149,8 @@ class LegacyGpuViewSet(Booker):
         given = self.validated(wire.GpuReviewWriteSerializer)
         offer = bookable(gpu_id)
         who = {"rater_id": self.actor.pk, "stars": given["rating"], "text": given["comment"]}
-        written = legacy_gpus.review(offer, **who)
-        mean = told.reviews(offer, list(legacy_gpus.reviews_of(offer)))["average_rating"]
+        written = listings.review(offer, **who)
+        mean = told.reviews(offer, list(selectors.reviews_of(offer)))["average_rating"]
         answer = {"status": "review_added", "gpu_id": offer.pk, "review_id": written.pk, "average_rating": mean}
         return self.answer(answer, status=201, serializer=wire.GpuReviewedSerializer)
 
@@ -172,4 +168,4 @@ class LegacyGpuViewSet(Booker):
         """What a GPU model costs now, asked and paid; 404 names the nearest models."""
         if len(model) > 120 or not model.isprintable():
             raise OfferNotFound()
-        return self.answer(told.pricing(legacy_gpus.pricing(model)), serializer=wire.PricingSerializer)
+        return self.answer(told.pricing(selectors.pricing(model)), serializer=wire.PricingSerializer)

@@ -1,0 +1,48 @@
+"""Suggested prices, from the market's cells or from demand and supply as a client sees them."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from aitbc.core.errors import NotFound
+from aitbc.core.money import UNIT
+from apps.marketplace.logic.price_dynamics import priced, stepped
+from apps.marketplace.models import MarketplaceOffer, PriceCell
+
+
+def suggest(
+    *, offer_id: str, current_demand: float | None = None, current_supply: float | None = None
+) -> dict[str, object]:
+    """What an offer might ask, in AIT per GPU and hour; nothing is changed.
+
+    Demand and supply as given follow the predecessor's steps; without them the market's own cell decides.
+    """
+    offer = _offer(offer_id)
+    where = {"gpu_model": offer.gpu_model, "region": offer.region, "kind": offer.kind}
+    cell = PriceCell.objects.filter(**where).first()
+    given = current_demand is not None and current_supply is not None
+    ratio = current_demand / max(current_supply, 1.0) if given else None  # type: ignore[operator, type-var]
+    factor = stepped(ratio) if ratio is not None else cell.multiplier if cell else 1.0
+    return {
+        "offer_id": offer_id,
+        "base_price": offer.base_price / UNIT,
+        "suggested_price": priced(offer.base_price, factor, offer.floor, offer.ceiling) / UNIT,
+        "price_multiplier": factor,
+        "supply_demand_ratio": ratio,
+        "utilisation": cell.utilisation if cell else None,
+        "held": cell.held if cell else True,
+        "basis": "given" if given else "market",
+    }
+
+
+def _offer(named: str) -> MarketplaceOffer:
+    """A listed offer by its id, or by the id its client gave it."""
+    listed = MarketplaceOffer.objects.listed()
+    try:
+        found = listed.filter(pk=UUID(named)).first()
+    except ValueError:
+        found = None
+    found = found or listed.filter(external_id=named).order_by("created_at").first()
+    if found is None:
+        raise NotFound(f"There is no listed offer {named!r}.")
+    return found
