@@ -30,6 +30,10 @@ class FilterInvalid(Invalid):
         super().__init__(detail, errors=[{"field": field, "message": detail}])
 
 
+class ConstraintInvalid(Invalid):
+    """The constraint is not an expression that can be used here."""
+
+
 class IfMatchInvalid(Invalid):
     """The If-Match header is missing or cannot be read."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.urls import URLPattern, path
+from django.urls import URLPattern, URLResolver, path
 from rest_framework.routers import SimpleRouter
 
 from aitbc.core.pagination import KeysetPagination
@@ -118,7 +118,7 @@ legacy_urlpatterns = [
     *listing_urlpatterns(),
 ]
 
-urlpatterns: list[URLPattern] = [
+urlpatterns: list[URLPattern | URLResolver] = [
     *router.urls,
     *overview_urlpatterns,
     *provider_urlpatterns,

@@ -23,9 +23,8 @@ from lark import Token, Tree
 from lark.exceptions import LarkError
 
 from apps.marketplace.constraints.names import Fields, Judge, compiled
-from apps.marketplace.constraints.text import ConstraintInvalid, refusal, scan
-
-__all__ = ["DEMAND_SIDE", "OFFER_SIDE", "ConstraintInvalid", "Verdict", "admits", "check", "verdict"]
+from apps.marketplace.constraints.text import refusal, scan
+from apps.marketplace.errors import ConstraintInvalid
 
 #: Facts that callers make up are cut to this before an expression walks over them.
 ITEMS, TEXT = 50, 200

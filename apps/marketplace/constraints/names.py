@@ -10,7 +10,8 @@ from typing import Any
 import re2
 from lark import Token, Tree
 
-from apps.marketplace.constraints.text import ConstraintInvalid, refusal, string_of
+from apps.marketplace.constraints.text import refusal, string_of
+from apps.marketplace.errors import ConstraintInvalid
 
 Fields = Mapping[str, frozenset[str]]
 #: Regular expressions are literals, so that they are judged once, when the constraint is written.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from aitbc.core.errors import Invalid
+from apps.marketplace.errors import ConstraintInvalid
 
 LENGTH = 2000
 TOKENS = 200
@@ -20,10 +20,6 @@ NUMBER = re.compile(r"0[xX][0-9a-fA-F]{1,12}|\d{1,30}(\.\d{0,30})?([eE][-+]?\d{1
 #: The escapes the library pairs; another one it would read as a backslash and a character.
 ESCAPES = re.compile(r"""\\(?:[abfnrtv"'\\]|[0-3][0-7]{2}|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4})""")
 OPENING, CLOSING = frozenset("(["), frozenset(")]")
-
-
-class ConstraintInvalid(Invalid):
-    """The constraint is not an expression that can be used here."""
 
 
 def scan(expression: str) -> None:

@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from aitbc.core import signing
 from aitbc.core.db import cursor
 from aitbc.core.invariants import invariant
+from aitbc.core.money import parse_amount
 from apps.marketplace.logic import award_proof
 from apps.marketplace.models import Award, MarketplaceBid, MarketplaceDemand
 from apps.marketplace.states import BidState, DemandState
@@ -56,8 +57,8 @@ def unlike(award: Award) -> Iterable[str]:
     said = (inputs["award"], inputs["demand"], proof["outcome"]["winner"])
     if said != (str(award.pk), str(award.demand_id), str(award.bid_id)):
         yield f"award {award.pk} is of another demand or bid than its proof"
-    frozen = (inputs["weights"], inputs["format"], award_proof.parse_amount(inputs["budget"]))
+    frozen = (inputs["weights"], inputs["format"], parse_amount(inputs["budget"]))
     if frozen != (award.demand.weights, award.demand.auction, award.demand.budget_hour):
         yield f"award {award.pk} was computed from other terms than its demand's"
-    if award_proof.parse_amount(proof["outcome"]["price"]) != award.price_hour:
+    if parse_amount(proof["outcome"]["price"]) != award.price_hour:
         yield f"award {award.pk} shows another price than its proof"

@@ -16,7 +16,7 @@ FEWEST_PROVIDERS = 3  # a thinner market holds its prices
 
 def smoothed(before: float, sample: float, elapsed_s: float) -> float:
     """The moving average after one more sample; α = 1 − 2^(−Δt / half-life)."""
-    alpha = 1.0 - 2.0 ** (-max(elapsed_s, 0.0) / HALF_LIFE_S)
+    alpha: float = 1.0 - 2.0 ** (-max(elapsed_s, 0.0) / HALF_LIFE_S)
     return before + alpha * (sample - before)
 
 

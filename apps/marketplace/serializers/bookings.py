@@ -10,12 +10,11 @@ from rest_framework import serializers
 
 from aitbc.core.serializers import (
     AmountField,
-    QuantityField,
     ResourceSerializer,
     StrictSerializer,
 )
 from apps.marketplace.models import BookingExtension, BookingTransition, GPUBooking
-from apps.marketplace.serializers.terms import HOURS, LONGEST_S, TermsSerializer, only_once
+from apps.marketplace.serializers.terms import LONGEST_S, TermsSerializer, hours_field, only_once
 from apps.marketplace.states import BookingState
 
 
@@ -122,7 +121,7 @@ class ExtendSerializer(StrictSerializer):
     """How much more time, and what it may cost per hour at most."""
 
     duration_s = serializers.IntegerField(min_value=1, max_value=LONGEST_S, required=False)
-    duration_hours = QuantityField(required=False, **HOURS)
+    duration_hours = hours_field()
     max_rate = AmountField(required=False, min_value=1, help_text="AIT per hour in all; above it nothing happens.")
 
     def validate(self, given: dict[str, Any]) -> dict[str, Any]:

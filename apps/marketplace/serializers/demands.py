@@ -54,11 +54,11 @@ class DemandSerializer(ResourceSerializer):
 
     class Meta:
         model = MarketplaceDemand
-        fields = (
+        fields = [
             "id", "external_id", "state", "mine", "title", "gpu_models", "gpu_count", "min_memory_mb", "region",
             "filter", "constraints", "budget_hour", "reserve_hour", "duration_s", "start_by", "auction", "weights",
             "closes_at", "awarded", "created_at",
-        )  # fmt: skip
+        ]  # fmt: skip
 
     def get_mine(self, demand: MarketplaceDemand) -> bool:
         return bool(demand.renter_id == self.context["request"].user.pk)
@@ -73,7 +73,7 @@ class DemandDetailSerializer(DemandSerializer):
     reason = serializers.SerializerMethodField(help_text="Of its last move.")
 
     class Meta(DemandSerializer.Meta):
-        fields = (*DemandSerializer.Meta.fields, "reason")
+        fields = [*DemandSerializer.Meta.fields, "reason"]
 
     def get_reason(self, demand: MarketplaceDemand) -> str:
         last = DemandTransition.objects.filter(subject_id=demand.pk).order_by("-seq").first()

@@ -60,10 +60,10 @@ class OfferSerializer(ResourceSerializer):
         return offer.provider_name or str(offer.provider_id)
 
     def get_price(self, offer: MarketplaceOffer) -> float:
-        return offer.price_gpu_hour / UNIT
+        return float(offer.price_gpu_hour / UNIT)
 
     def get_price_per_hour(self, offer: MarketplaceOffer) -> float:
-        return offer.price_gpu_hour / UNIT
+        return float(offer.price_gpu_hour / UNIT)
 
     def get_sla(self, offer: MarketplaceOffer) -> str:
         return str(offer.attributes.get("sla", ""))
@@ -212,7 +212,7 @@ class StatesField(serializers.CharField):
 
     default_error_messages = {"unknown": "No such state: {word}; known are {known}."}
 
-    def to_internal_value(self, data: Any) -> list[str]:
+    def to_internal_value(self, data: Any) -> list[str]:  # type: ignore[override]  # a text in the query, a list inside
         words = [word.strip() for word in super().to_internal_value(data).lower().split(",")]
         for word in words:
             if word not in OfferState.values:

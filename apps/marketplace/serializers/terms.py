@@ -15,7 +15,11 @@ from aitbc.core.serializers import (
 LONGEST_S = 366 * 86_400
 
 
-HOURS = {"max_digits": 8, "decimal_places": 4, "min_value": Decimal("0.0003"), "max_value": Decimal(8784)}
+def hours_field() -> QuantityField:
+    """A duration in hours, from about a second to 366 days."""
+    return QuantityField(
+        max_digits=8, decimal_places=4, min_value=Decimal("0.0003"), max_value=Decimal(8784), required=False
+    )
 
 
 def only_once(given: dict[str, Any]) -> dict[str, Any]:
@@ -33,6 +37,6 @@ class TermsSerializer(StrictSerializer):
 
     gpu_count = serializers.IntegerField(min_value=1, max_value=1024, required=False, help_text="Else all of them.")
     duration_s = serializers.IntegerField(min_value=1, max_value=LONGEST_S, required=False)
-    duration_hours = QuantityField(required=False, **HOURS)
+    duration_hours = hours_field()
     starts_at = serializers.DateTimeField(required=False, allow_null=True, help_text="Else at once.")
     storage_gb = serializers.IntegerField(min_value=0, max_value=1_000_000, required=False)

@@ -27,6 +27,7 @@ from apps.marketplace.logic.award_proof import ACCEPT, AUCTION, CHOICE, MATCH
 from apps.marketplace.models import Award, GPUBooking, MarketplaceBid, MarketplaceDemand, MarketplaceOffer
 from apps.marketplace.selectors import clock
 from apps.marketplace.services import bids, bookings, demands, eligibility
+from apps.marketplace.services.terms import AwardTerms
 from apps.marketplace.states import BidState, DemandState
 
 ACTOR = "system:auction"
@@ -41,7 +42,7 @@ def close_due(*, limit: int = 200) -> int:
     for pk in list(due.values_list("pk", flat=True)[:limit]):
         try:
             states.append(clear(pk))
-        except Exception as error:  # one auction must not hold up the others; the first failure is raised below
+        except Exception as error:  # noqa: BLE001  one auction must not hold up the others; the first failure is raised below
             failed = failed or error
     if failed is not None:
         raise failed
@@ -102,9 +103,10 @@ def fail(demand: MarketplaceDemand, to: DemandState, reason: str) -> None:
 def book(demand: MarketplaceDemand, bid: MarketplaceBid, price_hour: int) -> GPUBooking:
     """The renter's booking at the award's price; the bid's bond, where there is one, goes over into it."""
     with atomic(GPUBooking):
+        award = AwardTerms(demand=demand, rate=price_hour, bid_id=bid.pk if bid.bond else None)
         return bookings.book(
-            offer=bid.offer, renter_id=demand.renter_id, actor=ACTOR, gpu_count=demand.gpu_count,
-            duration_s=demand.duration_s, demand=demand, rate=price_hour, bid_id=bid.pk if bid.bond else None,
+            offer=bid.offer, renter_id=demand.renter_id, actor=ACTOR, award=award, gpu_count=demand.gpu_count,
+            duration_s=demand.duration_s,
         )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Required, TypedDict, Unpack
 from uuid import UUID
 
 from django.db import IntegrityError
@@ -23,6 +23,7 @@ from apps.marketplace.logic.auction import Bid, Terms, Weights
 from apps.marketplace.models import MarketplaceBid, MarketplaceDemand, MarketplaceOffer
 from apps.marketplace.selectors import clock
 from apps.marketplace.services import demands, eligibility
+from apps.marketplace.services.terms import bond_for
 from apps.marketplace.states import AuctionFormat, BidState, DemandState
 from apps.trading.interface import available
 
@@ -32,22 +33,32 @@ if TYPE_CHECKING:
 JANITOR = "system:janitor"
 
 
+class BidRequest(TypedDict, total=False):
+    """What a bidder may say of a bid: its price in micro-AIT per hour for all the demand's GPUs, and the rest."""
+
+    price_hour: Required[int]
+    external_id: str
+    note: str
+    expires_at: datetime | None
+
+
 def place(
-    *, demand_id: UUID, offer: MarketplaceOffer, bidder_id: UUID, price_hour: int, actor: str, external_id: str = "",
-    note: str = "", expires_at: datetime | None = None,
-) -> MarketplaceBid:  # fmt: skip
+    *, demand_id: UUID, offer: MarketplaceOffer, bidder_id: UUID, actor: str, **request: Unpack[BidRequest]
+) -> MarketplaceBid:
     """Bid with one of the bidder's offers; it counts once trading has set the bond aside.
 
     Raises SelfBid, DemandNotOpen, BidInvalid, BidOverBudget, BidUnfit, InsufficientFunds, BookFull, BidStands.
     """
-    now = clock.now()
+    now, price_hour, expires_at = clock.now(), request["price_hour"], request.get("expires_at")
     with atomic(MarketplaceDemand):
         demand = demands.locked(demand_id)
         require_biddable(demand, bidder_id, price_hour, now)
         if expires_at is not None and expires_at <= now:
             raise BidInvalid("expires_at: It must be in the future.")
-        bid = new_bid(demand, offer, bidder_id, price_hour)
-        bid.bond, bid.note, bid.external_id, bid.expires_at = bond_for(price_hour), note, external_id, expires_at
+        bid = new_bid(
+            demand, offer, bidder_id, price_hour, bond=bond_for(price_hour), expires_at=expires_at,
+            note=request.get("note", ""), external_id=request.get("external_id", ""),
+        )  # fmt: skip
         require_fit(demand, offer, now)
         require_bond(bid)
         make_room(demand, bid, actor=actor)
@@ -86,11 +97,6 @@ def require_bond(bid: MarketplaceBid) -> None:
             f"The bid's bond is {format_amount(bid.bond)} AIT; you have {format_amount(left)}.",
             needed=format_amount(bid.bond), available=format_amount(left),
         )  # fmt: skip
-
-
-def bond_for(price_hour: int) -> int:
-    """What stands behind a bid: an hour of its price, or the least bond."""
-    return max(params.get("market.bid_bond_min"), price_hour)
 
 
 def new_bid(

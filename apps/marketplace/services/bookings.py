@@ -6,6 +6,7 @@ Each verb locks the booking's row first; money moves in trading, by the facts to
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Unpack
 from uuid import UUID
 
 from aitbc.core import params
@@ -17,38 +18,34 @@ from aitbc.core.money import format_amount
 from aitbc.core.states import begin
 from apps.marketplace.errors import BondMissing, NoticeTooShort
 from apps.marketplace.logic.durations import whole_ms
-from apps.marketplace.models import GPUBooking, MarketplaceDemand, MarketplaceOffer, Quote
+from apps.marketplace.models import GPUBooking, MarketplaceOffer, Quote
 from apps.marketplace.selectors import clock
 from apps.marketplace.services import event_builders, quotes, slots, terms
 from apps.marketplace.services.booking_endings import Ending, finish
-from apps.marketplace.services.terms import Terms
+from apps.marketplace.services.terms import AwardTerms, BookingRequest, Terms
 from apps.marketplace.states import LIVE, RUNNING, BookingState, OfferState
 from apps.trading.interface import available
 
 
 def book(
-    *, offer: MarketplaceOffer, renter_id: UUID, actor: str, gpu_count: int | None = None, duration_s: int = 3600,
-    starts_at: datetime | None = None, storage_gb: int = 0, quote: Quote | None = None,
-    demand: MarketplaceDemand | None = None, rate: int | None = None, bid_id: UUID | None = None,
-    now: datetime | None = None,
+    *, offer: MarketplaceOffer, renter_id: UUID, actor: str, quote: Quote | None = None,
+    award: AwardTerms | None = None, now: datetime | None = None, **request: Unpack[BookingRequest],
 ) -> GPUBooking:  # fmt: skip
-    """Take the slots for a renter and ask trading for the money.
+    """Take the slots for a renter and request the money from trading.
 
-    Without `starts_at` it begins as soon as the money is there. With a quote, its terms count; a used or expired one is
-    refused. `rate` (micro-AIT per hour for all GPUs) and `bid_id` (whose bond goes over) come with an auction's award.
-    Raises SelfBooking, OfferNotOpen, BookingInvalid, RenterRefused, SlotTaken, InsufficientFunds, BondMissing.
+    Without `starts_at` it begins as soon as the money is set aside. With a quote, its terms count (and `request` is
+    ignored). Raises SelfBooking, OfferNotOpen, MinerSilent, BookingInvalid, RenterRefused, SlotTaken,
+    InsufficientFunds, BondMissing, QuoteExpired, QuoteUsed.
     """
     now = now or clock.now()
+    bid_id = award.bid_id if award else None
     with atomic(GPUBooking):
         if quote is not None:
             agreed = terms.quoted(quotes.use(quote, now=now), now=now)
         else:
-            agreed = terms.proposed(
-                offer=offer, renter_id=renter_id, now=now, gpu_count=gpu_count, duration_s=duration_s,
-                starts_at=starts_at, storage_gb=storage_gb, rate=rate,
-            )  # fmt: skip
+            agreed = terms.proposed(offer=offer, renter_id=renter_id, now=now, award=award, **request)
         require_money(agreed, bid_id=bid_id)
-        booking = booking_of(agreed, quote=quote, demand=demand)
+        booking = booking_of(agreed, quote=quote)
         slots.take(booking.pk, agreed.offer, agreed.gpu_count, booking.starts_at, booking.ends_at)
         begin(booking, actor=actor)
         emit(event_builders.requested(booking, bond_from=str(bid_id or "")), by="marketplace")
@@ -67,11 +64,12 @@ def require_money(agreed: Terms, *, bid_id: UUID | None) -> None:
         raise BondMissing("Its provider cannot cover the bond of this booking now; book a smaller one, or elsewhere.")
 
 
-def booking_of(agreed: Terms, *, quote: Quote | None, demand: MarketplaceDemand | None) -> GPUBooking:
+def booking_of(agreed: Terms, *, quote: Quote | None) -> GPUBooking:
+    """Return an unsaved booking on these terms, with the fee and the minimum charge of this moment."""
     offer = agreed.offer
     return GPUBooking(
-        id=uuid7(), offer=offer, demand=demand, quote=quote, renter_id=agreed.renter_id, provider_id=offer.provider_id,
-        miner_id=offer.miner_id if offer.backed else None, gpu_count=agreed.gpu_count,
+        id=uuid7(), offer=offer, demand=agreed.demand, quote=quote, renter_id=agreed.renter_id,
+        provider_id=offer.provider_id, miner_id=offer.miner_id if offer.backed else None, gpu_count=agreed.gpu_count,
         gpu_model=offer.gpu_model or offer.gpu_name, region=offer.region, kind=offer.kind, rate=agreed.rate,
         price_gpu_hour=agreed.price_gpu_hour, storage_gb=agreed.storage_gb, fee_bp=params.get("market.fee_bp"),
         min_charge_s=params.get("market.min_charge_s"), starts_at=agreed.starts_at, ends_at=agreed.ends_at,

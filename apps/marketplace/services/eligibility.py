@@ -28,12 +28,12 @@ class Circumstances:
     """What does not change from offer to offer: the demand, its renter, the moment."""
 
     demand: MarketplaceDemand
-    renter: constraint_facts.Facts
+    renter: constraint_facts.RenterFacts
     at: datetime
 
     @classmethod
     def of(cls, demand: MarketplaceDemand, at: datetime) -> Circumstances:
-        return cls(demand, constraint_facts.renter(demand.renter_id), at)
+        return cls(demand, constraint_facts.renter_facts(demand.renter_id), at)
 
 
 def check_wishes(filter_text: str, constraint: str) -> None:
@@ -44,7 +44,7 @@ def check_wishes(filter_text: str, constraint: str) -> None:
 
 def refusals(demand: MarketplaceDemand, offer: MarketplaceOffer, at: datetime) -> list[str]:
     """Why this offer cannot serve this demand at that moment; nothing when it can."""
-    provider = constraint_facts.providers([offer.provider_id])[offer.provider_id]
+    provider = constraint_facts.provider_facts([offer.provider_id])[offer.provider_id]
     return list(_against(Circumstances.of(demand, at), offer, provider))
 
 
@@ -52,11 +52,11 @@ def verdicts(demand: MarketplaceDemand, bids: Iterable[MarketplaceBid], at: date
     """For each bid why it does not count, or ""; bids come with their offers."""
     found = list(bids)
     scene = Circumstances.of(demand, at)
-    providers = constraint_facts.providers({bid.bidder_id for bid in found})
+    providers = constraint_facts.provider_facts({bid.bidder_id for bid in found})
     return {bid.pk: "; ".join(_bid_against(scene, bid, providers[bid.bidder_id]))[:500] for bid in found}
 
 
-def _bid_against(scene: Circumstances, bid: MarketplaceBid, provider: constraint_facts.Facts) -> Iterator[str]:
+def _bid_against(scene: Circumstances, bid: MarketplaceBid, provider: constraint_facts.ProviderFacts) -> Iterator[str]:
     if bid.state == BidState.PENDING:
         yield "its bond was not set aside in time"
     if bid.expires_at is not None and bid.expires_at <= scene.at:
@@ -66,7 +66,7 @@ def _bid_against(scene: Circumstances, bid: MarketplaceBid, provider: constraint
     yield from _against(scene, bid.offer, provider)
 
 
-def _against(scene: Circumstances, offer: MarketplaceOffer, provider: constraint_facts.Facts) -> Iterator[str]:
+def _against(scene: Circumstances, offer: MarketplaceOffer, provider: constraint_facts.ProviderFacts) -> Iterator[str]:
     yield from _cards_against(scene.demand, offer)
     yield from _time_against(scene, offer)
     yield from _words_against(scene, offer, provider)
@@ -97,14 +97,20 @@ def _time_against(scene: Circumstances, offer: MarketplaceOffer) -> Iterator[str
         yield "its time has not come"
 
 
-def _words_against(scene: Circumstances, offer: MarketplaceOffer, provider: constraint_facts.Facts) -> Iterator[str]:
+def _words_against(
+    scene: Circumstances, offer: MarketplaceOffer, provider: constraint_facts.ProviderFacts
+) -> Iterator[str]:
     demand = scene.demand
     if demand.filter and not matches(wishes(demand.filter), offer):
         yield "it is not what the demand's filter asks for"
-    theirs = evaluation.verdict(demand.constraints, {"offer": constraint_facts.offer(offer), "provider": provider})
+    theirs = evaluation.verdict(
+        demand.constraints, {"offer": constraint_facts.offer_facts(offer), "provider": provider}
+    )
     if not theirs.admits:
         yield f"the demand: {theirs.reason}"
-    ours = evaluation.verdict(offer.constraints, {"renter": scene.renter, "demand": constraint_facts.demand(demand)})
+    ours = evaluation.verdict(
+        offer.constraints, {"renter": scene.renter, "demand": constraint_facts.demand_facts(demand)}
+    )
     if not ours.admits:
         yield f"the offer: {ours.reason}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 from uuid import UUID
 
 from aitbc.core.db import atomic
@@ -13,18 +13,31 @@ from apps.marketplace.services import bookings, offers, reviews
 from apps.marketplace.states import BookingState
 
 
-def register(
-    *, owner_id: UUID, actor: str, name: str, memory_mb: int, price_gpu_hour: int, description: str = "",
-    miner_name: str = "", **specs: Any,
-) -> MarketplaceOffer:  # fmt: skip
-    """List a GPU: over the owner's registered card of that name when it has one in no other offer, else unbacked."""
-    card = free_card(owner_id, name)
-    what: dict[str, Any] = {"gpu_ids": [card.pk]} if card else {
-        "specs": {"gpu_name": name, "gpu_model": name, "memory_mb": memory_mb, **specs},
-    }  # fmt: skip
+class Listing(TypedDict, total=False):
+    """A GPU as its provider describes it; the price is micro-AIT per hour."""
+
+    name: Required[str]
+    memory_mb: Required[int]
+    price_gpu_hour: Required[int]
+    description: str
+    miner_name: str
+    region: str
+    compute_capability: float
+
+
+def register(*, owner_id: UUID, actor: str, **listing: Unpack[Listing]) -> MarketplaceOffer:
+    """List a GPU: over the owner's registered GPU of that name when it has one in no other offer, else unbacked.
+
+    Raises OfferInvalid, CardsOverOffered.
+    """
+    name, gpu = listing["name"], free_card(owner_id, listing["name"])
+    described = {key: value for key, value in listing.items() if key in ("memory_mb", "region", "compute_capability")}
+    source: dict[str, Any] = (
+        {"gpu_ids": [gpu.pk]} if gpu else {"specs": {"gpu_name": name, "gpu_model": name, **described}}
+    )
     return offers.create(
-        provider_id=owner_id, actor=actor, price_gpu_hour=price_gpu_hour, description=description,
-        provider_name=miner_name, **what,
+        provider_id=owner_id, actor=actor, price_gpu_hour=listing["price_gpu_hour"],
+        description=listing.get("description", ""), provider_name=listing.get("miner_name", ""), **source,
     )  # fmt: skip
 
 

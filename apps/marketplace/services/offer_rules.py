@@ -15,6 +15,7 @@ from apps.marketplace.constraints import evaluation
 from apps.marketplace.errors import BondNotCovered, CardsOverOffered, OfferInvalid
 from apps.marketplace.models import Device, MarketplaceOffer
 from apps.marketplace.models.offers import LIVE
+from apps.marketplace.services.terms import bond_for
 from apps.trading import interface as trading
 
 MOST_GPUS = 256
@@ -81,7 +82,7 @@ def _wrong_times(offer: MarketplaceOffer, now: datetime) -> Iterator[tuple[str, 
 def _check_bond(offer: MarketplaceOffer) -> None:
     if not offer.bonded:
         return
-    needed = bond_of(offer)
+    needed = bond_for(int(offer.price_gpu_hour * offer.gpu_count))
     available = trading.available(offer.provider_id)
     if available < needed:
         raise BondNotCovered(
@@ -90,11 +91,6 @@ def _check_bond(offer: MarketplaceOffer) -> None:
             needed=format_amount(needed),
             available=format_amount(available),
         )
-
-
-def bond_of(offer: MarketplaceOffer) -> int:
-    """What the provider of a bonded offer pledges for a booking of all its GPUs: an hour of its price, or the least."""
-    return max(params.get("market.bid_bond_min"), int(offer.price_gpu_hour * offer.gpu_count))
 
 
 def cards_of(provider_id: UUID, gpu_ids: list[UUID]) -> list[Device]:

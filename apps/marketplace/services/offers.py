@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from uuid import UUID, uuid5
 
 from django.db import IntegrityError
@@ -19,14 +19,6 @@ from apps.marketplace.models import Device, GPUBooking, MarketplaceOffer, OfferR
 from apps.marketplace.services import offer_refresh, offer_rules
 from apps.marketplace.states import OfferState
 
-#: What a provider may say of an offer, at first and later.
-TERMS = (
-    "title", "description", "price_gpu_hour", "price_storage_gb_month", "pricing", "floor", "ceiling", "bonded",
-    "extend_at_same_price", "min_duration_s", "max_duration_s", "available_from", "available_until",
-    "reclaim_notice_s", "constraints", "attributes",
-)  # fmt: skip
-
-
 #: What the provider of unregistered cards claims of them.
 CLAIMS = (
     "gpu_name", "gpu_model", "vendor", "architecture", "memory_mb", "bandwidth_gbps", "fp32_tflops", "fp16_tflops",
@@ -37,23 +29,48 @@ CLAIMS = (
 AMOUNTS = ("price_gpu_hour", "price_storage_gb_month", "floor", "ceiling")
 
 
+class OfferTerms(TypedDict, total=False):
+    """What a provider may say of an offer, at first and later; amounts are micro-AIT, times aware UTC."""
+
+    title: str
+    description: str
+    price_gpu_hour: int
+    price_storage_gb_month: int
+    pricing: str
+    floor: int | None
+    ceiling: int | None
+    bonded: bool
+    extend_at_same_price: bool
+    min_duration_s: int
+    max_duration_s: int
+    available_from: datetime
+    available_until: datetime | None
+    reclaim_notice_s: int
+    constraints: str
+    attributes: dict[str, Any]
+
+
+class NewOfferTerms(OfferTerms, total=False):
+    """What is said once, when an offer is made: the client's own id, and the name the provider goes by."""
+
+    external_id: str
+    provider_name: str
+
+
+TERMS = tuple(OfferTerms.__annotations__)
+
+
 def create(
-    *,
-    provider_id: UUID,
-    actor: str,
-    gpu_ids: list[UUID] | None = None,
-    specs: Mapping[str, Any] | None = None,
-    draft: bool = False,
-    external_id: str = "",
-    provider_name: str = "",
-    **terms: Any,
-) -> MarketplaceOffer:
-    """Offer registered cards (`gpu_ids`), or cards that are only described (`specs`, with a gpu_count).
+    *, provider_id: UUID, actor: str, gpu_ids: list[UUID] | None = None, specs: Mapping[str, Any] | None = None,
+    draft: bool = False, **terms: Unpack[NewOfferTerms],
+) -> MarketplaceOffer:  # fmt: skip
+    """Offer registered GPUs (`gpu_ids`), or GPUs that are only described (`specs`, with a gpu_count).
 
     Raises OfferInvalid, CardsOverOffered, BondNotCovered, OfferTaken (external_id is used already).
     """
     if (gpu_ids is None) is (specs is None):
         raise OfferInvalid(gpu_ids="Name either gpu_ids (registered cards) or specs (unregistered ones).")
+    external_id, provider_name = terms.pop("external_id", ""), terms.pop("provider_name", "")
     offer = MarketplaceOffer(provider_id=provider_id, external_id=external_id, provider_name=provider_name)
     _set_terms(offer, terms)
     with atomic(MarketplaceOffer):
@@ -62,7 +79,7 @@ def create(
 
 
 def edit(
-    *, offer: MarketplaceOffer, revision: int | None, actor: str, reason: str = "", **terms: Any
+    *, offer: MarketplaceOffer, revision: int | None, actor: str, reason: str = "", **terms: Unpack[OfferTerms]
 ) -> MarketplaceOffer:
     """Change terms, if the offer is still at this revision (None: whichever it is); bookings keep their price.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -27,29 +28,49 @@ PRICE_ONLY = {"price": 10_000, "quality": 0, "reliability": 0}
 HOUR = 3600
 
 
-def offer(
-    *, owner_id: UUID, actor: str, external_id: str, name: str, count: int, price: int, seconds: int,
-    specs: Mapping[str, Any], description: str = "", island: str = "",
-) -> MarketplaceOffer:  # fmt: skip
-    """Offer described GPUs at a price per GPU and hour, for bookings of up to so long."""
+@dataclass(frozen=True, kw_only=True)
+class OrderTerms:
+    """An offer or a bid as a legacy client describes it; `price` is micro-AIT per GPU and hour."""
+
+    price: int
+    count: int = 1
+    seconds: int = HOUR
+    external_id: str = ""
+    name: str = ""
+    specs: Mapping[str, Any] = field(default_factory=dict)
+    description: str = ""
+    island: str = ""
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The description as the client wrote it, with its island."""
+        return {**self.specs, **({"island_id": self.island} if self.island else {})}
+
+
+def offer(*, owner_id: UUID, actor: str, terms: OrderTerms) -> MarketplaceOffer:
+    """Offer described GPUs at a price per GPU and hour, for bookings of up to `terms.seconds`.
+
+    Raises OfferInvalid, OfferTaken.
+    """
     return offers.create(
-        provider_id=owner_id, actor=actor, external_id=external_id, provider_name=name, price_gpu_hour=price,
-        max_duration_s=seconds, min_duration_s=min(60, seconds), description=description,
-        attributes=attributes_of(specs, island), specs={**described(specs), "gpu_count": count},
+        provider_id=owner_id, actor=actor, external_id=terms.external_id, provider_name=terms.name,
+        price_gpu_hour=terms.price, max_duration_s=terms.seconds, min_duration_s=min(60, terms.seconds),
+        description=terms.description, attributes=terms.attributes,
+        specs={**described(terms.specs), "gpu_count": terms.count},
     )  # fmt: skip
 
 
-def bid(
-    *, owner_id: UUID, actor: str, external_id: str, name: str, count: int, price: int, seconds: int,
-    specs: Mapping[str, Any], description: str = "", island: str = "",
-) -> MarketplaceDemand:  # fmt: skip
-    """Ask for GPUs at no more than a price per GPU and hour; stands until it is matched or cancelled."""
-    wanted = described(specs)
+def bid(*, owner_id: UUID, actor: str, terms: OrderTerms) -> MarketplaceDemand:
+    """Demand GPUs at no more than a price per GPU and hour; stands until it is matched or cancelled.
+
+    Raises DemandInvalid, DemandTaken.
+    """
+    known = described(terms.specs)
     return demands.create(
-        renter_id=owner_id, actor=actor, external_id=external_id, renter_name=name, title=description[:200],
-        gpu_count=count, budget_hour=price * count, duration_s=seconds, weights=PRICE_ONLY,
-        gpu_models=[wanted["gpu_model"]] if wanted.get("gpu_model") else [], region=wanted.get("region", ""),
-        min_memory_mb=wanted.get("memory_mb", 0), specs=attributes_of(specs, island),
+        renter_id=owner_id, actor=actor, external_id=terms.external_id, renter_name=terms.name,
+        title=terms.description[:200], gpu_count=terms.count, budget_hour=terms.price * terms.count,
+        duration_s=terms.seconds, weights=PRICE_ONLY, gpu_models=[known["gpu_model"]] if known.get("gpu_model") else [],
+        region=known.get("region", ""), min_memory_mb=known.get("memory_mb", 0), specs=terms.attributes,
     )  # fmt: skip
 
 
@@ -67,10 +88,6 @@ def described(specs: Mapping[str, Any]) -> dict[str, Any]:
 
 def is_size(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 100_000
-
-
-def attributes_of(specs: Mapping[str, Any], island: str) -> dict[str, Any]:
-    return {**dict(specs), **({"island_id": island} if island else {})}
 
 
 def cancel(*, owner_id: UUID, actor: str, ref: str) -> Order:

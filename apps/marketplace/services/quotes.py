@@ -7,7 +7,7 @@ The signature is Ed25519 over the canonical JSON of the body, under the tag belo
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Unpack
 from uuid import UUID
 
 from aitbc.core import params, signing
@@ -18,7 +18,7 @@ from apps.marketplace.errors import QuoteExpired, QuoteUsed
 from apps.marketplace.models import MarketplaceOffer, Quote
 from apps.marketplace.selectors import clock
 from apps.marketplace.services import terms
-from apps.marketplace.services.terms import Terms
+from apps.marketplace.services.terms import BookingRequest, Terms
 
 TAG = "aitbc.quote.v1"
 VALID = timedelta(seconds=60)
@@ -27,18 +27,17 @@ CURRENCY = "AIT"
 
 
 def make(
-    *, offer: MarketplaceOffer, renter_id: UUID, duration_s: int, gpu_count: int | None = None,
-    starts_at: datetime | None = None, storage_gb: int = 0, now: datetime | None = None,
-) -> Quote:  # fmt: skip
-    """Keep the present price open for a minute. It takes no slot: who books first has it."""
+    *, offer: MarketplaceOffer, renter_id: UUID, now: datetime | None = None, **request: Unpack[BookingRequest]
+) -> Quote:
+    """Keep the present price open for a minute. It takes no slot: who books first has it.
+
+    Raises SelfBooking, OfferNotOpen, MinerSilent, BookingInvalid, RenterRefused.
+    """
     now = now or clock.now()
-    agreed = terms.proposed(
-        offer=offer, renter_id=renter_id, now=now, gpu_count=gpu_count, duration_s=duration_s, starts_at=starts_at,
-        storage_gb=storage_gb,
-    )  # fmt: skip
+    agreed = terms.proposed(offer=offer, renter_id=renter_id, now=now, **request)
     quote = Quote(
-        id=uuid7(), offer=offer, renter_id=renter_id, gpu_count=agreed.gpu_count, duration_s=duration_s,
-        starts_at=None if agreed.instant else agreed.starts_at, storage_gb=storage_gb,
+        id=uuid7(), offer=offer, renter_id=renter_id, gpu_count=agreed.gpu_count, duration_s=agreed.duration_s,
+        starts_at=None if agreed.instant else agreed.starts_at, storage_gb=agreed.storage_gb,
         price_gpu_hour=agreed.price_gpu_hour, price_storage_gb_month=offer.price_storage_gb_month,
         expires_at=now + VALID, created_at=now,
     )  # fmt: skip

@@ -51,7 +51,7 @@ class SearchViewSet(DomainViewSet):
         search = read(asked)
         page = find(search, limit=asked["limit"], cursor_given=asked.get("cursor"))
         writer = FoundOfferSerializer(page.offers, many=True, context={"wanted": search.wanted})
-        body = {
+        body: dict[str, Any] = {
             "items": writer.data, "next": page.next_cursor, "terms": [str(term) for term in search.terms],
             "order": [str(key) for key in search.order],
         }  # fmt: skip

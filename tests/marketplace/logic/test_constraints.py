@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from apps.marketplace.constraints import evaluation
-from apps.marketplace.constraints.evaluation import DEMAND_SIDE, OFFER_SIDE, ConstraintInvalid
+from apps.marketplace.constraints.evaluation import DEMAND_SIDE, OFFER_SIDE
+from apps.marketplace.errors import ConstraintInvalid
 
 pytestmark = pytest.mark.no_db
 

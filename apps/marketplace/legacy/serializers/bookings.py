@@ -9,11 +9,10 @@ from rest_framework import serializers
 
 from aitbc.core.serializers import (
     LenientSerializer,
-    QuantityField,
 )
 from apps.marketplace.models import GPUBooking
 from apps.marketplace.serializers.bookings import BookingSerializer
-from apps.marketplace.serializers.terms import HOURS, LONGEST_S, only_once
+from apps.marketplace.serializers.terms import LONGEST_S, hours_field, only_once
 from apps.marketplace.states import BookingState
 
 
@@ -25,7 +24,7 @@ class OfferBookSerializer(LenientSerializer):
 
     gpu_count = serializers.IntegerField(min_value=1, max_value=1024, required=False)
     duration_s = serializers.IntegerField(min_value=1, max_value=LONGEST_S, required=False)
-    duration_hours = QuantityField(required=False, **HOURS)
+    duration_hours = hours_field()
     starts_at = serializers.DateTimeField(required=False, allow_null=True)
     storage_gb = serializers.IntegerField(min_value=0, max_value=1_000_000, required=False)
     quote_id = serializers.UUIDField(required=False)
@@ -44,7 +43,9 @@ class LegacyBookedSerializer(BookingSerializer):
     provider = serializers.SerializerMethodField()
     message = serializers.SerializerMethodField()
     escrow_contract_id = serializers.UUIDField(source="id", read_only=True)
-    status = serializers.SerializerMethodField(help_text="pending while the money is being set aside.")
+    status = serializers.SerializerMethodField(  # type: ignore[assignment]  # DRF: declared anew, with another source
+        help_text="pending while the money is being set aside."
+    )
 
     class Meta:
         model = GPUBooking

@@ -33,6 +33,7 @@ from apps.marketplace.models import (
     OfferTransition,
 )
 from apps.marketplace.services import orders
+from apps.marketplace.services.orders import OrderTerms
 from apps.marketplace.states import DemandState, OfferState
 
 EITHER = ("client", "miner", "trader", "operator")
@@ -125,13 +126,13 @@ class TransactionViewSet(DomainViewSet):
         return self.answer({"status": "success", "transaction_id": item["transaction_id"], "transaction": item})
 
     def _do_offer(self, given: dict[str, Any]) -> dict[str, Any]:
-        made = orders.offer(owner_id=self.actor.pk, actor=f"provider:{self.actor.pk}", **given)
+        made = orders.offer(owner_id=self.actor.pk, actor=f"provider:{self.actor.pk}", terms=OrderTerms(**given))
         return order_payloads.offer_item(made, {})
 
     _do_list = _do_offer
 
     def _do_bid(self, given: dict[str, Any]) -> dict[str, Any]:
-        made = orders.bid(owner_id=self.actor.pk, actor=f"renter:{self.actor.pk}", **given)
+        made = orders.bid(owner_id=self.actor.pk, actor=f"renter:{self.actor.pk}", terms=OrderTerms(**given))
         return order_payloads.bid_item(made, {})
 
     def _do_cancel(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -200,7 +201,7 @@ class OldBidViewSet(DomainViewSet):
 
     def _create(self) -> Response:
         given = self.validated(forms.OldBidSerializer)
-        made = orders.bid(owner_id=self.actor.pk, actor=f"renter:{self.actor.pk}", **given)
+        made = orders.bid(owner_id=self.actor.pk, actor=f"renter:{self.actor.pk}", terms=OrderTerms(**given))
         return self.answer({"id": str(made.pk)}, status=202)
 
 

@@ -95,8 +95,8 @@ def span_of(parser: argparse.ArgumentParser) -> None:
 def seconds(options: dict[str, Any]) -> int | None:
     """The time asked for; None when nothing was said of it."""
     if options.get("hours") is not None:
-        return round(options["hours"] * 3600)
-    return round(options["minutes"] * 60) if options.get("minutes") is not None else None
+        return int(round(options["hours"] * 3600))
+    return int(round(options["minutes"] * 60)) if options.get("minutes") is not None else None
 
 
 def asked(options: dict[str, Any], *names: str) -> dict[str, Any]:
