@@ -99,8 +99,8 @@ def agreement(dice: random.Random) -> Iterator[Figure]:
     differ = empty_answers = 0
     for _ in range(QUESTIONS):
         search = random_search(dice)
-        fitting = [one for one in offers if oracle.matches(search.terms, one, search.wanted, search.words)]
-        wanted = [one.pk for one in oracle.arranged(fitting, search.order, search.wanted)]
+        fitting = [one for one in offers if oracle.matches(search.terms, one, search.workload, search.words)]
+        wanted = [one.pk for one in oracle.arranged(fitting, search.order, search.workload)]
         found = ids_of(search)
         differ += found != wanted
         empty_answers += not wanted

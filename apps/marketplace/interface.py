@@ -81,9 +81,9 @@ def rating_of(gpu_id: UUID) -> Rating:
 
 
 def _view(row: GPUBooking) -> BookingView:
-    cards = sorted(piece.slot for piece in row.slot_slices.all()) if row.miner_id else []
+    gpu_ids = sorted(piece.slot for piece in row.slot_slices.all()) if row.miner_id else []
     return BookingView(
         id=row.pk, renter_id=row.renter_id, provider_id=row.provider_id, miner_id=row.miner_id, offer_id=row.offer_id,
-        state=row.state, gpu_ids=tuple(cards), starts_at=row.starts_at, ends_at=row.ends_at,
+        state=row.state, gpu_ids=tuple(gpu_ids), starts_at=row.starts_at, ends_at=row.ends_at,
         live=row.state in LIVE, running=row.state in RUNNING,
     )  # fmt: skip

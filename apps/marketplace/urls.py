@@ -12,7 +12,7 @@ from apps.marketplace.legacy.order_payloads import GPU
 from apps.marketplace.legacy.views.bookings import OfferBookViewSet
 from apps.marketplace.legacy.views.gpus import LegacyGpuViewSet
 from apps.marketplace.legacy.views.offers import LegacyOfferViewSet
-from apps.marketplace.legacy.views.transactions import OldBidViewSet, TransactionViewSet
+from apps.marketplace.legacy.views.transactions import LegacyBidViewSet, TransactionViewSet
 from apps.marketplace.views.analytics import AnalyticsViewSet
 from apps.marketplace.views.bids import BidViewSet
 from apps.marketplace.views.bookings import BookingViewSet
@@ -85,7 +85,11 @@ party_urlpatterns = [
 ]
 
 # Legacy routes: the paths, words and envelopes of legacy clients, over the same offers, demands and bookings.
-legacy_offer, legacy_bid, legacy_order = LegacyOfferViewSet.as_view, OldBidViewSet.as_view, TransactionViewSet.as_view
+legacy_offer, legacy_bid, legacy_order = (
+    LegacyOfferViewSet.as_view,
+    LegacyBidViewSet.as_view,
+    TransactionViewSet.as_view,
+)
 
 
 def listing_urlpatterns(**options: Any) -> list[URLPattern]:

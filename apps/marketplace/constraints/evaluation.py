@@ -22,7 +22,7 @@ from celpy.evaluation import CELEvalError
 from lark import Token, Tree
 from lark.exceptions import LarkError
 
-from apps.marketplace.constraints.names import Fields, Judge, compiled
+from apps.marketplace.constraints.names import ExpressionValidator, Fields, compiled
 from apps.marketplace.constraints.text import refusal, scan
 from apps.marketplace.errors import ConstraintInvalid
 
@@ -59,7 +59,7 @@ class Verdict:
 def check(expression: str, side: Fields = OFFER_SIDE) -> None:
     """Raise ConstraintInvalid, with the position, unless this can be evaluated on that side; empty admits everybody."""
     if expression.strip():
-        judged(expression, tuple(sorted(side)))
+        compiled_program(expression, tuple(sorted(side)))
 
 
 def admits(expression: str, facts: Mapping[str, Any]) -> bool:
@@ -72,24 +72,28 @@ def verdict(expression: str, facts: Mapping[str, Any]) -> Verdict:
     if not expression.strip():
         return Verdict(True)
     try:
-        program = judged(expression, tuple(sorted(facts)))
+        program = compiled_program(expression, tuple(sorted(facts)))
         found = program.evaluate({name: as_cel(value) for name, value in facts.items()})
     except ConstraintInvalid as error:
         return Verdict(False, f"the constraint cannot be used: {error.detail}")
     except (CELEvalError, RecursionError, ArithmeticError, TypeError, ValueError, KeyError) as error:
-        return Verdict(False, f"the constraint has no answer here: {spoken(error)}")
+        return Verdict(False, f"the constraint has no answer here: {message_of(error)}")
     if not isinstance(found, celtypes.BoolType):
         return Verdict(False, "the constraint is neither true nor false")
     return Verdict(True) if found else Verdict(False, "the constraint is not met")
 
 
-def spoken(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
     """What the library means, without its own insides."""
-    said = str(error.args[0]) if error.args else type(error).__name__
-    member = re.search(r"no such member in mapping: '(\w+)'", said)
+    message = str(error.args[0]) if error.args else type(error).__name__
+    member = re.search(r"no such member in mapping: '(\w+)'", message)
     if member:
         return f"{member[1]} is not known"
-    return "its parts are of different kinds" if "overload" in said else said.split("(")[0].strip()[:120] or "an error"
+    return (
+        "its parts are of different kinds"
+        if "overload" in message
+        else message.split("(")[0].strip()[:120] or "an error"
+    )
 
 
 def as_cel(value: Any) -> Any:
@@ -116,7 +120,7 @@ def environment() -> celpy.Environment:
 
 
 @lru_cache(maxsize=2048)
-def judged(expression: str, names: tuple[str, ...]) -> celpy.Runner:
+def compiled_program(expression: str, names: tuple[str, ...]) -> celpy.Runner:
     """The expression as a program over these variables, or ConstraintInvalid."""
     scan(expression)
     try:
@@ -126,7 +130,7 @@ def judged(expression: str, names: tuple[str, ...]) -> celpy.Runner:
     except (LarkError, RecursionError, ValueError):
         raise ConstraintInvalid("The expression cannot be parsed.") from None
     side = {**OFFER_SIDE, **DEMAND_SIDE}
-    Judge(expression, {name: side[name] for name in names if name in side}).judge(tree)
+    ExpressionValidator(expression, {name: side[name] for name in names if name in side}).validate(tree)
     with_doubles(tree)
     return environment().program(tree, functions={"size": size, "matches": matches})
 

@@ -54,8 +54,8 @@ def unlike(award: Award) -> Iterable[str]:
     except award_proof.Rejected as error:
         yield f"award {award.pk} does not come out again: {error}"
         return
-    said = (inputs["award"], inputs["demand"], proof["outcome"]["winner"])
-    if said != (str(award.pk), str(award.demand_id), str(award.bid_id)):
+    recorded = (inputs["award"], inputs["demand"], proof["outcome"]["winner"])
+    if recorded != (str(award.pk), str(award.demand_id), str(award.bid_id)):
         yield f"award {award.pk} is of another demand or bid than its proof"
     frozen = (inputs["weights"], inputs["format"], parse_amount(inputs["budget"]))
     if frozen != (award.demand.weights, award.demand.auction, award.demand.budget_hour):

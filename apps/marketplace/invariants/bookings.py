@@ -88,7 +88,7 @@ def what_runs_is_paid_for() -> Iterable[str]:
 
 
 @invariant("M2", db="marketplace", quiescent=True)
-def trading_says_the_same() -> Iterable[str]:
+def trading_agrees() -> Iterable[str]:
     """Trading holds, has paid and has given back what each booking says."""
     bookings = list(GPUBooking.objects.filter(state__in=[*FUNDED, *BROKEN, BookingState.ENDED, BookingState.SETTLED]))
     escrows = trading.escrows_of(booking.pk for booking in bookings)
@@ -105,9 +105,10 @@ def trading_says_the_same() -> Iterable[str]:
 
 
 def settled_otherwise(booking: GPUBooking, held: trading.EscrowView) -> Iterator[str]:
-    said = (booking.paid, booking.fee, booking.refunded)
-    if held.state == "held" or said != (held.paid, held.fee, held.refunded):
-        yield f"booking {booking.pk} says {said}, trading ({held.paid}, {held.fee}, {held.refunded}) and {held.state}"
+    recorded = (booking.paid, booking.fee, booking.refunded)
+    if held.state == "held" or recorded != (held.paid, held.fee, held.refunded):
+        settled = (held.paid, held.fee, held.refunded)
+        yield f"booking {booking.pk} says {recorded}, trading {settled} and {held.state}"
     if booking.paid + booking.fee != booking.owed:
         yield f"booking {booking.pk} owed {booking.owed}, but {booking.paid + booking.fee} was paid"
 

@@ -89,10 +89,10 @@ def order(booking: GPUBooking) -> dict[str, Any]:
 
 def reviews(offer: MarketplaceOffer, rows: list[GPUReview]) -> dict[str, Any]:
     mean = sum(row.rating for row in rows) / len(rows) if rows else 0.0
-    told = [
+    items = [
         {"rating": r.rating, "comment": r.text, "user": str(r.rater_id), "date": r.created_at.isoformat()} for r in rows
     ]
-    return {"gpu_id": offer.pk, "average_rating": round(mean, 4), "total_reviews": len(rows), "reviews": told}
+    return {"gpu_id": offer.pk, "average_rating": round(mean, 4), "total_reviews": len(rows), "reviews": items}
 
 
 def pricing(found: dict[str, Any]) -> dict[str, Any]:

@@ -57,12 +57,12 @@ def outcome_of(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def terms_of(inputs: Mapping[str, Any]) -> Terms:
-    given, reserve = inputs["weights"], inputs["reserve"]
+    points, reserve = inputs["weights"], inputs["reserve"]
     if inputs["format"] not in ("pay_as_bid", "second_score") or inputs["mode"] not in MODES:
         raise ValueError("no such format, or no such way to find a winner")
     return Terms(
         budget=parse_amount(inputs["budget"]),
-        weights=Weights(price=given["price"], quality=given["quality"], reliability=given["reliability"]),
+        weights=Weights(price=points["price"], quality=points["quality"], reliability=points["reliability"]),
         second_score=inputs["format"] == "second_score",
         reserve=None if reserve is None else parse_amount(reserve),
     )

@@ -22,8 +22,8 @@ def smoothed(before: float, sample: float, elapsed_s: float) -> float:
 
 def moved(multiplier: float, utilisation: float, *, k: float, target: float) -> float:
     """The next multiplier: up when busier than the target, down when idler."""
-    wanted = multiplier * math.exp(k * (utilisation - target))
-    stepped = min(max(wanted, multiplier * (1 - LARGEST_STEP)), multiplier * (1 + LARGEST_STEP))
+    target_multiplier = multiplier * math.exp(k * (utilisation - target))
+    stepped = min(max(target_multiplier, multiplier * (1 - LARGEST_STEP)), multiplier * (1 + LARGEST_STEP))
     return min(max(stepped, LOWEST), HIGHEST)
 
 

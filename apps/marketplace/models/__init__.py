@@ -2,7 +2,7 @@ from apps.marketplace.models.awards import Award
 from apps.marketplace.models.bids import BidTransition, MarketplaceBid
 from apps.marketplace.models.bookings import BookingExtension, BookingSlice, BookingTransition, GPUBooking
 from apps.marketplace.models.demands import DemandTransition, MarketplaceDemand
-from apps.marketplace.models.gpus import Device
+from apps.marketplace.models.gpus import RegisteredGPU
 from apps.marketplace.models.messages import IdempotencyRecord, Inbox, Outbox
 from apps.marketplace.models.offers import MarketplaceOffer, OfferRevision, OfferTransition
 from apps.marketplace.models.prices import PriceCell, PriceTick
@@ -17,7 +17,6 @@ __all__ = [
     "BookingSlice",
     "BookingTransition",
     "DemandTransition",
-    "Device",
     "GPUBooking",
     "GPUReview",
     "IdempotencyRecord",
@@ -31,6 +30,7 @@ __all__ = [
     "PriceCell",
     "PriceTick",
     "Quote",
+    "RegisteredGPU",
     "Reliability",
     "ReliabilityEvent",
 ]

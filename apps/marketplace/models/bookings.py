@@ -170,8 +170,8 @@ class BookingSlice(models.Model):
 
 
 class ExtensionQuerySet(models.QuerySet["BookingExtension"]):
-    def asked(self) -> Self:
-        return self.filter(state=BookingExtension.State.ASKED)
+    def pending(self) -> Self:
+        return self.filter(state=BookingExtension.State.REQUESTED)
 
     def held(self) -> Self:
         return self.filter(state=BookingExtension.State.HELD)
@@ -181,7 +181,7 @@ class BookingExtension(models.Model):
     """More time asked for, and whether the money for it could be set aside."""
 
     class State(models.TextChoices):
-        ASKED = "asked"
+        REQUESTED = "asked", "Asked"
         HELD = "held"
         REFUSED = "refused"
 
@@ -191,7 +191,7 @@ class BookingExtension(models.Model):
     rate = AmountField(help_text="micro-AIT per hour in all, from from_at on.")
     from_at = models.DateTimeField(help_text="The end it had before.")
     amount = AmountField()
-    state = models.CharField(max_length=8, choices=State, default=State.ASKED)
+    state = models.CharField(max_length=8, choices=State, default=State.REQUESTED)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = ExtensionQuerySet.as_manager()

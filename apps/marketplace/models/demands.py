@@ -22,7 +22,7 @@ from apps.marketplace.states import (
 
 
 class DemandQuerySet(models.QuerySet["MarketplaceDemand"]):
-    def asked_by(self, renter_id: UUID) -> Self:
+    def of_renter(self, renter_id: UUID) -> Self:
         return self.filter(renter_id=renter_id)
 
     def open(self) -> Self:

@@ -6,8 +6,8 @@ from django.db import models
 from django.db.models.functions import Now
 
 
-class Device(models.Model):
-    """A card as gpu last told of it (GpuChanged): what offers over it are searched by."""
+class RegisteredGPU(models.Model):
+    """A GPU as the gpu domain last reported it (GpuChanged): what offers over it are searched by."""
 
     id = models.UUIDField(primary_key=True, editable=False)
     miner_id = models.UUIDField(db_index=True)
@@ -18,7 +18,9 @@ class Device(models.Model):
     changed_at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        db_table = "marketplace_device"
         ordering = ["id"]
+        verbose_name = "registered GPU"
 
     def __str__(self) -> str:
-        return f"{self.facts.get('name', 'card')} {self.pk}"
+        return f"{self.facts.get('name', 'GPU')} {self.pk}"

@@ -33,7 +33,7 @@ MODEL_TERMS = (
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Workload:
     """What derived fields depend on beside the offer: GB stored, and the language model that is to run."""
 
     storage_gb: int = 0
@@ -52,7 +52,7 @@ class Field:
     kind: Kind
     about: str
     sql: str
-    read: Callable[[Any, Wanted], Any]
+    read: Callable[[Any, Workload], Any]
     unit: str = ""
     aliases: tuple[str, ...] = ()
     nullable: bool = False
@@ -82,9 +82,9 @@ def gpu_ram(offer: Any) -> int:
     return int((offer.memory_mb + 512) // 1024)
 
 
-def total_hour(offer: Any, wanted: Wanted) -> int:
+def total_hour(offer: Any, workload: Workload) -> int:
     """micro-AIT per hour for the whole offer with the storage wanted, rounded down."""
-    storage = offer.price_storage_gb_month * wanted.storage_gb // HOURS_PER_MONTH
+    storage = offer.price_storage_gb_month * workload.storage_gb // HOURS_PER_MONTH
     return int(offer.price_gpu_hour * offer.gpu_count + storage)
 
 
@@ -92,12 +92,12 @@ def per_credit(value: float | None, offer: Any) -> float | None:
     return None if value is None else value * UNIT / float(offer.price_gpu_hour)
 
 
-def tokens_s(offer: Any, wanted: Wanted) -> float | None:
+def tokens_s(offer: Any, workload: Workload) -> float | None:
     """Predicted tokens per second of one GPU decoding the model (roofline); None: it does not fit, or is not known.
 
     A card without an fp16 figure computes at its fp32 rate.
     """
-    model, bandwidth, compute = wanted.model, offer.bandwidth_gbps, offer.fp16_tflops or offer.fp32_tflops
+    model, bandwidth, compute = workload.model, offer.bandwidth_gbps, offer.fp16_tflops or offer.fp32_tflops
     if model is None or not bandwidth or not compute or model.usable_share * offer.memory_mb < model.need_mb:
         return None
     memory_time = model.bytes_per_step / (model.efficiency_bandwidth * bandwidth * 1e9)
@@ -105,8 +105,8 @@ def tokens_s(offer: Any, wanted: Wanted) -> float | None:
     return float(model.batch / (max(memory_time, compute_time) + model.overhead_s))
 
 
-def tokens_per_credit(offer: Any, wanted: Wanted) -> float | None:
-    rate = tokens_s(offer, wanted)
+def tokens_per_credit(offer: Any, workload: Workload) -> float | None:
+    rate = tokens_s(offer, workload)
     return None if rate is None else rate * 3600.0 * UNIT / float(offer.price_gpu_hour)
 
 
@@ -123,7 +123,7 @@ _TOKENS_S = f"""CASE WHEN bandwidth_gbps <> 0 AND {_COMPUTE} <> 0
 def _column(name: str, kind: Kind, about: str, *aliases: str, column: str = "", **options: Any) -> Field:
     column = column or name
     sql = f"replace(lower({column}), '_', ' ')" if kind is Kind.TEXT else column
-    return Field(name, kind, about, sql, lambda offer, wanted: getattr(offer, column), aliases=aliases, **options)
+    return Field(name, kind, about, sql, lambda offer, workload: getattr(offer, column), aliases=aliases, **options)
 
 
 def _number(name: str, about: str, unit: str, *aliases: str, column: str = "", nullable: bool = True) -> Field:
@@ -143,16 +143,16 @@ TABLE = (
     _number("gpu_count", "GPUs in the offer", "", "num_gpus", "gpus", nullable=False),
     Field(
         "gpu_ram", Kind.NUMBER, "memory of one GPU, in whole GB as cards are sold", "((memory_mb + 512) / 1024)",
-        lambda offer, wanted: gpu_ram(offer), unit="GB", aliases=("vram", "gpu_memory", "gpu_memory_gb"),
+        lambda offer, workload: gpu_ram(offer), unit="GB", aliases=("vram", "gpu_memory", "gpu_memory_gb"),
     ),
     Field(
         "gpu_total_ram", Kind.NUMBER, "memory of all its GPUs", "((memory_mb + 512) / 1024 * gpu_count)",
-        lambda offer, wanted: gpu_ram(offer) * offer.gpu_count, unit="GB",
+        lambda offer, workload: gpu_ram(offer) * offer.gpu_count, unit="GB",
     ),
     _number("gpu_ram_mb", "memory of one GPU as reported", "MB", column="memory_mb", nullable=False),
     Field(
         "gpu_model", Kind.TEXT, "model, with or without its maker", "model_key",
-        lambda offer, wanted: offer.gpu_model, aliases=("gpu_name", "gpu"),
+        lambda offer, workload: offer.gpu_model, aliases=("gpu_name", "gpu"),
     ),
     _column("vendor", Kind.TEXT, "maker"),
     _column("architecture", Kind.TEXT, "architecture", "gpu_arch", "arch"),
@@ -170,7 +170,7 @@ TABLE = (
     _column("rentable", Kind.FLAG, "its miner is heard; true unless you name it"),
     Field(
         "booked", Kind.FLAG, "every GPU is in a booking now; false unless you name it", "(state = 'booked_out')",
-        lambda offer, wanted: offer.state == OfferState.BOOKED_OUT, aliases=("rented",),
+        lambda offer, workload: offer.state == OfferState.BOOKED_OUT, aliases=("rented",),
     ),
     _column("backed", Kind.FLAG, "its GPUs are registered cards"),
     _column("bonded", Kind.FLAG, "the provider pledges a bond"),
@@ -183,16 +183,16 @@ TABLE = (
     _number("max_duration_s", "longest booking", "s", "duration", nullable=False),
     Field(
         "tflops_per_credit", Kind.NUMBER, "fp16 TFLOPS for 1 AIT an hour", _CREDIT.format("fp16_tflops"),
-        lambda offer, wanted: per_credit(offer.fp16_tflops, offer), "TFLOPS/(AIT/h)",
+        lambda offer, workload: per_credit(offer.fp16_tflops, offer), "TFLOPS/(AIT/h)",
         aliases=("flops_usd", "flops_per_dphtotal"), nullable=True,
     ),
     Field(
         "bw_per_credit", Kind.NUMBER, "memory bandwidth for 1 AIT an hour", _CREDIT.format("bandwidth_gbps"),
-        lambda offer, wanted: per_credit(offer.bandwidth_gbps, offer), "GB/s/(AIT/h)", nullable=True,
+        lambda offer, workload: per_credit(offer.bandwidth_gbps, offer), "GB/s/(AIT/h)", nullable=True,
     ),
     Field(
         "benchmark_per_credit", Kind.NUMBER, "measured score for 1 AIT an hour", _CREDIT.format("benchmark"),
-        lambda offer, wanted: per_credit(offer.benchmark, offer), "1/(AIT/h)",
+        lambda offer, workload: per_credit(offer.benchmark, offer), "1/(AIT/h)",
         aliases=("dlperf_usd", "dlperf_per_dphtotal"), nullable=True,
     ),
     Field(

@@ -12,7 +12,7 @@ from typing import Any
 
 from apps.marketplace.models import BookingSlice, MarketplaceOffer
 from apps.marketplace.models.offers import LISTED
-from apps.marketplace.search.fields import Kind, Wanted
+from apps.marketplace.search.fields import Kind, Workload
 from apps.marketplace.search.terms import Key, Term
 
 OFFERS = MarketplaceOffer._meta.db_table
@@ -46,7 +46,7 @@ class Search:
 
     terms: list[Term]
     order: list[Key]
-    wanted: Wanted = field(default_factory=Wanted)
+    workload: Workload = field(default_factory=Workload)
     words: tuple[str, ...] = ()
     window: Window | None = None
 
@@ -65,7 +65,7 @@ class Statement:
 
     def __init__(self, search: Search) -> None:
         self.search = search
-        self.params: dict[str, Any] = search.wanted.params()
+        self.params: dict[str, Any] = search.workload.params()
 
     def param(self, value: Any, cast: str) -> str:
         name = f"p{len(self.params)}"

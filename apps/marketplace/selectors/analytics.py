@@ -143,19 +143,19 @@ def floor_to(moment: datetime, interval: timedelta) -> datetime:
     return datetime.fromtimestamp(moment.timestamp() // seconds * seconds, tz=UTC)
 
 
-def span_of(asked: Mapping[str, Any], *, now: datetime) -> Span:
+def span_of(query: Mapping[str, Any], *, now: datetime) -> Span:
     """Read a validated query; raises Invalid for a span that is empty or too long, ModelUnknown with the nearest."""
-    interval = INTERVALS[asked["interval"]]
-    until = asked.get("to") or now
-    since = asked.get("from") or until - (timedelta(days=1) if interval < timedelta(days=1) else timedelta(days=30))
+    interval = INTERVALS[query["interval"]]
+    until = query.get("to") or now
+    since = query.get("from") or until - (timedelta(days=1) if interval < timedelta(days=1) else timedelta(days=30))
     if since >= until:
         raise Invalid("`from` lies before `to`.", errors=[{"field": "from", "message": "It is not before `to`."}])
     if (until - since) / interval > MOST_BUCKETS:
         message = f"At most {MOST_BUCKETS} steps: ask for a shorter span or a longer interval."
         raise Invalid(message, errors=[{"field": "from", "message": message}])
-    named = asked.get("gpu_model", "")
+    named = query.get("gpu_model", "")
     model = model_named(named) if named else ""
-    return Span(since, until, interval, model, asked.get("region", ""), asked.get("kind", ""))
+    return Span(since, until, interval, model, query.get("region", ""), query.get("kind", ""))
 
 
 def models() -> list[str]:
@@ -176,17 +176,23 @@ def prices(span: Span) -> list[dict[str, Any]]:
     """What was asked and what was paid in each bucket that has either, oldest first."""
     values = span.values()
     traded = {row[0]: trades_of(row) for row in _rows(TRADES, values)}
-    asked = {row[0]: asks_of(row) for row in _rows(ASKS, values)}
-    return [{"at": at, "asks": asked.get(at), "trades": traded.get(at)} for at in sorted({*traded, *asked})]
+    query = {row[0]: asks_of(row) for row in _rows(ASKS, values)}
+    return [{"at": at, "asks": query.get(at), "trades": traded.get(at)} for at in sorted({*traded, *query})]
 
 
 def trades_of(row: tuple[Any, ...]) -> dict[str, Any]:
     _, count, providers, gpu_ms, vwap, first, last, low, high, shares = row
     if providers < FEWEST:
         return {"n": count, "suppressed": True}
-    figures = {"open": first, "high": high, "low": low, "close": last, "vwap": None if vwap is None else round(vwap)}
+    listed_counts = {
+        "open": first,
+        "high": high,
+        "low": low,
+        "close": last,
+        "vwap": None if vwap is None else round(vwap),
+    }
     volume = {"volume_gpu_hours": gpu_hours(gpu_ms)}
-    return {"n": count, "suppressed": False, **volume, **figures, **spread(low, high, shares)}
+    return {"n": count, "suppressed": False, **volume, **listed_counts, **spread(low, high, shares)}
 
 
 def asks_of(row: tuple[Any, ...]) -> dict[str, Any]:

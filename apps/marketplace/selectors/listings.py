@@ -16,17 +16,17 @@ from apps.marketplace.states import LIVE, OfferState
 TRADES = 50
 
 
-def listed(asked: Mapping[str, Any]) -> list[MarketplaceOffer]:
+def listed(query: Mapping[str, Any]) -> list[MarketplaceOffer]:
     """Listed offers as the predecessor's list narrows them, cheapest first."""
     rows = MarketplaceOffer.objects.listed()
-    if "available" in asked:
-        rows = rows.filter(state=OfferState.OPEN if asked["available"] else OfferState.BOOKED_OUT)
+    if "available" in query:
+        rows = rows.filter(state=OfferState.OPEN if query["available"] else OfferState.BOOKED_OUT)
     columns = {
         "price_max": "price_gpu_hour__lte", "region": "region__iexact", "model": "gpu_model__icontains",
         "memory_min": "memory_mb__gte",
     }  # fmt: skip
-    narrowed = Q(**{column: asked[name] for name, column in columns.items() if name in asked})
-    return list(rows.filter(narrowed).order_by("price_gpu_hour", "id")[: asked["limit"]])
+    narrowed = Q(**{column: query[name] for name, column in columns.items() if name in query})
+    return list(rows.filter(narrowed).order_by("price_gpu_hour", "id")[: query["limit"]])
 
 
 def current(offer: MarketplaceOffer, renter_id: UUID) -> GPUBooking | None:

@@ -28,9 +28,9 @@ def bookable(pk: Any) -> MarketplaceOffer:
 def history(offer: MarketplaceOffer) -> dict[str, Any]:
     """Every revision, and what came of the offer: bookings that were paid for, and what the provider earned."""
     made = Q(state=BookingState.REQUESTED) | Q(state=BookingState.INSUFFICIENT_FUNDS)
-    told = (
+    totals = (
         GPUBooking.objects.filter(offer=offer).exclude(made).aggregate(
             booking_count=Count("pk"), total_revenue=Sum("paid", default=0), last_booked=Max("created_at")
         )
     )  # fmt: skip
-    return {"offer": offer, "revisions": list(offer.revisions.order_by("revision")), **told}
+    return {"offer": offer, "revisions": list(offer.revisions.order_by("revision")), **totals}

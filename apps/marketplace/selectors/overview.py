@@ -14,7 +14,7 @@ from apps.marketplace.states import OfferState
 ACTIVE = Q(state=OfferState.OPEN, rentable=True)
 
 
-def figures() -> dict[str, Any]:
+def listed_counts() -> dict[str, Any]:
     return MarketplaceOffer.objects.listed().aggregate(
         total=Count("pk"),
         active=Count("pk", filter=ACTIVE),
@@ -24,7 +24,7 @@ def figures() -> dict[str, Any]:
 
 
 def overview() -> dict[str, Any]:
-    now = figures()
+    now = listed_counts()
     regions = MarketplaceOffer.objects.listed().exclude(region="").order_by("region")
     kinds = MarketplaceOffer.objects.listed().order_by("kind")
     return {
@@ -39,7 +39,7 @@ def overview() -> dict[str, Any]:
 
 
 def stats() -> dict[str, Any]:
-    now = figures()
+    now = listed_counts()
     return {
         "totalOffers": now["total"],
         "openCapacity": now["capacity"],
@@ -49,7 +49,7 @@ def stats() -> dict[str, Any]:
 
 
 def status() -> dict[str, str]:
-    active = figures()["active"]
+    active = listed_counts()["active"]
     return {
         "status": "operational",
         "service": "marketplace-service",

@@ -20,8 +20,8 @@ def suggest(
     offer = _offer(offer_id)
     where = {"gpu_model": offer.gpu_model, "region": offer.region, "kind": offer.kind}
     cell = PriceCell.objects.filter(**where).first()
-    given = current_demand is not None and current_supply is not None
-    ratio = current_demand / max(current_supply, 1.0) if given else None  # type: ignore[operator, type-var]
+    stated = current_demand is not None and current_supply is not None
+    ratio = current_demand / max(current_supply, 1.0) if stated else None  # type: ignore[operator, type-var]
     factor = stepped(ratio) if ratio is not None else cell.multiplier if cell else 1.0
     return {
         "offer_id": offer_id,
@@ -31,7 +31,7 @@ def suggest(
         "supply_demand_ratio": ratio,
         "utilisation": cell.utilisation if cell else None,
         "held": cell.held if cell else True,
-        "basis": "given" if given else "market",
+        "basis": "given" if stated else "market",
     }
 
 

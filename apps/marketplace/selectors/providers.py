@@ -22,8 +22,8 @@ REPUTATION = "reputation = 100 × (0.7 × R + 0.3 × (rating − 1) / 4); withou
 def profile(provider_id: UUID, *, now: datetime) -> dict[str, Any]:
     """Who a provider is here: since when, what it offers, how its bookings ended, what renters say."""
     offers = MarketplaceOffer.objects.owned_by(provider_id)
-    told = offers.aggregate(since=Min("created_at"))
-    if told["since"] is None:
+    first = offers.aggregate(since=Min("created_at"))
+    if first["since"] is None:
         raise ProviderUnknown()
     open_now = offers.listed().aggregate(offers=Count("pk"), gpus=Sum("gpu_count", default=0))
     models = offers.listed().order_by("gpu_model").values_list("gpu_model", flat=True).distinct()
@@ -31,7 +31,7 @@ def profile(provider_id: UUID, *, now: datetime) -> dict[str, Any]:
     standing = reviews.standing_of(provider_id)
     return {
         "provider_id": provider_id,
-        "since": told["since"],
+        "since": first["since"],
         "open_offers": open_now["offers"],
         "open_gpus": open_now["gpus"],
         "gpu_models": [model for model in models if model],

@@ -47,10 +47,10 @@ def of_provider(provider_id: UUID, *, now: datetime) -> Evidence:
 
 
 def evidence_by_miner(now: datetime, *, only: str = "", **values: UUID) -> dict[UUID, tuple[UUID, Evidence]]:
-    given = {"now": now, "weights": orjson.dumps(WEIGHTS).decode(), "half_life": HALF_LIFE_DAYS, **values}
+    parameters = {"now": now, "weights": orjson.dumps(WEIGHTS).decode(), "half_life": HALF_LIFE_DAYS, **values}
     found: dict[UUID, tuple[UUID, Evidence]] = {}
     with cursor(ReliabilityEvent) as sql:
-        sql.execute(WEIGHED.format(only=only), given)
+        sql.execute(WEIGHED.format(only=only), parameters)
         for miner, provider, ok, weight in sql.fetchall():
             _, before = found.get(miner, (provider, NEWCOMER))
             kept, broken = (weight, 0.0) if ok else (0.0, weight)

@@ -32,7 +32,11 @@ def standing_of(
     now = now or clock.now()
     rows = GPUReview.objects.shown().filter(subject=subject)
     mean = float(rows.aggregate(mean=Avg("rating"))["mean"] or MIDDLE)
-    told = rows.of_subject(subject_id).values_list("rater_id", "rating", "created_at", "booking__owed", "reciprocal")
+    rows_of_subject = rows.of_subject(subject_id).values_list(
+        "rater_id", "rating", "created_at", "booking__owed", "reciprocal"
+    )
     day = timedelta(days=1)
-    votes = [rating.Vote(rater, stars, (now - at) / day, owed, mutual) for rater, stars, at, owed, mutual in told]
+    votes = [
+        rating.Vote(rater, stars, (now - at) / day, owed, mutual) for rater, stars, at, owed, mutual in rows_of_subject
+    ]
     return Standing(round(rating.shown(votes, mean), 4) if votes else None, len(votes), mean)

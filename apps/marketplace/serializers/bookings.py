@@ -14,7 +14,7 @@ from aitbc.core.serializers import (
     StrictSerializer,
 )
 from apps.marketplace.models import BookingExtension, BookingTransition, GPUBooking
-from apps.marketplace.serializers.terms import LONGEST_S, TermsSerializer, hours_field, only_once
+from apps.marketplace.serializers.terms import LONGEST_S, TermsSerializer, hours_field, in_seconds
 from apps.marketplace.states import BookingState
 
 
@@ -34,15 +34,15 @@ class BookingRequestSerializer(TermsSerializer):
     offer_id = serializers.UUIDField(required=False)
     quote_id = serializers.UUIDField(required=False)
 
-    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
-        given = only_once(given)
-        if "quote_id" in given:
-            if said := sorted(set(given) - {"quote_id"}):
-                raise serializers.ValidationError({name: ["The quote says that already."] for name in said})
-            return given
-        if missing := [name for name in ("offer_id", "duration_s") if name not in given]:
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs = in_seconds(attrs)
+        if "quote_id" in attrs:
+            if extra := sorted(set(attrs) - {"quote_id"}):
+                raise serializers.ValidationError({name: ["The quote says that already."] for name in extra})
+            return attrs
+        if missing := [name for name in ("offer_id", "duration_s") if name not in attrs]:
             raise serializers.ValidationError({name: ["This field is required, or a quote_id."] for name in missing})
-        return given
+        return attrs
 
 
 class BookingSerializer(ResourceSerializer):
@@ -84,10 +84,10 @@ class BookingFilterSerializer(StrictSerializer):
     offer_id = serializers.UUIDField(required=False)
 
     def to_internal_value(self, data: Any) -> Any:
-        given = dict(data)
-        if isinstance(given.get("state"), str):
-            given["state"] = given["state"].split(",")
-        return super().to_internal_value(given)
+        attrs = dict(data)
+        if isinstance(attrs.get("state"), str):
+            attrs["state"] = attrs["state"].split(",")
+        return super().to_internal_value(attrs)
 
 
 class BookingEventSerializer(ResourceSerializer):
@@ -105,13 +105,13 @@ class BookingTimelineSerializer(serializers.Serializer[Any]):
     items = BookingEventSerializer(many=True)
 
 
-class ReasonGivenSerializer(StrictSerializer):
+class BookingReasonSerializer(StrictSerializer):
     """Why, if the caller cares to say."""
 
     reason = serializers.CharField(max_length=300, default="", allow_blank=True)
 
 
-class ReclaimSerializer(ReasonGivenSerializer):
+class ReclaimSerializer(BookingReasonSerializer):
     """When the GPUs are wanted back; the earliest moment the offer's notice allows, unless named."""
 
     at = serializers.DateTimeField(required=False)
@@ -124,11 +124,11 @@ class ExtendSerializer(StrictSerializer):
     duration_hours = hours_field()
     max_rate = AmountField(required=False, min_value=1, help_text="AIT per hour in all; above it nothing happens.")
 
-    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
-        given = only_once(given)
-        if "duration_s" not in given:
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs = in_seconds(attrs)
+        if "duration_s" not in attrs:
             raise serializers.ValidationError({"duration_s": ["This field is required."]})
-        return {"seconds": given.pop("duration_s"), **given}
+        return {"seconds": attrs.pop("duration_s"), **attrs}
 
 
 class ExtensionSerializer(ResourceSerializer):

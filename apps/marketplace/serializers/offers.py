@@ -15,7 +15,7 @@ from apps.marketplace.services.offer_rules import LARGEST_PRICE, MOST_GPUS
 from apps.marketplace.states import OfferState
 
 #: How the predecessor's clients call the states.
-SEED_STATUS = {
+LEGACY_STATUSES = {
     OfferState.DRAFT: "draft",
     OfferState.OPEN: "open",
     OfferState.PAUSED: "paused",
@@ -54,7 +54,7 @@ class OfferSerializer(ResourceSerializer):
         read_only_fields = fields
 
     def get_status(self, offer: MarketplaceOffer) -> str:
-        return SEED_STATUS[OfferState(offer.state)]
+        return LEGACY_STATUSES[OfferState(offer.state)]
 
     def get_provider(self, offer: MarketplaceOffer) -> str:
         return offer.provider_name or str(offer.provider_id)
@@ -197,10 +197,10 @@ class OfferHistorySerializer(serializers.Serializer[Any]):
     last_booked = serializers.DateTimeField(allow_null=True)
 
     @extend_schema_field(PricePointSerializer(many=True))
-    def get_price_history(self, told: dict[str, Any]) -> list[dict[str, Any]]:
+    def get_price_history(self, result: dict[str, Any]) -> list[dict[str, Any]]:
         """The revisions at which the price moved, with the first."""
         points: list[dict[str, Any]] = []
-        for one in told["revisions"]:
+        for one in result["revisions"]:
             price = one.price_gpu_hour / UNIT
             if not points or points[-1]["price"] != price:
                 points.append({"price": price, "timestamp": one.at.isoformat(), "reason": one.reason})

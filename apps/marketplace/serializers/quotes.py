@@ -11,7 +11,7 @@ from aitbc.core.serializers import (
     ResourceSerializer,
 )
 from apps.marketplace.models import Quote
-from apps.marketplace.serializers.terms import TermsSerializer, only_once
+from apps.marketplace.serializers.terms import TermsSerializer, in_seconds
 
 
 @extend_schema_serializer(
@@ -28,11 +28,11 @@ class QuoteRequestSerializer(TermsSerializer):
 
     offer_id = serializers.UUIDField()
 
-    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
-        given = only_once(given)
-        if "duration_s" not in given:
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs = in_seconds(attrs)
+        if "duration_s" not in attrs:
             raise serializers.ValidationError({"duration_s": ["This field is required."]})
-        return given
+        return attrs
 
 
 class QuoteItemSerializer(serializers.Serializer[Any]):

@@ -37,10 +37,10 @@ class ReviewWriteSerializer(StrictSerializer):
     text = serializers.CharField(max_length=2000, required=False, allow_blank=True)
     dimensions = DimensionsSerializer(required=False)
 
-    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
-        if "rating" in given:
-            given["stars"] = given.pop("rating")
-        return given
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "rating" in attrs:
+            attrs["stars"] = attrs.pop("rating")
+        return attrs
 
 
 class ReviewEditSerializer(ReviewWriteSerializer):

@@ -22,14 +22,14 @@ def hours_field() -> QuantityField:
     )
 
 
-def only_once(given: dict[str, Any]) -> dict[str, Any]:
+def in_seconds(attrs: dict[str, Any]) -> dict[str, Any]:
     """One duration in seconds, however it was written."""
-    hours = given.pop("duration_hours", None)
+    hours = attrs.pop("duration_hours", None)
     if hours is not None:
-        if "duration_s" in given:
+        if "duration_s" in attrs:
             raise serializers.ValidationError({"duration_hours": ["Give duration_s or duration_hours, not both."]})
-        given["duration_s"] = max(1, int(hours * 3600))
-    return given
+        attrs["duration_s"] = max(1, int(hours * 3600))
+    return attrs
 
 
 class TermsSerializer(StrictSerializer):

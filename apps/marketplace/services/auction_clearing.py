@@ -223,5 +223,5 @@ def run(*, limit: int = 200) -> int:
     """What the sweep does: expire bids, clear auctions, follow awards, ask again for bonds nobody answered about."""
     now = clock.now()
     done = bids.expire(now) + close_due(limit=limit) + demands.sweep(now, limit=limit)
-    bids.ask_again(now - timedelta(minutes=1))
+    bids.request_bonds_again(now - timedelta(minutes=1))
     return done

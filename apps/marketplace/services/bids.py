@@ -30,7 +30,7 @@ from apps.trading.interface import available
 if TYPE_CHECKING:
     from apps.trading.events import BondHeld, BondRefused
 
-JANITOR = "system:janitor"
+SWEEP = "system:janitor"
 
 
 class BidRequest(TypedDict, total=False):
@@ -202,14 +202,14 @@ def expire(now: datetime, *, limit: int = 500) -> int:
     with atomic(MarketplaceBid):
         late = MarketplaceBid.objects.standing().filter(expires_at__lte=now).order_by("pk")
         ids = advance_many(
-            MarketplaceBid, late.values_list("pk", flat=True)[:limit], BidState.EXPIRED, actor=JANITOR,
+            MarketplaceBid, late.values_list("pk", flat=True)[:limit], BidState.EXPIRED, actor=SWEEP,
             reason="it had expired",
         )  # fmt: skip
         demands.release_bonds(ids)
     return len(ids)
 
 
-def ask_again(before: datetime, *, limit: int = 500) -> int:
+def request_bonds_again(before: datetime, *, limit: int = 500) -> int:
     """Ask trading once more for bonds it has not answered about; the same id never holds twice."""
     with atomic(MarketplaceBid):
         waiting = MarketplaceBid.objects.filter(state=BidState.PENDING, bond_ended=False, created_at__lt=before)

@@ -23,7 +23,7 @@ from apps.marketplace.selectors import clock
 from apps.marketplace.services import eligibility
 from apps.marketplace.states import LIVE, BidState, BookingState, DemandState
 
-JANITOR = "system:janitor"
+SWEEP = "system:janitor"
 #: What counts how much where a renter does not say, in basis points.
 WEIGHTS = {"price": 7000, "quality": 1500, "reliability": 1500}
 LONGEST_AUCTION = timedelta(days=30)
@@ -63,7 +63,7 @@ def check(demand: MarketplaceDemand, now: datetime) -> None:
     wrong = dict(_wrong(demand, now))
     if wrong:
         raise DemandInvalid(**wrong)
-    eligibility.check_wishes(demand.filter, demand.constraints)
+    eligibility.check_requirements(demand.filter, demand.constraints)
 
 
 def _wrong(demand: MarketplaceDemand, now: datetime) -> Iterator[tuple[str, str]]:
@@ -146,7 +146,7 @@ def follow_bookings(*, limit: int = 200) -> int:
             kept = booking.state == BookingState.SETTLED and booking.outcome in KEPT
             to = DemandState.FULFILLED if kept else DemandState.EXPIRED
             reason = f"its booking: {booking.outcome or booking.state}"
-            done += len(advance_many(MarketplaceDemand, [booking.demand_id], to, actor=JANITOR, reason=reason))
+            done += len(advance_many(MarketplaceDemand, [booking.demand_id], to, actor=SWEEP, reason=reason))
     return done
 
 
@@ -166,8 +166,8 @@ def expire_one(demand_id: UUID, *, reason: str) -> int:
     with atomic(MarketplaceDemand):
         demand = locked(demand_id)
         try:
-            demand.advance(DemandState.EXPIRED, actor=JANITOR, reason=reason)
+            demand.advance(DemandState.EXPIRED, actor=SWEEP, reason=reason)
         except DomainError:
             return 0  # somebody was faster
-        lose_bids(demand, actor=JANITOR, reason=reason)
+        lose_bids(demand, actor=SWEEP, reason=reason)
     return 1

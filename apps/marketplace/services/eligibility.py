@@ -36,7 +36,7 @@ class Circumstances:
         return cls(demand, constraint_facts.renter_facts(demand.renter_id), at)
 
 
-def check_wishes(filter_text: str, constraint: str) -> None:
+def check_requirements(filter_text: str, constraint: str) -> None:
     """Raise what the search grammar or the constraint language has against a demand's own words."""
     read(filter_text)
     evaluation.check(constraint, evaluation.DEMAND_SIDE)
@@ -67,12 +67,12 @@ def _bid_against(scene: Circumstances, bid: MarketplaceBid, provider: constraint
 
 
 def _against(scene: Circumstances, offer: MarketplaceOffer, provider: constraint_facts.ProviderFacts) -> Iterator[str]:
-    yield from _cards_against(scene.demand, offer)
+    yield from _gpus_against(scene.demand, offer)
     yield from _time_against(scene, offer)
     yield from _words_against(scene, offer, provider)
 
 
-def _cards_against(demand: MarketplaceDemand, offer: MarketplaceOffer) -> Iterator[str]:
+def _gpus_against(demand: MarketplaceDemand, offer: MarketplaceOffer) -> Iterator[str]:
     if offer.gpu_count < demand.gpu_count:
         yield f"it has {offer.gpu_count} GPUs and {demand.gpu_count} are wanted"
     if demand.gpu_models and not any(same_model(model, offer) for model in demand.gpu_models):
@@ -101,7 +101,7 @@ def _words_against(
     scene: Circumstances, offer: MarketplaceOffer, provider: constraint_facts.ProviderFacts
 ) -> Iterator[str]:
     demand = scene.demand
-    if demand.filter and not matches(wishes(demand.filter), offer):
+    if demand.filter and not matches(filter_terms(demand.filter), offer):
         yield "it is not what the demand's filter asks for"
     theirs = evaluation.verdict(
         demand.constraints, {"offer": constraint_facts.offer_facts(offer), "provider": provider}
@@ -116,21 +116,21 @@ def _words_against(
 
 
 @lru_cache(maxsize=256)
-def wishes(filter_text: str) -> tuple[Term, ...]:
+def filter_terms(filter_text: str) -> tuple[Term, ...]:
     """A demand's filter, read once for all its bids."""
     return tuple(read(filter_text))
 
 
-def same_model(wanted: str, offer: MarketplaceOffer) -> bool:
+def same_model(requested: str, offer: MarketplaceOffer) -> bool:
     """Whether an offer's card goes by this name: makers' names, case and underscores do not matter."""
-    return bool(wanted) and folded(wanted) in (folded(offer.gpu_model), folded(offer.gpu_name))
+    return bool(requested) and folded(requested) in (folded(offer.gpu_model), folded(offer.gpu_name))
 
 
 def folded(model: str) -> str:
     return " ".join(word for word in model.lower().replace("_", " ").split() if word not in MAKERS)
 
 
-def in_region(place: str, wanted: str) -> bool:
+def in_region(place: str, requested: str) -> bool:
     """eu-de lies in eu-de and in eu (ISO 3166-2 and the regions clients make up alike)."""
-    here, there = place.casefold(), wanted.casefold()
+    here, there = place.casefold(), requested.casefold()
     return here == there or here.startswith(f"{there}-")

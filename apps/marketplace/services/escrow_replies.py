@@ -36,10 +36,10 @@ def reserve(events: Sequence[EscrowHeld]) -> None:
 
 def refuse(events: Sequence[EscrowRefused]) -> None:
     """Somebody cannot pay: the slots are free again, nothing was moved."""
-    now, told = clock.now(), {UUID(event.booking_id): event for event in events}
+    now, by_booking = clock.now(), {UUID(event.booking_id): event for event in events}
     with atomic(GPUBooking):
-        for booking in waiting(told):
-            event = told[booking.pk]
+        for booking in waiting(by_booking):
+            event = by_booking[booking.pk]
             who = "the renter" if event.party == "renter" else "the provider, for its bond,"
             booking.advance(
                 BookingState.INSUFFICIENT_FUNDS, actor=ACTOR, ended_at=now, outcome=BookingState.INSUFFICIENT_FUNDS,
@@ -56,12 +56,12 @@ def waiting(ids: object) -> list[GPUBooking]:
 
 def settle(events: Sequence[EscrowClosed]) -> None:
     """The money is divided: note how. Facts seen before, or of a booking that is not over, change nothing."""
-    told = {UUID(event.booking_id): event for event in events}
+    by_booking = {UUID(event.booking_id): event for event in events}
     over = (BookingState.ENDED, *BROKEN)
     with atomic(GPUBooking):
-        rows = [b for b in GPUBooking.objects.filter(pk__in=list(told)).locked() if b.state in over]
+        rows = [b for b in GPUBooking.objects.filter(pk__in=list(by_booking)).locked() if b.state in over]
         for booking in rows:
-            event = told[booking.pk]
+            event = by_booking[booking.pk]
             booking.paid, booking.fee, booking.refunded = event.paid, event.fee, event.refunded
             booking.compensation = event.compensation
         GPUBooking.objects.bulk_update(rows, ["paid", "fee", "refunded", "compensation"])

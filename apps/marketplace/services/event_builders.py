@@ -54,8 +54,8 @@ def closed(booking: GPUBooking) -> BookingClosed:
 
 def _named(booking: GPUBooking) -> dict[str, Any]:
     """Who and what; an offer that no registered card backs has neither miner nor cards."""
-    cards = booking.slot_slices.values_list("slot", flat=True) if booking.miner_id else ()
+    slots = booking.slot_slices.values_list("slot", flat=True) if booking.miner_id else ()
     return {
         "booking_id": str(booking.pk), "renter_id": str(booking.renter_id), "provider_id": str(booking.provider_id),
-        "miner_id": str(booking.miner_id or ""), "gpu_ids": sorted(str(card) for card in cards),
+        "miner_id": str(booking.miner_id or ""), "gpu_ids": sorted(str(slot) for slot in slots),
     }  # fmt: skip

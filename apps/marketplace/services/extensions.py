@@ -52,7 +52,7 @@ def check(booking: GPUBooking, seconds: int, now: datetime) -> None:
     offer = booking.offer
     if booking.state not in EXTENSIBLE or booking.ends_at <= now:
         raise booking.conflict("extended")
-    if booking.extensions.asked().exists():
+    if booking.extensions.pending().exists():
         raise ExtensionPending()
     if not offer.extend_at_same_price and offer.state not in LISTED:
         raise OfferNotOpen(f"The offer is {offer.state}, so there is no price for more time.", state=offer.state)
@@ -86,7 +86,7 @@ def require_money(booking: GPUBooking, amount: int) -> None:
 def grant(events: Sequence[EscrowExtended]) -> None:
     """The money is there: the booking lasts longer. One that is over by now gets the money back when it is closed."""
     with atomic(GPUBooking):
-        for extension in asked_among(UUID(event.extension_id) for event in events):
+        for extension in pending_among(UUID(event.extension_id) for event in events):
             booking = extension.booking
             extension.state = State.HELD
             extension.save(update_fields=["state"])
@@ -99,16 +99,16 @@ def grant(events: Sequence[EscrowExtended]) -> None:
 def refuse(events: Sequence[EscrowExtensionRefused]) -> None:
     """The money is not there: the slots are others' again from the old end on."""
     with atomic(GPUBooking):
-        for extension in asked_among(UUID(event.extension_id) for event in events):
+        for extension in pending_among(UUID(event.extension_id) for event in events):
             extension.state = State.REFUSED
             extension.save(update_fields=["state"])
             if extension.booking.state in EXTENSIBLE:
                 slots.move_end(extension.booking, extension.booking.ends_at)
 
 
-def asked_among(ids: object) -> list[BookingExtension]:
+def pending_among(ids: object) -> list[BookingExtension]:
     """Extensions that wait for an answer, with their bookings locked."""
-    extensions = list(BookingExtension.objects.asked().filter(pk__in=list(ids)).order_by("pk"))  # type: ignore[call-overload]
+    extensions = list(BookingExtension.objects.pending().filter(pk__in=list(ids)).order_by("pk"))  # type: ignore[call-overload]
     bookings = {b.pk: b for b in GPUBooking.objects.filter(pk__in=[e.booking_id for e in extensions]).locked()}
     for extension in extensions:
         extension.booking = bookings[extension.booking_id]

@@ -9,7 +9,7 @@ import orjson
 
 from aitbc.core.db import atomic, cursor
 from apps.gpu.events import GpuChanged
-from apps.marketplace.models import Device
+from apps.marketplace.models import RegisteredGPU
 from apps.marketplace.services import offer_refresh
 
 UPSERT = """
@@ -28,10 +28,10 @@ def take(events: Sequence[GpuChanged]) -> list[UUID]:
 
     A fact that is older than what is known changes nothing.
     """
-    told = orjson.dumps([event.plain() for event in events]).decode()
-    with atomic(Device):
-        with cursor(Device) as sql:
-            sql.execute(UPSERT, [told])
+    facts = orjson.dumps([event.plain() for event in events]).decode()
+    with atomic(RegisteredGPU):
+        with cursor(RegisteredGPU) as sql:
+            sql.execute(UPSERT, [facts])
             news = [row[0] for row in sql.fetchall()]
         if news:
             offer_refresh.refresh_over(news)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from aitbc.core.db import atomic
 from apps.marketplace.errors import NotSettledYet, OfferBooked
-from apps.marketplace.models import Device, GPUBooking, GPUReview, MarketplaceOffer
+from apps.marketplace.models import GPUBooking, GPUReview, MarketplaceOffer, RegisteredGPU
 from apps.marketplace.selectors.listings import current
 from apps.marketplace.services import bookings, offers, reviews
 from apps.marketplace.states import BookingState
@@ -30,7 +30,7 @@ def register(*, owner_id: UUID, actor: str, **listing: Unpack[Listing]) -> Marke
 
     Raises OfferInvalid, CardsOverOffered.
     """
-    name, gpu = listing["name"], free_card(owner_id, listing["name"])
+    name, gpu = listing["name"], free_gpu(owner_id, listing["name"])
     described = {key: value for key, value in listing.items() if key in ("memory_mb", "region", "compute_capability")}
     source: dict[str, Any] = (
         {"gpu_ids": [gpu.pk]} if gpu else {"specs": {"gpu_name": name, "gpu_model": name, **described}}
@@ -41,15 +41,15 @@ def register(*, owner_id: UUID, actor: str, **listing: Unpack[Listing]) -> Marke
     )  # fmt: skip
 
 
-def free_card(owner_id: UUID, name: str) -> Device | None:
+def free_gpu(owner_id: UUID, name: str) -> RegisteredGPU | None:
     """A registered card of this owner whose reported or catalogue name is (part of) this one, not offered yet."""
-    wanted = name.casefold()
-    for card in Device.objects.filter(owner_id=owner_id).order_by("changed_at"):
-        known = [str(card.facts.get(field) or "").casefold() for field in ("name", "model")]
-        same = any(text and (text in wanted or wanted in text) for text in known)
-        offered = MarketplaceOffer.objects.over_any([card.pk]).exclude(state__in=["withdrawn", "expired"])
+    requested = name.casefold()
+    for gpu in RegisteredGPU.objects.filter(owner_id=owner_id).order_by("changed_at"):
+        known = [str(gpu.facts.get(field) or "").casefold() for field in ("name", "model")]
+        same = any(text and (text in requested or requested in text) for text in known)
+        offered = MarketplaceOffer.objects.over_any([gpu.pk]).exclude(state__in=["withdrawn", "expired"])
         if same and not offered.exists():
-            return card
+            return gpu
     return None
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from aitbc.core.db import alias_of, atomic, cursor
 from apps.marketplace.logic import offer_scoring
-from apps.marketplace.models import Device, MarketplaceOffer, Reliability
+from apps.marketplace.models import MarketplaceOffer, RegisteredGPU, Reliability
 from apps.marketplace.models.offers import LIVE
 
 COPIED = (
@@ -26,10 +26,12 @@ TABLE = MarketplaceOffer._meta.db_table
 BATCH = 1000
 
 
-def apply(offer: MarketplaceOffer, cards: Collection[Device], reliability: Mapping[UUID, float], now: datetime) -> None:
+def apply(
+    offer: MarketplaceOffer, gpus: Collection[RegisteredGPU], reliability: Mapping[UUID, float], now: datetime
+) -> None:
     """Set an offer's columns from its cards as they are known; nothing is saved."""
-    if offer.backed and len(cards) == offer.gpu_count:
-        for name, value in offer_scoring.of_cards([card.facts for card in cards], offer.provider_id).items():
+    if offer.backed and len(gpus) == offer.gpu_count:
+        for name, value in offer_scoring.of_gpus([gpu.facts for gpu in gpus], offer.provider_id).items():
             setattr(offer, name, value)
     elif offer.backed:
         offer.rentable = False  # a card that nobody ever told of
@@ -48,13 +50,13 @@ def refresh(offer_ids: Iterable[UUID]) -> int:
     with atomic(MarketplaceOffer):
         offers = list(MarketplaceOffer.objects.filter(pk__in=list(offer_ids)).defer("words", "model_key").locked())
         before = [_copied(offer) for offer in offers]
-        cards = Device.objects.in_bulk({slot for offer in offers if offer.backed for slot in offer.slots})
+        gpus = RegisteredGPU.objects.in_bulk({slot for offer in offers if offer.backed for slot in offer.slots})
         reliability = reliability_of(offer.miner_id for offer in offers)
-        reliability |= reliability_of({card.miner_id for card in cards.values()} - set(reliability))
+        reliability |= reliability_of({gpu.miner_id for gpu in gpus.values()} - set(reliability))
         now = timezone.now()
         for offer in offers:
-            apply(offer, [cards[slot] for slot in offer.slots if slot in cards], reliability, now)
-        changed = [offer for offer, old in zip(offers, before, strict=True) if _copied(offer) != old]
+            apply(offer, [gpus[slot] for slot in offer.slots if slot in gpus], reliability, now)
+        changed = [offer for offer, previous in zip(offers, before, strict=True) if _copied(offer) != previous]
         _write(changed, now)
     return len(changed)
 

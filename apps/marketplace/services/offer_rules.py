@@ -13,7 +13,7 @@ from aitbc.core.errors import DomainError
 from aitbc.core.money import UNIT, format_amount
 from apps.marketplace.constraints import evaluation
 from apps.marketplace.errors import BondNotCovered, CardsOverOffered, OfferInvalid
-from apps.marketplace.models import Device, MarketplaceOffer
+from apps.marketplace.models import MarketplaceOffer, RegisteredGPU
 from apps.marketplace.models.offers import LIVE
 from apps.marketplace.services.terms import bond_for
 from apps.trading import interface as trading
@@ -93,30 +93,30 @@ def _check_bond(offer: MarketplaceOffer) -> None:
         )
 
 
-def cards_of(provider_id: UUID, gpu_ids: list[UUID]) -> list[Device]:
+def gpus_of(provider_id: UUID, gpu_ids: list[UUID]) -> list[RegisteredGPU]:
     """The provider's cards by these ids, locked against change until the offer over them is saved."""
     if not gpu_ids:
         raise OfferInvalid(gpu_ids="Name at least one card.")
     if len(set(gpu_ids)) != len(gpu_ids):
         raise OfferInvalid(gpu_ids="A card is named twice.")
-    cards = {
-        card.pk: card
-        for card in Device.objects.filter(pk__in=gpu_ids, owner_id=provider_id)
+    gpus = {
+        gpu.pk: gpu
+        for gpu in RegisteredGPU.objects.filter(pk__in=gpu_ids, owner_id=provider_id)
         .order_by("pk")
         .select_for_update(no_key=True)
     }
-    absent = [str(one) for one in gpu_ids if one not in cards]
+    absent = [str(one) for one in gpu_ids if one not in gpus]
     if absent:
         raise OfferInvalid(gpu_ids=f"You have no registered card {', '.join(absent[:5])}.")
-    chosen = [cards[one] for one in gpu_ids]
-    if len({card.miner_id for card in chosen}) > 1:
+    chosen = [gpus[one] for one in gpu_ids]
+    if len({gpu.miner_id for gpu in chosen}) > 1:
         raise OfferInvalid(gpu_ids="The cards are of several miners; an offer is of one.")
     _check_retired(chosen)
     return chosen
 
 
-def _check_retired(cards: list[Device]) -> None:
-    gone = [str(card.pk) for card in cards if card.state in ("retired", "quarantined")]
+def _check_retired(gpus: list[RegisteredGPU]) -> None:
+    gone = [str(gpu.pk) for gpu in gpus if gpu.state in ("retired", "quarantined")]
     if gone:
         raise OfferInvalid(gpu_ids=f"Retired or quarantined: {', '.join(gone[:5])}.")
 

@@ -15,7 +15,7 @@ from aitbc.core.errors import DomainError
 from aitbc.core.money import format_amount
 from aitbc.core.states import begin
 from apps.marketplace.errors import OfferBooked, OfferChanged, OfferInvalid, OfferTaken
-from apps.marketplace.models import Device, GPUBooking, MarketplaceOffer, OfferRevision
+from apps.marketplace.models import GPUBooking, MarketplaceOffer, OfferRevision, RegisteredGPU
 from apps.marketplace.services import offer_refresh, offer_rules
 from apps.marketplace.states import OfferState
 
@@ -74,8 +74,8 @@ def create(
     offer = MarketplaceOffer(provider_id=provider_id, external_id=external_id, provider_name=provider_name)
     _set_terms(offer, terms)
     with atomic(MarketplaceOffer):
-        cards = _take_slots(offer, gpu_ids, dict(specs or {}))
-        return _opened(offer, cards, actor=actor, draft=draft)
+        gpus = _take_slots(offer, gpu_ids, dict(specs or {}))
+        return _opened(offer, gpus, actor=actor, draft=draft)
 
 
 def edit(
@@ -174,14 +174,14 @@ def warnings_of(offer: MarketplaceOffer) -> list[str]:
     ]
 
 
-def _take_slots(offer: MarketplaceOffer, gpu_ids: list[UUID] | None, specs: dict[str, Any]) -> list[Device]:
+def _take_slots(offer: MarketplaceOffer, gpu_ids: list[UUID] | None, specs: dict[str, Any]) -> list[RegisteredGPU]:
     """Say what is sold: registered cards, or made-up slots for cards that are only described."""
     offer.backed = gpu_ids is not None
     if gpu_ids is not None:
-        cards = offer_rules.cards_of(offer.provider_id, gpu_ids)
+        gpus = offer_rules.gpus_of(offer.provider_id, gpu_ids)
         offer_rules.check_others(gpu_ids)
         offer.slots, offer.gpu_count = gpu_ids, len(gpu_ids)
-        return cards
+        return gpus
     offer.gpu_count = specs.pop("gpu_count", 1)
     offer.slots = [uuid5(offer.pk, str(number)) for number in range(min(offer.gpu_count, offer_rules.MOST_GPUS))]
     for name, value in specs.items():
@@ -192,10 +192,10 @@ def _take_slots(offer: MarketplaceOffer, gpu_ids: list[UUID] | None, specs: dict
     return []
 
 
-def _opened(offer: MarketplaceOffer, cards: list[Device], *, actor: str, draft: bool) -> MarketplaceOffer:
+def _opened(offer: MarketplaceOffer, gpus: list[RegisteredGPU], *, actor: str, draft: bool) -> MarketplaceOffer:
     now = timezone.now()
     offer_rules.check(offer, now)
-    offer_refresh.apply(offer, cards, offer_refresh.reliability_of(card.miner_id for card in cards), now)
+    offer_refresh.apply(offer, gpus, offer_refresh.reliability_of(gpu.miner_id for gpu in gpus), now)
     try:
         with atomic(MarketplaceOffer):
             begin(offer, actor=actor)

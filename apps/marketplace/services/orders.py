@@ -103,19 +103,19 @@ def cancel(*, owner_id: UUID, actor: str, ref: str) -> Order:
 
 def accept(*, owner_id: UUID, actor: str, bid_ref: str, offer_ref: str = "") -> Award:
     """A provider takes a bid at the price it names, with the offer named or else its cheapest that fits."""
-    wanted = found(prefer(MarketplaceDemand.objects.published(), "renter_id", owner_id), bid_ref, "bid")
-    done = past_award(wanted, lambda award: award.bid.bidder_id == owner_id)
+    target = found(prefer(MarketplaceDemand.objects.published(), "renter_id", owner_id), bid_ref, "bid")
+    done = past_award(target, lambda award: award.bid.bidder_id == owner_id)
     if done is not None:
         return done
     own = MarketplaceOffer.objects.owned_by(owner_id)
     if offer_ref:
-        return met(wanted, found(own, offer_ref, "offer"), wanted.budget_hour, ACCEPT, actor)
+        return met(target, found(own, offer_ref, "offer"), target.budget_hour, ACCEPT, actor)
     reasons: list[str] = []
-    for one in own.open().filter(gpu_count__gte=wanted.gpu_count).order_by("price_gpu_hour", "pk")[:20]:
-        if one.price_gpu_hour * wanted.gpu_count > wanted.budget_hour:
+    for one in own.open().filter(gpu_count__gte=target.gpu_count).order_by("price_gpu_hour", "pk")[:20]:
+        if one.price_gpu_hour * target.gpu_count > target.budget_hour:
             break
         try:
-            return met(wanted, one, wanted.budget_hour, ACCEPT, actor)
+            return met(target, one, target.budget_hour, ACCEPT, actor)
         except BidUnfit as error:
             reasons.append(f"{one.external_id or one.pk}: {error.detail}")
     raise BidUnfit(reasons or ["you have no open offer that is as large and not dearer; post one first"])
@@ -123,34 +123,34 @@ def accept(*, owner_id: UUID, actor: str, bid_ref: str, offer_ref: str = "") -> 
 
 def match(*, owner_id: UUID, operator: bool, actor: str, bid_ref: str, offer_ref: str) -> Award:
     """Let a bid and an offer meet at the offer's price, on the word of one of their owners or of an operator."""
-    wanted = found(prefer(MarketplaceDemand.objects.published(), "renter_id", owner_id), bid_ref, "bid")
+    target = found(prefer(MarketplaceDemand.objects.published(), "renter_id", owner_id), bid_ref, "bid")
     one = found(prefer(MarketplaceOffer.objects.all(), "provider_id", owner_id), offer_ref, "offer")
-    if not operator and owner_id not in (wanted.renter_id, one.provider_id):
+    if not operator and owner_id not in (target.renter_id, one.provider_id):
         raise NotAParty("Neither the bid nor the offer is yours.")
-    done = past_award(wanted, lambda award: award.bid.offer_id == one.pk)
-    return done or met(wanted, one, one.price_gpu_hour * wanted.gpu_count, MATCH, actor)
+    done = past_award(target, lambda award: award.bid.offer_id == one.pk)
+    return done or met(target, one, one.price_gpu_hour * target.gpu_count, MATCH, actor)
 
 
-def met(wanted: MarketplaceDemand, one: MarketplaceOffer, price_hour: int, mode: str, actor: str) -> Award:
+def met(target: MarketplaceDemand, one: MarketplaceOffer, price_hour: int, mode: str, actor: str) -> Award:
     """The award; when another request was faster with the very same match, its award."""
     if one.state == OfferState.BOOKED_OUT:
         raise OrderMatched(f"The offer {one.external_id or one.pk} is matched already.", state=one.state, allowed=[])
     try:
-        return auction_clearing.meet(demand=wanted, offer=one, price_hour=price_hour, actor=actor, mode=mode)
+        return auction_clearing.meet(demand=target, offer=one, price_hour=price_hour, actor=actor, mode=mode)
     except Conflict:
-        wanted.refresh_from_db()
-        done = past_award(wanted, lambda award: award.bid.offer_id == one.pk)
+        target.refresh_from_db()
+        done = past_award(target, lambda award: award.bid.offer_id == one.pk)
         if done is None:
             raise
         return done
 
 
-def past_award(wanted: MarketplaceDemand, same: Any) -> Award | None:
+def past_award(target: MarketplaceDemand, same: Any) -> Award | None:
     """The award of a demand that has one, if it is the same match; raises OrderMatched if it is another."""
-    award = Award.objects.select_related("bid__offer", "demand").filter(demand=wanted).first()
+    award = Award.objects.select_related("bid__offer", "demand").filter(demand=target).first()
     if award is not None and not same(award):
         raise OrderMatched(
-            f"The bid {wanted.external_id or wanted.pk} is matched with another offer.", state=wanted.state, allowed=[]
+            f"The bid {target.external_id or target.pk} is matched with another offer.", state=target.state, allowed=[]
         )
     return award
 
@@ -170,10 +170,10 @@ def found(orders: QuerySet[M], ref: str, what: str) -> M:
 
 def named(orders: QuerySet[M], ref: str) -> M | None:
     """The order of our id or the client's; raises OrderInvalid when a client's id could mean several."""
-    wanted = Q(external_id=ref)
+    target = Q(external_id=ref)
     with suppress(ValueError):
-        wanted |= Q(pk=UUID(ref))
-    rows = list(orders.filter(wanted)[:2]) if ref else []
+        target |= Q(pk=UUID(ref))
+    rows = list(orders.filter(target)[:2]) if ref else []
     if len(rows) == 2 and not getattr(rows[0], "mine", False):
         raise OrderInvalid(f"Several orders are called {ref[:100]}; name it by the exchange's id.")
     return rows[0] if rows else None

@@ -82,11 +82,11 @@ def note_provisioned(events: Sequence[BookingProvisioned]) -> None:
     miners = {UUID(event.booking_id): UUID(event.miner_id) for event in events}
     now = clock.now()
     with atomic(GPUBooking):
-        rows = [b for b in waiting_for_cards(miners) if b.miner_id == miners[b.pk]]
+        rows = [b for b in waiting_for_gpus(miners) if b.miner_id == miners[b.pk]]
         note_ready(rows, now=now, actor="system:gpu")
 
 
-def waiting_for_cards(ids: Iterable[UUID]) -> list[GPUBooking]:
+def waiting_for_gpus(ids: Iterable[UUID]) -> list[GPUBooking]:
     states = [BookingState.RESERVED, BookingState.PROVISIONING]
     rows = GPUBooking.objects.filter(pk__in=list(ids)).locked()
     return [booking for booking in rows if booking.state in states]
@@ -94,12 +94,14 @@ def waiting_for_cards(ids: Iterable[UUID]) -> list[GPUBooking]:
 
 def note_broken(events: Sequence[BookingBroken]) -> None:
     """Booked cards are gone: running bookings end there; a booking that waits loses its cards only for good."""
-    told = {UUID(event.booking_id): event for event in events}
+    by_booking = {UUID(event.booking_id): event for event in events}
     now = clock.now()
     with atomic(GPUBooking):
-        rows = list(GPUBooking.objects.filter(pk__in=list(told)).locked())
+        rows = list(GPUBooking.objects.filter(pk__in=list(by_booking)).locked())
         endings = [
-            Ending(booking=row, at=moment_of_break(row, told[row.pk], now)) for row in rows if breaks(row, told[row.pk])
+            Ending(booking=row, at=moment_of_break(row, by_booking[row.pk], now))
+            for row in rows
+            if breaks(row, by_booking[row.pk])
         ]
         finish(endings, BookingState.FAILED_HARDWARE, actor="system:gpu", reason="a booked card is gone")
 

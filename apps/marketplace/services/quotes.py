@@ -87,7 +87,7 @@ def use(quote: Quote, *, now: datetime) -> Quote:
 
 def forget(*, before: datetime, limit: int = 10_000) -> int:
     """Remove quotes that nobody used and that are long expired."""
-    old = Quote.objects.filter(expires_at__lt=before, used_at=None).order_by("expires_at").values("pk")[:limit]
+    expired = Quote.objects.filter(expires_at__lt=before, used_at=None).order_by("expires_at").values("pk")[:limit]
     with atomic(Quote):
-        deleted, _ = Quote.objects.filter(pk__in=list(old.values_list("pk", flat=True)), used_at=None).delete()
+        deleted, _ = Quote.objects.filter(pk__in=list(expired.values_list("pk", flat=True)), used_at=None).delete()
     return deleted

@@ -74,5 +74,5 @@ def weigh(*, now: datetime) -> int:
 def _store(sql: Any, found: dict[UUID, tuple[UUID, Evidence]], now: datetime) -> None:
     providers = [provider for provider, _ in found.values()]
     evidence = [e for _, e in found.values()]
-    figures = [[e.r for e in evidence], [e.kept for e in evidence], [e.broken for e in evidence]]
-    sql.execute(STORE, [now, list(found), providers, *figures])
+    columns = [[e.r for e in evidence], [e.kept for e in evidence], [e.broken for e in evidence]]
+    sql.execute(STORE, [now, list(found), providers, *columns])

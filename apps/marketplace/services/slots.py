@@ -81,9 +81,9 @@ def busy_spans(slots: Collection[UUID], *, since: datetime) -> dict[UUID, list[c
 def taken(offer: MarketplaceOffer, count: int, start: datetime, end: datetime) -> SlotTaken:
     """The refusal, with the next moment at which it would work."""
     when = next_free(offer, count, end - start, after=start)
-    told = f" The next moment for this is {when.isoformat()}." if when else ""
+    hint = f" The next moment for this is {when.isoformat()}." if when else ""
     return SlotTaken(
-        f"Fewer than {count} GPUs of this offer are free from {start.isoformat()} to {end.isoformat()}.{told}",
+        f"Fewer than {count} GPUs of this offer are free from {start.isoformat()} to {end.isoformat()}.{hint}",
         next_free=when.isoformat() if when else None,
     )
 
@@ -109,8 +109,8 @@ def move_end(booking: GPUBooking, end: datetime) -> None:
         if sqlstate(error) != OVERLAP:
             raise
         first = first_conflict(booking, end)
-        told = f" They are free until {first.isoformat()}." if first else ""
-        raise SlotTaken(f"A later booking has these GPUs before {end.isoformat()}.{told}") from None
+        hint = f" They are free until {first.isoformat()}." if first else ""
+        raise SlotTaken(f"A later booking has these GPUs before {end.isoformat()}.{hint}") from None
 
 
 def first_conflict(booking: GPUBooking, end: datetime) -> datetime | None:

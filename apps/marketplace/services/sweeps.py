@@ -59,7 +59,7 @@ def end_no_shows(*, now: datetime) -> int:
 
 def end_over(*, now: datetime) -> int:
     """Bookings whose time is over; one whose extension is being paid for waits a little for it."""
-    extending = BookingExtension.objects.asked().filter(booking__ends_at__gt=now - GRACE).values("booking")
+    extending = BookingExtension.objects.pending().filter(booking__ends_at__gt=now - GRACE).values("booking")
     with atomic(GPUBooking):
         rows = chosen(GPUBooking.objects.over(now).exclude(pk__in=extending))
         endings = [Ending(booking=row, at=row.ends_at) for row in rows]
@@ -81,25 +81,29 @@ def reconcile(*, now: datetime) -> int:
     with atomic(GPUBooking):
         rows = chosen(GPUBooking.objects.unanswered(before))
         extensions = list(
-            BookingExtension.objects.asked()
+            BookingExtension.objects.pending()
             .filter(created_at__lt=before)
             .select_related("booking")
             .order_by("pk")[:BATCH]
         )
-        speaking = still_speaking([*rows, *(extension.booking for extension in extensions)])
-        quiet = [row for row in rows if row.pk not in speaking]
-        pending = [extension for extension in extensions if extension.booking_id not in speaking]
-        emit(*(asked_again(row) for row in quiet), *map(event_builders.extension_requested, pending), by="marketplace")
-    return len(quiet) + len(pending)
+        unsent = with_events_waiting([*rows, *(extension.booking for extension in extensions)])
+        to_repeat = [row for row in rows if row.pk not in unsent]
+        pending = [extension for extension in extensions if extension.booking_id not in unsent]
+        emit(
+            *(pending_event(row) for row in to_repeat),
+            *map(event_builders.extension_requested, pending),
+            by="marketplace",
+        )
+    return len(to_repeat) + len(pending)
 
 
-def asked_again(booking: GPUBooking) -> Any:
+def pending_event(booking: GPUBooking) -> Any:
     return (
         event_builders.requested(booking) if booking.state == BookingState.REQUESTED else event_builders.closed(booking)
     )
 
 
-def still_speaking(bookings: list[GPUBooking]) -> set[object]:
+def with_events_waiting(bookings: list[GPUBooking]) -> set[object]:
     """Bookings whose facts are still on their way to trading: repeating those would only lengthen the queue."""
     by_key = {str(booking.pk): booking.pk for booking in bookings}
     keys = Outbox.objects.waiting().filter(consumer="trading", key__in=list(by_key)).values_list("key", flat=True)

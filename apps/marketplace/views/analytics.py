@@ -51,23 +51,23 @@ class AnalyticsViewSet(DomainViewSet):
         """Asks and trades per bucket: percentiles, open, high, low, close, volume."""
         span = self._span()
         cell = {"gpu_model": span.model, "region": span.region, "kind": span.kind}
-        times = {"interval": self._asked["interval"], "from": span.since, "to": span.until}
+        times = {"interval": self._query["interval"], "from": span.since, "to": span.until}
         return self.answer({**cell, **times, "items": analytics.prices(span)}, serializer=PricesSerializer)
 
     @extend_schema(parameters=[SpanQuerySerializer], responses={200: UtilisationSerializer, **NOT_THERE}, filters=False)
     def utilisation(self, request: Request) -> Response:
         """Which share of the GPU time on offer was in use."""
         span = self._span()
-        cell = {"gpu_model": span.model, "region": span.region, "interval": self._asked["interval"]}
+        cell = {"gpu_model": span.model, "region": span.region, "interval": self._query["interval"]}
         return self.answer({**cell, "items": analytics.utilisation(span)}, serializer=UtilisationSerializer)
 
     @extend_schema(parameters=[CellQuerySerializer], responses={200: LiquiditySerializer, **NOT_THERE}, filters=False)
     def liquidity(self, request: Request) -> Response:
         """How deep a market is."""
-        asked = self.filters(CellQuerySerializer)
-        named = asked.get("gpu_model", "")
+        query = self.filters(CellQuerySerializer)
+        named = query.get("gpu_model", "")
         model = analytics.model_named(named) if named else ""
-        found = analytics.liquidity(model=model, region=asked.get("region", ""), kind=asked.get("kind", ""))
+        found = analytics.liquidity(model=model, region=query.get("region", ""), kind=query.get("kind", ""))
         return self.answer(found, serializer=LiquiditySerializer)
 
     @extend_schema(parameters=[PeriodQuerySerializer], responses=SummarySerializer, filters=False)
@@ -76,7 +76,7 @@ class AnalyticsViewSet(DomainViewSet):
         period, since = self._period()
         found = analytics.summary(since=since)
         average = found["average_price_gpu_hour"]
-        old = {
+        legacy = {
             "period_type": period,
             "total_offers": found["listed_offers"],
             "total_capacity": found["listed_gpus"],
@@ -84,7 +84,7 @@ class AnalyticsViewSet(DomainViewSet):
             "total_volume": found["volume"] / MICRO,
             "average_price": (average or 0) / MICRO,
         }
-        return self.answer({"since": since, **found, **old}, serializer=SummarySerializer)
+        return self.answer({"since": since, **found, **legacy}, serializer=SummarySerializer)
 
     @extend_schema(parameters=[PeriodQuerySerializer], responses=SummarySerializer, filters=False)
     def glance(self, request: Request) -> Response:
@@ -107,14 +107,14 @@ class AnalyticsViewSet(DomainViewSet):
     def suggest(self, request: Request) -> Response:
         """Suggest a price for an offer, from demand and supply as given, else as this market has them."""
         body = request.data if isinstance(request.data, dict) else {}
-        asked = self.validated(SuggestionQuerySerializer, {**request.query_params.dict(), **body})
-        return self.answer(prices.suggest(**asked), serializer=SuggestionSerializer)
+        query = self.validated(SuggestionQuerySerializer, {**request.query_params.dict(), **body})
+        return self.answer(prices.suggest(**query), serializer=SuggestionSerializer)
 
     def _span(self) -> analytics.Span:
-        self._asked: dict[str, Any] = self.filters(SpanQuerySerializer)
-        return analytics.span_of(self._asked, now=timezone.now())
+        self._query: dict[str, Any] = self.filters(SpanQuerySerializer)
+        return analytics.span_of(self._query, now=timezone.now())
 
     def _period(self) -> tuple[str, Any]:
-        asked = self.filters(PeriodQuerySerializer)
-        period = asked.get("period_type") or asked.get("period") or "daily"
+        query = self.filters(PeriodQuerySerializer)
+        period = query.get("period_type") or query.get("period") or "daily"
         return period, timezone.now() - PERIODS[period]

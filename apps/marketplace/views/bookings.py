@@ -22,12 +22,12 @@ from apps.marketplace.models import BookingTransition, GPUBooking, IdempotencyRe
 from apps.marketplace.selectors.offers import bookable
 from apps.marketplace.serializers.bookings import (
     BookingFilterSerializer,
+    BookingReasonSerializer,
     BookingRequestSerializer,
     BookingSerializer,
     BookingTimelineSerializer,
     ExtendSerializer,
     ExtensionSerializer,
-    ReasonGivenSerializer,
     ReclaimSerializer,
 )
 from apps.marketplace.services import bookings, extensions, provisioning
@@ -48,7 +48,7 @@ READERS: Scopes = (*PARTIES, "read")
 REFUSALS: dict[Any, Any] = {**MONEY, **NOT_THERE, **GONE}
 
 
-class Booker(DomainViewSet):
+class BookingBaseViewSet(DomainViewSet):
     """What books: the same answer once per Idempotency-Key."""
 
     def renter(self) -> str:
@@ -56,18 +56,18 @@ class Booker(DomainViewSet):
 
     def book(self, terms: Mapping[str, Any], offer: MarketplaceOffer | None = None) -> GPUBooking:
         """By an offer and terms, or by a quote of the caller's own."""
-        asked = dict(terms)
+        data = dict(terms)
         who = {"renter_id": self.actor.pk, "actor": self.renter()}
-        if "quote_id" in asked:
-            quote = Quote.objects.select_related("offer").filter(pk=asked["quote_id"], renter_id=self.actor.pk).first()
+        if "quote_id" in data:
+            quote = Quote.objects.select_related("offer").filter(pk=data["quote_id"], renter_id=self.actor.pk).first()
             if quote is None or (offer is not None and quote.offer_id != offer.pk):
                 raise Http404
             return bookings.book(offer=quote.offer, quote=quote, **who)
-        chosen = offer or bookable(asked.pop("offer_id"))
-        return bookings.book(offer=chosen, **who, **asked)
+        chosen = offer or bookable(data.pop("offer_id"))
+        return bookings.book(offer=chosen, **who, **data)
 
 
-class BookingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Booker):
+class BookingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, BookingBaseViewSet):
     """Bookings the caller is a party of."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = {
@@ -101,11 +101,11 @@ class BookingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Booker):
         terms = self.validated(BookingRequestSerializer)
         return self.idempotently(IdempotencyRecord, lambda: self.answer(self.book(terms), status=201))
 
-    @extend_schema(request=ReasonGivenSerializer, responses=BookingSerializer)
+    @extend_schema(request=BookingReasonSerializer, responses=BookingSerializer)
     @action(detail=True, methods=["post"], pagination_class=None)
     def cancel(self, request: Request, pk: Any = None) -> Response:
         """End it on the word of either party; what each of them then pays is in docs/renters.md."""
-        reason = self.validated(ReasonGivenSerializer)["reason"]
+        reason = self.validated(BookingReasonSerializer)["reason"]
         booking = self.get_object()
         who = {"party_id": self.actor.pk, "actor": self.party(booking), "reason": reason}
         return self.answer(bookings.cancel(booking=booking, **who))
@@ -116,12 +116,12 @@ class BookingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Booker):
     @action(detail=True, methods=["post"], pagination_class=None)
     def extend(self, request: Request, pk: Any = None) -> HttpResponseBase:
         """Ask for more time: the slots are kept at once, the end moves as soon as the money is set aside."""
-        asked = self.validated(ExtendSerializer)
+        data = self.validated(ExtendSerializer)
         booking = self.rented()
-        return self.idempotently(IdempotencyRecord, lambda: self._extend(booking, asked))
+        return self.idempotently(IdempotencyRecord, lambda: self._extend(booking, data))
 
-    def _extend(self, booking: GPUBooking, asked: dict[str, Any]) -> Response:
-        extension = extensions.extend(booking=booking, actor=self.renter(), **asked)
+    def _extend(self, booking: GPUBooking, data: dict[str, Any]) -> Response:
+        extension = extensions.extend(booking=booking, actor=self.renter(), **data)
         return self.answer(extension, status=201, serializer=ExtensionSerializer)
 
     @extend_schema(responses=ExtensionSerializer(many=True))
@@ -148,17 +148,17 @@ class BookingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Booker):
     @action(detail=True, methods=["post"], pagination_class=None)
     def reclaim(self, request: Request, pk: Any = None) -> Response:
         """The provider wants its GPUs back, with the notice it promised; the offer is paused."""
-        asked = self.validated(ReclaimSerializer)
+        data = self.validated(ReclaimSerializer)
         booking = self.provided()
-        return self.answer(bookings.reclaim(booking=booking, actor=self.party(booking), **asked))
+        return self.answer(bookings.reclaim(booking=booking, actor=self.party(booking), **data))
 
     @extend_schema(responses=BookingTimelineSerializer)
     @action(detail=True, pagination_class=None)
     def events(self, request: Request, pk: Any = None) -> Response:
         """Every move of the booking: when, by whom and why."""
         booking = self.get_object()
-        moves = BookingTransition.objects.filter(subject_id=booking.pk).order_by("seq")
-        return self.answer({"booking_id": booking.pk, "items": moves}, serializer=BookingTimelineSerializer)
+        transitions = BookingTransition.objects.filter(subject_id=booking.pk).order_by("seq")
+        return self.answer({"booking_id": booking.pk, "items": transitions}, serializer=BookingTimelineSerializer)
 
     def party(self, booking: GPUBooking) -> str:
         return f"provider:{self.actor.pk}" if booking.provider_id == self.actor.pk else self.renter()

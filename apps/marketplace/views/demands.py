@@ -126,10 +126,10 @@ class DemandViewSet(mixins.ListModelMixin, DomainViewSet):
         return self.idempotently(IdempotencyRecord, lambda: self._bid(pk))
 
     def _bid(self, pk: UUID) -> Response:
-        given = self.validated(BidInputSerializer)
+        requested = self.validated(BidInputSerializer)
         demand = auction_clearing.current(self._visible(pk))
-        offer = get_object_or_404(MarketplaceOffer.objects.owned_by(self.actor.pk), pk=given.pop("offer_id"))
-        made = bids.place(demand_id=demand.pk, offer=offer, bidder_id=self.actor.pk, actor=self._who(), **given)
+        offer = get_object_or_404(MarketplaceOffer.objects.owned_by(self.actor.pk), pk=requested.pop("offer_id"))
+        made = bids.place(demand_id=demand.pk, offer=offer, bidder_id=self.actor.pk, actor=self._who(), **requested)
         return self.answer(made, status=201, serializer=BidSerializer)
 
     def _shown(self, rows: list[MarketplaceBid]) -> Any:
@@ -141,7 +141,7 @@ class DemandViewSet(mixins.ListModelMixin, DomainViewSet):
         return get_object_or_404(MarketplaceDemand.objects.none()) if hidden else demand
 
     def _own(self, pk: UUID) -> MarketplaceDemand:
-        return get_object_or_404(MarketplaceDemand.objects.asked_by(self.actor.pk), pk=pk)
+        return get_object_or_404(MarketplaceDemand.objects.of_renter(self.actor.pk), pk=pk)
 
     def _who(self) -> str:
         return f"renter:{self.actor.pk}" if self.action != "bid" else f"provider:{self.actor.pk}"

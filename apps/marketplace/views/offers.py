@@ -71,9 +71,9 @@ class OfferViewSet(DomainViewSet):
     @action(detail=False)
     def mine(self, request: Request) -> Response:
         """The caller's offers in every state, newest first."""
-        asked = self.filters(OwnListSerializer)
+        query = self.filters(OwnListSerializer)
         rows = self.get_queryset().order_by("-created_at")
-        page = self.paginate_queryset(rows.filter(state__in=asked["state"]) if asked.get("state") else rows)
+        page = self.paginate_queryset(rows.filter(state__in=query["state"]) if query.get("state") else rows)
         return self.get_paginated_response(OfferSerializer(page, many=True).data)
 
     @extend_schema(responses=OfferSerializer)
@@ -133,18 +133,18 @@ class OfferViewSet(DomainViewSet):
     def _who(self) -> str:
         return f"provider:{self.actor.pk}"
 
-    def _why(self, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        return self.validated(ReasonSerializer, given)
+    def _why(self, reason: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        return self.validated(ReasonSerializer, reason)
 
     def _tagged(self, offer: MarketplaceOffer, status: int = 200, serializer: Any = OfferSerializer) -> Response:
         return self.answer(offer, status, serializer, headers={"ETag": f'"{offer.revision}"'})
 
     def _revision(self) -> int | None:
         """The revision that If-Match names; None for *."""
-        given = self.request.headers.get("If-Match", "").strip()
-        if given == "*":
+        reason = self.request.headers.get("If-Match", "").strip()
+        if reason == "*":
             return None
-        found = ETAG.fullmatch(given)
+        found = ETAG.fullmatch(reason)
         if found is None:
             raise IfMatchInvalid('Send If-Match with the ETag you read, e.g. "3"; * edits whatever is there.')
         return int(found[1])

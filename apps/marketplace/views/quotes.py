@@ -33,6 +33,6 @@ class QuoteViewSet(mixins.RetrieveModelMixin, DomainViewSet):
     @extend_schema(request=QuoteRequestSerializer, responses={201: QuoteSerializer, **NOT_THERE})
     def create(self, request: Request) -> Response:
         """Name the price of a booking and keep it open for 60 seconds. It takes no slot and no money."""
-        asked = self.validated(QuoteRequestSerializer)
-        offer = bookable(asked.pop("offer_id"))
-        return self.answer(quotes.make(offer=offer, renter_id=self.actor.pk, **asked), status=201)
+        data = self.validated(QuoteRequestSerializer)
+        offer = bookable(data.pop("offer_id"))
+        return self.answer(quotes.make(offer=offer, renter_id=self.actor.pk, **data), status=201)

@@ -53,17 +53,17 @@ class BookingReviewViewSet(DomainViewSet):
     @extend_schema(request=ReviewWriteSerializer, responses={201: ReviewSerializer, **GONE})
     def create(self, request: Request, pk: Any = None) -> Response:
         """Review the other party, once, within 30 days after the booking's end."""
-        said = self.validated(ReviewWriteSerializer)
-        return self.answer(reviews.write(booking=self.get_object(), rater_id=self.actor.pk, **said), status=201)
+        data = self.validated(ReviewWriteSerializer)
+        return self.answer(reviews.write(booking=self.get_object(), rater_id=self.actor.pk, **data), status=201)
 
     @extend_schema(request=ReviewEditSerializer, responses={200: ReviewSerializer, **GONE})
     def partial_update(self, request: Request, pk: Any = None) -> Response:
         """Change one's own review within 48 hours."""
-        said = self.validated(ReviewEditSerializer)
+        data = self.validated(ReviewEditSerializer)
         review = reviews.of_booking(self.get_object(), self.actor.pk)
         if review is None:
             raise Http404
-        return self.answer(reviews.edit(review=review, **said))
+        return self.answer(reviews.edit(review=review, **data))
 
 
 class ReviewViewSet(mixins.ListModelMixin, DomainViewSet):

@@ -37,10 +37,10 @@ def test_a_demand_is_cancelled_with_a_reason(staff):
     closed(over)
     chosen = {"action": "cancel", "_selected_action": [wanted["id"], over["id"]]}
 
-    asked = staff.post(f"{BASE}/marketplacedemand/", chosen)
+    pending = staff.post(f"{BASE}/marketplacedemand/", chosen)
     done = staff.post(f"{BASE}/marketplacedemand/", {**chosen, "apply": "1", "reason": "complaint 7"}, follow=True)
 
-    assert b"reason" in asked.content.lower()
+    assert b"reason" in pending.content.lower()
     assert b"Cancel demands: 1" in done.content
     assert (shown(wanted)["state"], shown(over)["state"]) == ("cancelled", "failed_no_bids")
     move = DemandTransition.objects.filter(subject_id=wanted["id"]).latest("seq")

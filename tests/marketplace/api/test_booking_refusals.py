@@ -41,13 +41,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("asked", "error"), REFUSED)
-def test_a_booking_that_makes_no_sense_is_refused_and_nothing_moves(asked, error):
+def test_a_booking_that_makes_no_sense_is_refused_and_nothing_moves(pending, error):
     renter = funded(1000 * AIT)
-    if "starts_at" in asked:
-        asked = {"starts_at": clock.now() + asked["starts_at"]}
+    if "starts_at" in pending:
+        pending = {"starts_at": clock.now() + pending["starts_at"]}
 
     with pytest.raises(error):
-        booked(rentable(), renter, **asked)
+        booked(rentable(), renter, **pending)
 
     assert available(renter) == 1000 * AIT
     assert not BookingSlice.objects.exists()

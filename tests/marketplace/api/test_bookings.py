@@ -50,9 +50,9 @@ def settled(booking, drain):
 
 
 def test_a_quote_is_itemised_signed_and_open_for_a_minute(renter, offer):
-    asked = {"offer_id": str(offer.pk), "gpu_count": 2, "duration_hours": "1.5"}
+    pending = {"offer_id": str(offer.pk), "gpu_count": 2, "duration_hours": "1.5"}
 
-    quote = renter.json("POST", f"{ROOT}/quotes", asked, status=201)
+    quote = renter.json("POST", f"{ROOT}/quotes", pending, status=201)
 
     body = quote["body"]
     assert (body["total"], body["rate_per_hour"], body["fee"]) == ("3.000000", "2.000000", "0.090000")
@@ -86,11 +86,11 @@ def test_an_expired_quote_is_gone_and_a_foreign_one_absent(renter, offer, other_
 
 
 def test_booking_twice_with_one_key_books_once(renter, offer):
-    asked = {"offer_id": str(offer.pk), "gpu_count": 1, "duration_s": 3600}
+    pending = {"offer_id": str(offer.pk), "gpu_count": 1, "duration_s": 3600}
 
-    first = renter.post(f"{ROOT}/bookings", asked, idempotency_key="k")
-    second = renter.post(f"{ROOT}/bookings", asked, idempotency_key="k")
-    other = renter.post(f"{ROOT}/bookings", {**asked, "duration_s": 7200}, idempotency_key="k")
+    first = renter.post(f"{ROOT}/bookings", pending, idempotency_key="k")
+    second = renter.post(f"{ROOT}/bookings", pending, idempotency_key="k")
+    other = renter.post(f"{ROOT}/bookings", {**pending, "duration_s": 7200}, idempotency_key="k")
 
     assert (first.status_code, second.status_code, other.status_code) == (201, 201, 422)
     assert first.json()["id"] == second.json()["id"]
@@ -124,13 +124,13 @@ def test_what_makes_no_sense_is_400_and_names_the_field(renter, offer, body, fie
 
 def test_refusals_say_what_to_do(renter, provider, offer, api_for):
     poor = api_for("poor", "client")
-    asked = {"offer_id": str(offer.pk), "gpu_count": 2, "duration_s": 3600}
+    pending = {"offer_id": str(offer.pk), "gpu_count": 2, "duration_s": 3600}
 
-    poverty = poor.json("POST", f"{ROOT}/bookings", asked, status=402)
-    mine = api_for("miner", "client").json("POST", f"{ROOT}/bookings", asked, status=403)
-    renter.json("POST", f"{ROOT}/bookings", asked, status=201)
-    taken = renter.json("POST", f"{ROOT}/bookings", asked, status=409)
-    absent = renter.json("POST", f"{ROOT}/bookings", {**asked, "offer_id": str(offer.provider_id)}, status=404)
+    poverty = poor.json("POST", f"{ROOT}/bookings", pending, status=402)
+    mine = api_for("miner", "client").json("POST", f"{ROOT}/bookings", pending, status=403)
+    renter.json("POST", f"{ROOT}/bookings", pending, status=201)
+    taken = renter.json("POST", f"{ROOT}/bookings", pending, status=409)
+    absent = renter.json("POST", f"{ROOT}/bookings", {**pending, "offer_id": str(offer.provider_id)}, status=404)
 
     assert (poverty["needed"], poverty["available"]) == ("2.000000", "0.000000")
     assert mine["code"] == "self_booking"
@@ -177,10 +177,10 @@ def test_only_the_renter_ends_and_extends_only_the_provider_reclaims(booking, re
 def test_extending_over_http_waits_for_the_money(booking, renter, drain):
     path = f"{ROOT}/bookings/{booking.pk}"
 
-    asked = renter.json("POST", f"{path}/extend", {"duration_hours": 2, "max_rate": "1"}, status=201)
+    pending = renter.json("POST", f"{path}/extend", {"duration_hours": 2, "max_rate": "1"}, status=201)
     drain()
 
-    assert (asked["state"], asked["amount"]) == ("asked", "2.000000")
+    assert (pending["state"], pending["amount"]) == ("asked", "2.000000")
     shown = renter.json("GET", path)
     assert (shown["escrow"], datetime.fromisoformat(shown["ends_at"])) == ("3.000000", booking.ends_at + 2 * HOUR)
     assert renter.json("GET", f"{path}/extensions")[0]["state"] == "held"

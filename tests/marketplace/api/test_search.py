@@ -16,7 +16,7 @@ from aitbc.core.invariants import run as audit
 from apps.marketplace.errors import FilterInvalid
 from apps.marketplace.models import BookingSlice, MarketplaceOffer
 from apps.marketplace.search import terms
-from apps.marketplace.search.fields import FIELDS, TABLE, Wanted
+from apps.marketplace.search.fields import FIELDS, TABLE, Workload
 from apps.marketplace.search.finding import planned
 from apps.marketplace.search.statements import Search, Statement
 from tests.marketplace.cards import random_offer
@@ -243,7 +243,7 @@ def test_no_two_fields_share_a_name():
 def test_a_term_reads_back_as_it_is_written(seed):
     search = random_search(random.Random(seed))
 
-    assert terms.read(" AND ".join(map(str, search.terms)), wanted=search.wanted) == [
+    assert terms.read(" AND ".join(map(str, search.terms)), workload=search.workload) == [
         terms.Term(one.field, one.op, one.value) for one in search.terms
     ]
 
@@ -252,7 +252,7 @@ def test_a_term_reads_back_as_it_is_written(seed):
 @given(st.text(alphabet="abdhpgru_<>=!in[]\"'\\ ,.0123456789-+&eEAND\n\t", max_size=60) | st.text(max_size=30))
 def test_no_text_breaks_the_parser(text):
     try:
-        assert isinstance(terms.read(text, wanted=Wanted(model=EIGHT_B)), list)
+        assert isinstance(terms.read(text, wanted=Workload(model=EIGHT_B)), list)
     except FilterInvalid as error:
         assert error.detail
 
@@ -274,7 +274,7 @@ def test_no_hot_search_reads_the_whole_table():
     MarketplaceOffer.objects.bulk_create(rows, batch_size=500)
     with cursor(MarketplaceOffer) as sql:
         sql.execute("VACUUM ANALYZE marketplace_marketplaceoffer")
-    wanted = Wanted(model=EIGHT_B)
+    wanted = Workload(model=EIGHT_B)
 
     for text, order, words in (
         ("", "", ()), ("gpu_ram>=8 dph<1", "", ()), ("gpu_ram>=24 verified=true", "dph", ()),

@@ -169,5 +169,5 @@ def test_programs_are_kept_but_not_without_bound():
     for number in range(3000):
         evaluation.check(f"offer.gpu_count > {number}", DEMAND_SIDE)
 
-    info = evaluation.judged.cache_info()
+    info = evaluation.compiled_program.cache_info()
     assert info.currsize <= info.maxsize == 2048

@@ -27,8 +27,8 @@ def offers(db) -> list[MarketplaceOffer]:
 
 def expected(search, offers):
     listed = [offer for offer in offers if offer.state in LISTED]
-    fitting = [one for one in listed if oracle.matches(search.terms, one, search.wanted, search.words)]
-    return oracle.arranged(fitting, search.order, search.wanted)
+    fitting = [one for one in listed if oracle.matches(search.terms, one, search.workload, search.words)]
+    return oracle.arranged(fitting, search.order, search.workload)
 
 
 def walked(search, size):
@@ -74,14 +74,14 @@ def test_explanations_count_what_brute_force_counts_and_their_relaxations_work(o
         assert told.matches == len(expected(search, offers))
         for judged, term in zip(told.terms, search.terms, strict=False):
             others = [one for one in search.terms if one is not term]
-            fails = [one for one in listed if not oracle.holds(term, one, search.wanted)]
-            alone = [one for one in fails if oracle.matches(others, one, search.wanted, search.words)]
+            fails = [one for one in listed if not oracle.holds(term, one, search.workload)]
+            alone = [one for one in fails if oracle.matches(others, one, search.workload, search.words)]
             assert (judged.term, judged.removes, judged.removes_alone) == (str(term), len(fails), len(alone))
             if alone and not judged.relaxed.startswith("leave out"):
                 from apps.marketplace.search.terms import read
 
-                (relaxed,) = read(judged.relaxed, wanted=search.wanted)
-                assert any(oracle.holds(relaxed, one, search.wanted) for one in alone), judged.relaxed
+                (relaxed,) = read(judged.relaxed, workload=search.workload)
+                assert any(oracle.holds(relaxed, one, search.workload) for one in alone), judged.relaxed
         if told.cheapest:
             assert told.matches == 0 and told.fewest_in_the_way == 1
 

@@ -56,8 +56,8 @@ def free(api: Api) -> Decimal:
 def test_the_best_bid_wins_is_booked_at_its_price_and_the_others_get_their_bonds_back():
     ann, ((a, first), (b, second), (c, third)) = renter(), bidders(3)
     wanted = demand(ann, weights={"price": 10000})
-    asked = ((a, first, "1.5"), (b, second, "1.2"), (c, third, "1.9"))
-    ids = [bid(api, wanted, offer, price)["id"] for api, offer, price in asked]
+    pending = ((a, first, "1.5"), (b, second, "1.2"), (c, third, "1.9"))
+    ids = [bid(api, wanted, offer, price)["id"] for api, offer, price in pending]
 
     assert closed(wanted)["state"] == "awarded"
 

@@ -170,7 +170,7 @@ def check_money(booking: GPUBooking) -> None:
     assert not booking.compensation or booking.outcome in booking_endings.FAULTS
     assert booking.compensation <= min(booking.bond, booking.rate)
     assert booking.activated_at or not booking.owed
-    assert not BookingExtension.objects.asked().filter(booking=booking).exists()
+    assert not BookingExtension.objects.pending().filter(booking=booking).exists()
 
 
 def test_any_life_of_bookings_is_sound(db: None) -> None:

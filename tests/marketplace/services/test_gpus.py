@@ -16,7 +16,7 @@ from aitbc.core.invariants import run as audit
 from aitbc.core.messaging import emit
 from apps.gpu.models import Outbox as GpuOutbox
 from apps.marketplace.logic import offer_scoring
-from apps.marketplace.models import BookingSlice, Device, MarketplaceOffer, Reliability
+from apps.marketplace.models import BookingSlice, MarketplaceOffer, RegisteredGPU, Reliability
 from apps.marketplace.services import gpus, offer_refresh
 from apps.marketplace.tasks import refresh_offers, sweep_offers
 from tests.marketplace.cards import RTX_4090, card, fact
@@ -39,7 +39,7 @@ def test_a_fact_of_gpu_arrives_and_is_remembered(drain, miner_api):
         emit(told, by="gpu")
     drain()
 
-    row = Device.objects.get(pk=told.gpu_id)
+    row = RegisteredGPU.objects.get(pk=told.gpu_id)
     assert (row.state, row.seq, str(row.miner_id), row.facts["model"]) == (
         "available", told.seq, told.miner_id, "GeForce RTX 4090",
     )  # fmt: skip
@@ -68,7 +68,7 @@ def test_an_older_fact_changes_nothing(miner_api, offered):
     assert gpus.take([new]) == []
 
     assert (state_of(made).rentable, state_of(made).memory_mb) == (True, 16384)
-    assert Device.objects.get(pk=new.gpu_id).seq == new.seq
+    assert RegisteredGPU.objects.get(pk=new.gpu_id).seq == new.seq
 
 
 def test_a_card_that_went_to_another_owner_is_not_rentable_any_more(miner_api, offered):
@@ -175,7 +175,7 @@ def test_the_least_of_the_cards_never_promises_more_than_any_of_them(drawn, dice
     cards = [
         {**RTX_4090, **one, "gpu_id": str(n), "miner_id": miner, "owner_id": str(owner)} for n, one in enumerate(drawn)
     ]
-    told = offer_scoring.of_cards(cards, owner)
+    told = offer_scoring.of_gpus(cards, owner)
 
     for name, column in (("memory_mb", "memory_mb"), ("fp16_tflops", "fp16_tflops"), ("score", "benchmark")):
         values = [one[name] for one in cards]
@@ -183,7 +183,7 @@ def test_the_least_of_the_cards_never_promises_more_than_any_of_them(drawn, dice
     assert told["verified"] is all(one["verified"] for one in cards)
     assert told["rentable"] is all(one["state"] in offer_scoring.USABLE for one in cards)
     shuffled = dice.sample(cards, len(cards))
-    assert offer_scoring.of_cards(shuffled, owner) == told
+    assert offer_scoring.of_gpus(shuffled, owner) == told
 
 
 def test_refresh_writes_only_what_changed(offered):

@@ -12,7 +12,7 @@ from aitbc.core.serializers import (
 )
 from apps.marketplace.models import GPUBooking
 from apps.marketplace.serializers.bookings import BookingSerializer
-from apps.marketplace.serializers.terms import LONGEST_S, hours_field, only_once
+from apps.marketplace.serializers.terms import LONGEST_S, hours_field, in_seconds
 from apps.marketplace.states import BookingState
 
 
@@ -29,11 +29,11 @@ class OfferBookSerializer(LenientSerializer):
     storage_gb = serializers.IntegerField(min_value=0, max_value=1_000_000, required=False)
     quote_id = serializers.UUIDField(required=False)
 
-    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
-        given = only_once(given)
-        if "quote_id" in given:
-            return {"quote_id": given["quote_id"]}
-        return {"duration_s": 3600, **given}
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs = in_seconds(attrs)
+        if "quote_id" in attrs:
+            return {"quote_id": attrs["quote_id"]}
+        return {"duration_s": 3600, **attrs}
 
 
 class LegacyBookedSerializer(BookingSerializer):

@@ -39,8 +39,8 @@ class GpuRegisterSerializer(LenientSerializer):
 
     gpu = GpuDescriptionSerializer()
 
-    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
-        gpu = {name: value for name, value in given["gpu"].items() if value not in (None, "")}
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        gpu = {name: value for name, value in attrs["gpu"].items() if value not in (None, "")}
         listing = {
             "name": gpu["name"], "memory_mb": int(gpu["memory_gb"] * 1024), "price_gpu_hour": gpu["price_per_hour"],
             "description": gpu.get("description", ""), "miner_name": gpu.get("miner_id", ""),

@@ -10,7 +10,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from aitbc.core.serializers import AmountField, LenientSerializer, ObjectField
-from apps.marketplace.serializers.offers import SEED_STATUS
+from apps.marketplace.serializers.offers import LEGACY_STATUSES
 from apps.marketplace.services.offer_rules import LARGEST_PRICE, MOST_GPUS
 from apps.marketplace.states import OfferState
 
@@ -61,36 +61,36 @@ class LegacyOfferSerializer(LenientSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """What `offers.create` takes."""
-        given = {name: value for name, value in attrs.items() if value is not None}
-        price = given.get("price_per_hour") or given.get("price") or 0
+        values = {name: value for name, value in attrs.items() if value is not None}
+        price = values.get("price_per_hour") or values.get("price") or 0
         if price <= 0:
             raise serializers.ValidationError({"price": ["It must be more than 0."]})
-        attributes = dict(given.get("attributes", {}))
-        if given.get("sla"):
-            attributes["sla"] = given["sla"]
+        attributes = dict(values.get("attributes", {}))
+        if values.get("sla"):
+            attributes["sla"] = values["sla"]
         return {
-            "external_id": given.get("offer_id") or given.get("id") or "",
-            "provider_name": _provider(given),
+            "external_id": values.get("offer_id") or values.get("id") or "",
+            "provider_name": _provider(values),
             "price_gpu_hour": price,
             "attributes": attributes,
-            "specs": _specs(given),
-            **{name: given[name] for name in ("title", "description") if name in given},
+            "specs": _specs(values),
+            **{name: values[name] for name in ("title", "description") if name in values},
         }
 
 
-def _provider(given: Mapping[str, Any]) -> str:
-    named = next((given[name] for name in NAMES_OF_PROVIDER if given.get(name)), None)
-    return str(named or given.get("metadata", {}).get("provider") or "")[:150]
+def _provider(values: Mapping[str, Any]) -> str:
+    named = next((values[name] for name in NAMES_OF_PROVIDER if values.get(name)), None)
+    return str(named or values.get("metadata", {}).get("provider") or "")[:150]
 
 
-def _specs(given: Mapping[str, Any]) -> dict[str, Any]:
-    major, _, rest = str(given.get("cuda_version") or "").partition(".")
+def _specs(values: Mapping[str, Any]) -> dict[str, Any]:
+    major, _, rest = str(values.get("cuda_version") or "").partition(".")
     cuda = f"{major}.{rest.partition('.')[0] or 0}" if major else ""
     specs = {
-        "gpu_count": given.get("gpu_count") or given.get("capacity") or 1,
-        "gpu_model": given.get("gpu_model", ""),
-        "memory_mb": given.get("gpu_memory_gb", 0) * 1024,
-        "region": given.get("region", ""),
+        "gpu_count": values.get("gpu_count") or values.get("capacity") or 1,
+        "gpu_model": values.get("gpu_model", ""),
+        "memory_mb": values.get("gpu_memory_gb", 0) * 1024,
+        "region": values.get("region", ""),
     }
     return {**specs, "cuda": float(cuda)} if cuda else specs
 
@@ -127,8 +127,8 @@ class CancelledSerializer(serializers.Serializer[Any]):
     cancelled_at = serializers.SerializerMethodField(help_text="Seconds since 1970.")
     reason = serializers.CharField()
 
-    def get_status(self, told: dict[str, Any]) -> str:
-        return SEED_STATUS[OfferState(told["offer"].state)]
+    def get_status(self, result: dict[str, Any]) -> str:
+        return LEGACY_STATUSES[OfferState(result["offer"].state)]
 
-    def get_cancelled_at(self, told: dict[str, Any]) -> int:
+    def get_cancelled_at(self, result: dict[str, Any]) -> int:
         return int(timezone.now().timestamp())

@@ -118,7 +118,7 @@ class BidOrderSerializer(OrderSerializer):
     IDS = ("bid_id",)
 
 
-class OldBidSerializer(BidOrderSerializer):
+class LegacyBidSerializer(BidOrderSerializer):
     """`POST /v1/marketplace/bids`: {provider, capacity, price, notes}."""
 
 
@@ -157,10 +157,10 @@ class OrderFilterSerializer(LenientSerializer):
     limit = serializers.IntegerField(min_value=1, max_value=500, default=100)
 
 
-class OldBidFilterSerializer(LenientSerializer):
+class LegacyBidFilterSerializer(LenientSerializer):
     """Which bids, in the predecessor's words."""
 
-    status = serializers.ChoiceField([(word, word) for word in order_payloads.OLD_BID_WORDS], required=False)
+    status = serializers.ChoiceField([(word, word) for word in order_payloads.LEGACY_BID_STATUSES], required=False)
     provider = serializers.CharField(max_length=150, required=False)
     limit = serializers.IntegerField(min_value=1, max_value=500, default=100)
 
@@ -225,7 +225,7 @@ class OrderBodySerializer(ActionSerializer):
     provider_node_id, bidder_node_id, island_id = name_field(), name_field(), name_field()
 
 
-class OldBidViewSerializer(serializers.Serializer[Any]):
+class LegacyBidViewSerializer(serializers.Serializer[Any]):
     """A bid in the predecessor's words."""
 
     id = serializers.CharField()
@@ -233,11 +233,11 @@ class OldBidViewSerializer(serializers.Serializer[Any]):
     capacity = serializers.IntegerField()
     price = serializers.CharField()
     notes = serializers.CharField(allow_blank=True)
-    status = serializers.ChoiceField(list(order_payloads.OLD_BID_WORDS))
+    status = serializers.ChoiceField(list(order_payloads.LEGACY_BID_STATUSES))
     submitted_at = serializers.CharField()
 
 
-class OldBidMadeSerializer(serializers.Serializer[Any]):
+class LegacyBidCreatedSerializer(serializers.Serializer[Any]):
     """The new bid's id."""
 
     id = serializers.CharField()

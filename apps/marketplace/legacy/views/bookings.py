@@ -13,10 +13,10 @@ from aitbc.core.viewsets import Scopes
 from apps.marketplace.legacy.serializers.bookings import LegacyBookedSerializer, OfferBookSerializer
 from apps.marketplace.models import IdempotencyRecord
 from apps.marketplace.selectors.offers import bookable
-from apps.marketplace.views.bookings import REFUSALS, RENTERS, Booker
+from apps.marketplace.views.bookings import REFUSALS, RENTERS, BookingBaseViewSet
 
 
-class OfferBookViewSet(Booker):
+class OfferBookViewSet(BookingBaseViewSet):
     """Booking an offer by its own address, as the predecessor's clients do."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = {"create": RENTERS}

@@ -42,9 +42,9 @@ class LegacyOfferViewSet(OfferViewSet):
     @extend_schema(parameters=[LegacyListSerializer], responses=OfferSerializer(many=True))
     def list(self, request: Request) -> Response:
         """Listed offers as a bare list, best first, for the predecessor's clients; of others only what is listed."""
-        asked = self.validated(LegacyListSerializer, request.query_params.dict())
-        rows = self.get_queryset().filter(_narrowed(asked)).order_by("-score", "id")
-        found = rows[asked["offset"] : asked["offset"] + asked["limit"]]
+        query = self.validated(LegacyListSerializer, request.query_params.dict())
+        rows = self.get_queryset().filter(_narrowed(query)).order_by("-score", "id")
+        found = rows[query["offset"] : query["offset"] + query["limit"]]
         return self.answer(found, serializer=OfferSerializer)
 
     @extend_schema(
@@ -75,10 +75,10 @@ class LegacyOfferViewSet(OfferViewSet):
         return self.answer({"offer": offer, "reason": reason}, serializer=CancelledSerializer)
 
 
-def _narrowed(asked: Mapping[str, Any]) -> Q:
+def _narrowed(query: Mapping[str, Any]) -> Q:
     """The filters of legacy clients as a condition; without a status, what is listed."""
     names = {"region": "region__iexact", "price_max": "price_gpu_hour__lte", "provider_id": "provider_id"}
-    found = Q(**{lookup: asked[name] for name, lookup in names.items() if name in asked})
-    if "gpu_model" in asked:
-        found &= Q(gpu_model__icontains=asked["gpu_model"])
-    return found & Q(state__in=asked.get("status", ("open", "booked_out")))
+    found = Q(**{lookup: query[name] for name, lookup in names.items() if name in query})
+    if "gpu_model" in query:
+        found &= Q(gpu_model__icontains=query["gpu_model"])
+    return found & Q(state__in=query.get("status", ("open", "booked_out")))
