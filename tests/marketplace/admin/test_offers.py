@@ -19,7 +19,7 @@ def staff(db):
     return client
 
 
-@pytest.mark.parametrize("page", ["marketplaceoffer", "offerrevision", "offertransition", "device"])
+@pytest.mark.parametrize("page", ["marketplaceoffer", "offerrevision", "offertransition", "registeredgpu"])
 def test_pages_are_to_look_at(staff, offered, page):
     made = offered()
 
