@@ -52,7 +52,7 @@ def live_of_miner(miner_id: UUID) -> list[BookingView]:
 
 
 def over(booking_ids: Iterable[UUID], *, before: datetime | None = None) -> list[BookingClosed]:
-    """How those of these bookings ended that are over (since before a moment), as the fact that was told of it."""
+    """How those of these bookings ended that are over (since before a moment), as the event that was emitted."""
     rows = GPUBooking.objects.filter(pk__in=list(booking_ids), state__in=OVER)
     if before is not None:
         rows = rows.filter(ended_at__lt=before)

@@ -49,8 +49,8 @@ def random_search(dice: random.Random) -> Search:
     workload = Workload(storage_gb=dice.choice([0, 0, 100]), model=EIGHT_B)
     words = tuple(dice.sample(WORDS, dice.choice([0, 0, 0, 1, 2])))
     order = ",".join(dice.choice(["", "-"]) + dice.choice(TABLE).name for _ in range(dice.choice([0, 1, 2])))
-    said = terms.read(text, workload=workload)
-    return Search(terms.with_implied(said), terms.read_order(order, workload), workload, words)
+    parsed = terms.read(text, workload=workload)
+    return Search(terms.with_implied(parsed), terms.read_order(order, workload), workload, words)
 
 
 def _term(dice: random.Random) -> str:

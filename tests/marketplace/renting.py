@@ -34,13 +34,13 @@ def funded(amount: int = 100 * AIT, owner: UUID | None = None) -> UUID:
 
 def rentable(*, provider: UUID | None = None, gpus: int = 1, price: int = AIT, **fields: Any) -> MarketplaceOffer:
     """An open offer over registered cards of its own, at 1 AIT per GPU and hour."""
-    given = {
+    defaults = {
         "provider_id": provider or uuid4(), "slots": [uuid4() for _ in range(gpus)], "backed": True, "gpu_count": gpus,
         "price_gpu_hour": price, "base_price": price, "state": OfferState.OPEN, "gpu_model": "GeForce RTX 4090",
         "gpu_name": "GeForce RTX 4090", "memory_mb": 24_576, "region": "de", "rentable": True, "miner_id": uuid4(),
         "available_from": clock.now() - HOUR,
     }  # fmt: skip
-    offer = MarketplaceOffer(**given | fields)
+    offer = MarketplaceOffer(**defaults | fields)
     register_cards(offer)
     with atomic(MarketplaceOffer):
         begin(offer, actor="test")

@@ -115,9 +115,9 @@ def settled_otherwise(booking: GPUBooking, held: trading.EscrowView) -> Iterator
 
 OFF_HISTORY = """
 SELECT b.id, b.state, b.version, h.last, h.top FROM marketplace_gpubooking b LEFT JOIN (
-  SELECT subject_id, max(seq) AS top, count(*) AS moves, (array_agg(to_state ORDER BY seq DESC))[1] AS last
+  SELECT subject_id, max(seq) AS top, count(*) AS transitions, (array_agg(to_state ORDER BY seq DESC))[1] AS last
   FROM marketplace_bookingtransition GROUP BY 1) h ON h.subject_id = b.id
-WHERE h.last IS DISTINCT FROM b.state OR h.top IS DISTINCT FROM b.version OR h.moves <> h.top + 1
+WHERE h.last IS DISTINCT FROM b.state OR h.top IS DISTINCT FROM b.version OR h.transitions <> h.top + 1
 """
 
 
@@ -125,4 +125,4 @@ WHERE h.last IS DISTINCT FROM b.state OR h.top IS DISTINCT FROM b.version OR h.m
 def history_explains_every_booking() -> Iterable[str]:
     """A booking's history leads to its present state, without a gap."""
     for booking_id, state, version, last, top in rows(OFF_HISTORY):
-        yield f"booking {booking_id} is {state} (version {version}), its history says {last} (move {top})"
+        yield f"booking {booking_id} is {state} (version {version}), its history says {last} (transition {top})"

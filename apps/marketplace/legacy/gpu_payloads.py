@@ -1,4 +1,4 @@
-"""How offers, bookings and reviews are told in the words of the predecessor's GPU marketplace."""
+"""How offers, bookings and reviews are written in the words of the legacy GPU marketplace."""
 
 from __future__ import annotations
 
@@ -124,5 +124,5 @@ def pricing(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def in_ait(amount: float | None) -> float | None:
-    """An amount as the predecessor's clients read it: a number of AIT."""
+    """An amount as legacy clients read it: a number of AIT."""
     return None if amount is None else round(amount / UNIT, 6)

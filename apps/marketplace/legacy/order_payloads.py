@@ -1,4 +1,4 @@
-"""The predecessor's words for our offers and demands: the union of what its clients read (spec/wire.md part B, 0.1).
+"""Offers and demands in the words of legacy clients: the union of what they read (docs/auctions.md).
 
 Rows in, plain items out, no queries. Totals are exact: price × GPUs × hours, rounded down to a micro-AIT.
 """

@@ -1,6 +1,6 @@
 """Who wins a reverse auction, and at what price. Pure: whole numbers only, the same answer for everybody, for ever.
 
-A bid's score is w_p·(1 − p/B) + w_q·q + w_r·R (spec/marketplace.md §1.5): p its price, B the demand's budget, q the
+A bid's score is w_p·(1 − p/B) + w_q·q + w_r·R (docs/auctions.md): p its price, B the demand's budget, q the
 quality of its cards, R the reliability of their miner; the weights sum to one. The price term depends on no other bid,
 else the second-score rule would not be truthful. Here weights are basis points, q and R millionths, prices micro-AIT,
 and a score is the whole number that the above gives when multiplied by B · 10⁴ · 10⁶.

@@ -1,4 +1,4 @@
-"""What an offer may say of its cards, and what it is worth to a search. Pure: cards are facts as gpu told them.
+"""What an offer may say of its GPUs, and its score in a search. Pure: GPUs are facts as the gpu domain reported them.
 
 An offer over several cards promises what the least of them keeps.
 """
@@ -22,7 +22,7 @@ MEASURED_FOR = timedelta(days=30)
 CATALOGUE_SHARE = 0.8
 UNVERIFIED_SHARE = 0.8
 FULL_UPLOAD_MBPS, LEAST_NETWORK = 200.0, 0.25
-#: Nothing known of a miner: the 5 % quantile of Beta(8, 2), spec/marketplace.md §1.5.
+#: Nothing known of a miner: the 5 % quantile of Beta(8, 2) (docs/prices.md).
 PRIOR_RELIABILITY = 0.5708645
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -66,7 +66,7 @@ def performance(offer: Any, now: datetime) -> float:
 
 
 def score(offer: Any, now: datetime) -> float:
-    """S = (performance / price of one GPU in AIT) × R² × V × N: what a search sorts by (spec/marketplace.md §1.5)."""
+    """S = (performance / price of one GPU in AIT) × R² × V × N: what a search sorts by (docs/renters.md)."""
     network = min(1.0, max(LEAST_NETWORK, (offer.up_mbps or 0.0) / FULL_UPLOAD_MBPS))
     trust = offer.reliability**2 * (1.0 if offer.verified else UNVERIFIED_SHARE)
     return float(performance(offer, now) * 1e6 / offer.price_gpu_hour * trust * network)

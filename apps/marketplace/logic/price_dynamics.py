@@ -28,7 +28,7 @@ def moved(multiplier: float, utilisation: float, *, k: float, target: float) -> 
 
 
 def stepped(ratio: float) -> float:
-    """The predecessor's factor for a ratio of demand to supply (spec/wire.md part B, 3.1)."""
+    """Return the legacy factor for a ratio of demand to supply (docs/prices.md)."""
     if ratio > 1.5:
         return 1.2
     if ratio > 1.0:

@@ -2,7 +2,7 @@
 
 rating = (C·m + Σ wᵢ·rᵢ) / (C + Σ wᵢ), with C = 10 and m the mean of all ratings of the market;
 wᵢ = 0.5^(age / 180 days) · min(1, spent / 10 AIT). One counterparty has at most a quarter of all the weight, C
-included; who rents from each other both ways is shown, but not counted. Source: spec/marketplace.md §1.5.
+included; who rents from each other both ways is shown, but not counted. See docs/renters.md.
 """
 
 from __future__ import annotations

@@ -86,4 +86,4 @@ class MarketplaceBid(StatefulModel):
 
 
 class BidTransition(AbstractTransition):
-    """One move of a bid."""
+    """One transition of a bid."""

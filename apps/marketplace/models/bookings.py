@@ -142,7 +142,7 @@ class GPUBooking(StatefulModel):
 
 
 class BookingTransition(AbstractTransition):
-    """One move of a booking."""
+    """One transition of a booking."""
 
 
 class BookingSlice(models.Model):

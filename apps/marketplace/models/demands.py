@@ -100,4 +100,4 @@ class MarketplaceDemand(StatefulModel):
 
 
 class DemandTransition(AbstractTransition):
-    """One move of a demand."""
+    """One transition of a demand."""

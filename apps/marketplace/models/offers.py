@@ -190,7 +190,7 @@ class MarketplaceOffer(StatefulModel):
 
 
 class OfferTransition(AbstractTransition):
-    """One move of an offer."""
+    """One transition of an offer."""
 
 
 class OfferRevision(models.Model):

@@ -95,7 +95,7 @@ def per_credit(value: float | None, offer: Any) -> float | None:
 def tokens_s(offer: Any, workload: Workload) -> float | None:
     """Predicted tokens per second of one GPU decoding the model (roofline); None: it does not fit, or is not known.
 
-    A card without an fp16 figure computes at its fp32 rate.
+    A GPU without an fp16 rating computes at its fp32 rate.
     """
     model, bandwidth, compute = workload.model, offer.bandwidth_gbps, offer.fp16_tflops or offer.fp32_tflops
     if model is None or not bandwidth or not compute or model.usable_share * offer.memory_mb < model.need_mb:

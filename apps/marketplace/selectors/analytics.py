@@ -1,6 +1,6 @@
 """Questions about the market as a whole, answered by SQL over offers, bookings and ticks. Reads only.
 
-A figure that rests on fewer than three providers is suppressed: it would give one of them away.
+A statistic that rests on fewer than three providers is suppressed: it would give one of them away.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ FROM look JOIN marketplace_pricetick x ON x.at = look.at AND x.source = 'ask' WH
 """
 # Spans in which a slot was on offer, joined over all its offers; spans in which it was in use.
 UTILISATION = f"""
-WITH {BUCKETS}, moves AS (
+WITH {BUCKETS}, transitions AS (
   SELECT subject_id, to_state, at, lead(at, 1, now()) OVER (PARTITION BY subject_id ORDER BY seq) AS until
   FROM marketplace_offertransition
 ), offered AS (
   SELECT slot, range_agg(tstzrange(m.at, greatest(m.at, m.until))) AS spans
-  FROM moves m JOIN marketplace_marketplaceoffer x ON x.id = m.subject_id CROSS JOIN unnest(x.slots) AS slot
+  FROM transitions m JOIN marketplace_marketplaceoffer x ON x.id = m.subject_id CROSS JOIN unnest(x.slots) AS slot
   WHERE m.to_state IN ('open', 'booked_out') AND {CELL} GROUP BY slot
 ), used AS (
   SELECT s.slot, range_agg(s.period * tstzrange(b.activated_at, least(coalesce(b.ended_at, now()), now()))) AS spans

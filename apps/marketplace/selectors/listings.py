@@ -17,7 +17,7 @@ TRADES = 50
 
 
 def listed(query: Mapping[str, Any]) -> list[MarketplaceOffer]:
-    """Listed offers as the predecessor's list narrows them, cheapest first."""
+    """Listed offers as the legacy list narrows them, cheapest first."""
     rows = MarketplaceOffer.objects.listed()
     if "available" in query:
         rows = rows.filter(state=OfferState.OPEN if query["available"] else OfferState.BOOKED_OUT)

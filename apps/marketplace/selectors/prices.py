@@ -15,7 +15,7 @@ def suggest(
 ) -> dict[str, object]:
     """What an offer might ask, in AIT per GPU and hour; nothing is changed.
 
-    Demand and supply as given follow the predecessor's steps; without them the market's own cell decides.
+    Demand and supply as given follow the legacy steps; without them the market's own cell decides.
     """
     offer = _offer(offer_id)
     where = {"gpu_model": offer.gpu_model, "region": offer.region, "kind": offer.kind}

@@ -1,4 +1,4 @@
-"""What is asked of the market's figures, and what is answered."""
+"""Queries of market analytics, and their answers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SpreadSerializer(serializers.Serializer[Any]):
     """How prices spread, AIT per GPU and hour; absent where suppressed."""
 
     n = serializers.IntegerField()
-    suppressed = serializers.BooleanField(help_text="Fewer than three providers: no figures.")
+    suppressed = serializers.BooleanField(help_text="Fewer than three providers: no numbers.")
     min = AmountField(required=False)
     p10 = AmountField(required=False)
     p25 = AmountField(required=False)
@@ -106,7 +106,7 @@ class LiquiditySerializer(serializers.Serializer[Any]):
     ]
 )  # fmt: skip
 class SummarySerializer(serializers.Serializer[Any]):
-    """The market at a glance; the second half in the words (and numbers) of the predecessor's clients."""
+    """The market at a glance; the second half in the words (and numbers) of legacy clients."""
 
     since = serializers.DateTimeField()
     listed_offers = serializers.IntegerField()
@@ -128,7 +128,7 @@ class SummarySerializer(serializers.Serializer[Any]):
 
 
 class PeriodQuerySerializer(LenientSerializer):
-    """How far back; `period_type` and `period` are the predecessor's names for it."""
+    """How far back; `period_type` and `period` are its legacy names."""
 
     PERIODS = ("hourly", "daily", "weekly", "monthly")
     period_type = serializers.ChoiceField(choices=PERIODS, required=False)

@@ -49,7 +49,7 @@ class BookingSerializer(ResourceSerializer):
     """GPU time rented. Amounts are AIT, rates AIT per hour; escrow = paid + fee + refunded once it is settled."""
 
     booking_id = serializers.UUIDField(source="id", read_only=True)
-    status = serializers.CharField(source="state", read_only=True, help_text="The state, for old clients.")
+    status = serializers.CharField(source="state", read_only=True, help_text="The state, for legacy clients.")
     role = serializers.SerializerMethodField(help_text="What the caller is in it.")
     slots = serializers.SerializerMethodField(help_text="The cards, where the offer has registered ones.")
     left_of_escrow = serializers.SerializerMethodField(help_text="Set aside and not owed yet.")
@@ -91,7 +91,7 @@ class BookingFilterSerializer(StrictSerializer):
 
 
 class BookingEventSerializer(ResourceSerializer):
-    """One move of a booking."""
+    """One transition of a booking."""
 
     class Meta:
         model = BookingTransition

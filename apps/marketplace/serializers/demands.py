@@ -47,7 +47,7 @@ class DemandInputSerializer(StrictSerializer):
 
 
 class DemandSerializer(ResourceSerializer):
-    """A demand; who asks is told to nobody else."""
+    """A demand; who the renter is is shown to nobody else."""
 
     mine = serializers.SerializerMethodField()
     awarded = serializers.SerializerMethodField(help_text="The award's proof is at /award.")
@@ -70,7 +70,7 @@ class DemandSerializer(ResourceSerializer):
 class DemandDetailSerializer(DemandSerializer):
     """A demand, and why it is in its state."""
 
-    reason = serializers.SerializerMethodField(help_text="Of its last move.")
+    reason = serializers.SerializerMethodField(help_text="Of its last transition.")
 
     class Meta(DemandSerializer.Meta):
         fields = [*DemandSerializer.Meta.fields, "reason"]

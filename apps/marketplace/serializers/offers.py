@@ -1,4 +1,4 @@
-"""Offers as they are written and read, under the names of this API and of the predecessor's."""
+"""Offers as they are written and read, under the names of this API and of legacy clients."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from apps.marketplace.services import offers
 from apps.marketplace.services.offer_rules import LARGEST_PRICE, MOST_GPUS
 from apps.marketplace.states import OfferState
 
-#: How the predecessor's clients call the states.
+#: How legacy clients call the states.
 LEGACY_STATUSES = {
     OfferState.DRAFT: "draft",
     OfferState.OPEN: "open",
@@ -29,10 +29,10 @@ class OfferSerializer(ResourceSerializer):
     """GPU time for sale. Amounts are AIT; `revision` is the ETag that an edit names in If-Match."""
 
     offer_id = serializers.UUIDField(source="id", read_only=True)
-    status = serializers.SerializerMethodField(help_text="The state in the predecessor's words.")
+    status = serializers.SerializerMethodField(help_text="The state in the words of legacy clients.")
     provider = serializers.SerializerMethodField(help_text="The name the provider goes by, else its id.")
     capacity = serializers.IntegerField(source="gpu_count", read_only=True)
-    price = serializers.SerializerMethodField(help_text="price_gpu_hour as a number, for the predecessor's clients.")
+    price = serializers.SerializerMethodField(help_text="price_gpu_hour as a number, for legacy clients.")
     price_per_hour = serializers.SerializerMethodField(help_text="The same.")
     sla = serializers.SerializerMethodField()
     gpu_memory_gb = serializers.SerializerMethodField()

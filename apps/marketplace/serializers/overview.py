@@ -20,7 +20,7 @@ class OverviewSerializer(serializers.Serializer[Any]):
 
 
 class MarketStatsSerializer(serializers.Serializer[Any]):
-    """Four figures for a front page."""
+    """Four numbers for a front page."""
 
     totalOffers = serializers.IntegerField()
     openCapacity = serializers.IntegerField(help_text="GPUs in open, rentable offers.")

@@ -1,4 +1,4 @@
-"""Clearing an auction: who wins is computed, proved, signed, booked and told in one transaction, once.
+"""Clearing an auction: the winner is computed, proved, signed, booked and published in one transaction, once.
 
 At closes_at no more bids are taken; those whose bond is still on its way are waited for a little. When the winner's
 offer cannot be booked after all (its slots are taken, its miner is silent), that bid does not count, the reason is in

@@ -30,7 +30,7 @@ from apps.trading.interface import available
 if TYPE_CHECKING:
     from apps.trading.events import BondHeld, BondRefused
 
-SWEEP = "system:janitor"
+SWEEP = "system:sweep"
 
 
 class BidRequest(TypedDict, total=False):

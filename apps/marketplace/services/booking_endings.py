@@ -1,4 +1,4 @@
-"""How bookings end: the last slice of use, who let whom down, the slots free again, one fact for the neighbours.
+"""How bookings end: the last slice of use, who let whom down, the slots free again, one fact for other domains.
 
 | outcome | owed | bond |
 |---|---|---|

@@ -1,6 +1,7 @@
 """Bookings as their parties make and end them: book, cancel, reclaim, end.
 
-Each verb locks the booking's row first; money moves in trading, by the facts told here. Locks: bookings, then offers.
+Each verb locks the booking's row first; money changes hands in trading, by the events emitted here. Locks: bookings,
+then offers.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from apps.marketplace.selectors import clock
 from apps.marketplace.services import eligibility
 from apps.marketplace.states import LIVE, BidState, BookingState, DemandState
 
-SWEEP = "system:janitor"
+SWEEP = "system:sweep"
 #: What counts how much where a renter does not say, in basis points.
 WEIGHTS = {"price": 7000, "quality": 1500, "reliability": 1500}
 LONGEST_AUCTION = timedelta(days=30)

@@ -1,4 +1,4 @@
-"""What the marketplace tells of bookings; made from the row, so that a lost fact can be told again."""
+"""Events about bookings, made from their rows, so that a lost one can be emitted again."""
 
 from __future__ import annotations
 

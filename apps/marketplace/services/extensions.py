@@ -97,7 +97,7 @@ def grant(events: Sequence[EscrowExtended]) -> None:
 
 
 def refuse(events: Sequence[EscrowExtensionRefused]) -> None:
-    """The money is not there: the slots are others' again from the old end on."""
+    """The money is not there: the slots are free again from the previous end on."""
     with atomic(GPUBooking):
         for extension in pending_among(UUID(event.extension_id) for event in events):
             extension.state = State.REFUSED

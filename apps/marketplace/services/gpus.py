@@ -16,7 +16,7 @@ UPSERT = """
 INSERT INTO marketplace_device AS known (id, miner_id, owner_id, seq, state, facts)
 SELECT (fact ->> 'gpu_id')::uuid, (fact ->> 'miner_id')::uuid, (fact ->> 'owner_id')::uuid, (fact ->> 'seq')::bigint,
   fact ->> 'state', fact
-FROM jsonb_array_elements(%s::jsonb) AS told(fact) ORDER BY 1
+FROM jsonb_array_elements(%s::jsonb) AS reported(fact) ORDER BY 1
 ON CONFLICT (id) DO UPDATE SET miner_id = excluded.miner_id, owner_id = excluded.owner_id, seq = excluded.seq,
   state = excluded.state, facts = excluded.facts, changed_at = clock_timestamp()
 WHERE known.seq < excluded.seq RETURNING id

@@ -1,4 +1,4 @@
-"""The predecessor's GPU marketplace in terms of ours: a listed GPU is an offer, an order is a booking."""
+"""The legacy GPU marketplace in terms of ours: a listed GPU is an offer, an order is a booking."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def run(*, now: datetime, limit: int = 500) -> int:
 
 
 def meter(bookings: Sequence[GPUBooking], until: dict[object, datetime]) -> list[BookingMetered]:
-    """Bring the meters of these bookings (locked, running or just ended) up to a moment each; what is to be told of it.
+    """Bring the meters of these bookings (locked, running or just ended) up to a moment each; what events to emit.
 
     The rows are changed in memory: the caller saves FIELDS, and emits what is returned, in this order.
     """

@@ -34,7 +34,7 @@ def apply(
         for name, value in offer_scoring.of_gpus([gpu.facts for gpu in gpus], offer.provider_id).items():
             setattr(offer, name, value)
     elif offer.backed:
-        offer.rentable = False  # a card that nobody ever told of
+        offer.rentable = False  # a GPU that was never reported
     miner = offer.miner_id
     offer.reliability = (
         reliability.get(miner, offer_scoring.PRIOR_RELIABILITY) if miner else offer_scoring.PRIOR_RELIABILITY
@@ -45,7 +45,7 @@ def apply(
 def refresh(offer_ids: Iterable[UUID]) -> int:
     """Copy the facts anew into these offers; returns how many changed. Four statements whatever their number.
 
-    Rows are locked in order of their ids, so that two refreshes cannot deadlock and none writes what is old.
+    Rows are locked in order of their ids, so that two refreshes cannot deadlock and none writes stale facts.
     """
     with atomic(MarketplaceOffer):
         offers = list(MarketplaceOffer.objects.filter(pk__in=list(offer_ids)).defer("words", "model_key").locked())

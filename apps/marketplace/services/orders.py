@@ -1,4 +1,4 @@
-"""The predecessor's orders: offers and bids for GPUs that clients match themselves, over our offers and demands.
+"""Legacy orders: offers and bids for GPUs that clients match themselves, over our offers and demands.
 
 Ids that clients make up are kept as external ids; an order is found by ours or by theirs. A match is the award of a
 standing demand, so it happens once; asking for the same match again is answered with the same match.
@@ -23,7 +23,7 @@ from apps.marketplace.states import OfferState
 
 Order = MarketplaceOffer | MarketplaceDemand
 M = TypeVar("M", bound=Model)
-#: Orders of the predecessor name a price and nothing else that would decide.
+#: Legacy orders name a price and nothing else that would decide.
 PRICE_ONLY = {"price": 10_000, "quality": 0, "reliability": 0}
 HOUR = 3600
 

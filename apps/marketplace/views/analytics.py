@@ -1,4 +1,4 @@
-"""The doors to the market's figures: prices, use, depth, providers. Public: hidden prices make no market."""
+"""Routes of market analytics: prices, utilisation, liquidity, performance; all of them are public."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MICRO = 1_000_000
 
 
 class AnalyticsViewSet(DomainViewSet):
-    """Figures of the market as a whole."""
+    """Statistics of the market as a whole."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = dict.fromkeys(
         ("prices", "utilisation", "liquidity", "glance", "summary", "performance", "suggest"), PUBLIC
@@ -88,7 +88,7 @@ class AnalyticsViewSet(DomainViewSet):
 
     @extend_schema(parameters=[PeriodQuerySerializer], responses=SummarySerializer, filters=False)
     def glance(self, request: Request) -> Response:
-        """The summary, at the path that older clients know."""
+        """The summary, at the path that legacy clients know."""
         return self.summary(request)
 
     @extend_schema(parameters=[PeriodQuerySerializer], responses=PerformanceSerializer, filters=False)

@@ -1,4 +1,4 @@
-"""The doors of quotes and bookings: a renter sees its own, a provider those of its offers, others nothing."""
+"""Routes of bookings: a renter sees its own, a provider those of its offers, others nothing."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ class BookingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, BookingBa
     @extend_schema(responses=BookingTimelineSerializer)
     @action(detail=True, pagination_class=None)
     def events(self, request: Request, pk: Any = None) -> Response:
-        """Every move of the booking: when, by whom and why."""
+        """Every transition of the booking: when, by whom and why."""
         booking = self.get_object()
         transitions = BookingTransition.objects.filter(subject_id=booking.pk).order_by("seq")
         return self.answer({"booking_id": booking.pk, "items": transitions}, serializer=BookingTimelineSerializer)

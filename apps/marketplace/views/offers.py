@@ -41,7 +41,7 @@ class OfferViewSet(DomainViewSet):
 
     queryset = MarketplaceOffer.objects.all()
     serializer_class = OfferSerializer
-    pagination_class = None  # the predecessor's list is bare; `mine` has pages
+    pagination_class = None  # the legacy list is bare; `mine` has pages
     required_scopes: ClassVar[Mapping[str, Scopes]] = {
         "list": PUBLIC, "retrieve": PUBLIC, "history": PUBLIC, "mine": (*PROVIDERS, "read"),
         **dict.fromkeys(("create", "partial_update", "destroy", "pause", "resume"), PROVIDERS),
@@ -94,7 +94,7 @@ class OfferViewSet(DomainViewSet):
 
     @extend_schema(request=None, responses={200: OfferSerializer})
     def destroy(self, request: Request, pk: str) -> Response:
-        """Withdraw it, as the predecessor's clients do; answers the offer."""
+        """Withdraw it, as legacy clients do; answers the offer."""
         return self._tagged(offers.withdraw(offer=self.get_object(), actor=self._who(), if_unbooked=True))
 
     @extend_schema(request=ReasonSerializer, responses=OfferSerializer)

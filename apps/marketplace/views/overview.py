@@ -1,4 +1,4 @@
-"""The market at a glance, on the predecessor's routes; open to everybody."""
+"""The market at a glance, on legacy routes; open to everybody."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class OverviewViewSet(DomainViewSet):
 
     @extend_schema(responses=MarketStatsSerializer)
     def stats(self, request: Request) -> Response:
-        """Four figures for a front page."""
+        """Four numbers for a front page."""
         return self.answer(overview.stats(), serializer=MarketStatsSerializer)
 
     @extend_schema(responses=StatusSerializer)
     def status(self, request: Request) -> Response:
-        """Whether the market is open, in the predecessor's words."""
+        """Whether the market is open, in the words of legacy clients."""
         return self.answer(overview.status(), serializer=StatusSerializer)

@@ -1,4 +1,4 @@
-"""The doors of reviews: read by everybody, written by the parties of a settled booking."""
+"""Routes of reviews: read by everybody, written by the parties of a settled booking."""
 
 from __future__ import annotations
 

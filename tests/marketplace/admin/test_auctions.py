@@ -23,25 +23,25 @@ def staff(db):
 @pytest.mark.parametrize("page", ["marketplacedemand", "marketplacebid", "award", "demandtransition", "bidtransition"])
 def test_pages_are_to_look_at(staff, page):
     bob = provider()
-    wanted = demand(renter())
-    bid(bob, wanted, offer_of(bob), "1")
-    closed(wanted)
+    target = demand(renter())
+    bid(bob, target, offer_of(bob), "1")
+    closed(target)
 
     assert staff.get(f"{BASE}/{page}/").status_code == 200
-    assert staff.get(f"{BASE}/{page}/?q={wanted['id']}").status_code == 200
+    assert staff.get(f"{BASE}/{page}/?q={target['id']}").status_code == 200
     assert staff.get(f"{BASE}/{page}/add/").status_code == 403
 
 
 def test_a_demand_is_cancelled_with_a_reason(staff):
-    wanted, over = demand(renter()), demand(renter())
+    target, over = demand(renter()), demand(renter())
     closed(over)
-    chosen = {"action": "cancel", "_selected_action": [wanted["id"], over["id"]]}
+    chosen = {"action": "cancel", "_selected_action": [target["id"], over["id"]]}
 
-    pending = staff.post(f"{BASE}/marketplacedemand/", chosen)
+    form = staff.post(f"{BASE}/marketplacedemand/", chosen)
     done = staff.post(f"{BASE}/marketplacedemand/", {**chosen, "apply": "1", "reason": "complaint 7"}, follow=True)
 
-    assert b"reason" in pending.content.lower()
+    assert b"reason" in form.content.lower()
     assert b"Cancel demands: 1" in done.content
-    assert (shown(wanted)["state"], shown(over)["state"]) == ("cancelled", "failed_no_bids")
-    move = DemandTransition.objects.filter(subject_id=wanted["id"]).latest("seq")
+    assert (shown(target)["state"], shown(over)["state"]) == ("cancelled", "failed_no_bids")
+    move = DemandTransition.objects.filter(subject_id=target["id"]).latest("seq")
     assert (move.actor, move.reason) == ("operator:root", "complaint 7")

@@ -40,14 +40,14 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("asked", "error"), REFUSED)
-def test_a_booking_that_makes_no_sense_is_refused_and_nothing_moves(pending, error):
+@pytest.mark.parametrize(("terms", "error"), REFUSED)
+def test_a_booking_that_makes_no_sense_is_refused_and_nothing_moves(terms, error):
     renter = funded(1000 * AIT)
-    if "starts_at" in pending:
-        pending = {"starts_at": clock.now() + pending["starts_at"]}
+    if "starts_at" in terms:
+        terms = {"starts_at": clock.now() + terms["starts_at"]}
 
     with pytest.raises(error):
-        booked(rentable(), renter, **pending)
+        booked(rentable(), renter, **terms)
 
     assert available(renter) == 1000 * AIT
     assert not BookingSlice.objects.exists()

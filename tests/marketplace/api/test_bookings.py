@@ -50,9 +50,9 @@ def settled(booking, drain):
 
 
 def test_a_quote_is_itemised_signed_and_open_for_a_minute(renter, offer):
-    pending = {"offer_id": str(offer.pk), "gpu_count": 2, "duration_hours": "1.5"}
+    terms = {"offer_id": str(offer.pk), "gpu_count": 2, "duration_hours": "1.5"}
 
-    quote = renter.json("POST", f"{ROOT}/quotes", pending, status=201)
+    quote = renter.json("POST", f"{ROOT}/quotes", terms, status=201)
 
     body = quote["body"]
     assert (body["total"], body["rate_per_hour"], body["fee"]) == ("3.000000", "2.000000", "0.090000")
@@ -86,11 +86,11 @@ def test_an_expired_quote_is_gone_and_a_foreign_one_absent(renter, offer, other_
 
 
 def test_booking_twice_with_one_key_books_once(renter, offer):
-    pending = {"offer_id": str(offer.pk), "gpu_count": 1, "duration_s": 3600}
+    terms = {"offer_id": str(offer.pk), "gpu_count": 1, "duration_s": 3600}
 
-    first = renter.post(f"{ROOT}/bookings", pending, idempotency_key="k")
-    second = renter.post(f"{ROOT}/bookings", pending, idempotency_key="k")
-    other = renter.post(f"{ROOT}/bookings", {**pending, "duration_s": 7200}, idempotency_key="k")
+    first = renter.post(f"{ROOT}/bookings", terms, idempotency_key="k")
+    second = renter.post(f"{ROOT}/bookings", terms, idempotency_key="k")
+    other = renter.post(f"{ROOT}/bookings", {**terms, "duration_s": 7200}, idempotency_key="k")
 
     assert (first.status_code, second.status_code, other.status_code) == (201, 201, 422)
     assert first.json()["id"] == second.json()["id"]
@@ -124,13 +124,13 @@ def test_what_makes_no_sense_is_400_and_names_the_field(renter, offer, body, fie
 
 def test_refusals_say_what_to_do(renter, provider, offer, api_for):
     poor = api_for("poor", "client")
-    pending = {"offer_id": str(offer.pk), "gpu_count": 2, "duration_s": 3600}
+    terms = {"offer_id": str(offer.pk), "gpu_count": 2, "duration_s": 3600}
 
-    poverty = poor.json("POST", f"{ROOT}/bookings", pending, status=402)
-    mine = api_for("miner", "client").json("POST", f"{ROOT}/bookings", pending, status=403)
-    renter.json("POST", f"{ROOT}/bookings", pending, status=201)
-    taken = renter.json("POST", f"{ROOT}/bookings", pending, status=409)
-    absent = renter.json("POST", f"{ROOT}/bookings", {**pending, "offer_id": str(offer.provider_id)}, status=404)
+    poverty = poor.json("POST", f"{ROOT}/bookings", terms, status=402)
+    mine = api_for("miner", "client").json("POST", f"{ROOT}/bookings", terms, status=403)
+    renter.json("POST", f"{ROOT}/bookings", terms, status=201)
+    taken = renter.json("POST", f"{ROOT}/bookings", terms, status=409)
+    absent = renter.json("POST", f"{ROOT}/bookings", {**terms, "offer_id": str(offer.provider_id)}, status=404)
 
     assert (poverty["needed"], poverty["available"]) == ("2.000000", "0.000000")
     assert mine["code"] == "self_booking"
@@ -155,11 +155,11 @@ def test_each_party_sees_its_own_and_nobody_else_does(booking, renter, provider,
     assert provider.json("GET", f"{ROOT}/bookings?state=nonsense", status=400)
 
 
-def test_the_timeline_tells_every_move(booking, renter):
+def test_the_timeline_has_every_transition(booking, renter):
     timeline = renter.json("GET", f"{ROOT}/bookings/{booking.pk}/events", status=200)
 
-    moves = [move["to_state"] for move in timeline["items"]]
-    assert moves == ["requested", "reserved", "provisioning", "active"]
+    transitions = [move["to_state"] for move in timeline["items"]]
+    assert transitions == ["requested", "reserved", "provisioning", "active"]
 
 
 def test_only_the_renter_ends_and_extends_only_the_provider_reclaims(booking, renter, provider, api_for):
@@ -177,10 +177,10 @@ def test_only_the_renter_ends_and_extends_only_the_provider_reclaims(booking, re
 def test_extending_over_http_waits_for_the_money(booking, renter, drain):
     path = f"{ROOT}/bookings/{booking.pk}"
 
-    pending = renter.json("POST", f"{path}/extend", {"duration_hours": 2, "max_rate": "1"}, status=201)
+    terms = renter.json("POST", f"{path}/extend", {"duration_hours": 2, "max_rate": "1"}, status=201)
     drain()
 
-    assert (pending["state"], pending["amount"]) == ("asked", "2.000000")
+    assert (terms["state"], terms["amount"]) == ("asked", "2.000000")
     shown = renter.json("GET", path)
     assert (shown["escrow"], datetime.fromisoformat(shown["ends_at"])) == ("3.000000", booking.ends_at + 2 * HOUR)
     assert renter.json("GET", f"{path}/extensions")[0]["state"] == "held"
@@ -202,7 +202,7 @@ def test_cancelling_ending_and_reclaiming_over_http(booking, renter, provider, o
     sound()
 
 
-def test_the_old_clients_door_books_an_hour_of_the_offer(renter, offer):
+def test_the_legacy_route_books_an_hour_of_the_offer(renter, offer):
     booked = renter.json(
         "POST", f"{ROOT}/offers/{offer.pk}/book", {"duration_hours": 1.0, "wallet": "w", "price": 3}, status=201
     )

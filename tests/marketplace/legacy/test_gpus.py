@@ -66,10 +66,10 @@ def test_a_registered_card_of_that_name_stands_behind_the_listing(miner_api):
             "verified_at": None, "score": 150.0, "price_per_hour": None, "up_mbps": 100.0, "down_mbps": 100.0,
         },
     )  # fmt: skip
-    pending = {"gpu": {"name": "RTX 4090", "memory_gb": 24}}
+    listing = {"gpu": {"name": "RTX 4090", "memory_gb": 24}}
 
-    first = miner_api.json("POST", f"{ROOTS[0]}/gpu/register", pending)
-    second = miner_api.json("POST", f"{ROOTS[0]}/gpu/register", pending)
+    first = miner_api.json("POST", f"{ROOTS[0]}/gpu/register", listing)
+    second = miner_api.json("POST", f"{ROOTS[0]}/gpu/register", listing)
 
     assert (first["backed"], second["backed"]) == (True, False)
     assert MarketplaceOffer.objects.get(pk=first["gpu_id"]).slots == [card.pk] or str(card.pk) in map(

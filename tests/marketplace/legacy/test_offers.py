@@ -82,9 +82,9 @@ def test_an_unknown_status_is_refused_with_the_known_ones(anonymous_api):
 def test_cancel_and_delete_end_it_once(client_api):
     first, second = (client_api.json("POST", OFFERS, OLD)["id"] for _ in range(2))
 
-    told = client_api.json("POST", f"{OFFERS}/{first}/cancel?reason=moved", status=200)
-    assert (told["offer_id"], told["status"], told["reason"]) == (first, "cancelled", "moved")
-    assert isinstance(told["cancelled_at"], int)
+    shown = client_api.json("POST", f"{OFFERS}/{first}/cancel?reason=moved", status=200)
+    assert (shown["offer_id"], shown["status"], shown["reason"]) == (first, "cancelled", "moved")
+    assert isinstance(shown["cancelled_at"], int)
     client_api.json("POST", f"{OFFERS}/{first}/cancel", status=409)
     body = {"listing_id": second, "wallet": "w"}
     assert client_api.json("DELETE", f"{OFFERS}/{second}", body, status=200)["status"] == "cancelled"
@@ -103,8 +103,8 @@ def test_the_market_at_a_glance_follows_the_offers(client_api, anonymous_api):
     assert anonymous_api.json("GET", f"{MARKET}/stats", status=200) == {
         "totalOffers": 2, "openCapacity": 3, "averagePrice": 0.75, "activeBids": 0,
     }  # fmt: skip
-    told = anonymous_api.json("GET", MARKET, status=200)
-    assert (told["total_offers"], told["active_offers"], told["average_price_per_hour"]) == (2, 2, 0.75)
-    assert (told["regions"], told["service_types"], told["status"]) == (["eu", "us"], ["ondemand"], "operational")
+    shown = anonymous_api.json("GET", MARKET, status=200)
+    assert (shown["total_offers"], shown["active_offers"], shown["average_price_per_hour"]) == (2, 2, 0.75)
+    assert (shown["regions"], shown["service_types"], shown["status"]) == (["eu", "us"], ["ondemand"], "operational")
     for path in ("/marketplace/status", f"{MARKET}/status"):
         assert anonymous_api.json("GET", path, status=200)["message"].startswith("2 offers")

@@ -80,18 +80,18 @@ votes = st.builds(
 
 
 @settings(deadline=None)
-@given(given_=st.lists(votes, max_size=40), mean=st.floats(1, 5))
-def test_nobody_has_more_than_a_quarter_of_the_weight(given_, mean):
-    factors = rating.capped(given_)
+@given(cast=st.lists(votes, max_size=40), mean=st.floats(1, 5))
+def test_nobody_has_more_than_a_quarter_of_the_weight(cast, mean):
+    factors = rating.capped(cast)
     weights: dict[UUID, float] = {}
-    for vote in given_:
+    for vote in cast:
         weights[vote.rater] = weights.get(vote.rater, 0.0) + vote.weight * factors[vote.rater]
     whole = rating.PRIOR + sum(weights.values())
 
     assert all(weight <= whole / 4 + 1e-9 for weight in weights.values())
     uncut = {r for r, f in factors.items() if f == 1.0}
     assert len(uncut) >= len(factors) - 3
-    assert 1.0 - 1e-9 <= rating.shown(given_, mean) <= 5.0 + 1e-9
+    assert 1.0 - 1e-9 <= rating.shown(cast, mean) <= 5.0 + 1e-9
 
 
 def vote(stars: int, rater: int = 1, **more) -> rating.Vote:
@@ -102,7 +102,7 @@ def test_one_good_review_moves_a_rating_a_little():
     assert rating.shown([vote(5)], 3.0) == pytest.approx((10 * 3 + 5) / 11)
 
 
-def test_old_cheap_and_mutual_reviews_weigh_less():
+def test_aged_cheap_and_mutual_reviews_weigh_less():
     fresh = rating.shown([vote(5)], 3.0)
 
     assert rating.shown([vote(5, age_days=180.0)], 3.0) == pytest.approx((30 + 2.5) / 10.5)

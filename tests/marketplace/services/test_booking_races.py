@@ -33,7 +33,7 @@ def together(calls):
         return list(pool.map(one, calls))
 
 
-def told(results):
+def events(results):
     return Counter(result if isinstance(result, str) else "won" for result in results)
 
 
@@ -44,7 +44,7 @@ def test_fifty_want_one_slot_and_one_has_it(drain):
 
         results = together([lambda who=renter, o=offer: booked(o, who) for renter in renters[:25]] * 2)
 
-        assert told(results) == {"won": 1, "slot_taken": 49}
+        assert events(results) == {"won": 1, "slot_taken": 49}
         assert BookingSlice.objects.filter(slot=offer.slots[0], live=True).count() == 1
     sound()
 
@@ -55,7 +55,7 @@ def test_five_slots_are_sold_to_five_of_twenty(drain):
 
     results = together([lambda who=renter: booked(offer, who, gpu_count=1) for renter in renters])
 
-    assert told(results) == {"won": 5, "slot_taken": 15}
+    assert events(results) == {"won": 5, "slot_taken": 15}
     sound()
 
 
@@ -136,5 +136,5 @@ def test_a_quote_is_used_once_by_many_at_once(drain):
         [lambda: bookings.book(offer=offer, renter_id=renter, quote=quote, actor="test") for _ in range(8)]
     )
 
-    assert told(results) == {"won": 1, "quote_used": 7}
+    assert events(results) == {"won": 1, "quote_used": 7}
     sound()

@@ -87,7 +87,7 @@ def test_a_provider_who_is_ready_early_starts_on_the_second(drain):
     sound()
 
 
-def test_who_cannot_pay_is_told_at_once_and_nothing_is_taken():
+def test_who_cannot_pay_is_refused_at_once_and_nothing_is_taken():
     offer = rentable()
 
     with pytest.raises(InsufficientFunds) as refusal:
@@ -312,7 +312,7 @@ def test_what_is_over_cannot_be_ended_again(drain):
     sound()
 
 
-def test_a_lost_request_is_asked_again_and_answered_once(drain):
+def test_a_lost_request_is_repeated_and_answered_once(drain):
     renter = funded(2 * AIT)
     booking = booked(rentable(), renter)
     Outbox.objects.filter(consumer="trading", key=str(booking.pk)).delete()

@@ -102,7 +102,7 @@ def test_the_longest_time_of_the_offer_holds_for_extensions_too(drain):
     sound()
 
 
-def test_a_renter_without_money_is_told_at_once(drain):
+def test_a_renter_without_money_is_refused_at_once(drain):
     booking = running(rentable(), funded(AIT))
 
     with pytest.raises(InsufficientFunds):

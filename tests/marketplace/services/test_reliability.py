@@ -50,7 +50,7 @@ def test_an_event_counts_half_after_thirty_days():
     assert faded(3, 60) == pytest.approx(0.75)
 
 
-def test_an_hour_is_counted_once_however_often_it_is_told():
+def test_an_hour_is_counted_once_however_often_it_is_reported():
     event = hour_of(uuid4(), uuid4(), met=False, leases_kept=5, leases_broken=1)
 
     reliability.note_hours([event])

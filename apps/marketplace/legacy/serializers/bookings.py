@@ -17,10 +17,10 @@ from apps.marketplace.states import BookingState
 
 
 @extend_schema_serializer(
-    examples=[OpenApiExample("as the old command line sends it", {"duration_hours": 1.0}, request_only=True)]
+    examples=[OpenApiExample("as the legacy command line sends it", {"duration_hours": 1.0}, request_only=True)]
 )
 class OfferBookSerializer(LenientSerializer):
-    """Terms for one offer, also in the predecessor's words; fields not known here (wallet, price …) are ignored."""
+    """Terms for one offer, also in the words of legacy clients; fields not known here (wallet, price …) are ignored."""
 
     gpu_count = serializers.IntegerField(min_value=1, max_value=1024, required=False)
     duration_s = serializers.IntegerField(min_value=1, max_value=LONGEST_S, required=False)
@@ -37,7 +37,7 @@ class OfferBookSerializer(LenientSerializer):
 
 
 class LegacyBookedSerializer(BookingSerializer):
-    """A booking, with the names the predecessor's clients read."""
+    """A booking, with the names legacy clients read."""
 
     bid_id = serializers.UUIDField(source="id", read_only=True)
     provider = serializers.SerializerMethodField()

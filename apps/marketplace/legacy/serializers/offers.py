@@ -1,4 +1,4 @@
-"""Offers as the predecessor's clients send and filter them: unknown fields are ignored, numbers come in any form."""
+"""Offers as legacy clients send and filter them: unknown fields are ignored, numbers come in any form."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ NAMES_OF_PROVIDER = ("provider_id", "provider", "wallet")
 @extend_schema_serializer(
     examples=[
         OpenApiExample(
-            "as the old command line sends it",
+            "as the legacy command line sends it",
             {"provider": "alice", "capacity": 2, "price": 0.5, "gpu_model": "RTX 4090", "gpu_memory_gb": 24},
             request_only=True,
         )
     ]
 )
 class LegacyOfferSerializer(LenientSerializer):
-    """An offer in the predecessor's words: `price` per GPU and hour, `capacity` in GPUs."""
+    """An offer in the words of legacy clients: `price` per GPU and hour, `capacity` in GPUs."""
 
     id = serializers.CharField(max_length=100, required=False)
     offer_id = serializers.CharField(max_length=100, required=False)
@@ -96,7 +96,7 @@ def _specs(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class StatusField(serializers.CharField):
-    """A status in the predecessor's words."""
+    """A status in the words of legacy clients."""
 
     default_error_messages = {"unknown": "Unknown offer status: {word}; known are {known}."}
 
@@ -108,7 +108,7 @@ class StatusField(serializers.CharField):
 
 
 class LegacyListSerializer(LenientSerializer):
-    """What the predecessor's list can be narrowed to."""
+    """What the legacy list can be narrowed to."""
 
     status = StatusField(required=False)
     region = serializers.CharField(max_length=64, required=False, help_text="Any case.")
@@ -120,7 +120,7 @@ class LegacyListSerializer(LenientSerializer):
 
 
 class CancelledSerializer(serializers.Serializer[Any]):
-    """A cancelled offer, in the predecessor's words."""
+    """A cancelled offer, in the words of legacy clients."""
 
     offer_id = serializers.UUIDField(source="offer.id")
     status = serializers.SerializerMethodField()

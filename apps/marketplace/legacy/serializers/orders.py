@@ -1,4 +1,4 @@
-"""The predecessor's transactions: lenient about what else is sent, strict about what counts."""
+"""Legacy transactions: lenient about what else is sent, strict about what counts."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ class OrderFilterSerializer(LenientSerializer):
 
 
 class LegacyBidFilterSerializer(LenientSerializer):
-    """Which bids, in the predecessor's words."""
+    """Which bids, in the words of legacy clients."""
 
     status = serializers.ChoiceField([(word, word) for word in order_payloads.LEGACY_BID_STATUSES], required=False)
     provider = serializers.CharField(max_length=150, required=False)
@@ -226,7 +226,7 @@ class OrderBodySerializer(ActionSerializer):
 
 
 class LegacyBidViewSerializer(serializers.Serializer[Any]):
-    """A bid in the predecessor's words."""
+    """A bid in the words of legacy clients."""
 
     id = serializers.CharField()
     provider = serializers.CharField(allow_blank=True)

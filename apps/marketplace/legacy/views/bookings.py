@@ -17,7 +17,7 @@ from apps.marketplace.views.bookings import REFUSALS, RENTERS, BookingBaseViewSe
 
 
 class OfferBookViewSet(BookingBaseViewSet):
-    """Booking an offer by its own address, as the predecessor's clients do."""
+    """Booking an offer by its own address, as legacy clients do."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = {"create": RENTERS}
     serializer_class = LegacyBookedSerializer

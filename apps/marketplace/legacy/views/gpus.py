@@ -1,4 +1,4 @@
-"""The predecessor's GPU marketplace (wire.md 1.2): its paths, words and envelopes, over real offers and bookings.
+"""The legacy GPU marketplace (docs/auctions.md): its paths, words and envelopes, over real offers and bookings.
 
 Mounted under the marketplace's prefix and, by aitbc/urls.py, under gpu's: one view, one database.
 """
@@ -117,7 +117,7 @@ class LegacyGpuViewSet(BookingBaseViewSet):
 
     @extend_schema(request=None, responses=schemas.GpuReleasedSerializer)
     def release(self, request: Request, gpu_id: str) -> Response:
-        """End the caller's booking: what was used is paid (not a flat half, as the predecessor had it)."""
+        """End the caller's booking: what was used is paid (not a flat half)."""
         offer = bookable(gpu_id)
         booking = listings.release(offer, renter_id=self.actor.pk, actor=self.renter())
         return self.answer(payloads.released(offer, booking), serializer=schemas.GpuReleasedSerializer)

@@ -41,7 +41,7 @@ class LegacyOfferViewSet(OfferViewSet):
 
     @extend_schema(parameters=[LegacyListSerializer], responses=OfferSerializer(many=True))
     def list(self, request: Request) -> Response:
-        """Listed offers as a bare list, best first, for the predecessor's clients; of others only what is listed."""
+        """Listed offers as a bare list, best first, for legacy clients; of others only what is listed."""
         query = self.validated(LegacyListSerializer, request.query_params.dict())
         rows = self.get_queryset().filter(_narrowed(query)).order_by("-score", "id")
         found = rows[query["offset"] : query["offset"] + query["limit"]]
@@ -53,7 +53,7 @@ class LegacyOfferViewSet(OfferViewSet):
         responses={201: OwnOfferSerializer, 200: OwnOfferSerializer, **MONEY},
     )
     def create(self, request: Request) -> HttpResponseBase:
-        """Offer GPUs. With `price_gpu_hour`: gpu_ids or specs, strictly read, 201. Else in the predecessor's words:
+        """Offer GPUs. With `price_gpu_hour`: gpu_ids or specs, strictly read, 201. Else in the words of legacy clients:
         unknown fields are ignored, and it is answered 201 where `provider_id` is named, 200 otherwise."""
         return self.idempotently(IdempotencyRecord, self._create)
 
@@ -68,9 +68,9 @@ class LegacyOfferViewSet(OfferViewSet):
         parameters=[OpenApiParameter("reason", str, "query")], request=ReasonSerializer, responses=CancelledSerializer
     )
     def cancel(self, request: Request, pk: str) -> Response:
-        """Withdraw it unless it is booked, in the predecessor's words."""
-        given = self.request.query_params.get("reason")
-        reason = self._why(None if given is None else {"reason": given})["reason"] or "user_requested"
+        """Withdraw it unless it is booked, in the words of legacy clients."""
+        query = self.request.query_params.get("reason")
+        reason = self._why(None if query is None else {"reason": query})["reason"] or "user_requested"
         offer = offers.withdraw(offer=self.get_object(), actor=self._who(), reason=reason, if_unbooked=True)
         return self.answer({"offer": offer, "reason": reason}, serializer=CancelledSerializer)
 

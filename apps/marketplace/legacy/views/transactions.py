@@ -1,4 +1,4 @@
-"""`/v1/transactions` of the gpu and the marketplace service, and `/v1/marketplace/bids`: the predecessor's doors.
+"""`/v1/transactions` of the gpu and the marketplace service, and `/v1/marketplace/bids`: legacy routes.
 
 Bare lists and lenient bodies, as its clients expect; behind them are our offers, demands and awards.
 """
@@ -50,7 +50,7 @@ SERIALIZERS: dict[str, type[BaseSerializer[Any]]] = {
 
 
 class TransactionViewSet(DomainViewSet):
-    """Offers and bids of the predecessor's clients."""
+    """Offers and bids of legacy clients."""
 
     #: Under whose prefix it is mounted, and the `type` that this service takes.
     label = "marketplace"
@@ -160,7 +160,7 @@ class TransactionViewSet(DomainViewSet):
 
 
 class LegacyBidViewSet(DomainViewSet):
-    """`/v1/marketplace/bids`: what buyers would pay; our demands in the predecessor's words."""
+    """`/v1/marketplace/bids`: what buyers would pay; our demands in the words of legacy clients."""
 
     queryset = MarketplaceDemand.objects.all()
     serializer_class = schemas.LegacyBidViewSerializer

@@ -151,8 +151,8 @@ def change_offer(command: VerbCommand, *, offer_id: str, act: str, reason: str |
 
 
 def show_history(command: VerbCommand, *, offer_id: str, **_: Any) -> None:
-    told = command.call("GET", f"{OFFERS}/{offer_id}/history")
-    command.show(told, tables.history(told))
+    answer = command.call("GET", f"{OFFERS}/{offer_id}/history")
+    command.show(answer, tables.history(answer))
 
 
 def _terms(options: dict[str, Any]) -> dict[str, Any]:

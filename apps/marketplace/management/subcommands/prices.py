@@ -1,4 +1,4 @@
-"""`market prices|utilisation|liquidity|provider`: the market's figures as tables and small plots."""
+"""`market prices|utilisation|liquidity|provider`: market statistics as tables and small plots."""
 
 from __future__ import annotations
 

@@ -73,8 +73,8 @@ def timeline(transitions: Iterable[dict[str, Any]]) -> Table:
     table = Table(title="What happened", title_justify="left")
     for name in ("when", "became", "by", "because"):
         table.add_column(name, overflow="fold")
-    for move in transitions:
-        table.add_row(moment(move["at"]), coloured(move["to_state"]), move["actor"], move["reason"])
+    for one in transitions:
+        table.add_row(moment(one["at"]), coloured(one["to_state"]), one["actor"], one["reason"])
     return table
 
 

@@ -23,7 +23,7 @@ def arrived(life: Life) -> None:
     life.drain()
 
 
-def doors(prefix: str, root: str) -> list[Probe]:
+def routes(prefix: str, root: str) -> list[Probe]:
     gpu = f"{root}/gpu/{{{prefix}_booked}}"
     card = {"name": "{legacy_model}", "memory_gb": "24", "price_per_hour": "0.{number}"}
     bought = {"gpu_id": f"{{{prefix}_bought}}", "duration_hours": "{number}.0"}
@@ -43,4 +43,4 @@ def doors(prefix: str, root: str) -> list[Probe]:
     ]
 
 
-PROBES = [probe for prefix, root in PREFIXES.items() for probe in doors(prefix, root)]
+PROBES = [probe for prefix, root in PREFIXES.items() for probe in routes(prefix, root)]

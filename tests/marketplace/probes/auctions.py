@@ -17,20 +17,20 @@ def live(life: Life) -> None:
     """Demands with a bid each, one of them cleared; the prices are this life's own."""
     n, things = life.number, life.things
     for name in MADE:
-        wanted = bidding.demand(life.client, budget_hour=str(n + 1), title=f"{name} {n}")
-        things[f"{name}_wanted"] = wanted["id"]
+        requested = bidding.demand(life.client, budget_hour=str(n + 1), title=f"{name} {n}")
+        things[f"{name}_wanted"] = requested["id"]
         offer = bidding.offer_of(life.miner, benchmark=100.0 * n, price=n * AIT)
         if name == "unbid":
             things["bidding"] = str(offer.pk)
             continue
-        things[f"{name}_bid"] = bidding.bid(life.miner, wanted, offer, f"{n}")["id"]
+        things[f"{name}_bid"] = bidding.bid(life.miner, requested, offer, f"{n}")["id"]
         if name == "cleared":
-            bidding.closed(wanted)
+            bidding.closed(requested)
     drafts = ("drafted", "dropped")
     things |= {name: bidding.demand(life.client, budget_hour=str(n), draft=True)["id"] for name in drafts}
 
 
-def old_bid(kind: str) -> dict[str, Any]:
+def legacy_bid(kind: str) -> dict[str, Any]:
     return {
         "type": kind, "action": "bid", "gpu_count": "{number}", "duration_hours": 1, "bid_id": f"{kind}-{{number}}",
         "max_price_per_gpu": "0.{number}", "specs": {"model": "RTX 4090"},
@@ -50,7 +50,7 @@ PROBES = [
     Probe("anonymous", "GET", f"{DEMANDS}/{{cleared_wanted}}/award"),
     Probe("client", "POST", f"{DEMANDS}/{{drafted}}/publish"),
     Probe("client", "POST", f"{DEMANDS}/{{dropped}}/cancel", {"reason": "r{number}"}),
-    *(Probe("client", "POST", path, old_bid(kind)) for kind, path in TRANSACTIONS.items()),
+    *(Probe("client", "POST", path, legacy_bid(kind)) for kind, path in TRANSACTIONS.items()),
     *(Probe("anonymous", "GET", f"{path}?order_id={{demand_wanted}}") for path in TRANSACTIONS.values()),
     Probe("client", "POST", BIDS, {"provider": "old {number}", "capacity": "{number}", "price": "0.{number}"},
           constant="the id of the new bid is all it says"),

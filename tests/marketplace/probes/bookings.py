@@ -22,10 +22,10 @@ def live(life: Life) -> None:
     things["not_ready"] = str(reserved(of_its_own(life), life.client.owner_id).pk)
     things["moved"] = things["not_ready"] if n == 1 else things["running"]
     things |= {name: str(of_its_own(life).pk) for name in ("to_book", "to_quote", "to_take")}
-    pending = booked(things["to_quote"])
-    things["quote"] = life.client.json("POST", f"{MARKET}/quotes", pending, status=201)["id"]
-    said, things["reviewed_party"] = {"rating": n}, str(life.miner.owner_id)
-    review = life.client.json("POST", f"{BOOKINGS}/{things['answered']}/review", said, status=201)
+    body = booked(things["to_quote"])
+    things["quote"] = life.client.json("POST", f"{MARKET}/quotes", body, status=201)["id"]
+    answer, things["reviewed_party"] = {"rating": n}, str(life.miner.owner_id)
+    review = life.client.json("POST", f"{BOOKINGS}/{things['answered']}/review", answer, status=201)
     things["review"] = review["id"]
 
 
