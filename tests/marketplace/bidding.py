@@ -1,4 +1,4 @@
-"""Renters with demands and providers with offers who bid for them, through the doors."""
+"""Renters with demands and providers with offers who bid for them, over HTTP."""
 
 from __future__ import annotations
 

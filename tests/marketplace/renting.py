@@ -90,6 +90,12 @@ def at(moment: datetime) -> None:
     drain()
 
 
+def settled(booking: GPUBooking) -> GPUBooking:
+    """The booking after its time is over and its money is divided."""
+    at(booking.ends_at + timedelta(seconds=1))
+    return again(booking)
+
+
 def after(booking: GPUBooking, **span: float) -> datetime:
     """A moment so long after the booking became active."""
     assert booking.activated_at is not None

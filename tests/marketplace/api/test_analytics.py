@@ -1,4 +1,4 @@
-"""The market's figures: right, suppressed where they would give a provider away, and public."""
+"""Market analytics: right, suppressed where they would give a provider away, and public."""
 
 from __future__ import annotations
 

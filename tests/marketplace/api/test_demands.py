@@ -1,4 +1,4 @@
-"""Demands and bids through the doors: who may do what, what is refused, and where the bonds are."""
+"""Demands and bids over HTTP: who may do what, what is refused, and where the bonds are."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_a_bid_is_more_than_nothing_and_within_the_budget(price, status, code):
 
 
 @pytest.mark.parametrize(
-    ("wish", "card", "why"),
+    ("requirement", "card", "why"),
     [
         ({"gpu_count": 2}, {}, "1 GPUs and 2"),
         ({"gpu_models": ["H100"]}, {}, "none of H100"),
@@ -152,7 +152,7 @@ def test_an_offer_that_does_not_fit_cannot_bid_and_hears_why(requirement, card, 
 
 
 @pytest.mark.parametrize(
-    ("wish", "card"),
+    ("requirement", "card"),
     [
         ({"gpu_models": ["nvidia rtx_4090", "H100"]}, {}),
         ({"region": "eu"}, {"region": "EU-DE"}),

@@ -1,4 +1,4 @@
-"""Offers through their doors: made, read, edited by revision, paused, withdrawn, cloned; and what is refused."""
+"""Offers over HTTP: made, read, edited by revision, paused, withdrawn, cloned; and what is refused."""
 
 from __future__ import annotations
 

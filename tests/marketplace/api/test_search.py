@@ -1,4 +1,4 @@
-"""The search's doors: what is understood, what is refused with advice, pages, times, explanations, plans."""
+"""The search routes: what is understood, what is refused with advice, pages, times, explanations, plans."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_terms_may_come_as_json(anonymous_api, market):
 
 
 @pytest.mark.parametrize(
-    ("params", "said"),
+    ("params", "reply"),
     [
         ({"filter": "gpu_rum>=8"}, "nearest is 'gpu_ram'"),
         ({"filter": "gpu_ram>=much"}, "gpu_ram is a number (GB)"),

@@ -1,4 +1,4 @@
-"""The predecessor's GPU marketplace: its clients' words, under both prefixes, over real offers and bookings."""
+"""The legacy GPU marketplace: its clients' words, under both prefixes, over real offers and bookings."""
 
 from __future__ import annotations
 

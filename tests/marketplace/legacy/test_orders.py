@@ -1,4 +1,4 @@
-"""The predecessor's orders at their old doors: /gpu/v1/transactions, /marketplace/v1/transactions, the old bids."""
+"""Legacy orders: /gpu/v1/transactions, /marketplace/v1/transactions, /marketplace/v1/marketplace/bids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The doors of figures, prices and providers, for the placeholder detector."""
+"""Routes of analytics, prices and providers, for the placeholder detector."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The doors of demands, bids and awards, and of the predecessor's orders, for the placeholder detector."""
+"""Routes of demands, bids and awards, and of legacy orders, for the placeholder detector."""
 
 from __future__ import annotations
 

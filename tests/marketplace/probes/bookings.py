@@ -1,4 +1,4 @@
-"""The doors of quotes, bookings, extensions and reviews, for the placeholder detector."""
+"""Routes of quotes, bookings, extensions and reviews, for the placeholder detector."""
 
 from __future__ import annotations
 

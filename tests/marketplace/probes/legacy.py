@@ -1,4 +1,4 @@
-"""The predecessor's GPU doors under both of their prefixes, for the placeholder detector."""
+"""Legacy GPU routes under both of their prefixes, for the placeholder detector."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The doors of offers and searching, for the placeholder detector."""
+"""Routes of offers and searching, for the placeholder detector."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ class BookingMachine(RuleBasedStateMachine):
     @precondition(lambda self: Outbox.objects.filter(consumer="trading").exists())
     @rule()
     def lose_every_closing(self) -> None:
-        """A restored backup, say: what was told of endings never arrives; reconciliation finds it."""
+        """A restored backup, say: the events about endings never arrive; reconciliation finds it."""
         Outbox.objects.filter(consumer="trading", name="marketplace.booking.closed.v1").delete()
 
     @rule()

@@ -1,4 +1,4 @@
-"""Many at once for one slot: one has it, the others are told so, whatever the interleaving."""
+"""Many at once for one slot: one has it, the others are refused, whatever the interleaving."""
 
 from __future__ import annotations
 
