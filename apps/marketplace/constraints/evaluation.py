@@ -50,7 +50,7 @@ DEMAND_SIDE: Fields = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a constraint lets somebody in, and if not, why in words."""
+    """Whether a constraint admits the facts, and if not, why in words."""
 
     admits: bool
     reason: str = ""
@@ -63,12 +63,12 @@ def check(expression: str, side: Fields = OFFER_SIDE) -> None:
 
 
 def admits(expression: str, facts: Mapping[str, Any]) -> bool:
-    """Whether the facts (as OFFER_SIDE or DEMAND_SIDE names them) satisfy the expression; an error does not."""
+    """Return whether the facts (as OFFER_SIDE or DEMAND_SIDE names them) satisfy the expression; an error does not."""
     return verdict(expression, facts).admits
 
 
 def verdict(expression: str, facts: Mapping[str, Any]) -> Verdict:
-    """`admits`, with the reason when it does not; nothing an expression does is an error of ours."""
+    """Evaluate an expression over the facts; whatever goes wrong in it is a reason, never an exception."""
     if not expression.strip():
         return Verdict(True)
     try:
@@ -84,7 +84,7 @@ def verdict(expression: str, facts: Mapping[str, Any]) -> Verdict:
 
 
 def message_of(error: BaseException) -> str:
-    """What the library means, without its own insides."""
+    """Return the library's message without its internals."""
     message = str(error.args[0]) if error.args else type(error).__name__
     member = re.search(r"no such member in mapping: '(\w+)'", message)
     if member:
@@ -97,7 +97,7 @@ def message_of(error: BaseException) -> str:
 
 
 def as_cel(value: Any) -> Any:
-    """A fact as the library wants it: numbers are doubles, what is None is absent, free form is cut to size."""
+    """Convert a fact to CEL: numbers are doubles, None is absent, free form is cut to size."""
     if isinstance(value, bool):
         return celtypes.BoolType(value)
     if isinstance(value, (int, float)):
@@ -114,6 +114,7 @@ def as_cel(value: Any) -> Any:
 
 @lru_cache(maxsize=1)
 def environment() -> celpy.Environment:
+    """Return the one CEL environment of this process."""
     made = celpy.Environment()
     made.annotations = {}  # protobuf's own types: nothing here may name them, and hashing them is half the cost
     return made
@@ -121,7 +122,7 @@ def environment() -> celpy.Environment:
 
 @lru_cache(maxsize=2048)
 def compiled_program(expression: str, names: tuple[str, ...]) -> celpy.Runner:
-    """The expression as a program over these variables, or ConstraintInvalid."""
+    """Compile an expression over these variables. Raises ConstraintInvalid."""
     scan(expression)
     try:
         tree = environment().compile(expression)
@@ -136,7 +137,7 @@ def compiled_program(expression: str, names: tuple[str, ...]) -> celpy.Runner:
 
 
 def with_doubles(tree: Tree[Token]) -> None:
-    """Whole numbers become doubles: the facts are, and CEL compares only like with like."""
+    """Turn whole numbers into doubles, as the facts are: CEL compares only like with like."""
     for literal in tree.find_data("literal"):
         token = literal.children[0]
         if isinstance(token, Token) and token.type == "INT_LIT":
@@ -145,8 +146,10 @@ def with_doubles(tree: Tree[Token]) -> None:
 
 
 def matches(text: Any, pattern: Any) -> celtypes.BoolType:
+    """Search a text for an RE2 pattern."""
     return celtypes.BoolType(compiled(str(pattern)).search(str(text)) is not None)
 
 
 def size(value: Any) -> celtypes.DoubleType:
+    """Return a length as a double."""
     return celtypes.DoubleType(len(value))

@@ -110,14 +110,14 @@ class ExpressionValidator:
 
 
 def lone(node: Any, rule: str) -> Tree[Token] | None:
-    """The one part of this kind that an expression consists of, through the grammar's layers."""
+    """Return the one part of this kind that an expression consists of, through the grammar's layers, or None."""
     while isinstance(node, Tree) and node.data != rule and len(node.children) == 1:
         node = node.children[0]
     return node if isinstance(node, Tree) and node.data == rule else None
 
 
 def path_of(node: Any) -> list[str] | None:
-    """["offer", "region"] for offer.region; None when it is anything else."""
+    """Return ["offer", "region"] for offer.region; None when it is anything else."""
     dotted = lone(node, "member_dot")
     if dotted is None:
         named = lone(node, "ident")
@@ -127,18 +127,20 @@ def path_of(node: Any) -> list[str] | None:
 
 
 def arguments(node: Tree[Token]) -> list[Tree[Token]]:
+    """Return the arguments of a call."""
     lists = [child for child in node.children if isinstance(child, Tree) and child.data == "exprlist"]
     return [child for one in lists for child in one.children if isinstance(child, Tree)]
 
 
 def nearest(name: str, known: Any) -> str:
+    """Return a hint at the nearest known name."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}"
 
 
 @lru_cache(maxsize=512)
 def compiled(pattern: str) -> Any:
-    """An RE2 pattern within bounds; raises re2.error or ValueError."""
+    """Compile an RE2 pattern within bounds. Raises re2.error, ValueError."""
     if len(pattern) > PATTERN_LENGTH:
         raise ValueError("too long")
     options = re2.Options()

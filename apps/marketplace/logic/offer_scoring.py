@@ -29,7 +29,8 @@ NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 def of_gpus(gpus: Sequence[GpuFacts], provider_id: UUID) -> dict[str, Any]:
-    """The search columns of an offer over these cards; rentable if all are usable, its owner's, and of one miner."""
+    """Return the search columns of an offer over these GPUs; rentable if all are usable, its owner's, and of one
+    miner."""
     first = min(gpus, key=_strength)
     miners = {gpu["miner_id"] for gpu in gpus}
     return {
@@ -56,7 +57,8 @@ def of_gpus(gpus: Sequence[GpuFacts], provider_id: UUID) -> dict[str, Any]:
 
 
 def performance(offer: Any, now: datetime) -> float:
-    """RTX 3090 = 100: the benchmark while it is fresh, else four fifths of what the catalogue promises."""
+    """Return an offer's performance (RTX 3090 = 100): its benchmark while fresh, else four fifths of the
+    catalogue's."""
     if offer.benchmark and offer.verified_at and now - offer.verified_at < MEASURED_FOR:
         return float(offer.benchmark)
     known = [getattr(offer, name) / of for name, of in REFERENCE.items() if getattr(offer, name)]
@@ -66,7 +68,7 @@ def performance(offer: Any, now: datetime) -> float:
 
 
 def score(offer: Any, now: datetime) -> float:
-    """S = (performance / price of one GPU in AIT) × R² × V × N: what a search sorts by (docs/renters.md)."""
+    """Return S = (performance / price of one GPU in AIT) × R² × V × N, which searches sort by (docs/renters.md)."""
     network = min(1.0, max(LEAST_NETWORK, (offer.up_mbps or 0.0) / FULL_UPLOAD_MBPS))
     trust = offer.reliability**2 * (1.0 if offer.verified else UNVERIFIED_SHARE)
     return float(performance(offer, now) * 1e6 / offer.price_gpu_hour * trust * network)

@@ -15,13 +15,13 @@ FEWEST_PROVIDERS = 3  # a thinner market holds its prices
 
 
 def smoothed(before: float, sample: float, elapsed_s: float) -> float:
-    """The moving average after one more sample; α = 1 − 2^(−Δt / half-life)."""
+    """Return the moving average after one more sample; α = 1 − 2^(−Δt / half-life)."""
     alpha: float = 1.0 - 2.0 ** (-max(elapsed_s, 0.0) / HALF_LIFE_S)
     return before + alpha * (sample - before)
 
 
 def moved(multiplier: float, utilisation: float, *, k: float, target: float) -> float:
-    """The next multiplier: up when busier than the target, down when idler."""
+    """Return the next multiplier: up when busier than the target, down when idler."""
     target_multiplier = multiplier * math.exp(k * (utilisation - target))
     stepped = min(max(target_multiplier, multiplier * (1 - LARGEST_STEP)), multiplier * (1 + LARGEST_STEP))
     return min(max(stepped, LOWEST), HIGHEST)
@@ -37,7 +37,7 @@ def stepped(ratio: float) -> float:
 
 
 def priced(base: int, multiplier: float, floor: int | None, ceiling: int | None) -> int:
-    """The price of an offer in micro-AIT: base × m, within the provider's own bounds, never below one."""
+    """Return the price of an offer in micro-AIT: base × m, within the provider's own bounds, never below one."""
     price = round(base * multiplier)
     if ceiling is not None:
         price = min(price, ceiling)

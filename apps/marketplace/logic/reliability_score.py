@@ -26,13 +26,13 @@ FORMULA = (
 
 
 def lower_bound(kept: float, broken: float) -> float:
-    """R, from the weights of what was kept and broken (both ≥ 0)."""
+    """Return R from the weights of what was kept and broken (both ≥ 0)."""
     from scipy.special import betaincinv  # type: ignore[import-untyped]  # imported late: slow, and seldom needed
 
     return float(betaincinv(PRIOR_KEPT + kept, PRIOR_BROKEN + broken, QUANTILE))
 
 
 def faded(weight: float, age_days: float) -> float:
-    """What an event of this weight counts for after so many days."""
+    """Return what an event of this weight counts for after so many days."""
     share: float = 0.5 ** (max(age_days, 0.0) / HALF_LIFE_DAYS)
     return weight * share

@@ -19,6 +19,8 @@ HOURS_PER_MONTH = 730
 
 
 class Kind(Enum):
+    """What a field's values are."""
+
     NUMBER = "a number"
     AMOUNT = "an amount of AIT"
     TEXT = "a text"
@@ -34,7 +36,7 @@ MODEL_TERMS = (
 
 @dataclass(frozen=True)
 class Workload:
-    """What derived fields depend on beside the offer: GB stored, and the language model that is to run."""
+    """What derived fields depend on beside the offer: GB stored, and the language model to run."""
 
     storage_gb: int = 0
     model: Any = None  # a DecodeModel
@@ -65,7 +67,7 @@ class Field:
 
 
 def folded(text: str) -> str:
-    """How texts are compared: any case, `_` for a space."""
+    """Return a text as it is compared: lower case, `_` as a space."""
     return text.replace("_", " ").lower()
 
 
@@ -78,17 +80,18 @@ def folded_model(text: str) -> str:
 
 
 def gpu_ram(offer: Any) -> int:
-    """GB of one GPU as cards are sold: 24,564 MB are 24 GB."""
+    """Return the memory of one GPU in GB as they are sold: 24,564 MB are 24 GB."""
     return int((offer.memory_mb + 512) // 1024)
 
 
 def total_hour(offer: Any, workload: Workload) -> int:
-    """micro-AIT per hour for the whole offer with the storage wanted, rounded down."""
+    """Return the price of the whole offer with the workload's storage in micro-AIT per hour, rounded down."""
     storage = offer.price_storage_gb_month * workload.storage_gb // HOURS_PER_MONTH
     return int(offer.price_gpu_hour * offer.gpu_count + storage)
 
 
 def per_credit(value: float | None, offer: Any) -> float | None:
+    """Return a value per AIT and hour of one GPU's price; None stays None."""
     return None if value is None else value * UNIT / float(offer.price_gpu_hour)
 
 
@@ -106,6 +109,7 @@ def tokens_s(offer: Any, workload: Workload) -> float | None:
 
 
 def tokens_per_credit(offer: Any, workload: Workload) -> float | None:
+    """Return predicted tokens for 1 AIT; None where `tokens_s` is."""
     rate = tokens_s(offer, workload)
     return None if rate is None else rate * 3600.0 * UNIT / float(offer.price_gpu_hour)
 
@@ -211,5 +215,5 @@ FIELDS: dict[str, Field] = {name: field for field in TABLE for name in (field.na
 
 
 def folding(field: Field) -> Callable[[str], str]:
-    """How this text field's values are brought to one form."""
+    """Return how this text field's values are brought to one form."""
     return folded_model if field.name == "gpu_model" else folded

@@ -18,6 +18,8 @@ from apps.marketplace.search.terms import Term
 
 @dataclass(frozen=True)
 class Page:
+    """One page of offers, and the cursor of the next."""
+
     offers: list[MarketplaceOffer]
     next_cursor: str | None
 
@@ -35,6 +37,8 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Explanation:
+    """How many offers match, and what each condition costs."""
+
     offers: int  # listed
     matches: int
     terms: list[Judgement] = field(default_factory=list)
@@ -52,7 +56,7 @@ def planned() -> Iterator[Any]:
 
 
 def find(search: Search, *, limit: int, cursor_token: str | None = None) -> Page:
-    """One page, in the order asked for; as many statements for a long one as for a short one."""
+    """Return one page in the search's order; as many statements for a long one as for a short one. Raises Invalid."""
     bound = _bound(search)
     after = unsealed(cursor_token, bound, len(search.order) + 1) if cursor_token else None
     statement = Statement(search)

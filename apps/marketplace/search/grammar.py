@@ -85,7 +85,7 @@ def _parser() -> Lark:
 
 
 def parse(text: str) -> list[Raw]:
-    """The terms of a filter string as written; FilterInvalid says where it cannot be read."""
+    """Return the terms of a filter string as (field, operator, value). Raises FilterInvalid with the position."""
     if len(text) > LONGEST:
         raise FilterInvalid(f"The filter is longer than {LONGEST} characters; send it as terms by POST.")
     try:

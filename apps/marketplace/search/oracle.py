@@ -16,24 +16,25 @@ COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def value_of(offer: Any, key: Term | Key, workload: Workload) -> Any:
-    """The field's value in the form in which it is compared; None when it is not known."""
+    """Return a field's value in the form in which it is compared; None when it is not known."""
     value = key.field.read(offer, workload)
     return folding(key.field)(value) if key.field.kind is Kind.TEXT else value
 
 
 def holds(term: Term, offer: Any, workload: Workload) -> bool:
+    """Return whether an offer satisfies one term; what is not known satisfies none."""
     value = value_of(offer, term, workload)
     return value is not None and bool(COMPARE[term.op](value, term.value))
 
 
 def matches(terms: Iterable[Term], offer: Any, workload: Workload | None = None, words: Sequence[str] = ()) -> bool:
-    """Whether an offer satisfies every term, and its text holds every word."""
+    """Return whether an offer satisfies every term, and its text has every word."""
     scope = workload or Workload()
     return all(word in offer.words for word in words) and all(holds(term, offer, scope) for term in terms)
 
 
 def arranged(offers: Iterable[Any], keys: Sequence[Key], workload: Workload) -> list[Any]:
-    """The offers in order: by each key, what is not known last, and by id in the end."""
+    """Return the offers in order: by each key, what is not known last, and by id in the end."""
     rows = sorted(offers, key=lambda offer: offer.id)
     for key in reversed(keys):
         values = {offer.id: value_of(offer, key, workload) for offer in rows}

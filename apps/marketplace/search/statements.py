@@ -26,7 +26,7 @@ SIGNS = {"==": "="}
 
 @dataclass(frozen=True)
 class Window:
-    """When somebody wants how many GPUs for how long."""
+    """How many GPUs must be free, from when to when."""
 
     starts_at: datetime
     ends_at: datetime
@@ -42,7 +42,7 @@ class Window:
 
 @dataclass
 class Search:
-    """Everything a search asks for, checked."""
+    """Everything a search consists of, checked."""
 
     terms: list[Term]
     order: list[Key]

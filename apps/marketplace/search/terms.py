@@ -68,7 +68,7 @@ IMPLIED = (
 
 
 def read(text: str = "", terms: Iterable[Raw] = (), *, workload: Workload | None = None) -> list[Term]:
-    """All terms of a filter string and of a list of (field, op, value), checked; FilterInvalid otherwise."""
+    """Return the terms of a filter string and of a list of (field, op, value), checked. Raises FilterInvalid."""
     raw = [*parse(text), *terms]
     if len(raw) > MOST_TERMS:
         raise FilterInvalid(f"{len(raw)} terms; at most {MOST_TERMS} are taken.")
@@ -76,14 +76,14 @@ def read(text: str = "", terms: Iterable[Raw] = (), *, workload: Workload | None
 
 
 def with_implied(terms: Iterable[Term]) -> list[Term]:
-    """The terms, and what is meant without being said."""
+    """Return the terms with those that are implied unless a term names their field."""
     explicit = list(terms)
     named = {term.field.name for term in explicit}
     return [*explicit, *(term for term in IMPLIED if term.field.name not in named)]
 
 
 def read_order(text: str, workload: Workload) -> list[Key]:
-    """`-score,dph`: fields with commas between, `-` before or behind for descending; FilterInvalid otherwise."""
+    """Return the keys of `-score,dph`: commas between, `-` before or behind for descending. Raises FilterInvalid."""
     words = [word.strip() for word in text.split(",") if word.strip()] or [DEFAULT_ORDER]
     if len(words) > MOST_KEYS:
         raise FilterInvalid(f"{len(words)} fields to sort by; at most {MOST_KEYS} are taken.")
@@ -92,7 +92,7 @@ def read_order(text: str, workload: Workload) -> list[Key]:
 
 
 def field_named(name: str, workload: Workload) -> Field:
-    """The field of this name or alias; an unknown one is answered with the nearest."""
+    """Return the field of this name or alias. Raises FilterInvalid, naming the nearest."""
     field = FIELDS.get(name.lower())
     if field is None:
         near = difflib.get_close_matches(name.lower(), FIELDS, n=1, cutoff=0.0)

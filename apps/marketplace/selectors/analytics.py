@@ -117,7 +117,7 @@ UNION SELECT gpu_model FROM marketplace_pricetick WHERE gpu_model <> '' ORDER BY
 
 @dataclass(frozen=True)
 class Span:
-    """What is asked: which cell, from when to when, in which steps."""
+    """Which cell, from when to when, in which steps."""
 
     since: datetime
     until: datetime
@@ -138,13 +138,14 @@ class Span:
 
 
 def floor_to(moment: datetime, interval: timedelta) -> datetime:
-    """The start of the bucket this moment is in."""
+    """Return the start of the bucket this moment is in."""
     seconds = interval.total_seconds()
     return datetime.fromtimestamp(moment.timestamp() // seconds * seconds, tz=UTC)
 
 
 def span_of(query: Mapping[str, Any], *, now: datetime) -> Span:
-    """Read a validated query; raises Invalid for a span that is empty or too long, ModelUnknown with the nearest."""
+    """Return a validated query as a span. Raises Invalid when it is empty or too long, ModelUnknown with the
+    nearest."""
     interval = INTERVALS[query["interval"]]
     until = query.get("to") or now
     since = query.get("from") or until - (timedelta(days=1) if interval < timedelta(days=1) else timedelta(days=30))
@@ -159,12 +160,12 @@ def span_of(query: Mapping[str, Any], *, now: datetime) -> Span:
 
 
 def models() -> list[str]:
-    """Every GPU model that was ever offered or traded."""
+    """Return every GPU model that was ever offered or traded."""
     return [model for (model,) in _rows(MODELS, {})]
 
 
 def model_named(text: str) -> str:
-    """The model as it is spelt here; raises ModelUnknown naming the nearest ones."""
+    """Return the model as it is spelt here. Raises ModelUnknown, naming the nearest ones."""
     known = {model.casefold(): model for model in models()}
     if found := known.get(text.strip().casefold()):
         return found
@@ -173,7 +174,7 @@ def model_named(text: str) -> str:
 
 
 def prices(span: Span) -> list[dict[str, Any]]:
-    """What was asked and what was paid in each bucket that has either, oldest first."""
+    """Return asks and trades of each bucket that has either, oldest first; prices in micro-AIT per GPU and hour."""
     values = span.values()
     traded = {row[0]: trades_of(row) for row in _rows(TRADES, values)}
     query = {row[0]: asks_of(row) for row in _rows(ASKS, values)}
@@ -181,6 +182,7 @@ def prices(span: Span) -> list[dict[str, Any]]:
 
 
 def trades_of(row: tuple[Any, ...]) -> dict[str, Any]:
+    """Return one row of TRADES by name, suppressed where too few providers stand behind it."""
     _, count, providers, gpu_ms, vwap, first, last, low, high, shares = row
     if providers < FEWEST:
         return {"n": count, "suppressed": True}
@@ -196,6 +198,7 @@ def trades_of(row: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def asks_of(row: tuple[Any, ...]) -> dict[str, Any]:
+    """Return one row of ASKS by name, suppressed where too few providers stand behind it."""
     _, count, providers, gpus, low, high, shares = row
     if providers < FEWEST:
         return {"n": count, "suppressed": True}
@@ -203,12 +206,13 @@ def asks_of(row: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def spread(low: int, high: int, shares: list[float]) -> dict[str, int]:
+    """Return minimum, percentiles and maximum by name, in whole micro-AIT."""
     named = {f"p{share}": round(value) for share, value in zip(PERCENTILES, shares, strict=True)}
     return {"min": low, **named, "max": high}
 
 
 def utilisation(span: Span) -> list[dict[str, Any]]:
-    """Which share of the slot-time on offer was in use, bucket by bucket."""
+    """Return which share of the slot-time on offer was in use, bucket by bucket."""
     return [
         {"at": at, "suppressed": True}
         if providers < FEWEST
@@ -221,7 +225,7 @@ def utilisation(span: Span) -> list[dict[str, Any]]:
 
 
 def liquidity(*, model: str = "", region: str = "", kind: str = "") -> dict[str, Any]:
-    """How deep a market is: open offers and GPUs, how concentrated (HHI, 0 to 10,000), how fast demands are awarded."""
+    """Return how deep a market is: open offers and GPUs, concentration (HHI, 0 to 10,000), time to award in seconds."""
     ((providers, offers, gpus, hhi, seconds),) = _rows(LIQUIDITY, {"model": model, "region": region, "kind": kind})
     if 0 < providers < FEWEST:
         return {"suppressed": True}
@@ -236,7 +240,7 @@ def liquidity(*, model: str = "", region: str = "", kind: str = "") -> dict[str,
 
 
 def summary(*, since: datetime) -> dict[str, Any]:
-    """The market at a glance, and what was booked since."""
+    """Return counts of what is listed now, and of what was booked since; amounts in micro-AIT."""
     names = (
         "listed_offers", "listed_gpus", "providers", "average_price_gpu_hour", "running_bookings", "bookings",
         "gpu_ms", "volume", "open_demands", "kept", "over",
@@ -253,7 +257,7 @@ def summary(*, since: datetime) -> dict[str, Any]:
 
 
 def performance(*, since: datetime, now: datetime) -> dict[str, Any]:
-    """How well renters were served since then: success, time to provision, use of what was offered."""
+    """Return how well renters were served since then: success, time to provision, use of what was offered (0 to 1)."""
     found = summary(since=since)
     ((wait,),) = _rows(PROVISIONING, {"since": since})
     ((_, _, offered, used),) = _rows(UTILISATION, Span(since, now, now - since).values() | {"first": since})
@@ -265,6 +269,7 @@ def performance(*, since: datetime, now: datetime) -> dict[str, Any]:
 
 
 def gpu_hours(gpu_ms: int | None) -> float:
+    """Convert GPU milliseconds to hours."""
     return round(int(gpu_ms or 0) / 3_600_000, 6)
 
 

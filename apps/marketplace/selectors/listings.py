@@ -17,7 +17,7 @@ TRADES = 50
 
 
 def listed(query: Mapping[str, Any]) -> list[MarketplaceOffer]:
-    """Listed offers as the legacy list narrows them, cheapest first."""
+    """Return listed offers, narrowed by a legacy query, cheapest first."""
     rows = MarketplaceOffer.objects.listed()
     if "available" in query:
         rows = rows.filter(state=OfferState.OPEN if query["available"] else OfferState.BOOKED_OUT)
@@ -30,16 +30,17 @@ def listed(query: Mapping[str, Any]) -> list[MarketplaceOffer]:
 
 
 def current(offer: MarketplaceOffer, renter_id: UUID) -> GPUBooking | None:
-    """The caller's booking of this offer that is under way, the newest of them."""
+    """Return the renter's newest booking of this offer that is under way, or None."""
     return offer.bookings.filter(renter_id=renter_id, state__in=LIVE).order_by("-created_at").first()
 
 
 def reviews_of(offer: MarketplaceOffer) -> QuerySet[GPUReview]:
+    """Return the shown reviews of an offer by its renters."""
     return GPUReview.objects.shown().filter(booking__offer=offer, subject=GPUReview.Subject.PROVIDER)
 
 
 def pricing(model: str) -> dict[str, Any]:
-    """What a GPU model costs, by listed offers and by what was paid. ModelNotOffered names the nearest."""
+    """Return what a GPU model costs, by listed offers and by what was paid. Raises ModelNotOffered with the nearest."""
     rows = MarketplaceOffer.objects.listed().filter(gpu_model__icontains=model)
     asks = rows.aggregate(
         low=Min("price_gpu_hour"), high=Max("price_gpu_hour"), mean=Avg("price_gpu_hour"), total=Sum("gpu_count"),
@@ -53,6 +54,7 @@ def pricing(model: str) -> dict[str, Any]:
 
 
 def nearest(model: str) -> list[str]:
+    """Return the offered models whose names are nearest to this one."""
     known = MarketplaceOffer.objects.listed().order_by("gpu_model").values_list("gpu_model", flat=True).distinct()
     names = {name.casefold(): name for name in known if name}
     return [names[found] for found in difflib.get_close_matches(model.casefold(), names, n=5, cutoff=0.3)]

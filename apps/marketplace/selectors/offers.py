@@ -14,7 +14,7 @@ from apps.marketplace.states import BookingState
 
 
 def bookable(pk: Any) -> MarketplaceOffer:
-    """The listed offer by its id, or by the id its provider gave it when that is unique; else 404."""
+    """Return the listed offer of this id, or of its provider's own id when that is unique. Raises OfferNotFound."""
     rows = MarketplaceOffer.objects.filter(state__in=LISTED)
     try:
         found = list(rows.filter(pk=UUID(str(pk))))
@@ -26,7 +26,7 @@ def bookable(pk: Any) -> MarketplaceOffer:
 
 
 def history(offer: MarketplaceOffer) -> dict[str, Any]:
-    """Every revision, and what came of the offer: bookings that were paid for, and what the provider earned."""
+    """Return every revision of an offer, how many bookings were paid for, and what the provider earned (micro-AIT)."""
     made = Q(state=BookingState.REQUESTED) | Q(state=BookingState.INSUFFICIENT_FUNDS)
     totals = (
         GPUBooking.objects.filter(offer=offer).exclude(made).aggregate(

@@ -15,6 +15,7 @@ ACTIVE = Q(state=OfferState.OPEN, rentable=True)
 
 
 def listed_counts() -> dict[str, Any]:
+    """Count listed and active offers and their free GPUs, and average their price (micro-AIT per GPU and hour)."""
     return MarketplaceOffer.objects.listed().aggregate(
         total=Count("pk"),
         active=Count("pk", filter=ACTIVE),
@@ -24,6 +25,7 @@ def listed_counts() -> dict[str, Any]:
 
 
 def overview() -> dict[str, Any]:
+    """Return counts, regions and kinds of what is listed now."""
     now = listed_counts()
     regions = MarketplaceOffer.objects.listed().exclude(region="").order_by("region")
     kinds = MarketplaceOffer.objects.listed().order_by("kind")
@@ -39,6 +41,7 @@ def overview() -> dict[str, Any]:
 
 
 def stats() -> dict[str, Any]:
+    """Return four numbers for a front page, under their legacy names."""
     now = listed_counts()
     return {
         "totalOffers": now["total"],
@@ -49,6 +52,7 @@ def stats() -> dict[str, Any]:
 
 
 def status() -> dict[str, str]:
+    """Return whether the market is open, in the words of legacy clients."""
     active = listed_counts()["active"]
     return {
         "status": "operational",

@@ -13,9 +13,9 @@ from apps.marketplace.models import MarketplaceOffer, PriceCell
 def suggest(
     *, offer_id: str, current_demand: float | None = None, current_supply: float | None = None
 ) -> dict[str, object]:
-    """What an offer might ask, in AIT per GPU and hour; nothing is changed.
+    """Return what an offer might ask, in AIT per GPU and hour; nothing is changed. Raises NotFound.
 
-    Demand and supply as given follow the legacy steps; without them the market's own cell decides.
+    Demand and supply as stated follow the legacy steps; without them the market's own cell decides.
     """
     offer = _offer(offer_id)
     where = {"gpu_model": offer.gpu_model, "region": offer.region, "kind": offer.kind}

@@ -20,7 +20,7 @@ REPUTATION = "reputation = 100 × (0.7 × R + 0.3 × (rating − 1) / 4); withou
 
 
 def profile(provider_id: UUID, *, now: datetime) -> dict[str, Any]:
-    """Who a provider is here: since when, what it offers, how its bookings ended, what renters say."""
+    """Return since when a provider offers, what, how its bookings ended, what renters say. Raises ProviderUnknown."""
     offers = MarketplaceOffer.objects.owned_by(provider_id)
     first = offers.aggregate(since=Min("created_at"))
     if first["since"] is None:
@@ -44,7 +44,7 @@ def profile(provider_id: UUID, *, now: datetime) -> dict[str, Any]:
 
 
 def kept(provider_id: UUID) -> dict[str, Any]:
-    """How a provider's bookings ended."""
+    """Return how a provider's bookings ended."""
     broken = [BookingState.NO_SHOW, BookingState.CANCELLED_PROVIDER, BookingState.FAILED_HARDWARE]
     found = GPUBooking.objects.provided_by(provider_id).aggregate(
         done=Count("pk", filter=Q(outcome=BookingState.ENDED)),
@@ -64,7 +64,7 @@ def kept(provider_id: UUID) -> dict[str, Any]:
 
 
 def reputation(provider_id: UUID, *, now: datetime) -> dict[str, Any]:
-    """One number between 0 and 100, with everything that anybody needs to compute it again."""
+    """Return a number between 0 and 100, with everything needed to compute it again. Raises ProviderUnknown."""
     if not MarketplaceOffer.objects.owned_by(provider_id).exists():
         raise ProviderUnknown()
     evidence, standing = reliability.of_provider(provider_id, now=now), reviews.standing_of(provider_id)

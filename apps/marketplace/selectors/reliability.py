@@ -35,18 +35,19 @@ NEWCOMER = Evidence(0.0, 0.0)
 
 
 def score_of(miner_id: UUID | None) -> float:
-    """A miner's R as last weighed; a newcomer's when it has done nothing yet."""
+    """Return a miner's R as last computed; a newcomer's when it has done nothing yet."""
     row = Reliability.objects.filter(pk=miner_id).first() if miner_id else None
     return row.r if row else NEWCOMER.r
 
 
 def of_provider(provider_id: UUID, *, now: datetime) -> Evidence:
-    """All of a provider's miners taken together."""
+    """Return the evidence of all of a provider's miners together."""
     found = evidence_by_miner(now, only="AND provider_id = %(provider)s::uuid", provider=provider_id)
     return Evidence(sum(e.kept for _, e in found.values()), sum(e.broken for _, e in found.values()))
 
 
 def evidence_by_miner(now: datetime, *, only: str = "", **values: UUID) -> dict[UUID, tuple[UUID, Evidence]]:
+    """Return for each miner its provider and its evidence, weighed at this moment; `only` narrows the SQL."""
     parameters = {"now": now, "weights": orjson.dumps(WEIGHTS).decode(), "half_life": HALF_LIFE_DAYS, **values}
     found: dict[UUID, tuple[UUID, Evidence]] = {}
     with cursor(ReliabilityEvent) as sql:

@@ -28,7 +28,7 @@ class Standing:
 def standing_of(
     subject_id: UUID, *, subject: str = GPUReview.Subject.PROVIDER, now: datetime | None = None
 ) -> Standing:
-    """The rating of somebody as a provider (or renter), computed from the reviews that are shown."""
+    """Return the rating of a provider (or renter), computed from the reviews that are shown."""
     now = now or clock.now()
     rows = GPUReview.objects.shown().filter(subject=subject)
     mean = float(rows.aggregate(mean=Avg("rating"))["mean"] or MIDDLE)

@@ -36,7 +36,7 @@ BOND_GRACE = timedelta(seconds=30)
 
 
 def close_due(*, limit: int = 200) -> int:
-    """Clear the auctions whose time is over; returns how many ended."""
+    """Clear the auctions whose time is over; return how many ended. One that fails does not hold up the others."""
     due = MarketplaceDemand.objects.to_close(clock.now()).order_by("closes_at", "pk")
     states, failed = [], None
     for pk in list(due.values_list("pk", flat=True)[:limit]):
@@ -50,7 +50,10 @@ def close_due(*, limit: int = 200) -> int:
 
 
 def clear(demand_id: UUID) -> str | None:
-    """Clear this auction if its time is over; returns the demand's state, or None when another process is at it."""
+    """Clear this auction if its time is over.
+
+    Returns the demand's state, or None when another process is clearing it.
+    """
     with advisory_lock(MarketplaceDemand, f"marketplace.auction:{demand_id}") as held:
         if not held:
             return None
@@ -69,13 +72,16 @@ def clear(demand_id: UUID) -> str | None:
 
 
 def standing(demand: MarketplaceDemand) -> list[MarketplaceBid]:
-    """The bids that may still win, locked, with their offers."""
+    """Return the bids that may still win, locked, with their offers."""
     rows = demand.bids.standing().select_related("offer")
     return list(rows.order_by("pk").select_for_update(of=("self",), no_key=True))
 
 
 def decide(demand: MarketplaceDemand, found: list[MarketplaceBid], now: datetime) -> Award | None:
-    """Award the best bid whose offer can be booked; without one the demand has failed, or expired."""
+    """Award the best bid whose offer can be booked; without one the demand has failed, or expired.
+
+    Returns the award, or None.
+    """
     refused = eligibility.verdicts(demand, found, now)
     while True:
         inputs = inputs_of(demand, found, refused, now, mode=AUCTION)
@@ -96,12 +102,14 @@ def decide(demand: MarketplaceDemand, found: list[MarketplaceBid], now: datetime
 
 
 def fail(demand: MarketplaceDemand, to: DemandState, reason: str) -> None:
+    """End a demand without an award, and its bids with it."""
     demand.advance(to, actor=ACTOR, reason=reason)
     demands.lose_bids(demand, actor=ACTOR, reason=reason)
 
 
 def book(demand: MarketplaceDemand, bid: MarketplaceBid, price_hour: int) -> GPUBooking:
-    """The renter's booking at the award's price; the bid's bond, where there is one, goes over into it."""
+    """Book the winner's offer for the renter at `price_hour` (micro-AIT per hour); the bid's bond becomes the
+    booking's."""
     with atomic(GPUBooking):
         award = AwardTerms(demand=demand, rate=price_hour, bid_id=bid.pk if bid.bond else None)
         return bookings.book(
@@ -113,7 +121,7 @@ def book(demand: MarketplaceDemand, bid: MarketplaceBid, price_hour: int) -> GPU
 def conclude(
     demand: MarketplaceDemand, winner: MarketplaceBid, booking: GPUBooking, proof: dict[str, Any], *, actor: str
 ) -> Award:
-    """Write the award down, end the other bids, tell trading's log."""
+    """Write the award down, end the other bids, and emit DemandAwarded for trading's log."""
     winner.advance(BidState.WON, actor=actor, reason=proof["inputs"]["mode"], bond_ended=True)
     demand.advance(DemandState.AWARDED, actor=actor, reason=proof["inputs"]["mode"])
     demands.lose_bids(demand, actor=actor, reason="another bid won")
@@ -129,6 +137,7 @@ def conclude(
 
 
 def price_in(proof: dict[str, Any]) -> int:
+    """Return the price of a proof's outcome in micro-AIT per hour."""
     return parse_amount(proof["outcome"]["price"])
 
 
@@ -136,7 +145,7 @@ def inputs_of(
     demand: MarketplaceDemand, found: Iterable[MarketplaceBid], refused: dict[UUID, str], now: datetime, *, mode: str,
     choice: UUID | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Everything the outcome follows from, as the proof says it."""
+    """Return everything the outcome follows from, in the form of a proof (logic/award_proof.py)."""
     return {
         "award": str(uuid7()), "demand": str(demand.pk), "mode": mode, "choice": str(choice) if choice else None,
         "format": demand.auction, "weights": demand.weights, "budget": format_amount(demand.budget_hour),
@@ -148,6 +157,7 @@ def inputs_of(
 
 
 def bid_in_proof(demand: MarketplaceDemand, bid: MarketplaceBid, refused: str) -> dict[str, Any]:
+    """Return a bid in the form of a proof, with the reason why it does not count (or "")."""
     counted = bids.counted(bid)
     return {
         "id": counted.id, "bidder": award_proof.alias_of(str(demand.pk), str(bid.bidder_id)), "at": counted.at,
@@ -203,6 +213,7 @@ def meet(
 def take(
     demand: MarketplaceDemand, found: list[MarketplaceBid], bid: MarketplaceBid, now: datetime, *, mode: str, actor: str
 ) -> Award:
+    """Award this bid at its own price. Raises BidUnfit, and whatever a booking may be refused with."""
     refused = eligibility.verdicts(demand, found, now)
     if refused[bid.pk]:
         raise BidUnfit([refused[bid.pk]])
@@ -211,7 +222,7 @@ def take(
 
 
 def current(demand: MarketplaceDemand) -> MarketplaceDemand:
-    """The demand as it is now: an auction whose time is over is cleared first, whoever looks at it."""
+    """Return the demand as it is now: an auction whose time is over is cleared first."""
     running = demand.state in (DemandState.OPEN, DemandState.CLOSING)
     if running and demand.closes_at is not None and demand.closes_at <= clock.now():
         clear(demand.pk)
@@ -220,7 +231,10 @@ def current(demand: MarketplaceDemand) -> MarketplaceDemand:
 
 
 def run(*, limit: int = 200) -> int:
-    """What the sweep does: expire bids, clear auctions, follow awards, ask again for bonds nobody answered about."""
+    """Expire bids, clear auctions, follow awards, and request again the bonds that trading has not answered about.
+
+    Returns how many demands and bids ended.
+    """
     now = clock.now()
     done = bids.expire(now) + close_due(limit=limit) + demands.sweep(now, limit=limit)
     bids.request_bonds_again(now - timedelta(minutes=1))

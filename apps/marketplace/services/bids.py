@@ -68,6 +68,7 @@ def place(
 
 
 def require_biddable(demand: MarketplaceDemand, bidder_id: UUID, price_hour: int, now: datetime) -> None:
+    """Raise SelfBid, DemandNotOpen, BidInvalid or BidOverBudget unless this bidder may bid this price (micro-AIT/h)."""
     if bidder_id == demand.renter_id:
         raise SelfBid("This demand is your own.")
     require_open(demand, now)
@@ -78,19 +79,21 @@ def require_biddable(demand: MarketplaceDemand, bidder_id: UUID, price_hour: int
 
 
 def require_open(demand: MarketplaceDemand, now: datetime) -> None:
+    """Raise DemandNotOpen unless the demand takes bids at this moment."""
     over = demand.closes_at is not None and demand.closes_at <= now
     if demand.state != DemandState.OPEN or over:
         raise DemandNotOpen(f"It is {'closing' if over else demand.state}.", state=demand.state, allowed=[])
 
 
 def require_fit(demand: MarketplaceDemand, offer: MarketplaceOffer, now: datetime) -> None:
+    """Raise BidUnfit, with every reason, unless the offer can serve the demand."""
     reasons = eligibility.refusals(demand, offer, now)
     if reasons:
         raise BidUnfit(reasons)
 
 
 def require_bond(bid: MarketplaceBid) -> None:
-    """Say at once who cannot pledge; trading decides for good."""
+    """Raise InsufficientFunds at once when the bidder cannot pledge the bond; trading decides for good."""
     left = available(bid.bidder_id)
     if left < bid.bond:
         raise InsufficientFunds(
@@ -102,6 +105,7 @@ def require_bond(bid: MarketplaceBid) -> None:
 def new_bid(
     demand: MarketplaceDemand, offer: MarketplaceOffer, bidder_id: UUID, price_hour: int, **fields: Any
 ) -> MarketplaceBid:
+    """Return an unsaved bid with the offer's GPUs frozen in it; `price_hour` is micro-AIT per hour."""
     return MarketplaceBid(
         demand=demand, offer=offer, bidder_id=bidder_id, price_hour=price_hour, gpu_snapshot=snapshot(offer),
         created_at=clock.now(), **fields,
@@ -109,6 +113,7 @@ def new_bid(
 
 
 def insert(bid: MarketplaceBid, *, actor: str) -> None:
+    """Save a new bid. Raises BidStands when its offer or its external id has a bid already."""
     try:
         with atomic(MarketplaceBid):
             begin(bid, actor=actor)
@@ -119,7 +124,7 @@ def insert(bid: MarketplaceBid, *, actor: str) -> None:
 
 
 def snapshot(offer: MarketplaceOffer) -> dict[str, Any]:
-    """The cards as they are now, and what the auction makes of them: quality and reliability in millionths."""
+    """Return the offer's GPUs as they are now, with quality and reliability in millionths."""
     return {
         "name": offer.gpu_name, "model": offer.gpu_model, "count": offer.gpu_count, "memory_mb": offer.memory_mb,
         "vendor": offer.vendor, "architecture": offer.architecture, "device": offer.device, "region": offer.region,
@@ -133,7 +138,7 @@ def snapshot(offer: MarketplaceOffer) -> dict[str, Any]:
 
 
 def counted(bid: MarketplaceBid) -> Bid:
-    """A bid as the auction's arithmetic takes it: as it was when it was made."""
+    """Return a bid as the auction's arithmetic takes it: as it was when it was made."""
     return Bid(
         id=str(bid.pk), at=moment(bid.created_at), price=bid.price_hour, quality=bid.gpu_snapshot["quality"],
         reliability=bid.gpu_snapshot["reliability"],
@@ -141,11 +146,12 @@ def counted(bid: MarketplaceBid) -> Bid:
 
 
 def moment(at: datetime) -> str:
-    """Sortable as text, to the microsecond."""
+    """Return a time as text that sorts, to the microsecond."""
     return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def terms_of(demand: MarketplaceDemand) -> Terms:
+    """Return a demand's rules for the auction's arithmetic."""
     return Terms(
         budget=demand.budget_hour, weights=Weights(**demand.weights), reserve=demand.reserve_hour,
         second_score=demand.auction == AuctionFormat.SECOND_SCORE,
@@ -153,7 +159,7 @@ def terms_of(demand: MarketplaceDemand) -> Terms:
 
 
 def make_room(demand: MarketplaceDemand, bid: MarketplaceBid, *, actor: str) -> None:
-    """Where the book is full, the new bid pushes out the worst, if it beats it by a hundredth; else BookFull."""
+    """Reject the worst bid of a full book if the new one beats it by a hundredth of its score. Raises BookFull."""
     standing = list(demand.bids.standing().order_by("pk"))
     if len(standing) < params.get("market.order_max_bids"):
         return
@@ -167,7 +173,7 @@ def make_room(demand: MarketplaceDemand, bid: MarketplaceBid, *, actor: str) -> 
 
 
 def withdraw(*, bid: MarketplaceBid, actor: str) -> MarketplaceBid:
-    """Take a bid back before the auction closes; the bond goes back."""
+    """Take a bid back before the auction closes; its bond is released. Raises DemandNotOpen, StateConflict."""
     with atomic(MarketplaceDemand):
         demand = demands.locked(bid.demand_id)
         row = MarketplaceBid.objects.locked().get(pk=bid.pk)
@@ -179,7 +185,7 @@ def withdraw(*, bid: MarketplaceBid, actor: str) -> MarketplaceBid:
 
 
 def confirm(events: Sequence[BondHeld]) -> None:
-    """Bids whose bond is set aside count from now on; those that ended meanwhile have their bond released already."""
+    """Open the bids whose bond is set aside; those that ended meanwhile have had their bond released."""
     ids = [UUID(event.bond_id) for event in events]
     advance_many(
         MarketplaceBid, ids, BidState.OPEN, actor="system:bonds", reason="bond held", sources=[BidState.PENDING]
@@ -187,7 +193,7 @@ def confirm(events: Sequence[BondHeld]) -> None:
 
 
 def refuse(events: Sequence[BondRefused]) -> None:
-    """Bids without a bond are none."""
+    """Reject the bids whose bond could not be set aside."""
     ids = [UUID(event.bond_id) for event in events]
     with atomic(MarketplaceBid):
         advance_many(
@@ -198,7 +204,7 @@ def refuse(events: Sequence[BondRefused]) -> None:
 
 
 def expire(now: datetime, *, limit: int = 500) -> int:
-    """End bids whose own time is over, and give their bonds back."""
+    """End bids whose own time is over and release their bonds; return how many."""
     with atomic(MarketplaceBid):
         late = MarketplaceBid.objects.standing().filter(expires_at__lte=now).order_by("pk")
         ids = advance_many(
@@ -210,7 +216,8 @@ def expire(now: datetime, *, limit: int = 500) -> int:
 
 
 def request_bonds_again(before: datetime, *, limit: int = 500) -> int:
-    """Ask trading once more for bonds it has not answered about; the same id never holds twice."""
+    """Request the bonds once more that trading has not answered about; return how many. The same id never holds
+    twice."""
     with atomic(MarketplaceBid):
         waiting = MarketplaceBid.objects.filter(state=BidState.PENDING, bond_ended=False, created_at__lt=before)
         found = list(waiting.order_by("pk")[:limit])

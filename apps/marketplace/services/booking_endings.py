@@ -51,7 +51,7 @@ class Ending:
 
 
 def finish(endings: Sequence[Ending], to: BookingState, *, actor: str, reason: str = "") -> None:
-    """End these bookings in a state, all in the caller's transaction, and tell it."""
+    """End these bookings in one state, in the caller's transaction: meter, free the slots, emit BookingClosed."""
     bookings = [ending.booking for ending in endings]
     spoken = metering.meter(bookings, {ending.booking.pk: ending.metered_until for ending in endings})
     for ending in endings:
@@ -71,6 +71,7 @@ def finish(endings: Sequence[Ending], to: BookingState, *, actor: str, reason: s
 
 
 def note_reliability(bookings: Sequence[GPUBooking], to: BookingState) -> None:
+    """Note what this outcome says of the miners' reliability."""
     if to not in EVIDENCE:
         return
     kind, ok = EVIDENCE[to]

@@ -54,7 +54,10 @@ def book(
 
 
 def require_money(agreed: Terms, *, bid_id: UUID | None) -> None:
-    """Say at once who cannot pay; trading decides for good. A bid's bond, already set aside, goes over."""
+    """Raise InsufficientFunds or BondMissing at once; trading decides for good.
+
+    The bond of a winning bid (`bid_id`) is set aside already.
+    """
     left = available(agreed.renter_id)
     if left < agreed.escrow:
         raise InsufficientFunds(
@@ -81,7 +84,7 @@ def booking_of(agreed: Terms, *, quote: Quote | None) -> GPUBooking:
 def cancel(
     *, booking: GPUBooking, party_id: UUID, actor: str, reason: str = "", now: datetime | None = None
 ) -> GPUBooking:
-    """End a booking on the word of one of its parties, at any time before it is over.
+    """End a booking for one of its parties, at any time before it is over.
 
     A renter pays what was used, once active at least the minimum charge; a provider's bond pays the renter up to an
     hour's price. What is not used goes back. Raises StateConflict when it is over already.
@@ -92,7 +95,8 @@ def cancel(
 
 
 def end(*, booking: GPUBooking, actor: str, now: datetime | None = None) -> GPUBooking:
-    """The renter has what it wanted before the time is over: pay what was used, at least the minimum charge."""
+    """End a running booking for its renter: it pays what was used, at least the minimum charge. Raises
+    StateConflict."""
     return _end(booking, BookingState.ENDED, actor=actor, reason="ended by its renter", least=True, now=now)
 
 
@@ -113,10 +117,10 @@ def _end(
 def reclaim(
     *, booking: GPUBooking, actor: str, at: datetime | None = None, reason: str = "", now: datetime | None = None
 ) -> GPUBooking:
-    """The provider wants its GPUs back: the booking runs until the deadline, new ones on this offer are off.
+    """Announce that the provider takes its GPUs back: the booking runs until the deadline, the offer is paused.
 
     The deadline is at least the offer's notice away, and market.reclaim_min_s. Raises NoticeTooShort, and StateConflict
-    when it is not active or ends by itself before then.
+    when the booking is not active or ends by itself before then.
     """
     now = now or clock.now()
     with atomic(GPUBooking):
@@ -131,6 +135,7 @@ def reclaim(
 
 
 def deadline_of(booking: GPUBooking, at: datetime | None, now: datetime) -> datetime:
+    """Return when a reclaimed booking ends. Raises NoticeTooShort."""
     notice = max(booking.offer.reclaim_notice_s, params.get("market.reclaim_min_s"))
     soonest = now + timedelta(seconds=notice)
     deadline = soonest if at is None else whole_ms(at)
@@ -155,5 +160,5 @@ def pause(offer_id: UUID, *, actor: str) -> None:
 
 
 def live_over(offer: MarketplaceOffer) -> list[GPUBooking]:
-    """The bookings of this offer that are not over, soonest first."""
+    """Return the bookings of this offer that are not over, soonest first."""
     return list(offer.bookings.filter(state__in=LIVE).order_by("starts_at"))

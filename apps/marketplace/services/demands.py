@@ -60,6 +60,7 @@ def create(*, renter_id: UUID, actor: str, publish: bool = True, **terms: Any) -
 
 
 def check(demand: MarketplaceDemand, now: datetime) -> None:
+    """Raise DemandInvalid, FilterInvalid or ConstraintInvalid unless the demand makes sense."""
     wrong = dict(_wrong(demand, now))
     if wrong:
         raise DemandInvalid(**wrong)
@@ -95,7 +96,7 @@ def _wrong_times(demand: MarketplaceDemand, now: datetime) -> Iterator[tuple[str
 
 
 def publish(*, demand: MarketplaceDemand, actor: str) -> MarketplaceDemand:
-    """Open a draft to bids; from here on its terms and weights are frozen."""
+    """Open a draft to bids; from here on its terms and weights are frozen. Raises StateConflict, DemandInvalid."""
     if demand.state == DemandState.DRAFT:
         check(demand, clock.now())
     demand.advance(DemandState.OPEN, actor=actor, reason="published")
@@ -103,7 +104,7 @@ def publish(*, demand: MarketplaceDemand, actor: str) -> MarketplaceDemand:
 
 
 def cancel(*, demand: MarketplaceDemand, actor: str, reason: str = "") -> MarketplaceDemand:
-    """Take a demand back before its auction is over; all bonds go back."""
+    """Take a demand back before its auction is over; all bonds are released. Raises DemandNotOpen, StateConflict."""
     with atomic(MarketplaceDemand):
         row = locked(demand.pk)
         if row.state == DemandState.OPEN and row.closes_at is not None and row.closes_at <= clock.now():
@@ -114,31 +115,33 @@ def cancel(*, demand: MarketplaceDemand, actor: str, reason: str = "") -> Market
 
 
 def locked(demand_id: UUID) -> MarketplaceDemand:
-    """The demand, its row locked: who bids, clears or cancels comes one after the other."""
+    """Return the demand, its row locked: bidding, clearing and cancelling happen one after the other."""
     return MarketplaceDemand.objects.locked().get(pk=demand_id)
 
 
 def lose_bids(demand: MarketplaceDemand, *, actor: str, reason: str) -> None:
-    """End the bids still standing (a winner does not) and give their bonds back."""
+    """End the bids that still stand and release their bonds."""
     ids = list(demand.bids.standing().order_by("pk").values_list("pk", flat=True))
     advance_many(MarketplaceBid, ids, BidState.LOST, actor=actor, reason=reason)
     release_bonds(ids)
 
 
 def release_bonds(bid_ids: list[UUID]) -> None:
-    """Tell trading to give these bids' bonds back, once."""
+    """Emit BondReleased for each of these bids that has a bond, once."""
     standing = list(MarketplaceBid.objects.filter(pk__in=bid_ids).bonded().values_list("pk", flat=True))
     MarketplaceBid.objects.filter(pk__in=standing).update(bond_ended=True)
     emit(*(BondReleased(bond_id=str(pk)) for pk in standing), by="marketplace")
 
 
 def sweep(now: datetime, *, limit: int = 200) -> int:
-    """Follow awarded demands to the end of their bookings, and end those that nobody will meet any more."""
+    """Follow awarded demands to the end of their bookings, and end those whose time is over; return how many
+    changed."""
     return follow_bookings(limit=limit) + expire(now, limit=limit)
 
 
 def follow_bookings(*, limit: int = 200) -> int:
-    """An awarded demand is fulfilled when its booking was paid for, and expired when it came to nothing."""
+    """Fulfil awarded demands whose booking was paid for, and expire those whose booking came to nothing; return how
+    many."""
     over = GPUBooking.objects.filter(demand__state=DemandState.AWARDED).exclude(state__in=LIVE)
     done = 0
     for booking in over.select_related("demand").order_by("pk")[:limit]:
@@ -151,7 +154,7 @@ def follow_bookings(*, limit: int = 200) -> int:
 
 
 def expire(now: datetime, *, limit: int = 200) -> int:
-    """End drafts and standing demands whose time is over; auctions end when they are cleared."""
+    """End drafts and standing demands whose time is over; return how many. Auctions end when they are cleared."""
     forgotten = Q(state=DemandState.DRAFT, created_at__lt=now - DRAFT_KEPT)
     late = Q(state__in=[DemandState.DRAFT, DemandState.OPEN], closes_at=None, start_by__lt=now)
     standing = Q(state=DemandState.OPEN, closes_at=None, created_at__lt=now - STANDING_KEPT)
@@ -163,6 +166,7 @@ def expire(now: datetime, *, limit: int = 200) -> int:
 
 
 def expire_one(demand_id: UUID, *, reason: str) -> int:
+    """Expire this demand; return 1, or 0 when it ended meanwhile."""
     with atomic(MarketplaceDemand):
         demand = locked(demand_id)
         try:

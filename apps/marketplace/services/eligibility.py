@@ -37,19 +37,19 @@ class Circumstances:
 
 
 def check_requirements(filter_text: str, constraint: str) -> None:
-    """Raise what the search grammar or the constraint language has against a demand's own words."""
+    """Raise FilterInvalid or ConstraintInvalid unless a demand's filter and constraint can be used."""
     read(filter_text)
     evaluation.check(constraint, evaluation.DEMAND_SIDE)
 
 
 def refusals(demand: MarketplaceDemand, offer: MarketplaceOffer, at: datetime) -> list[str]:
-    """Why this offer cannot serve this demand at that moment; nothing when it can."""
+    """Return why this offer cannot serve this demand at that moment; an empty list when it can."""
     provider = constraint_facts.provider_facts([offer.provider_id])[offer.provider_id]
     return list(_against(Circumstances.of(demand, at), offer, provider))
 
 
 def verdicts(demand: MarketplaceDemand, bids: Iterable[MarketplaceBid], at: datetime) -> dict[UUID, str]:
-    """For each bid why it does not count, or ""; bids come with their offers."""
+    """Return for each bid (with its offer) why it does not count, or ""."""
     found = list(bids)
     scene = Circumstances.of(demand, at)
     providers = constraint_facts.provider_facts({bid.bidder_id for bid in found})
@@ -117,20 +117,22 @@ def _words_against(
 
 @lru_cache(maxsize=256)
 def filter_terms(filter_text: str) -> tuple[Term, ...]:
-    """A demand's filter, read once for all its bids."""
+    """Parse a demand's filter, once for all its bids."""
     return tuple(read(filter_text))
 
 
 def same_model(requested: str, offer: MarketplaceOffer) -> bool:
-    """Whether an offer's card goes by this name: makers' names, case and underscores do not matter."""
+    """Return whether an offer's GPU goes by this name; makers' names, case and underscores do not matter."""
     return bool(requested) and folded(requested) in (folded(offer.gpu_model), folded(offer.gpu_name))
 
 
 def folded(model: str) -> str:
+    """Return a model's name in lower case, without its maker, underscores as spaces."""
     return " ".join(word for word in model.lower().replace("_", " ").split() if word not in MAKERS)
 
 
 def in_region(place: str, requested: str) -> bool:
-    """eu-de lies in eu-de and in eu (ISO 3166-2 and the regions clients make up alike)."""
+    """Return whether a place lies in a region: eu-de lies in eu-de and in eu (ISO 3166-2, and names that clients make
+    up)."""
     here, there = place.casefold(), requested.casefold()
     return here == there or here.startswith(f"{there}-")

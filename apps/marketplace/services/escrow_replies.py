@@ -22,7 +22,7 @@ ACTOR = "system:trading"
 
 
 def reserve(events: Sequence[EscrowHeld]) -> None:
-    """The money is there: reserved, and started at once where its time has come."""
+    """Reserve the bookings whose money is set aside, and start those whose time has come."""
     now = clock.now()
     with atomic(GPUBooking):
         rows = waiting(UUID(event.booking_id) for event in events)
@@ -35,7 +35,7 @@ def reserve(events: Sequence[EscrowHeld]) -> None:
 
 
 def refuse(events: Sequence[EscrowRefused]) -> None:
-    """Somebody cannot pay: the slots are free again, nothing was moved."""
+    """End the bookings whose money or bond could not be set aside; their slots are free again."""
     now, by_booking = clock.now(), {UUID(event.booking_id): event for event in events}
     with atomic(GPUBooking):
         for booking in waiting(by_booking):
@@ -49,13 +49,13 @@ def refuse(events: Sequence[EscrowRefused]) -> None:
 
 
 def waiting(ids: object) -> list[GPUBooking]:
-    """Those of these bookings that wait for their money, locked."""
+    """Return those of these bookings that wait for their money, locked."""
     rows = GPUBooking.objects.filter(pk__in=list(ids)).locked()  # type: ignore[call-overload]
     return [booking for booking in rows if booking.state == BookingState.REQUESTED]
 
 
 def settle(events: Sequence[EscrowClosed]) -> None:
-    """The money is divided: note how. Facts seen before, or of a booking that is not over, change nothing."""
+    """Settle the bookings whose money is divided; repeated events, or of a booking that is not over, change nothing."""
     by_booking = {UUID(event.booking_id): event for event in events}
     over = (BookingState.ENDED, *BROKEN)
     with atomic(GPUBooking):

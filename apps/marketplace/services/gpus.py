@@ -24,9 +24,9 @@ WHERE known.seq < excluded.seq RETURNING id
 
 
 def take(events: Sequence[GpuChanged]) -> list[UUID]:
-    """Remember the cards as they are now, and let every offer over them say so; returns those that were news.
+    """Store GPUs as they were last reported and refresh every offer over them; return the ids of those that changed.
 
-    A fact that is older than what is known changes nothing.
+    An event that is older than what is stored changes nothing.
     """
     facts = orjson.dumps([event.plain() for event in events]).decode()
     with atomic(RegisteredGPU):

@@ -42,7 +42,7 @@ def register(*, owner_id: UUID, actor: str, **listing: Unpack[Listing]) -> Marke
 
 
 def free_gpu(owner_id: UUID, name: str) -> RegisteredGPU | None:
-    """A registered card of this owner whose reported or catalogue name is (part of) this one, not offered yet."""
+    """Return a registered GPU of this owner in no offer whose reported or catalogue name is (part of) this one."""
     requested = name.casefold()
     for gpu in RegisteredGPU.objects.filter(owner_id=owner_id).order_by("changed_at"):
         known = [str(gpu.facts.get(field) or "").casefold() for field in ("name", "model")]
@@ -54,7 +54,10 @@ def free_gpu(owner_id: UUID, name: str) -> RegisteredGPU | None:
 
 
 def release(offer: MarketplaceOffer, *, renter_id: UUID, actor: str) -> GPUBooking | None:
-    """End the caller's booking of this offer by the ordinary rules: what was used is paid, the rest comes back."""
+    """End the caller's booking of this offer by the ordinary rules: what was used is paid, the rest comes back.
+
+    Returns the booking, or None when there is none under way.
+    """
     booking = current(offer, renter_id)
     if booking is None:
         return None
@@ -62,7 +65,8 @@ def release(offer: MarketplaceOffer, *, renter_id: UUID, actor: str) -> GPUBooki
 
 
 def remove(offer: MarketplaceOffer, *, actor: str, force: bool) -> MarketplaceOffer:
-    """Take a listing away; with bookings under way only by force, and then its provider has cancelled them."""
+    """Withdraw a listing; with bookings under way only by force, which cancels them for the provider. Raises
+    OfferBooked."""
     with atomic(MarketplaceOffer):
         live = bookings.live_over(offer)
         if live and not force:
@@ -74,7 +78,7 @@ def remove(offer: MarketplaceOffer, *, actor: str, force: bool) -> MarketplaceOf
 
 
 def review(offer: MarketplaceOffer, *, rater_id: UUID, stars: int, text: str) -> GPUReview:
-    """Review the caller's last settled booking of this offer that it has not reviewed; NotSettledYet without one."""
+    """Review the caller's last settled booking of this offer that it has not reviewed. Raises NotSettledYet."""
     mine = offer.bookings.filter(renter_id=rater_id, state=BookingState.SETTLED).exclude(reviews__rater_id=rater_id)
     booking = mine.order_by("-ended_at").first()
     if booking is None:

@@ -29,7 +29,7 @@ BATCH = 1000
 def apply(
     offer: MarketplaceOffer, gpus: Collection[RegisteredGPU], reliability: Mapping[UUID, float], now: datetime
 ) -> None:
-    """Set an offer's columns from its cards as they are known; nothing is saved."""
+    """Set an offer's columns from its GPUs as they are known; nothing is saved. `reliability` is R by miner."""
     if offer.backed and len(gpus) == offer.gpu_count:
         for name, value in offer_scoring.of_gpus([gpu.facts for gpu in gpus], offer.provider_id).items():
             setattr(offer, name, value)
@@ -43,7 +43,7 @@ def apply(
 
 
 def refresh(offer_ids: Iterable[UUID]) -> int:
-    """Copy the facts anew into these offers; returns how many changed. Four statements whatever their number.
+    """Copy the facts anew into these offers; return how many changed. Four statements whatever their number.
 
     Rows are locked in order of their ids, so that two refreshes cannot deadlock and none writes stale facts.
     """
@@ -62,18 +62,20 @@ def refresh(offer_ids: Iterable[UUID]) -> int:
 
 
 def refresh_over(slots: Collection[UUID]) -> int:
-    """The same for every offer that may still be booked and has one of these slots."""
+    """Refresh every offer that may still be booked and has one of these slots; return how many changed."""
     touched = MarketplaceOffer.objects.filter(state__in=LIVE).over_any(slots)
     return refresh(touched.values_list("pk", flat=True))
 
 
 def refresh_all() -> int:
-    """The same for every offer that may still be booked: scores age, reliability moves, a fact may have been lost."""
+    """Refresh every offer that may still be booked; return how many changed. Scores age, and an event may have been
+    lost."""
     ids = list(MarketplaceOffer.objects.filter(state__in=LIVE).order_by("pk").values_list("pk", flat=True))
     return sum(refresh(ids[at : at + BATCH]) for at in range(0, len(ids), BATCH))
 
 
 def reliability_of(miners: Iterable[UUID | None]) -> dict[UUID, float]:
+    """Return R of these miners, as far as it is known."""
     known = Reliability.objects.filter(miner_id__in={miner for miner in miners if miner})
     return dict(known.values_list("miner_id", "r"))
 

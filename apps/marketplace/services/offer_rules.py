@@ -26,7 +26,7 @@ MOST_ATTRIBUTE_BYTES = 4096
 
 
 def check(offer: MarketplaceOffer, now: datetime) -> None:
-    """Raise OfferInvalid with all that is wrong, or BondNotCovered."""
+    """Raise OfferInvalid with everything that is wrong, or BondNotCovered."""
     wrong = dict(_wrong(offer, now))
     if wrong:
         raise OfferInvalid(**wrong)
@@ -94,7 +94,7 @@ def _check_bond(offer: MarketplaceOffer) -> None:
 
 
 def gpus_of(provider_id: UUID, gpu_ids: list[UUID]) -> list[RegisteredGPU]:
-    """The provider's cards by these ids, locked against change until the offer over them is saved."""
+    """Return the provider's GPUs by these ids, locked until the offer over them is saved. Raises OfferInvalid."""
     if not gpu_ids:
         raise OfferInvalid(gpu_ids="Name at least one card.")
     if len(set(gpu_ids)) != len(gpu_ids):
@@ -122,7 +122,7 @@ def _check_retired(gpus: list[RegisteredGPU]) -> None:
 
 
 def others_over(slots: list[UUID], but: UUID | None = None) -> dict[UUID, int]:
-    """In how many other live offers each of these slots is."""
+    """Return in how many live offers (but one) each of these slots is."""
     others = MarketplaceOffer.objects.filter(state__in=LIVE).over_any(slots)
     if but is not None:
         others = others.exclude(pk=but)
@@ -134,7 +134,7 @@ def others_over(slots: list[UUID], but: UUID | None = None) -> dict[UUID, int]:
 
 
 def check_others(slots: list[UUID]) -> None:
-    """Refuse a card that is in too many offers already."""
+    """Raise CardsOverOffered for a GPU that is in too many offers already."""
     for slot, count in others_over(slots).items():
         if count >= MOST_OFFERS_PER_CARD:
             raise CardsOverOffered(f"Card {slot} is in {count} offers already; withdraw one first.", gpu_id=str(slot))

@@ -108,13 +108,13 @@ def edit(
 
 
 def pause(*, offer: MarketplaceOffer, actor: str, reason: str = "") -> MarketplaceOffer:
-    """Take no more bookings for now."""
+    """Take no more bookings for now. Raises StateConflict."""
     offer.advance(OfferState.PAUSED, actor=actor, reason=reason or "paused")
     return offer
 
 
 def resume(*, offer: MarketplaceOffer, actor: str, reason: str = "") -> MarketplaceOffer:
-    """Open a draft or a paused offer to bookings. Raises OfferInvalid when its time is over."""
+    """Open a draft or a paused offer to bookings. Raises OfferInvalid when its time is over, StateConflict."""
     if offer.state in (OfferState.DRAFT, OfferState.PAUSED):
         offer_rules.check(offer, timezone.now())
     offer.advance(OfferState.OPEN, actor=actor, reason=reason or "opened")
@@ -135,7 +135,7 @@ def withdraw(*, offer: MarketplaceOffer, actor: str, reason: str = "", if_unbook
 
 
 def clone(*, offer: MarketplaceOffer, actor: str) -> MarketplaceOffer:
-    """A draft with the same terms over the same cards, to be edited and opened."""
+    """Make a draft with the same terms over the same GPUs, to be edited and opened. Raises what `create` raises."""
     terms = {name: getattr(offer, name) for name in TERMS} | {"price_gpu_hour": offer.base_price}
     until = offer.available_until
     if until is not None and until <= timezone.now():
@@ -151,7 +151,7 @@ def clone(*, offer: MarketplaceOffer, actor: str) -> MarketplaceOffer:
 def each(
     offers: Iterable[MarketplaceOffer], act: Callable[..., MarketplaceOffer], *, actor: str, reason: str
 ) -> tuple[int, list[str]]:
-    """Do the same to many, for operators; returns how many it was done to and why not to the others."""
+    """Do the same to many offers, for operators; return how many it was done to, and why not to the others."""
     done, refused = 0, []
     for offer in offers:
         try:
@@ -163,7 +163,7 @@ def each(
 
 
 def warnings_of(offer: MarketplaceOffer) -> list[str]:
-    """What the provider should know: cards that are in other offers as well."""
+    """Return what the provider should know: GPUs that are in other offers as well."""
     if not offer.backed:
         return []
     counts = offer_rules.others_over(list(offer.slots), but=offer.pk)

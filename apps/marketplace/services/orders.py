@@ -75,7 +75,8 @@ def bid(*, owner_id: UUID, actor: str, terms: OrderTerms) -> MarketplaceDemand:
 
 
 def described(specs: Mapping[str, Any]) -> dict[str, Any]:
-    """What a client's free description says in words we know; what is not of the right kind is left aside."""
+    """Return what a client's free description says in known terms: gpu_model, memory_mb, region; the rest is left
+    out."""
     model = next((specs[name] for name in ("gpu_model", "model", "name") if isinstance(specs.get(name), str)), "")
     memory = next((specs[name] for name in ("memory_gb", "gpu_memory_gb", "vram_gb") if is_size(specs.get(name))), 0)
     region = specs.get("region")
@@ -87,11 +88,12 @@ def described(specs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_size(value: Any) -> bool:
+    """Return whether a value is a plausible number of gigabytes."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 100_000
 
 
 def cancel(*, owner_id: UUID, actor: str, ref: str) -> Order:
-    """Withdraw one's offer or bid; raises OrderNotFound, StateConflict when it is over already."""
+    """Withdraw one's offer or bid. Raises OrderNotFound, StateConflict when it is over already."""
     found: Order | None = named(MarketplaceOffer.objects.filter(provider_id=owner_id), ref)
     if isinstance(found, MarketplaceOffer):
         return offers.withdraw(offer=found, actor=actor, reason="cancelled")
@@ -102,7 +104,10 @@ def cancel(*, owner_id: UUID, actor: str, ref: str) -> Order:
 
 
 def accept(*, owner_id: UUID, actor: str, bid_ref: str, offer_ref: str = "") -> Award:
-    """A provider takes a bid at the price it names, with the offer named or else its cheapest that fits."""
+    """Take a bid at the price it names, with the provider's named offer or else its cheapest that fits.
+
+    Raises OrderNotFound, OrderInvalid, OrderMatched, BidUnfit, and whatever a booking may be refused with.
+    """
     target = found(prefer(MarketplaceDemand.objects.published(), "renter_id", owner_id), bid_ref, "bid")
     done = past_award(target, lambda award: award.bid.bidder_id == owner_id)
     if done is not None:
@@ -122,7 +127,10 @@ def accept(*, owner_id: UUID, actor: str, bid_ref: str, offer_ref: str = "") -> 
 
 
 def match(*, owner_id: UUID, operator: bool, actor: str, bid_ref: str, offer_ref: str) -> Award:
-    """Let a bid and an offer meet at the offer's price, on the word of one of their owners or of an operator."""
+    """Award a bid to an offer at the offer's price, for one of their owners or an operator.
+
+    Raises OrderNotFound, OrderInvalid, NotAParty, OrderMatched, BidUnfit, and whatever a booking may be refused with.
+    """
     target = found(prefer(MarketplaceDemand.objects.published(), "renter_id", owner_id), bid_ref, "bid")
     one = found(prefer(MarketplaceOffer.objects.all(), "provider_id", owner_id), offer_ref, "offer")
     if not operator and owner_id not in (target.renter_id, one.provider_id):
@@ -132,7 +140,7 @@ def match(*, owner_id: UUID, operator: bool, actor: str, bid_ref: str, offer_ref
 
 
 def met(target: MarketplaceDemand, one: MarketplaceOffer, price_hour: int, mode: str, actor: str) -> Award:
-    """The award; when another request was faster with the very same match, its award."""
+    """Return the award of this match; when another request made the very same match first, its award."""
     if one.state == OfferState.BOOKED_OUT:
         raise OrderMatched(f"The offer {one.external_id or one.pk} is matched already.", state=one.state, allowed=[])
     try:
@@ -146,7 +154,7 @@ def met(target: MarketplaceDemand, one: MarketplaceOffer, price_hour: int, mode:
 
 
 def past_award(target: MarketplaceDemand, same: Any) -> Award | None:
-    """The award of a demand that has one, if it is the same match; raises OrderMatched if it is another."""
+    """Return the award of a demand that has one, if it is the same match. Raises OrderMatched if it is another."""
     award = Award.objects.select_related("bid__offer", "demand").filter(demand=target).first()
     if award is not None and not same(award):
         raise OrderMatched(
@@ -156,12 +164,13 @@ def past_award(target: MarketplaceDemand, same: Any) -> Award | None:
 
 
 def prefer(orders: QuerySet[M], column: str, owner_id: UUID) -> Any:
-    """One's own first, where several owners use one name."""
+    """Order one's own first, where several owners use one name."""
     mine = Case(When(**{column: owner_id}, then=Value(1)), default=Value(0))
     return orders.annotate(mine=mine).order_by("-mine", "pk")
 
 
 def found(orders: QuerySet[M], ref: str, what: str) -> M:
+    """Return the order of this id. Raises OrderNotFound, OrderInvalid."""
     one = named(orders, ref)
     if one is None:
         raise OrderNotFound(f"There is no {what} {ref[:100]}.")
@@ -169,7 +178,8 @@ def found(orders: QuerySet[M], ref: str, what: str) -> M:
 
 
 def named(orders: QuerySet[M], ref: str) -> M | None:
-    """The order of our id or the client's; raises OrderInvalid when a client's id could mean several."""
+    """Return the order of our id or the client's, or None. Raises OrderInvalid when a client's id could mean
+    several."""
     target = Q(external_id=ref)
     with suppress(ValueError):
         target |= Q(pk=UUID(ref))

@@ -55,7 +55,7 @@ class Sample:
 
 
 def move_prices(*, now: datetime | None = None) -> int:
-    """Move the multiplier of each cell one step and the prices of its dynamic offers with it; returns offers changed.
+    """Change the multiplier of each cell by one step, and the prices of its dynamic offers; return how many changed.
 
     A cell with fewer than three providers holds. Prices of bookings already made stay what they were.
     """
@@ -65,6 +65,7 @@ def move_prices(*, now: datetime | None = None) -> int:
 
 
 def samples(now: datetime) -> list[Sample]:
+    """Measure how busy each cell was in the window that ends now."""
     with cursor(PriceCell) as sql:
         sql.execute(CELLS, {"since": now - WINDOW, "now": now})
         return [

@@ -30,7 +30,8 @@ SILENT = "offline"
 
 
 def start(bookings: Sequence[GPUBooking], *, now: datetime, actor: str = ACTOR) -> None:
-    """The time of these reserved bookings (locked) has come: provisioning, or active where the provider said ready."""
+    """Start reserved bookings (locked) whose time has come: provisioning, or active where the provider was ready
+    before."""
     ready = [booking for booking in bookings if booking.ready_at is not None]
     waiting = [booking for booking in bookings if booking.ready_at is None]
     patience = Value(now + timedelta(seconds=params.get("market.t_prov_s")), output_field=DateTimeField())
@@ -43,7 +44,7 @@ def start(bookings: Sequence[GPUBooking], *, now: datetime, actor: str = ACTOR) 
 
 
 def activate(bookings: Sequence[GPUBooking], *, now: datetime, actor: str) -> None:
-    """The renters have their cards: the meters of these (locked) bookings start, their prices are written down."""
+    """Start the meters of these (locked) bookings and record their prices."""
     if not bookings:
         return
     ids = [booking.pk for booking in bookings]
@@ -55,7 +56,10 @@ def activate(bookings: Sequence[GPUBooking], *, now: datetime, actor: str) -> No
 
 
 def ready(*, booking: GPUBooking, actor: str, now: datetime | None = None) -> GPUBooking:
-    """The provider says that the GPUs are ready; before its time that is remembered. Twice is once."""
+    """Note that a booking's GPUs are ready, and activate it if its time has come; repeating changes nothing.
+
+    Raises StateConflict.
+    """
     now = now or clock.now()
     with atomic(GPUBooking):
         row = GPUBooking.objects.locked().get(pk=booking.pk)
@@ -78,7 +82,7 @@ def note_ready(bookings: Sequence[GPUBooking], *, now: datetime, actor: str) -> 
 
 
 def note_provisioned(events: Sequence[BookingProvisioned]) -> None:
-    """Miners say that booked cards are ready; to a booking that does not wait for that it means nothing."""
+    """Note that miners have made booked GPUs ready; ignored for a booking that does not wait for it."""
     miners = {UUID(event.booking_id): UUID(event.miner_id) for event in events}
     now = clock.now()
     with atomic(GPUBooking):
@@ -87,13 +91,14 @@ def note_provisioned(events: Sequence[BookingProvisioned]) -> None:
 
 
 def waiting_for_gpus(ids: Iterable[UUID]) -> list[GPUBooking]:
+    """Return those of these bookings that are not active yet, locked."""
     states = [BookingState.RESERVED, BookingState.PROVISIONING]
     rows = GPUBooking.objects.filter(pk__in=list(ids)).locked()
     return [booking for booking in rows if booking.state in states]
 
 
 def note_broken(events: Sequence[BookingBroken]) -> None:
-    """Booked cards are gone: running bookings end there; a booking that waits loses its cards only for good."""
+    """End running bookings whose GPU is gone; a booking that waits loses its GPUs only for good."""
     by_booking = {UUID(event.booking_id): event for event in events}
     now = clock.now()
     with atomic(GPUBooking):
@@ -107,13 +112,14 @@ def note_broken(events: Sequence[BookingBroken]) -> None:
 
 
 def breaks(booking: GPUBooking, event: BookingBroken) -> bool:
+    """Return whether this event ends the booking."""
     if BookingState.FAILED_HARDWARE not in booking.TRANSITIONS[booking.state]:
         return False
     return booking.state in RUNNING or event.reason != SILENT
 
 
 def moment_of_break(booking: GPUBooking, event: BookingBroken, now: datetime) -> datetime:
-    """When the card went, as gpu says, but not before what is metered already, and not after now."""
+    """Return when the GPU was gone as gpu reports it, but not before what is metered already and not after now."""
     moment = min(whole_ms(datetime.fromisoformat(event.at)), now)
     if booking.activated_at is None:
         return moment

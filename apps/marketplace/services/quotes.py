@@ -49,7 +49,7 @@ def make(
 
 
 def body_of(quote: Quote, agreed: Terms) -> dict[str, Any]:
-    """What is signed: every item, and their sum."""
+    """Return what is signed: every item and their sum, amounts as decimal strings of AIT."""
     gpus = min(agreed.escrow, metered(agreed.gpu_count * agreed.price_gpu_hour, agreed.milliseconds))
     rate_bp = params.get("market.fee_bp")
     return {
@@ -68,7 +68,7 @@ def body_of(quote: Quote, agreed: Terms) -> dict[str, Any]:
 
 
 def item(what: str, quantity: int, unit: str, price: int, amount: int) -> dict[str, Any]:
-    """One line; `price` is per unit and hour for GPUs, per unit and month for storage."""
+    """Return one line; `price` is micro-AIT per unit and hour for GPUs, per unit and month for storage."""
     per = "hour" if what == "gpu" else "month"
     return {
         "item": what, "quantity": quantity, "unit": unit, "price": format_amount(price), "per": per,
@@ -77,7 +77,7 @@ def item(what: str, quantity: int, unit: str, price: int, amount: int) -> dict[s
 
 
 def use(quote: Quote, *, now: datetime) -> Quote:
-    """Spend a quote: it counts once, and only while it is open. In the caller's transaction."""
+    """Mark a quote as used, in the caller's transaction. Raises QuoteExpired, QuoteUsed."""
     if quote.expires_at <= now:
         raise QuoteExpired(f"It was open until {quote.expires_at.isoformat()}.")
     if not Quote.objects.filter(pk=quote.pk, used_at=None).update(used_at=now):
@@ -86,7 +86,7 @@ def use(quote: Quote, *, now: datetime) -> Quote:
 
 
 def forget(*, before: datetime, limit: int = 10_000) -> int:
-    """Remove quotes that nobody used and that are long expired."""
+    """Remove quotes that nobody used and that are long expired; return how many."""
     expired = Quote.objects.filter(expires_at__lt=before, used_at=None).order_by("expires_at").values("pk")[:limit]
     with atomic(Quote):
         deleted, _ = Quote.objects.filter(pk__in=list(expired.values_list("pk", flat=True)), used_at=None).delete()

@@ -36,13 +36,13 @@ WHERE r.miner_id = o.miner_id AND o.reliability IS DISTINCT FROM r.r AND o.state
 
 
 def note(*, miner_id: UUID, provider_id: UUID, kind: str, ok: bool, ref: str, at: datetime | None = None) -> None:
-    """Write one thing down, once per miner, kind and ref; in the caller's transaction, if there is one."""
+    """Write one event down, once per miner, kind and ref; in the caller's transaction, if there is one."""
     whose = {"miner_id": miner_id, "provider_id": provider_id, "at": at or timezone.now()}
     _remember([ReliabilityEvent(**whose, kind=kind, ok=ok, ref=ref)])
 
 
 def note_hours(events: Sequence[MinerHourJudged]) -> None:
-    """Hours of kept or missed heartbeats, and the leases that ended in them."""
+    """Write down hours of kept or missed heartbeats, and the leases that ended in them."""
     _remember(found for event in events for found in _of_hour(event))
 
 
@@ -61,7 +61,7 @@ def _remember(events: Iterable[ReliabilityEvent]) -> None:
 
 
 def weigh(*, now: datetime) -> int:
-    """Compute every miner's R anew and copy it to its offers; returns how many miners were weighed."""
+    """Compute every miner's R anew and copy it to its offers; return how many miners there are."""
     found = evidence_by_miner(now)
     miners = sorted(found)
     with atomic(Reliability), cursor(Reliability) as sql:

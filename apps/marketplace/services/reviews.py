@@ -40,7 +40,8 @@ def write(
     *, booking: GPUBooking, rater_id: UUID, stars: int, text: str = "", dimensions: Mapping[str, int] | None = None,
     now: datetime | None = None,
 ) -> GPUReview:  # fmt: skip
-    """One party's word, once, within 30 days after the end. Raises NotSettledYet, ReviewTooLate, ReviewedAlready."""
+    """Write one party's review, once, within 30 days after the end. Raises NotSettledYet, ReviewTooLate,
+    ReviewedAlready."""
     now = now or clock.now()
     if booking.state != BookingState.SETTLED or booking.ended_at is None:
         raise NotSettledYet(f"The booking is {booking.state}.", state=booking.state, allowed=["settled"])
@@ -70,7 +71,7 @@ def edit(
     *, review: GPUReview, stars: int | None = None, text: str | None = None,
     dimensions: Mapping[str, int] | None = None, now: datetime | None = None,
 ) -> GPUReview:  # fmt: skip
-    """Change one's own word within 48 hours. Raises ReviewTooLate."""
+    """Change one's own review within 48 hours. Raises ReviewTooLate."""
     now = now or clock.now()
     if now > review.created_at + EDITABLE:
         raise ReviewTooLate("A review is changed within 48 hours after it was written.")
@@ -86,7 +87,7 @@ def edit(
 
 
 def reply(*, review: GPUReview, author_id: UUID, text: str, now: datetime | None = None) -> GPUReview:
-    """The one answer of who was reviewed. Raises AnsweredAlready."""
+    """Answer a review, once, as who was reviewed. Raises NotTheProvider, NotTheRenter, AnsweredAlready."""
     if author_id != review.subject_id:
         raise NotTheProvider() if review.subject == Subject.PROVIDER else NotTheRenter()
     written = GPUReview.objects.filter(pk=review.pk, reply="").update(reply=text, replied_at=now or clock.now())
@@ -96,7 +97,7 @@ def reply(*, review: GPUReview, author_id: UUID, text: str, now: datetime | None
 
 
 def hide(*, review: GPUReview, reason: str) -> GPUReview:
-    """Take a review out of sight and out of the rating, for a reason that stays with it."""
+    """Take a review out of sight and out of the rating, for a reason that stays with it. Raises Invalid without one."""
     if not reason.strip():
         raise Invalid("Hiding a review needs a reason.")
     return _set_hidden(review, reason.strip()[:300])
@@ -117,11 +118,12 @@ def _set_hidden(review: GPUReview, reason: str) -> GPUReview:
 
 
 def of_booking(booking: GPUBooking, rater_id: UUID) -> GPUReview | None:
+    """Return this rater's review of the booking, or None."""
     return booking.reviews.filter(rater_id=rater_id).first()
 
 
 def flag_pair(one: UUID, other: UUID) -> None:
-    """Mark every review between two parties that have paid each other: it is shown, but moves no rating."""
+    """Mark every review between two parties that have paid each other as reciprocal: shown, but not counted."""
     used = GPUBooking.objects.filter(owed__gt=0)
     ways = ((one, other), (other, one))
     both = all(used.filter(renter_id=renter, provider_id=provider).exists() for renter, provider in ways)
@@ -130,7 +132,7 @@ def flag_pair(one: UUID, other: UUID) -> None:
 
 
 def refresh(review: GPUReview) -> None:
-    """Show the provider's new rating on its offers; what is said of a renter shows on none."""
+    """Copy the provider's new rating to its offers; a renter's rating is on none."""
     provider_id = review.subject_id if review.subject == Subject.PROVIDER else review.rater_id
     standing = standing_of(provider_id)
     over = [OfferState.EXPIRED, OfferState.WITHDRAWN]

@@ -42,11 +42,11 @@ WHERE o.id = ANY(%s) AND o.state = ANY(%s) AND (
 
 
 class Lost(Exception):
-    """Somebody was faster."""
+    """Another booking took a slot first."""
 
 
 def take(booking_id: UUID, offer: MarketplaceOffer, count: int, start: datetime, end: datetime) -> list[UUID]:
-    """Take `count` free slots of an offer for a span; raises SlotTaken with the next free moment when it is known."""
+    """Take `count` free slots of an offer for a span. Raises SlotTaken, with the next free moment when it is known."""
     # Who loses a slot has seen one less free: so many tries, and it has one or there is none.
     for _ in range(len(offer.slots) + 1):
         free = calendars.free_slots(busy_spans(offer.slots, since=start), start, end)
@@ -62,6 +62,7 @@ def take(booking_id: UUID, offer: MarketplaceOffer, count: int, start: datetime,
 
 
 def insert(booking_id: UUID, slots: Sequence[UUID], start: datetime, end: datetime) -> list[UUID]:
+    """Take exactly these slots, or raise Lost."""
     with atomic(BookingSlice), cursor(BookingSlice) as sql:
         sql.execute(TAKE, [booking_id, start, end, list(slots)])
         if len(sql.fetchall()) < len(slots):
@@ -70,7 +71,7 @@ def insert(booking_id: UUID, slots: Sequence[UUID], start: datetime, end: dateti
 
 
 def busy_spans(slots: Collection[UUID], *, since: datetime) -> dict[UUID, list[calendars.Span]]:
-    """The live spans of these slots that end after a moment; a slot nobody has is there with none."""
+    """Return the live spans of these slots that end after a moment; a free slot has none."""
     found: dict[UUID, list[calendars.Span]] = {slot: [] for slot in slots}
     live = BookingSlice.objects.filter(live=True, slot__in=list(slots), period__endswith__gt=since)
     for slot, period in live.values_list("slot", "period"):
@@ -79,7 +80,7 @@ def busy_spans(slots: Collection[UUID], *, since: datetime) -> dict[UUID, list[c
 
 
 def taken(offer: MarketplaceOffer, count: int, start: datetime, end: datetime) -> SlotTaken:
-    """The refusal, with the next moment at which it would work."""
+    """Return the refusal, with the next moment at which it would work."""
     when = next_free(offer, count, end - start, after=start)
     hint = f" The next moment for this is {when.isoformat()}." if when else ""
     return SlotTaken(
@@ -89,19 +90,20 @@ def taken(offer: MarketplaceOffer, count: int, start: datetime, end: datetime) -
 
 
 def next_free(offer: MarketplaceOffer, count: int, duration: timedelta, *, after: datetime) -> datetime | None:
+    """Return the earliest moment from `after` on at which `count` slots are free for so long, or None."""
     busy = busy_spans(offer.slots, since=after)
     return calendars.next_free(busy, count, duration, after, offer.available_until)
 
 
 def give_back(bookings: Iterable[tuple[UUID, datetime]]) -> None:
-    """Free the slots of bookings that are over, from the moment each ended."""
+    """Free the slots of (booking id, moment) pairs from the moment each booking ended."""
     ended = list(bookings)
     with cursor(BookingSlice) as sql:
         sql.execute(CUT, [[pk for pk, _ in ended], [at for _, at in ended]])
 
 
 def move_end(booking: GPUBooking, end: datetime) -> None:
-    """Let a booking's slots be taken until another moment; raises SlotTaken when somebody else has them by then."""
+    """Let a booking hold its slots until another moment. Raises SlotTaken when another booking has them by then."""
     try:
         with atomic(BookingSlice), cursor(BookingSlice) as sql:
             sql.execute(MOVE_END, [end, booking.pk])
@@ -114,6 +116,7 @@ def move_end(booking: GPUBooking, end: datetime) -> None:
 
 
 def first_conflict(booking: GPUBooking, end: datetime) -> datetime | None:
+    """Return when the next booking of these slots starts, or None."""
     slots = list(booking.slot_slices.values_list("slot", flat=True))
     later = BookingSlice.objects.filter(live=True, slot__in=slots, period__startswith__lt=end)
     starts = later.exclude(booking=booking).filter(period__startswith__gte=booking.ends_at)
@@ -121,7 +124,7 @@ def first_conflict(booking: GPUBooking, end: datetime) -> datetime | None:
 
 
 def show_occupancy(offer_ids: Collection[UUID], *, now: datetime, actor: str) -> None:
-    """Turn offers to booked out, or back to open, as their slots are taken at this moment."""
+    """Set offers to booked out, or back to open, as their slots are taken at this moment."""
     if not offer_ids:
         return
     for source, to, comparison in (

@@ -24,13 +24,15 @@ GRACE = timedelta(seconds=30)
 
 
 def run(*, now: datetime | None = None) -> int:
-    """Start what is due, end what is over, meter what runs, ask again where an answer is missing; returns how many."""
+    """Start what is due, end what is over, meter what runs, repeat what trading has not answered; return how many
+    rows."""
     now = now or clock.now()
     sweeps: tuple[Callable[..., int], ...] = (start_due, end_no_shows, end_over, meter_running, reconcile)
     return sum(repeated(sweep, now) for sweep in sweeps)
 
 
 def repeated(sweep: Callable[..., int], now: datetime) -> int:
+    """Run a sweep until it finds less than a batch; return how many rows it changed."""
     total = done = sweep(now=now)
     while done == BATCH and sweep is not reconcile:
         done = sweep(now=now)
@@ -39,6 +41,7 @@ def repeated(sweep: Callable[..., int], now: datetime) -> int:
 
 
 def start_due(*, now: datetime) -> int:
+    """Start reserved bookings whose time has come; return how many."""
     with atomic(GPUBooking):
         rows = chosen(GPUBooking.objects.due_to_start(now))
         missed = [Ending(booking=row, at=now) for row in rows if row.ends_at <= now]
@@ -49,7 +52,7 @@ def start_due(*, now: datetime) -> int:
 
 
 def end_no_shows(*, now: datetime) -> int:
-    """Bookings that nobody made ready in time, or before they were over."""
+    """End bookings that nobody made ready in time, or before they were over; return how many."""
     with atomic(GPUBooking):
         rows = chosen(GPUBooking.objects.not_provisioned(now))
         endings = [Ending(booking=row, at=now) for row in rows]
@@ -58,7 +61,7 @@ def end_no_shows(*, now: datetime) -> int:
 
 
 def end_over(*, now: datetime) -> int:
-    """Bookings whose time is over; one whose extension is being paid for waits a little for it."""
+    """End bookings whose time is over; one whose extension is being paid for waits a little. Returns how many."""
     extending = BookingExtension.objects.pending().filter(booking__ends_at__gt=now - GRACE).values("booking")
     with atomic(GPUBooking):
         rows = chosen(GPUBooking.objects.over(now).exclude(pk__in=extending))
@@ -68,15 +71,17 @@ def end_over(*, now: datetime) -> int:
 
 
 def meter_running(*, now: datetime) -> int:
+    """Meter running bookings; return how many."""
     return metering.run(now=now, limit=BATCH)
 
 
 def chosen(rows: BookingQuerySet) -> list[GPUBooking]:
+    """Lock a batch of these rows that no other sweep has in hand."""
     return list(rows.locked_free()[:BATCH])
 
 
 def reconcile(*, now: datetime) -> int:
-    """Ask trading again, with the same ids, what it has not answered for a minute."""
+    """Emit again, with the same ids, what trading has not answered for a minute; return how many events."""
     before = now - PATIENCE
     with atomic(GPUBooking):
         rows = chosen(GPUBooking.objects.unanswered(before))
@@ -98,13 +103,15 @@ def reconcile(*, now: datetime) -> int:
 
 
 def pending_event(booking: GPUBooking) -> Any:
+    """Return the event a booking waits for an answer to."""
     return (
         event_builders.requested(booking) if booking.state == BookingState.REQUESTED else event_builders.closed(booking)
     )
 
 
 def with_events_waiting(bookings: list[GPUBooking]) -> set[object]:
-    """Bookings whose facts are still on their way to trading: repeating those would only lengthen the queue."""
+    """Return the ids of bookings whose events are still on their way to trading: repeating those lengthens the
+    queue."""
     by_key = {str(booking.pk): booking.pk for booking in bookings}
     keys = Outbox.objects.waiting().filter(consumer="trading", key__in=list(by_key)).values_list("key", flat=True)
     return {by_key[key] for key in keys}

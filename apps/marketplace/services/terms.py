@@ -134,6 +134,7 @@ def checked(terms: Terms, now: datetime) -> Terms:
 
 
 def check_parties(terms: Terms) -> None:
+    """Raise SelfBooking, OfferNotOpen or MinerSilent unless this renter may book this offer now."""
     offer = terms.offer
     if offer.provider_id == terms.renter_id:
         raise SelfBooking("This is your own offer: it is let to others.")
@@ -144,6 +145,7 @@ def check_parties(terms: Terms) -> None:
 
 
 def check_numbers(terms: Terms) -> None:
+    """Raise BookingInvalid unless GPUs, duration and storage are within the offer's bounds."""
     offer = terms.offer
     if not 1 <= terms.gpu_count <= offer.gpu_count:
         raise BookingInvalid(gpu_count=f"This offer has {offer.gpu_count}; ask for 1 to {offer.gpu_count}.")
@@ -156,6 +158,7 @@ def check_numbers(terms: Terms) -> None:
 
 
 def check_span(terms: Terms, now: datetime) -> None:
+    """Raise BookingInvalid unless the time is in the future, near enough, and within the offer's own."""
     offer = terms.offer
     if terms.starts_at < now - SKEW:
         raise BookingInvalid(starts_at="That is in the past.")
