@@ -47,7 +47,7 @@ class DemandInputSerializer(StrictSerializer):
 
 
 class DemandSerializer(ResourceSerializer):
-    """A demand; who the renter is is shown to nobody else."""
+    """A demand; its renter is shown to nobody else."""
 
     mine = serializers.SerializerMethodField()
     awarded = serializers.SerializerMethodField(help_text="The award's proof is at /award.")
