@@ -82,7 +82,7 @@ def what_runs_is_paid_for() -> Iterable[str]:
         if booking.escrow - booking.owed < metered(booking.rate, max(interval, 0)):
             left_over = booking.escrow - booking.owed
             yield f"booking {booking.pk} has {left_over} micro-AIT left, less than its next interval costs"
-        parts = metering.between(spans[booking.pk], 0, booking.metered_ms)
+        parts = metering.rates_between(spans[booking.pk], 0, booking.metered_ms)
         if sum(rate * ms for rate, ms in parts) != booking.owed * 3_600_000 + booking.carry:
             yield f"booking {booking.pk} owes {booking.owed} for {booking.metered_ms} ms, which its rates do not make"
 

@@ -8,6 +8,7 @@ from aitbc.core.money import UNIT
 from apps.marketplace.logic.durations import ms_between
 from apps.marketplace.models import GPUBooking, GPUReview, MarketplaceOffer
 from apps.marketplace.selectors import clock
+from apps.marketplace.selectors.listings import ModelPricing
 from apps.marketplace.states import BookingState, OfferState
 
 
@@ -95,7 +96,7 @@ def reviews(offer: MarketplaceOffer, rows: list[GPUReview]) -> dict[str, Any]:
     return {"gpu_id": offer.pk, "average_rating": round(mean, 4), "total_reviews": len(rows), "reviews": items}
 
 
-def pricing(found: dict[str, Any]) -> dict[str, Any]:
+def pricing(found: ModelPricing) -> dict[str, Any]:
     asks, traded = found["asks"], [tick.price_gpu_hour for tick in found["trades"]]
     mean = sum(traded) / len(traded) if traded else None
     free = asks["free"] or 0

@@ -25,7 +25,7 @@ BID_STATUSES = {
     DemandState.AWARDED: "matched", DemandState.FULFILLED: "completed", DemandState.FAILED_NO_BIDS: "expired",
     DemandState.CANCELLED: "cancelled", DemandState.EXPIRED: "expired",
 }  # fmt: skip
-#: A bid that waits is open: clients list `status=active` and expect it.
+#: Other names of the statuses. A bid that waits is open: clients list `status=active` and expect it.
 SYNONYMS = {"open": "active", "available": "active", "accepted": "matched", "booked": "matched", "closed": "cancelled"}
 STATUSES = sorted({*OFFER_STATUSES.values(), *BID_STATUSES.values(), *SYNONYMS})
 #: The words of `/v1/marketplace/bids`.
@@ -38,7 +38,7 @@ Times = Mapping[UUID, Mapping[str, datetime]]
 
 
 def offer_states(status: str) -> list[str]:
-    """Our states that a status asked for means; none when offers never have it."""
+    """Return the offer states that a legacy status means; none when offers never have it."""
     status = SYNONYMS.get(status, status)
     return [state for state, word in OFFER_STATUSES.items() if word == status]
 

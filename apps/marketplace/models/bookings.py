@@ -178,7 +178,7 @@ class ExtensionQuerySet(models.QuerySet["BookingExtension"]):
 
 
 class BookingExtension(models.Model):
-    """More time asked for, and whether the money for it could be set aside."""
+    """A request for more time, and whether the money for it could be set aside."""
 
     class State(models.TextChoices):
         REQUESTED = "asked", "Asked"

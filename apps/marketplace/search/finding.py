@@ -144,7 +144,7 @@ def _judged(clause: Clause, removes: int, alone: int, nearest: str | None) -> Ju
 
 
 def _relaxed(term: Term, value: Any) -> tuple[Term, float]:
-    """The term widened to let this value in, and how far that is from what was asked (1: another kind of thing)."""
+    """The term widened to let this value in, and its distance from the original (1: another kind of thing)."""
     if term.op == "in":
         return Term(term.field, "in", (*term.value, value)), 1.0
     if term.op == "==" and not term.field.ordered:

@@ -91,7 +91,7 @@ class Statement:
         return f"{sql} {SIGNS.get(term.op, term.op)} {self.param(term.value, cast)}"
 
     def offered_then(self) -> list[Clause]:
-        """Whether the offer may be booked for the time wanted, by its own rules."""
+        """Whether the offer may be booked for the requested time, by its own rules."""
         window = self.search.window
         if window is None:
             return []

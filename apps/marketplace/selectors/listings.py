@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID
 
 from django.db.models import Avg, Max, Min, Q, QuerySet, Sum
@@ -39,7 +39,16 @@ def reviews_of(offer: MarketplaceOffer) -> QuerySet[GPUReview]:
     return GPUReview.objects.shown().filter(booking__offer=offer, subject=GPUReview.Subject.PROVIDER)
 
 
-def pricing(model: str) -> dict[str, Any]:
+class ModelPricing(TypedDict):
+    """Aggregates over a model's listed offers (micro-AIT per GPU and hour), its cheapest offers, its last trades."""
+
+    model: str
+    asks: dict[str, Any]
+    offers: list[MarketplaceOffer]
+    trades: list[PriceTick]
+
+
+def pricing(model: str) -> ModelPricing:
     """Return what a GPU model costs, by listed offers and by what was paid. Raises ModelNotOffered with the nearest."""
     rows = MarketplaceOffer.objects.listed().filter(gpu_model__icontains=model)
     asks = rows.aggregate(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Any, TypedDict
 from uuid import UUID
 
 from django.db.models import Count, Max, Q, Sum
 
 from apps.marketplace.errors import OfferNotFound
-from apps.marketplace.models import GPUBooking, MarketplaceOffer
+from apps.marketplace.models import GPUBooking, MarketplaceOffer, OfferRevision
 from apps.marketplace.models.offers import LISTED
 from apps.marketplace.states import BookingState
 
@@ -25,7 +26,17 @@ def bookable(pk: Any) -> MarketplaceOffer:
     return found[0]
 
 
-def history(offer: MarketplaceOffer) -> dict[str, Any]:
+class OfferHistory(TypedDict):
+    """Revisions oldest first, bookings that were paid for, and what the provider earned in micro-AIT."""
+
+    offer: MarketplaceOffer
+    revisions: list[OfferRevision]
+    booking_count: int
+    total_revenue: int
+    last_booked: datetime | None
+
+
+def history(offer: MarketplaceOffer) -> OfferHistory:
     """Return every revision of an offer, how many bookings were paid for, and what the provider earned (micro-AIT)."""
     made = Q(state=BookingState.REQUESTED) | Q(state=BookingState.INSUFFICIENT_FUNDS)
     totals = (
@@ -33,4 +44,8 @@ def history(offer: MarketplaceOffer) -> dict[str, Any]:
             booking_count=Count("pk"), total_revenue=Sum("paid", default=0), last_booked=Max("created_at")
         )
     )  # fmt: skip
-    return {"offer": offer, "revisions": list(offer.revisions.order_by("revision")), **totals}
+    return {
+        "offer": offer, "revisions": list(offer.revisions.order_by("revision")),
+        "booking_count": totals["booking_count"], "total_revenue": totals["total_revenue"],
+        "last_booked": totals["last_booked"],
+    }  # fmt: skip

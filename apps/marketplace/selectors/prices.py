@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
 from uuid import UUID
 
 from aitbc.core.errors import NotFound
@@ -10,9 +11,20 @@ from apps.marketplace.logic.price_dynamics import priced, stepped
 from apps.marketplace.models import MarketplaceOffer, PriceCell
 
 
-def suggest(
-    *, offer_id: str, current_demand: float | None = None, current_supply: float | None = None
-) -> dict[str, object]:
+class Suggestion(TypedDict):
+    """A suggested price beside the present one, in AIT per GPU and hour, and what it follows from."""
+
+    offer_id: str
+    base_price: float
+    suggested_price: float
+    price_multiplier: float
+    supply_demand_ratio: float | None
+    utilisation: float | None
+    held: bool
+    basis: str
+
+
+def suggest(*, offer_id: str, current_demand: float | None = None, current_supply: float | None = None) -> Suggestion:
     """Return what an offer might ask, in AIT per GPU and hour; nothing is changed. Raises NotFound.
 
     Demand and supply as stated follow the legacy steps; without them the market's own cell decides.
@@ -21,7 +33,9 @@ def suggest(
     where = {"gpu_model": offer.gpu_model, "region": offer.region, "kind": offer.kind}
     cell = PriceCell.objects.filter(**where).first()
     stated = current_demand is not None and current_supply is not None
-    ratio = current_demand / max(current_supply, 1.0) if stated else None  # type: ignore[operator, type-var]
+    ratio = (
+        current_demand / max(current_supply, 1.0) if current_demand is not None and current_supply is not None else None
+    )
     factor = stepped(ratio) if ratio is not None else cell.multiplier if cell else 1.0
     return {
         "offer_id": offer_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TypedDict
 from uuid import UUID
 
 from django.db.models import Avg, Count, F, Min, Q, Sum
@@ -19,7 +19,55 @@ SHARE_R, SHARE_RATING = 0.7, 0.3
 REPUTATION = "reputation = 100 × (0.7 × R + 0.3 × (rating − 1) / 4); without a review the rating is the market's mean"
 
 
-def profile(provider_id: UUID, *, now: datetime) -> dict[str, Any]:
+class BookingRecord(TypedDict):
+    """How a provider's bookings ended; times in hours and seconds."""
+
+    bookings_done: int
+    bookings_broken: int
+    bookings_cancelled_by_renters: int
+    gpu_hours: float
+    mean_provisioning_s: float | None
+
+
+class Profile(BookingRecord):
+    """What is known of a provider."""
+
+    provider_id: UUID
+    since: datetime
+    open_offers: int
+    open_gpus: int
+    gpu_models: list[str]
+    regions: list[str]
+    rating: float | None
+    reviews: int
+    reliability: float
+
+
+class Prior(TypedDict):
+    kept: float
+    broken: float
+
+
+class ReputationInputs(TypedDict):
+    reliability: float
+    kept: float
+    broken: float
+    prior: Prior
+    rating: float
+    reviews: int
+
+
+class Reputation(TypedDict):
+    """A number between 0 and 100, and everything needed to compute it again."""
+
+    provider_id: UUID
+    reputation: float
+    formula: dict[str, str]
+    inputs: ReputationInputs
+    computed_at: datetime
+
+
+def profile(provider_id: UUID, *, now: datetime) -> Profile:
     """Return since when a provider offers, what, how its bookings ended, what renters say. Raises ProviderUnknown."""
     offers = MarketplaceOffer.objects.owned_by(provider_id)
     first = offers.aggregate(since=Min("created_at"))
@@ -39,11 +87,11 @@ def profile(provider_id: UUID, *, now: datetime) -> dict[str, Any]:
         "rating": standing.rating,
         "reviews": standing.count,
         "reliability": round(reliability.of_provider(provider_id, now=now).r, 4),
-        **kept(provider_id),
+        **booking_record(provider_id),
     }
 
 
-def kept(provider_id: UUID) -> dict[str, Any]:
+def booking_record(provider_id: UUID) -> BookingRecord:
     """Return how a provider's bookings ended."""
     broken = [BookingState.NO_SHOW, BookingState.CANCELLED_PROVIDER, BookingState.FAILED_HARDWARE]
     found = GPUBooking.objects.provided_by(provider_id).aggregate(
@@ -63,7 +111,7 @@ def kept(provider_id: UUID) -> dict[str, Any]:
     }
 
 
-def reputation(provider_id: UUID, *, now: datetime) -> dict[str, Any]:
+def reputation(provider_id: UUID, *, now: datetime) -> Reputation:
     """Return a number between 0 and 100, with everything needed to compute it again. Raises ProviderUnknown."""
     if not MarketplaceOffer.objects.owned_by(provider_id).exists():
         raise ProviderUnknown()

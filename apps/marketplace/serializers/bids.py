@@ -11,7 +11,7 @@ from apps.marketplace.logic import award_proof
 from apps.marketplace.logic.auction import score
 from apps.marketplace.models import MarketplaceBid
 from apps.marketplace.serializers.demands import LARGEST_HOUR
-from apps.marketplace.services.bids import counted, terms_of
+from apps.marketplace.services.bids import auction_bid, terms_of
 from apps.marketplace.states import BidState
 
 
@@ -51,7 +51,7 @@ class BidSerializer(ResourceSerializer):
         return award_proof.alias_of(str(bid.demand_id), str(bid.bidder_id))
 
     def get_score(self, bid: MarketplaceBid) -> str:
-        return str(score(counted(bid), terms_of(bid.demand)))
+        return str(score(auction_bid(bid), terms_of(bid.demand)))
 
     def get_mine(self, bid: MarketplaceBid) -> bool:
         return bool(bid.bidder_id == self.context["request"].user.pk)

@@ -1,4 +1,4 @@
-"""Quotes, bookings and extensions as they are asked for and shown."""
+"""Bookings and extensions: their requests, filters and answers."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class BookingReasonSerializer(StrictSerializer):
 
 
 class ReclaimSerializer(BookingReasonSerializer):
-    """When the GPUs are wanted back; the earliest moment the offer's notice allows, unless named."""
+    """When the GPUs go back to the provider; the earliest moment the offer's notice allows, unless named."""
 
     at = serializers.DateTimeField(required=False)
 
@@ -132,7 +132,7 @@ class ExtendSerializer(StrictSerializer):
 
 
 class ExtensionSerializer(ResourceSerializer):
-    """More time for a booking: asked while the money is being set aside, then held or refused."""
+    """More time for a booking: asked, while the money is being set aside, then held or refused."""
 
     extension_id = serializers.UUIDField(source="id", read_only=True)
     ends_at = serializers.SerializerMethodField(help_text="The end it leads to, once held.")

@@ -1,4 +1,4 @@
-"""Searches as they are asked and answered."""
+"""Searches: their queries and their answers."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class SearchSerializer(SearchQuerySerializer):
 
 
 def read(query: dict[str, Any]) -> Search:
-    """The search that was asked for, checked; FilterInvalid otherwise."""
+    """Return a validated query as a search. Raises FilterInvalid."""
     workload = fields.Workload(storage_gb=query["storage_gb"], model=_model(query["model"]))
     listed = [(one["field"], one["op"], one["value"]) for one in query.get("terms", ())]
     explicit = terms.read(query["filter"], listed, workload=workload)

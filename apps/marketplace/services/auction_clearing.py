@@ -158,10 +158,10 @@ def inputs_of(
 
 def bid_in_proof(demand: MarketplaceDemand, bid: MarketplaceBid, refused: str) -> dict[str, Any]:
     """Return a bid in the form of a proof, with the reason why it does not count (or "")."""
-    counted = bids.counted(bid)
+    frozen = bids.auction_bid(bid)
     return {
-        "id": counted.id, "bidder": award_proof.alias_of(str(demand.pk), str(bid.bidder_id)), "at": counted.at,
-        "price": format_amount(counted.price), "quality": counted.quality, "reliability": counted.reliability,
+        "id": frozen.id, "bidder": award_proof.alias_of(str(demand.pk), str(bid.bidder_id)), "at": frozen.at,
+        "price": format_amount(frozen.price), "quality": frozen.quality, "reliability": frozen.reliability,
         "gpu": bid.gpu_snapshot, "refused": refused,
     }  # fmt: skip
 
@@ -178,10 +178,10 @@ def award_by_hand(*, demand: MarketplaceDemand, bid_id: UUID, actor: str) -> Awa
         chosen = next((bid for bid in found if bid.pk == bid_id), None)
         if chosen is None:
             raise BidNotFound(f"{bid_id} is none of the bids that stand.")
-        return take(row, found, chosen, now, mode=CHOICE, actor=actor)
+        return award_bid(row, found, chosen, now, mode=CHOICE, actor=actor)
 
 
-def meet(
+def match(
     *, demand: MarketplaceDemand, offer: MarketplaceOffer, price_hour: int, actor: str, mode: str = MATCH
 ) -> Award:
     """Let a standing demand and an offer meet at a price within the demand's budget: the offer bids and wins at once.
@@ -205,12 +205,12 @@ def meet(
         if own is None:
             bids.insert(bid, actor=actor)
         try:
-            return take(row, [*found, bid], bid, now, mode=mode, actor=actor)
+            return award_bid(row, [*found, bid], bid, now, mode=mode, actor=actor)
         except InsufficientFunds:
             raise RenterCannotPay() from None  # how much it has is its own business
 
 
-def take(
+def award_bid(
     demand: MarketplaceDemand, found: list[MarketplaceBid], bid: MarketplaceBid, now: datetime, *, mode: str, actor: str
 ) -> Award:
     """Award this bid at its own price. Raises BidUnfit, and whatever a booking may be refused with."""

@@ -137,7 +137,7 @@ def snapshot(offer: MarketplaceOffer) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def counted(bid: MarketplaceBid) -> Bid:
+def auction_bid(bid: MarketplaceBid) -> Bid:
     """Return a bid as the auction's arithmetic takes it: as it was when it was made."""
     return Bid(
         id=str(bid.pk), at=moment(bid.created_at), price=bid.price_hour, quality=bid.gpu_snapshot["quality"],
@@ -164,8 +164,8 @@ def make_room(demand: MarketplaceDemand, bid: MarketplaceBid, *, actor: str) -> 
     if len(standing) < params.get("market.order_max_bids"):
         return
     terms = terms_of(demand)
-    worst = auction.clear(map(counted, standing), terms).ranking[-1].bid
-    if not auction.beats(counted(bid), worst, terms):
+    worst = auction.clear(map(auction_bid, standing), terms).ranking[-1].bid
+    if not auction.beats(auction_bid(bid), worst, terms):
         raise BookFull(f"It takes {len(standing)} bids; a new one beats the worst of them by 1 % of its score.")
     ids = [other.pk for other in standing if str(other.pk) == worst.id]
     advance_many(MarketplaceBid, ids, BidState.REJECTED, actor=actor, reason="pushed out by a better bid")

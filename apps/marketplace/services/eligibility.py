@@ -51,25 +51,29 @@ def refusals(demand: MarketplaceDemand, offer: MarketplaceOffer, at: datetime) -
 def verdicts(demand: MarketplaceDemand, bids: Iterable[MarketplaceBid], at: datetime) -> dict[UUID, str]:
     """Return for each bid (with its offer) why it does not count, or ""."""
     found = list(bids)
-    scene = Circumstances.of(demand, at)
+    circumstances = Circumstances.of(demand, at)
     providers = constraint_facts.provider_facts({bid.bidder_id for bid in found})
-    return {bid.pk: "; ".join(_bid_against(scene, bid, providers[bid.bidder_id]))[:500] for bid in found}
+    return {bid.pk: "; ".join(_bid_against(circumstances, bid, providers[bid.bidder_id]))[:500] for bid in found}
 
 
-def _bid_against(scene: Circumstances, bid: MarketplaceBid, provider: constraint_facts.ProviderFacts) -> Iterator[str]:
+def _bid_against(
+    circumstances: Circumstances, bid: MarketplaceBid, provider: constraint_facts.ProviderFacts
+) -> Iterator[str]:
     if bid.state == BidState.PENDING:
         yield "its bond was not set aside in time"
-    if bid.expires_at is not None and bid.expires_at <= scene.at:
+    if bid.expires_at is not None and bid.expires_at <= circumstances.at:
         yield "it had expired"
-    if not 0 < bid.price_hour <= scene.demand.budget_hour:
-        yield f"its price is not within the budget of {format_amount(scene.demand.budget_hour)} AIT per hour"
-    yield from _against(scene, bid.offer, provider)
+    if not 0 < bid.price_hour <= circumstances.demand.budget_hour:
+        yield f"its price is not within the budget of {format_amount(circumstances.demand.budget_hour)} AIT per hour"
+    yield from _against(circumstances, bid.offer, provider)
 
 
-def _against(scene: Circumstances, offer: MarketplaceOffer, provider: constraint_facts.ProviderFacts) -> Iterator[str]:
-    yield from _gpus_against(scene.demand, offer)
-    yield from _time_against(scene, offer)
-    yield from _words_against(scene, offer, provider)
+def _against(
+    circumstances: Circumstances, offer: MarketplaceOffer, provider: constraint_facts.ProviderFacts
+) -> Iterator[str]:
+    yield from _gpus_against(circumstances.demand, offer)
+    yield from _time_against(circumstances, offer)
+    yield from _constraints_against(circumstances, offer, provider)
 
 
 def _gpus_against(demand: MarketplaceDemand, offer: MarketplaceOffer) -> Iterator[str]:
@@ -83,8 +87,11 @@ def _gpus_against(demand: MarketplaceDemand, offer: MarketplaceOffer) -> Iterato
         yield f"it is in {offer.region or 'no named region'} and {demand.region} is wanted"
 
 
-def _time_against(scene: Circumstances, offer: MarketplaceOffer) -> Iterator[str]:
-    seconds, ends = scene.demand.duration_s, scene.at + timedelta(seconds=scene.demand.duration_s)
+def _time_against(circumstances: Circumstances, offer: MarketplaceOffer) -> Iterator[str]:
+    seconds, ends = (
+        circumstances.demand.duration_s,
+        circumstances.at + timedelta(seconds=circumstances.demand.duration_s),
+    )
     if offer.state != OfferState.OPEN:
         yield f"it is {offer.get_state_display().lower()}"
     if offer.backed and not offer.rentable:
@@ -93,26 +100,26 @@ def _time_against(scene: Circumstances, offer: MarketplaceOffer) -> Iterator[str
         yield f"it is let for {offer.min_duration_s} to {offer.max_duration_s} seconds and {seconds} are wanted"
     if offer.available_until is not None and ends > offer.available_until:
         yield "its time is over before the demand's"
-    if offer.available_from > scene.at:
+    if offer.available_from > circumstances.at:
         yield "its time has not come"
 
 
-def _words_against(
-    scene: Circumstances, offer: MarketplaceOffer, provider: constraint_facts.ProviderFacts
+def _constraints_against(
+    circumstances: Circumstances, offer: MarketplaceOffer, provider: constraint_facts.ProviderFacts
 ) -> Iterator[str]:
-    demand = scene.demand
+    demand = circumstances.demand
     if demand.filter and not matches(filter_terms(demand.filter), offer):
         yield "it is not what the demand's filter asks for"
-    theirs = evaluation.verdict(
+    of_demand = evaluation.verdict(
         demand.constraints, {"offer": constraint_facts.offer_facts(offer), "provider": provider}
     )
-    if not theirs.admits:
-        yield f"the demand: {theirs.reason}"
-    ours = evaluation.verdict(
-        offer.constraints, {"renter": scene.renter, "demand": constraint_facts.demand_facts(demand)}
+    if not of_demand.admits:
+        yield f"the demand: {of_demand.reason}"
+    of_offer = evaluation.verdict(
+        offer.constraints, {"renter": circumstances.renter, "demand": constraint_facts.demand_facts(demand)}
     )
-    if not ours.admits:
-        yield f"the offer: {ours.reason}"
+    if not of_offer.admits:
+        yield f"the offer: {of_offer.reason}"
 
 
 @lru_cache(maxsize=256)

@@ -25,7 +25,7 @@ def reserve(events: Sequence[EscrowHeld]) -> None:
     """Reserve the bookings whose money is set aside, and start those whose time has come."""
     now = clock.now()
     with atomic(GPUBooking):
-        rows = waiting(UUID(event.booking_id) for event in events)
+        rows = requested_among(UUID(event.booking_id) for event in events)
         ids = [booking.pk for booking in rows]
         advance_many(GPUBooking, ids, BookingState.RESERVED, actor=ACTOR, reason="the money is set aside")
         for booking in rows:
@@ -38,17 +38,17 @@ def refuse(events: Sequence[EscrowRefused]) -> None:
     """End the bookings whose money or bond could not be set aside; their slots are free again."""
     now, by_booking = clock.now(), {UUID(event.booking_id): event for event in events}
     with atomic(GPUBooking):
-        for booking in waiting(by_booking):
+        for booking in requested_among(by_booking):
             event = by_booking[booking.pk]
             who = "the renter" if event.party == "renter" else "the provider, for its bond,"
             booking.advance(
                 BookingState.INSUFFICIENT_FUNDS, actor=ACTOR, ended_at=now, outcome=BookingState.INSUFFICIENT_FUNDS,
                 reason=f"{who} has {format_amount(event.available)} of {format_amount(event.needed)} AIT",
             )  # fmt: skip
-            slots.give_back([(booking.pk, now)])
+            slots.release([(booking.pk, now)])
 
 
-def waiting(ids: object) -> list[GPUBooking]:
+def requested_among(ids: object) -> list[GPUBooking]:
     """Return those of these bookings that wait for their money, locked."""
     rows = GPUBooking.objects.filter(pk__in=list(ids)).locked()  # type: ignore[call-overload]
     return [booking for booking in rows if booking.state == BookingState.REQUESTED]

@@ -25,9 +25,9 @@ def run(*, now: datetime, limit: int = 500) -> int:
     """Meter running bookings that were last metered a minute ago; return how many."""
     with atomic(GPUBooking):
         due = list(GPUBooking.objects.to_meter(now - EVERY).locked_free()[:limit])
-        spoken = meter(due, {booking.pk: min(now, booking.ends_at) for booking in due})
+        events = meter(due, {booking.pk: min(now, booking.ends_at) for booking in due})
         GPUBooking.objects.bulk_update(due, FIELDS)
-        emit(*spoken, by="marketplace")
+        emit(*events, by="marketplace")
     return len(due)
 
 
@@ -46,7 +46,7 @@ def _metered(booking: GPUBooking, spans: Sequence[tuple[int, int]], until: datet
     total = ms_between(booking.activated_at, until)
     if total <= booking.metered_ms:
         return None
-    parts = between(spans, booking.metered_ms, total)
+    parts = rates_between(spans, booking.metered_ms, total)
     amount, booking.carry = metered_parts(parts, booking.carry)
     booking.metered_ms = total
     if not amount:
@@ -56,7 +56,7 @@ def _metered(booking: GPUBooking, spans: Sequence[tuple[int, int]], until: datet
     return event_builders.metered(booking, amount=amount, until=until.isoformat())
 
 
-def between(spans: Sequence[tuple[int, int]], start: int, end: int) -> Iterable[tuple[int, int]]:
+def rates_between(spans: Sequence[tuple[int, int]], start: int, end: int) -> Iterable[tuple[int, int]]:
     """Yield (rate, milliseconds) for each rate that holds in [start, end); spans are (from, rate), rising, first from
     0."""
     for (since, rate), upper in zip(spans, [since for since, _ in spans[1:]] + [end], strict=True):

@@ -1,4 +1,4 @@
-"""What an offer must be before it is saved: every rule that its fields break is said at once."""
+"""The rules an offer must meet before it is saved; every one that is broken is reported at once."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class OfferTerms(TypedDict, total=False):
 
 
 class NewOfferTerms(OfferTerms, total=False):
-    """What is said once, when an offer is made: the client's own id, and the name the provider goes by."""
+    """What is set once, when an offer is made: the client's own id, and the name the provider goes by."""
 
     external_id: str
     provider_name: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 from uuid import UUID
 
 from django.db.models import Case, Model, Q, QuerySet, Value, When
@@ -74,17 +74,26 @@ def bid(*, owner_id: UUID, actor: str, terms: OrderTerms) -> MarketplaceDemand:
     )  # fmt: skip
 
 
-def described(specs: Mapping[str, Any]) -> dict[str, Any]:
+class KnownSpecs(TypedDict, total=False):
+    gpu_model: str
+    memory_mb: int
+    region: str
+
+
+def described(specs: Mapping[str, Any]) -> KnownSpecs:
     """Return what a client's free description says in known terms: gpu_model, memory_mb, region; the rest is left
     out."""
     model = next((specs[name] for name in ("gpu_model", "model", "name") if isinstance(specs.get(name), str)), "")
     memory = next((specs[name] for name in ("memory_gb", "gpu_memory_gb", "vram_gb") if is_size(specs.get(name))), 0)
     region = specs.get("region")
-    found = {
-        "gpu_model": model[:120], "memory_mb": int(float(memory) * 1024),
-        "region": region[:64] if isinstance(region, str) else "",
-    }  # fmt: skip
-    return {name: value for name, value in found.items() if value}
+    known = KnownSpecs()
+    if model:
+        known["gpu_model"] = model[:120]
+    if memory:
+        known["memory_mb"] = int(float(memory) * 1024)
+    if region and isinstance(region, str):
+        known["region"] = region[:64]
+    return known
 
 
 def is_size(value: Any) -> bool:
@@ -94,10 +103,10 @@ def is_size(value: Any) -> bool:
 
 def cancel(*, owner_id: UUID, actor: str, ref: str) -> Order:
     """Withdraw one's offer or bid. Raises OrderNotFound, StateConflict when it is over already."""
-    found: Order | None = named(MarketplaceOffer.objects.filter(provider_id=owner_id), ref)
+    found: Order | None = find_order(MarketplaceOffer.objects.filter(provider_id=owner_id), ref)
     if isinstance(found, MarketplaceOffer):
         return offers.withdraw(offer=found, actor=actor, reason="cancelled")
-    found = named(MarketplaceDemand.objects.filter(renter_id=owner_id), ref)
+    found = find_order(MarketplaceDemand.objects.filter(renter_id=owner_id), ref)
     if found is None:
         raise OrderNotFound(f"You have no order {ref[:100]}.")
     return demands.cancel(demand=found, actor=actor)
@@ -108,19 +117,19 @@ def accept(*, owner_id: UUID, actor: str, bid_ref: str, offer_ref: str = "") -> 
 
     Raises OrderNotFound, OrderInvalid, OrderMatched, BidUnfit, and whatever a booking may be refused with.
     """
-    target = found(prefer(MarketplaceDemand.objects.published(), "renter_id", owner_id), bid_ref, "bid")
-    done = past_award(target, lambda award: award.bid.bidder_id == owner_id)
+    target = get_order(own_first(MarketplaceDemand.objects.published(), "renter_id", owner_id), bid_ref, "bid")
+    done = existing_award(target, lambda award: award.bid.bidder_id == owner_id)
     if done is not None:
         return done
     own = MarketplaceOffer.objects.owned_by(owner_id)
     if offer_ref:
-        return met(target, found(own, offer_ref, "offer"), target.budget_hour, ACCEPT, actor)
+        return award_match(target, get_order(own, offer_ref, "offer"), target.budget_hour, ACCEPT, actor)
     reasons: list[str] = []
     for one in own.open().filter(gpu_count__gte=target.gpu_count).order_by("price_gpu_hour", "pk")[:20]:
         if one.price_gpu_hour * target.gpu_count > target.budget_hour:
             break
         try:
-            return met(target, one, target.budget_hour, ACCEPT, actor)
+            return award_match(target, one, target.budget_hour, ACCEPT, actor)
         except BidUnfit as error:
             reasons.append(f"{one.external_id or one.pk}: {error.detail}")
     raise BidUnfit(reasons or ["you have no open offer that is as large and not dearer; post one first"])
@@ -131,29 +140,29 @@ def match(*, owner_id: UUID, operator: bool, actor: str, bid_ref: str, offer_ref
 
     Raises OrderNotFound, OrderInvalid, NotAParty, OrderMatched, BidUnfit, and whatever a booking may be refused with.
     """
-    target = found(prefer(MarketplaceDemand.objects.published(), "renter_id", owner_id), bid_ref, "bid")
-    one = found(prefer(MarketplaceOffer.objects.all(), "provider_id", owner_id), offer_ref, "offer")
+    target = get_order(own_first(MarketplaceDemand.objects.published(), "renter_id", owner_id), bid_ref, "bid")
+    one = get_order(own_first(MarketplaceOffer.objects.all(), "provider_id", owner_id), offer_ref, "offer")
     if not operator and owner_id not in (target.renter_id, one.provider_id):
         raise NotAParty("Neither the bid nor the offer is yours.")
-    done = past_award(target, lambda award: award.bid.offer_id == one.pk)
-    return done or met(target, one, one.price_gpu_hour * target.gpu_count, MATCH, actor)
+    done = existing_award(target, lambda award: award.bid.offer_id == one.pk)
+    return done or award_match(target, one, one.price_gpu_hour * target.gpu_count, MATCH, actor)
 
 
-def met(target: MarketplaceDemand, one: MarketplaceOffer, price_hour: int, mode: str, actor: str) -> Award:
+def award_match(target: MarketplaceDemand, one: MarketplaceOffer, price_hour: int, mode: str, actor: str) -> Award:
     """Return the award of this match; when another request made the very same match first, its award."""
     if one.state == OfferState.BOOKED_OUT:
         raise OrderMatched(f"The offer {one.external_id or one.pk} is matched already.", state=one.state, allowed=[])
     try:
-        return auction_clearing.meet(demand=target, offer=one, price_hour=price_hour, actor=actor, mode=mode)
+        return auction_clearing.match(demand=target, offer=one, price_hour=price_hour, actor=actor, mode=mode)
     except Conflict:
         target.refresh_from_db()
-        done = past_award(target, lambda award: award.bid.offer_id == one.pk)
+        done = existing_award(target, lambda award: award.bid.offer_id == one.pk)
         if done is None:
             raise
         return done
 
 
-def past_award(target: MarketplaceDemand, same: Any) -> Award | None:
+def existing_award(target: MarketplaceDemand, same: Any) -> Award | None:
     """Return the award of a demand that has one, if it is the same match. Raises OrderMatched if it is another."""
     award = Award.objects.select_related("bid__offer", "demand").filter(demand=target).first()
     if award is not None and not same(award):
@@ -163,21 +172,21 @@ def past_award(target: MarketplaceDemand, same: Any) -> Award | None:
     return award
 
 
-def prefer(orders: QuerySet[M], column: str, owner_id: UUID) -> Any:
+def own_first(orders: QuerySet[M], column: str, owner_id: UUID) -> Any:
     """Order one's own first, where several owners use one name."""
     mine = Case(When(**{column: owner_id}, then=Value(1)), default=Value(0))
     return orders.annotate(mine=mine).order_by("-mine", "pk")
 
 
-def found(orders: QuerySet[M], ref: str, what: str) -> M:
+def get_order(orders: QuerySet[M], ref: str, what: str) -> M:
     """Return the order of this id. Raises OrderNotFound, OrderInvalid."""
-    one = named(orders, ref)
+    one = find_order(orders, ref)
     if one is None:
         raise OrderNotFound(f"There is no {what} {ref[:100]}.")
     return one
 
 
-def named(orders: QuerySet[M], ref: str) -> M | None:
+def find_order(orders: QuerySet[M], ref: str) -> M | None:
     """Return the order of our id or the client's, or None. Raises OrderInvalid when a client's id could mean
     several."""
     target = Q(external_id=ref)

@@ -1,4 +1,4 @@
-"""Writing down prices: what was paid when a booking became active, and once an hour what is asked."""
+"""Recording prices: of trades when a booking becomes active, and of asks once an hour."""
 
 from __future__ import annotations
 

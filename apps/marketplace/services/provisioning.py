@@ -104,21 +104,21 @@ def note_broken(events: Sequence[BookingBroken]) -> None:
     with atomic(GPUBooking):
         rows = list(GPUBooking.objects.filter(pk__in=list(by_booking)).locked())
         endings = [
-            Ending(booking=row, at=moment_of_break(row, by_booking[row.pk], now))
+            Ending(booking=row, at=broken_at(row, by_booking[row.pk], now))
             for row in rows
-            if breaks(row, by_booking[row.pk])
+            if ends_booking(row, by_booking[row.pk])
         ]
         finish(endings, BookingState.FAILED_HARDWARE, actor="system:gpu", reason="a booked card is gone")
 
 
-def breaks(booking: GPUBooking, event: BookingBroken) -> bool:
+def ends_booking(booking: GPUBooking, event: BookingBroken) -> bool:
     """Return whether this event ends the booking."""
     if BookingState.FAILED_HARDWARE not in booking.TRANSITIONS[booking.state]:
         return False
     return booking.state in RUNNING or event.reason != SILENT
 
 
-def moment_of_break(booking: GPUBooking, event: BookingBroken, now: datetime) -> datetime:
+def broken_at(booking: GPUBooking, event: BookingBroken, now: datetime) -> datetime:
     """Return when the GPU was gone as gpu reports it, but not before what is metered already and not after now."""
     moment = min(whole_ms(datetime.fromisoformat(event.at)), now)
     if booking.activated_at is None:

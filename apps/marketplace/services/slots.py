@@ -58,7 +58,7 @@ def take(booking_id: UUID, offer: MarketplaceOffer, count: int, start: datetime,
             return insert(booking_id, sorted(chosen), start, end)
         except Lost:
             continue
-    raise taken(offer, count, start, end)
+    raise slot_taken(offer, count, start, end)
 
 
 def insert(booking_id: UUID, slots: Sequence[UUID], start: datetime, end: datetime) -> list[UUID]:
@@ -79,7 +79,7 @@ def busy_spans(slots: Collection[UUID], *, since: datetime) -> dict[UUID, list[c
     return found
 
 
-def taken(offer: MarketplaceOffer, count: int, start: datetime, end: datetime) -> SlotTaken:
+def slot_taken(offer: MarketplaceOffer, count: int, start: datetime, end: datetime) -> SlotTaken:
     """Return the refusal, with the next moment at which it would work."""
     when = next_free(offer, count, end - start, after=start)
     hint = f" The next moment for this is {when.isoformat()}." if when else ""
@@ -95,7 +95,7 @@ def next_free(offer: MarketplaceOffer, count: int, duration: timedelta, *, after
     return calendars.next_free(busy, count, duration, after, offer.available_until)
 
 
-def give_back(bookings: Iterable[tuple[UUID, datetime]]) -> None:
+def release(bookings: Iterable[tuple[UUID, datetime]]) -> None:
     """Free the slots of (booking id, moment) pairs from the moment each booking ended."""
     ended = list(bookings)
     with cursor(BookingSlice) as sql:

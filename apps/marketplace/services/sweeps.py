@@ -17,7 +17,7 @@ from apps.marketplace.states import BookingState
 
 BATCH = 500
 ACTOR = "system:bookings"
-#: How long trading may take before it is asked again.
+#: How long trading may take before a request is repeated.
 PATIENCE = timedelta(minutes=1)
 #: How long a booking outlives its end while the money for its extension is on the way.
 GRACE = timedelta(seconds=30)
@@ -28,10 +28,10 @@ def run(*, now: datetime | None = None) -> int:
     rows."""
     now = now or clock.now()
     sweeps: tuple[Callable[..., int], ...] = (start_due, end_no_shows, end_over, meter_running, reconcile)
-    return sum(repeated(sweep, now) for sweep in sweeps)
+    return sum(until_empty(sweep, now) for sweep in sweeps)
 
 
-def repeated(sweep: Callable[..., int], now: datetime) -> int:
+def until_empty(sweep: Callable[..., int], now: datetime) -> int:
     """Run a sweep until it finds less than a batch; return how many rows it changed."""
     total = done = sweep(now=now)
     while done == BATCH and sweep is not reconcile:
@@ -43,7 +43,7 @@ def repeated(sweep: Callable[..., int], now: datetime) -> int:
 def start_due(*, now: datetime) -> int:
     """Start reserved bookings whose time has come; return how many."""
     with atomic(GPUBooking):
-        rows = chosen(GPUBooking.objects.due_to_start(now))
+        rows = locked_batch(GPUBooking.objects.due_to_start(now))
         missed = [Ending(booking=row, at=now) for row in rows if row.ends_at <= now]
         # Nobody's fault but the exchange's: all of the money goes back, no bond is touched.
         finish(missed, BookingState.CANCELLED_RENTER, actor=ACTOR, reason="the exchange was too late to start it")
@@ -54,7 +54,7 @@ def start_due(*, now: datetime) -> int:
 def end_no_shows(*, now: datetime) -> int:
     """End bookings that nobody made ready in time, or before they were over; return how many."""
     with atomic(GPUBooking):
-        rows = chosen(GPUBooking.objects.not_provisioned(now))
+        rows = locked_batch(GPUBooking.objects.not_provisioned(now))
         endings = [Ending(booking=row, at=now) for row in rows]
         finish(endings, BookingState.NO_SHOW, actor=ACTOR, reason="not ready in time")
     return len(rows)
@@ -64,7 +64,7 @@ def end_over(*, now: datetime) -> int:
     """End bookings whose time is over; one whose extension is being paid for waits a little. Returns how many."""
     extending = BookingExtension.objects.pending().filter(booking__ends_at__gt=now - GRACE).values("booking")
     with atomic(GPUBooking):
-        rows = chosen(GPUBooking.objects.over(now).exclude(pk__in=extending))
+        rows = locked_batch(GPUBooking.objects.over(now).exclude(pk__in=extending))
         endings = [Ending(booking=row, at=row.ends_at) for row in rows]
         finish(endings, BookingState.ENDED, actor=ACTOR, reason="its time is over")
     return len(rows)
@@ -75,7 +75,7 @@ def meter_running(*, now: datetime) -> int:
     return metering.run(now=now, limit=BATCH)
 
 
-def chosen(rows: BookingQuerySet) -> list[GPUBooking]:
+def locked_batch(rows: BookingQuerySet) -> list[GPUBooking]:
     """Lock a batch of these rows that no other sweep has in hand."""
     return list(rows.locked_free()[:BATCH])
 
@@ -84,7 +84,7 @@ def reconcile(*, now: datetime) -> int:
     """Emit again, with the same ids, what trading has not answered for a minute; return how many events."""
     before = now - PATIENCE
     with atomic(GPUBooking):
-        rows = chosen(GPUBooking.objects.unanswered(before))
+        rows = locked_batch(GPUBooking.objects.unanswered(before))
         extensions = list(
             BookingExtension.objects.pending()
             .filter(created_at__lt=before)

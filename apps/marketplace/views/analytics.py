@@ -72,7 +72,7 @@ class AnalyticsViewSet(DomainViewSet):
 
     @extend_schema(parameters=[PeriodQuerySerializer], responses=SummarySerializer, filters=False)
     def summary(self, request: Request) -> Response:
-        """The market at a glance, and what was booked in the last period (a day, unless asked otherwise)."""
+        """The market at a glance, and what was booked in the last period (a day by default)."""
         period, since = self._period()
         found = analytics.summary(since=since)
         average = found["average_price_gpu_hour"]
@@ -105,7 +105,7 @@ class AnalyticsViewSet(DomainViewSet):
         filters=False,
     )
     def suggest(self, request: Request) -> Response:
-        """Suggest a price for an offer, from demand and supply as given, else as this market has them."""
+        """Suggest a price for an offer, from demand and supply as stated, else as this market has them."""
         body = request.data if isinstance(request.data, dict) else {}
         query = self.validated(SuggestionQuerySerializer, {**request.query_params.dict(), **body})
         return self.answer(prices.suggest(**query), serializer=SuggestionSerializer)

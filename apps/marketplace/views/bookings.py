@@ -127,7 +127,7 @@ class BookingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, BookingBa
     @extend_schema(responses=ExtensionSerializer(many=True))
     @action(detail=True, pagination_class=None)
     def extensions(self, request: Request, pk: Any = None) -> Response:
-        """More time that was asked for, newest first."""
+        """More time that was requested, newest first."""
         rows = list(self.get_object().extensions.order_by("-created_at"))
         return self.answer(rows, serializer=ExtensionSerializer)
 

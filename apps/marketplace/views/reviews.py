@@ -30,7 +30,7 @@ PARTIES: Scopes = ("client", "trader", "miner")
 
 
 class BookingReviewViewSet(DomainViewSet):
-    """What the two parties of a booking said of it."""
+    """The reviews of a booking by its two parties."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = {
         "list": (*PARTIES, "read"), "create": PARTIES, "partial_update": PARTIES,

@@ -39,7 +39,7 @@ class SearchViewSet(DomainViewSet):
 
     @extend_schema(request=SearchSerializer, responses=FoundSerializer)
     def query(self, request: Request) -> Response:
-        """The same, asked as JSON: terms as objects, values as JSON."""
+        """The same as JSON: terms as objects, values as JSON."""
         return self._found(self.validated(SearchSerializer))
 
     @extend_schema(responses=FieldSerializer(many=True))

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aitbc.core.money import MS_PER_HOUR, metered, metered_parts
-from apps.marketplace.services.metering import between
+from apps.marketplace.services.metering import rates_between
 
 pytestmark = pytest.mark.no_db
 
@@ -38,7 +38,7 @@ def test_with_changing_rates_every_millisecond_is_charged_once_at_its_own(spans,
 
     owed = carry = 0
     for start, end in zip(edges, edges[1:], strict=False):
-        amount, carry = metered_parts(between(ordered, start, end), carry)
+        amount, carry = metered_parts(rates_between(ordered, start, end), carry)
         owed += amount
 
     rate_at = [[rate for since, rate in ordered if since <= ms][-1] for ms in range(total)]

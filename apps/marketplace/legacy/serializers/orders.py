@@ -108,7 +108,7 @@ class OfferOrderSerializer(OrderSerializer):
 
 
 class BidOrderSerializer(OrderSerializer):
-    """GPUs wanted, for at most so much each hour."""
+    """A demand for GPUs, for at most so much each hour."""
 
     bid_id, bidder_node_id, provider, buyer = id_field(), name_field(), name_field(), name_field()
     max_price_per_gpu, price = price_field(), price_field()

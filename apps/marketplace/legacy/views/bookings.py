@@ -26,6 +26,6 @@ class OfferBookViewSet(BookingBaseViewSet):
         request=OfferBookSerializer, responses={201: LegacyBookedSerializer, **REFUSALS}, parameters=[IDEMPOTENCY_KEY]
     )
     def create(self, request: Request, pk: str) -> HttpResponseBase:
-        """Book this offer; an hour and all of its GPUs unless said otherwise."""
+        """Book this offer; an hour and all of its GPUs by default."""
         terms = self.validated(OfferBookSerializer)
         return self.idempotently(IdempotencyRecord, lambda: self.answer(self.book(terms, bookable(pk)), status=201))

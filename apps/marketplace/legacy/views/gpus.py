@@ -138,7 +138,7 @@ class LegacyGpuViewSet(BookingBaseViewSet):
 
     @extend_schema(responses=schemas.GpuReviewsSerializer)
     def reviews(self, request: Request, gpu_id: str) -> Response:
-        """What renters said after settled bookings of it."""
+        """Reviews by renters after settled bookings of it."""
         offer = bookable(gpu_id)
         rows = list(selectors.reviews_of(offer).order_by("-created_at")[:500])
         return self.answer(payloads.reviews(offer, rows), serializer=schemas.GpuReviewsSerializer)
@@ -165,7 +165,7 @@ class LegacyGpuViewSet(BookingBaseViewSet):
 
     @extend_schema(responses=schemas.PricingSerializer)
     def pricing(self, request: Request, model: str) -> Response:
-        """What a GPU model costs now, asked and paid; 404 names the nearest models."""
+        """What a GPU model costs now, by asks and by trades; 404 names the nearest models."""
         if len(model) > 120 or not model.isprintable():
             raise OfferNotFound()
         return self.answer(payloads.pricing(selectors.pricing(model)), serializer=schemas.PricingSerializer)

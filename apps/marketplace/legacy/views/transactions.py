@@ -192,7 +192,7 @@ class LegacyBidViewSet(DomainViewSet):
 
     def retrieve(self, request: Request, pk: str) -> Response:
         """One bid."""
-        demand = orders.named(self.get_queryset(), pk)
+        demand = orders.find_order(self.get_queryset(), pk)
         return self.answer(order_payloads.legacy_bid(demand or get_object_or_404(MarketplaceDemand.objects.none())))
 
     @extend_schema(

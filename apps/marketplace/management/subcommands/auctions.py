@@ -81,7 +81,7 @@ def add_demand(command: VerbCommand, verbs: Any) -> None:
         ("--publish", "open this draft to bids"), ("--cancel", "take this demand back"),
     ):  # fmt: skip
         demand.add_argument(flag, help=about)
-    demand.add_argument("--second-score", action="store_true", help="pay the winner what it could have asked")
+    demand.add_argument("--second-score", action="store_true", help="pay the winner the highest price that still wins")
     demand.add_argument("--draft", action="store_true", help="do not open it to bids yet")
 
 
@@ -194,7 +194,7 @@ def award_table(answer: dict[str, Any]) -> Table:
 
 
 def verify_award(command: VerbCommand, *, proof: str, keys: str | None, **options: Any) -> None:
-    """Read two files and compute; nothing is asked of anybody."""
+    """Read two files and compute, without a request to the exchange."""
     try:
         document, ring = read(proof), read(keys) if keys else None
         for line in award_proof.verify(document, ring):

@@ -71,7 +71,7 @@ def add_verbs_of_parties(command: VerbCommand, verbs: Any) -> None:
 
 
 def as_provider(*parsers: argparse.ArgumentParser) -> None:
-    """These verbs are the renter's unless said otherwise."""
+    """Add --as-provider: these verbs are the renter's by default."""
     for parser in parsers:
         parser.add_argument(
             "--as-provider", action="store_const", const="miner", dest="verb_scope",
@@ -93,7 +93,7 @@ def span_of(parser: argparse.ArgumentParser) -> None:
 
 
 def seconds(options: dict[str, Any]) -> int | None:
-    """The time asked for; None when nothing was said of it."""
+    """Return the requested time, or None without --hours and --minutes."""
     if options.get("hours") is not None:
         return int(round(options["hours"] * 3600))
     return int(round(options["minutes"] * 60)) if options.get("minutes") is not None else None

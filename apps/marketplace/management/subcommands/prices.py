@@ -16,7 +16,7 @@ CELL = ("gpu_model", "region", "kind")
 
 def add(command: VerbCommand, verbs: Any) -> None:
     prices = command.verb(
-        verbs, "prices", "what was asked and paid for GPU time", run=show_prices, scope="client",
+        verbs, "prices", "asks and trades of GPU time", run=show_prices, scope="client",
         examples='  manage.py market prices "RTX 4090" --interval 1d\n  manage.py market prices --region de --json',
     )  # fmt: skip
     use = command.verb(verbs, "utilisation", "which share of the GPU time on offer was in use", run=show_use)

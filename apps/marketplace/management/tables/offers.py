@@ -26,7 +26,7 @@ UNITS = {
 
 
 def found(page: dict[str, Any], *, model: str | None) -> RenderableType:
-    """A page of a search, and why it is not longer if that was asked."""
+    """A page of a search, and its explanation when there is one."""
     parts: list[RenderableType] = []
     if page["items"]:
         parts.append(_offers(page["items"], model))
