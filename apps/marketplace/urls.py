@@ -12,7 +12,7 @@ from apps.marketplace.legacy.order_payloads import GPU
 from apps.marketplace.legacy.views.bookings import OfferBookViewSet
 from apps.marketplace.legacy.views.gpus import LegacyGpuViewSet
 from apps.marketplace.legacy.views.offers import LegacyOfferViewSet
-from apps.marketplace.legacy.views.transactions import LegacyBidViewSet, TransactionViewSet
+from apps.marketplace.legacy.views.orders import LegacyBidViewSet, TransactionViewSet
 from apps.marketplace.views.analytics import AnalyticsViewSet
 from apps.marketplace.views.bids import BidViewSet
 from apps.marketplace.views.bookings import BookingViewSet

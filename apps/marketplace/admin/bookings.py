@@ -1,4 +1,4 @@
-"""Bookings, their slots, quotes and reviews in the admin: looked at here, changed by services, with a reason."""
+"""Bookings, their slots and extensions for operators, who cancel with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Offers, their revisions, and the cards behind them, to look at; operators pause and withdraw with a reason."""
+"""Offers and their revisions for operators, who pause and withdraw with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prices, cells and reliability to look at."""
+"""Price ticks and cells for operators; read only."""
 
 from __future__ import annotations
 

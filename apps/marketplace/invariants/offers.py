@@ -1,4 +1,4 @@
-"""What offers say is true, and what a search finds is what plain Python finds (M7)."""
+"""Invariants of offers, and that a search finds what plain Python finds (M7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How auctions ended."""
+"""Awards: how auctions ended, with their proofs."""
 
 from __future__ import annotations
 

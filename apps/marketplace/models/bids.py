@@ -1,4 +1,4 @@
-"""What providers bid for demands."""
+"""Bids of providers for demands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What renters ask for: so many GPUs of such a kind, for at most so much."""
+"""Demands of renters: so many GPUs of such a kind, for at most so much."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What providers sell: offers over slots, with the facts of the cards behind them copied in for searching."""
+"""Offers over slots, with the facts of the GPUs behind them copied in for searching, and their revisions."""
 
 from __future__ import annotations
 

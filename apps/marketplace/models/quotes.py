@@ -1,4 +1,4 @@
-"""Prices kept open for one renter for a minute."""
+"""Quotes: prices kept open for one renter for a minute."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What miners did as promised or did not, and the reliability computed from it."""
+"""Evidence of what miners kept and broke, and the reliability computed from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the parties of a settled booking say of each other."""
+"""Reviews of settled bookings by their parties."""
 
 from __future__ import annotations
 

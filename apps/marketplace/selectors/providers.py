@@ -1,4 +1,4 @@
-"""What is known of a provider, gathered for whoever thinks of renting from it, with the formula and its inputs."""
+"""Profile and reputation of a provider, with the formula and its inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Offers as they are written and read, under the names of this API and of legacy clients."""
+"""Offers: terms, specs, edits, and the answers, which also have the names legacy clients read."""
 
 from __future__ import annotations
 

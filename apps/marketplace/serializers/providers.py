@@ -1,4 +1,4 @@
-"""What is known of a provider."""
+"""Profile and reputation of a provider."""
 
 from __future__ import annotations
 

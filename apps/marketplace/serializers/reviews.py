@@ -1,4 +1,4 @@
-"""Reviews as they are written and read."""
+"""Reviews and replies: their input, filters and answers."""
 
 from __future__ import annotations
 

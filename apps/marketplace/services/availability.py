@@ -1,4 +1,4 @@
-"""Offers and time: those whose time is over end, and those whose slots are all taken are booked out for now."""
+"""Offers over time: they expire, and are booked out while all their slots are taken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Demands: what renters want, for at most how much; drafted, published, cancelled, and followed to their end."""
+"""Demands: drafted, published, cancelled, and followed to the end of their bookings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What trading answers: the money is set aside, or is not; it is divided."""
+"""Trading's replies about escrows: held, refused, closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""More time for a booking: the slots are kept at once, the end moves when the money is there."""
+"""Extensions of bookings: the slots are taken at once, the end changes when the money is set aside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cards as gpu tells of them."""
+"""GPUs of the registry, stored as the gpu domain reports them."""
 
 from __future__ import annotations
 

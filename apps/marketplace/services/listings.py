@@ -1,4 +1,4 @@
-"""The legacy GPU marketplace in terms of ours: a listed GPU is an offer, an order is a booking."""
+"""The legacy GPU marketplace over offers and bookings: a listed GPU is an offer, an order is a booking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeping what offers say true: facts of cards, reliability and score, copied into the columns that searches read."""
+"""Copying facts of GPUs, reliability and score into the columns of offers that searches read."""
 
 from __future__ import annotations
 

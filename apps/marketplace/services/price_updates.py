@@ -1,4 +1,4 @@
-"""Dynamic prices: every few minutes each market of its own (model, region, kind) looks how busy it is."""
+"""Dynamic prices: every five minutes the factor of each cell (model, region, kind) follows its utilisation."""
 
 from __future__ import annotations
 

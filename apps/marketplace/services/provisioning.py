@@ -1,4 +1,4 @@
-"""From paid to running: a booking's time comes, the provider makes it ready, the meter starts; or nobody shows."""
+"""From paid to running: a booking's time comes, the provider makes it ready, the meter starts."""
 
 from __future__ import annotations
 

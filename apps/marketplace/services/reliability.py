@@ -1,4 +1,4 @@
-"""What miners kept and broke, noted as it happens, and weighed once an hour."""
+"""Evidence of what miners kept and broke, noted as it happens, and R computed from it once an hour."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What parties say of each other after a settled booking, and the rating that follows from it (rating.py)."""
+"""Reviews of settled bookings by their parties, and the rating that follows from them (logic/rating.py)."""
 
 from __future__ import annotations
 

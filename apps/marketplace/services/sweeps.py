@@ -1,4 +1,4 @@
-"""What happens to bookings by the clock, every few seconds; two sweeps at once share the work and do no harm."""
+"""The sweep of bookings, every few seconds; two at once share the work and do no harm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a booking would be: how many GPUs, when, at what price; judged before anything is written."""
+"""The terms of a booking: how many GPUs, when, at what price; checked before anything is written."""
 
 from __future__ import annotations
 

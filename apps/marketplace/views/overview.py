@@ -1,4 +1,4 @@
-"""The market at a glance, on legacy routes; open to everybody."""
+"""Routes of the market's status and counts; legacy paths, open to everybody."""
 
 from __future__ import annotations
 

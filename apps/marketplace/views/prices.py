@@ -1,4 +1,4 @@
-"""Routes of the cells in which prices move by themselves."""
+"""Routes of the cells of dynamic prices."""
 
 from __future__ import annotations
 

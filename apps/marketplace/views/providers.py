@@ -1,4 +1,4 @@
-"""Routes of what is known of a provider."""
+"""Routes of a provider's profile and reputation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routes of quotes: a renter reads its own."""
+"""Routes of quotes: a renter makes and reads its own."""
 
 from __future__ import annotations
 
