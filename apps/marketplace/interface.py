@@ -1,4 +1,4 @@
-"""What other domains may ask the marketplace: answers are frozen, nothing is changed."""
+"""Questions other domains may ask the marketplace: answers are frozen, nothing is changed."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class ExtensionAdmin(ReadOnlyAdmin):
 
 
 @admin.register(BookingTransition)
-class MoveAdmin(ReadOnlyAdmin):
+class BookingTransitionAdmin(ReadOnlyAdmin):
     list_display = ("subject_id", "seq", "from_state", "to_state", "actor", "reason", "at")
     list_filter = ("to_state",)
     search_fields = ("=subject_id",)

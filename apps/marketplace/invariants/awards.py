@@ -1,4 +1,4 @@
-"""What must be true of auctions: one winner at a price both sides agreed to (M4), and the same one again (M8)."""
+"""Invariants of auctions: one winner within its bid and the budget (M4), the same computed again (M8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must be true of bookings: M1 and M3 (nothing is sold twice), M2 (what runs is paid for), and their history."""
+"""Invariants of bookings: M1 and M3 (nothing is sold twice), M2 (what runs is paid for), M9 (their history)."""
 
 from __future__ import annotations
 

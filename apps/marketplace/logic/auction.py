@@ -1,4 +1,4 @@
-"""Who wins a reverse auction, and at what price. Pure: whole numbers only, the same answer for everybody, for ever.
+"""Winner and price of a reverse auction, in whole numbers, so that anybody computes the same.
 
 A bid's score is w_p·(1 − p/B) + w_q·q + w_r·R (docs/auctions.md): p its price, B the demand's budget, q the
 quality of its cards, R the reliability of their miner; the weights sum to one. The price term depends on no other bid,

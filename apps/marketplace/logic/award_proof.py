@@ -1,4 +1,4 @@
-"""What proves an award: the auction's frozen inputs and its outcome, which anybody can compute again offline.
+"""The proof of an award: the auction's frozen inputs and its outcome, which anybody can compute again offline.
 
 The proof is canonical JSON (RFC 8785) of strings and whole numbers; its SHA-256 and its Ed25519 signature go with it,
 and it is part of a `market.award` leaf of the transparency log. Amounts are decimal strings of AIT per hour.

@@ -1,4 +1,4 @@
-"""When slots are free: pure reckoning over spans of time, half-open; no database in here."""
+"""Free slots and the next free moment, over half-open spans of time."""
 
 from __future__ import annotations
 

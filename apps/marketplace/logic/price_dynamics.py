@@ -1,4 +1,4 @@
-"""How dynamic prices move: towards a target utilisation, in bounded steps. Pure: no database.
+"""Dynamic prices: the factor of a cell follows its utilisation towards a target, in bounded steps.
 
 m ← clamp(m · exp(k · (u − u*)), 0.5, 4), and no step changes m by more than an eighth (the bound of EIP-1559).
 u is an exponentially weighted moving average with a half-life of 30 minutes.

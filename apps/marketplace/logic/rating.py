@@ -1,4 +1,4 @@
-"""The rating shown for somebody: a mean that old, cheap, repeated and mutual praise cannot move far. No database here.
+"""Ratings: a Bayesian mean in which aged, cheap, repeated and mutual reviews weigh little.
 
 rating = (C·m + Σ wᵢ·rᵢ) / (C + Σ wᵢ), with C = 10 and m the mean of all ratings of the market;
 wᵢ = 0.5^(age / 180 days) · min(1, spent / 10 AIT). One counterparty has at most a quarter of all the weight, C

@@ -1,7 +1,7 @@
-"""How sure one may be that a miner keeps its word: a Beta posterior's lower quantile. Pure: no database.
+"""Reliability of a miner: the lower quantile of a Beta posterior over what it kept and broke.
 
 The prior is Beta(8, 2); what a miner did counts by kind and fades with a half-life of 30 days. R is the 5 % quantile
-of Beta(8 + kept, 2 + broken): evidence raises it, doubt keeps it low, and it never leaves [0, 1].
+of Beta(8 + kept, 2 + broken): evidence raises it, and it stays within [0, 1].
 Quantile of the Beta distribution: the inverse of the regularised incomplete beta function (Abramowitz & Stegun 26.5).
 """
 

@@ -1,4 +1,4 @@
-"""The legacy GPU marketplace (docs/auctions.md): its paths, words and envelopes, over real offers and bookings.
+"""The legacy GPU marketplace (docs/renters.md): its paths, words and envelopes, over real offers and bookings.
 
 Mounted under the marketplace's prefix and, by aitbc/urls.py, under gpu's: one view, one database.
 """
