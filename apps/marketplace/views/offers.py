@@ -41,11 +41,10 @@ class OfferViewSet(DomainViewSet):
 
     queryset = MarketplaceOffer.objects.all()
     serializer_class = OfferSerializer
-    pagination_class = None  # the legacy list is bare; `mine` has pages
+    pagination_class = None  # but for `mine`
     required_scopes: ClassVar[Mapping[str, Scopes]] = {
-        "list": PUBLIC, "retrieve": PUBLIC, "history": PUBLIC, "mine": (*PROVIDERS, "read"),
-        **dict.fromkeys(("create", "partial_update", "destroy", "pause", "resume"), PROVIDERS),
-        **dict.fromkeys(("withdraw", "cancel", "clone"), PROVIDERS),
+        "retrieve": PUBLIC, "history": PUBLIC, "mine": (*PROVIDERS, "read"),
+        **dict.fromkeys(("partial_update", "destroy", "pause", "resume", "withdraw", "clone"), PROVIDERS),
     }  # fmt: skip
 
     def get_queryset(self) -> QuerySet[MarketplaceOffer]:
