@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 from uuid import UUID
 
 from django.db import IntegrityError
@@ -24,22 +24,43 @@ from apps.marketplace.services import eligibility
 from apps.marketplace.states import LIVE, BidState, BookingState, DemandState
 
 SWEEP = "system:sweep"
-#: What counts how much where a renter does not say, in basis points.
+#: The weights of a demand that names none, in basis points.
 WEIGHTS = {"price": 7000, "quality": 1500, "reliability": 1500}
 LONGEST_AUCTION = timedelta(days=30)
 SHORTEST_AUCTION = timedelta(seconds=10)
 LONGEST_BOOKING = timedelta(days=365)
 #: A draft nobody publishes, and a standing demand nobody meets, are over after so long.
 DRAFT_KEPT, STANDING_KEPT = timedelta(days=30), timedelta(days=90)
-TERMS = (
-    "title", "gpu_models", "gpu_count", "min_memory_mb", "region", "filter", "constraints", "budget_hour",
-    "reserve_hour", "duration_s", "start_by", "auction", "weights", "closes_at",
-)  # fmt: skip
 #: What a booking came to, for its demand: paid for as planned or not.
 KEPT = (BookingState.ENDED, BookingState.CANCELLED_RENTER)
 
 
-def create(*, renter_id: UUID, actor: str, publish: bool = True, **terms: Any) -> MarketplaceDemand:
+class DemandTerms(TypedDict, total=False):
+    """What a renter may say of a demand; amounts are micro-AIT per hour for all its GPUs, weights basis points.
+
+    `renter_name` and `specs` are what legacy clients call themselves, and their own description.
+    """
+
+    budget_hour: Required[int]
+    duration_s: Required[int]
+    external_id: str
+    renter_name: str
+    title: str
+    gpu_models: list[str]
+    gpu_count: int
+    min_memory_mb: int
+    region: str
+    filter: str
+    constraints: str
+    reserve_hour: int | None
+    start_by: datetime | None
+    auction: str
+    weights: dict[str, int]
+    closes_at: datetime | None
+    specs: dict[str, Any]
+
+
+def create(*, renter_id: UUID, actor: str, publish: bool = True, **terms: Unpack[DemandTerms]) -> MarketplaceDemand:
     """Make a demand, open to bids at once or a draft.
 
     Raises DemandInvalid, FilterInvalid, ConstraintInvalid, DemandTaken (external_id).
