@@ -252,7 +252,7 @@ def test_a_term_reads_back_as_it_is_written(seed):
 @given(st.text(alphabet="abdhpgru_<>=!in[]\"'\\ ,.0123456789-+&eEAND\n\t", max_size=60) | st.text(max_size=30))
 def test_no_text_breaks_the_parser(text):
     try:
-        assert isinstance(terms.read(text, expected=Workload(model=EIGHT_B)), list)
+        assert isinstance(terms.read(text, workload=Workload(model=EIGHT_B)), list)
     except FilterInvalid as error:
         assert error.detail
 
@@ -274,7 +274,7 @@ def test_no_hot_search_reads_the_whole_table():
     MarketplaceOffer.objects.bulk_create(rows, batch_size=500)
     with cursor(MarketplaceOffer) as sql:
         sql.execute("VACUUM ANALYZE marketplace_marketplaceoffer")
-    expected = Workload(model=EIGHT_B)
+    workload = Workload(model=EIGHT_B)
 
     for text, order, words in (
         ("", "", ()), ("gpu_ram>=8 dph<1", "", ()), ("gpu_ram>=24 verified=true", "dph", ()),
@@ -282,8 +282,8 @@ def test_no_hot_search_reads_the_whole_table():
         ("tokens_s>50", "-tokens_per_credit", ()), ("dph<2", "", ("quiet",)), ("booked=true", "", ()),
     ):  # fmt: skip
         search = Search(
-            terms.with_implied(terms.read(text, expected=expected)), terms.read_order(order, expected), expected, words
+            terms.with_implied(terms.read(text, workload=workload)), terms.read_order(order, workload), workload, words
         )
         assert "Seq Scan" not in plan(search), (text, plan(search))
-    first = Search(terms.with_implied([]), terms.read_order("", expected), expected)
+    first = Search(terms.with_implied([]), terms.read_order("", workload), workload)
     assert "marketplace_offer_search" in plan(first, after=[5.0, rows[0].pk])

@@ -11,6 +11,7 @@ from aitbc.core.errors import InsufficientFunds, StateConflict
 from apps.marketplace.errors import (
     NoticeTooShort,
 )
+from apps.marketplace.logic.durations import ms_between
 from apps.marketplace.models import BookingSlice, MarketplaceOffer, Outbox, PriceTick, ReliabilityEvent
 from apps.marketplace.selectors import clock
 from apps.marketplace.services import bookings, provisioning, sweeps
@@ -48,7 +49,7 @@ def test_an_instant_booking_runs_its_hour_and_is_paid_to_the_last_micro_ait(drai
     at(booking.ends_at + timedelta(seconds=1))
 
     booking = again(booking)
-    used = clock.ms_between(booking.activated_at, booking.ends_at)
+    used = ms_between(booking.activated_at, booking.ends_at)
     owed = AIT * used // 3_600_000
     assert (booking.state, booking.outcome, booking.owed) == ("settled", "ended", owed)
     assert booking.paid + booking.fee == owed
@@ -268,7 +269,7 @@ def test_a_reclaim_runs_until_its_deadline_and_takes_the_offer_off_the_market(dr
 
     booking = again(booking)
     assert (booking.state, booking.outcome, booking.compensation) == ("settled", "ended", 0)
-    assert booking.owed == AIT * clock.ms_between(booking.activated_at, reclaimed.ends_at) // 3_600_000
+    assert booking.owed == AIT * ms_between(booking.activated_at, reclaimed.ends_at) // 3_600_000
     sound()
 
 
