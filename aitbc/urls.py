@@ -15,7 +15,7 @@ from aitbc.domains import Domain, served
 from apps.marketplace.urls import gpu_urlpatterns
 
 Routes = list[URLPattern | URLResolver]
-#: Legacy routes under one domain's prefix whose rows are another's: the view is the owner's, and writes its database only.
+#: Legacy routes under one domain's prefix whose rows are another's: the view is the owner's and writes its database.
 GUESTS = {"gpu": gpu_urlpatterns}
 
 
