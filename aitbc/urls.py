@@ -12,10 +12,11 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from aitbc.core import site
 from aitbc.core.health import HealthViewSet
 from aitbc.domains import Domain, served
+from apps.marketplace.urls import gpu_urlpatterns
 
 Routes = list[URLPattern | URLResolver]
-#: Old routes under one domain's prefix whose rows are another's: the view is the owner's, and writes its database only.
-GUESTS = {"gpu": "apps.marketplace.urls_gpu"}
+#: Legacy routes under one domain's prefix whose rows are another's: the view is the owner's and writes its database.
+GUESTS = {"gpu": gpu_urlpatterns}
 
 
 def own(domain: Domain) -> Routes:
@@ -30,8 +31,9 @@ def own(domain: Domain) -> Routes:
 
 def mounted(domain: Domain, prefix: str | None = None) -> list[URLResolver]:
     """A domain's routes, and its guests', under its prefix (or another)."""
-    modules = [f"apps.{domain.label}.urls", *([GUESTS[domain.label]] if domain.label in GUESTS else [])]
-    return [path(f"{domain.prefix}/" if prefix is None else prefix, include(module)) for module in modules]
+    root = f"{domain.prefix}/" if prefix is None else prefix
+    own_routes = path(root, include(f"apps.{domain.label}.urls"))
+    return [own_routes, path(root, include(GUESTS[domain.label]))] if domain.label in GUESTS else [own_routes]
 
 
 def routes_of(domain: Domain) -> Routes:

@@ -12,9 +12,9 @@ from django.db import connections
 from aitbc.core import signing
 from aitbc.core.db import atomic
 from aitbc.core.states import begin
-from apps.marketplace import clock
 from apps.marketplace.logic import award_proof
 from apps.marketplace.models import Award, MarketplaceBid, MarketplaceDemand, MarketplaceOffer
+from apps.marketplace.selectors import clock
 from apps.marketplace.services import auction_clearing, bids, demands
 from apps.marketplace.states import AuctionFormat, BidState, OfferState
 from apps.trading.services import deposits

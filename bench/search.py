@@ -99,8 +99,8 @@ def agreement(rng: random.Random) -> Iterator[Measurement]:
     differ = empty_answers = 0
     for _ in range(QUESTIONS):
         search = random_search(rng)
-        fitting = [one for one in offers if oracle.matches(search.terms, one, search.wanted, search.words)]
-        expected = [one.pk for one in oracle.arranged(fitting, search.order, search.wanted)]
+        fitting = [one for one in offers if oracle.matches(search.terms, one, search.workload, search.words)]
+        expected = [one.pk for one in oracle.arranged(fitting, search.order, search.workload)]
         found = ids_of(search)
         differ += found != expected
         empty_answers += not expected

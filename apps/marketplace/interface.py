@@ -1,4 +1,4 @@
-"""What other domains may ask the marketplace: answers are frozen, nothing is changed."""
+"""Questions other domains may ask the marketplace: answers are frozen, nothing is changed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OVER = (BookingState.ENDED, *BROKEN, BookingState.SETTLED)
 
 @dataclass(frozen=True, kw_only=True)
 class BookingView:
-    """One booking as others may know it; `gpu_ids` are cards of the registry, empty when the offer has none."""
+    """One booking as other domains may know it; `gpu_ids` are empty when the offer has no registered GPUs."""
 
     id: UUID
     renter_id: UUID
@@ -36,23 +36,24 @@ class BookingView:
 
 
 def booking_of(booking_id: UUID | str) -> BookingView | None:
-    """The booking of this id, whoever's it is: the caller judges whether it is the asker's."""
+    """Return the booking of this id, or None; the caller judges whether it may be used."""
     return bookings_of([UUID(str(booking_id))]).get(UUID(str(booking_id)))
 
 
 def bookings_of(booking_ids: Iterable[UUID]) -> dict[UUID, BookingView]:
+    """Return those of these bookings that exist, by id."""
     rows = GPUBooking.objects.filter(pk__in=list(booking_ids)).prefetch_related("slot_slices")
     return {row.pk: _view(row) for row in rows}
 
 
 def live_of_miner(miner_id: UUID) -> list[BookingView]:
-    """A miner's bookings that are not over, soonest first: what its cards are kept for."""
+    """Return a miner's bookings that are not over, soonest first."""
     rows = GPUBooking.objects.live().filter(miner_id=miner_id).order_by("starts_at").prefetch_related("slot_slices")
     return [_view(row) for row in rows]
 
 
 def over(booking_ids: Iterable[UUID], *, before: datetime | None = None) -> list[BookingClosed]:
-    """How those of these bookings ended that are over (since before a moment), as the fact that was told of it."""
+    """Return for those of these bookings that are over (since before a moment) the event that was emitted of it."""
     rows = GPUBooking.objects.filter(pk__in=list(booking_ids), state__in=OVER)
     if before is not None:
         rows = rows.filter(ended_at__lt=before)
@@ -60,30 +61,30 @@ def over(booking_ids: Iterable[UUID], *, before: datetime | None = None) -> list
 
 
 def bids_over(bid_ids: Iterable[UUID]) -> list[UUID]:
-    """Those of these bids that need no bond any more; a won one's booking has a bond of its own."""
+    """Return those of these bids that need no bond any more; a won one's booking has a bond of its own."""
     final = [state for state, following in BID_TRANSITIONS.items() if not following]
     return list(MarketplaceBid.objects.filter(pk__in=list(bid_ids), state__in=final).values_list("pk", flat=True))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rating:
-    """What renters said of a provider's card, after paid use."""
+    """The reviews of a provider's GPU by renters who paid for it."""
 
     average: float | None
     count: int
 
 
 def rating_of(gpu_id: UUID) -> Rating:
-    """Mean and number of the shown reviews of bookings that had this card."""
+    """Return mean (1 to 5) and number of the shown reviews of bookings that had this GPU."""
     reviews = GPUReview.objects.shown().filter(subject=GPUReview.Subject.PROVIDER, booking__slot_slices__slot=gpu_id)
     found = reviews.aggregate(average=Avg("rating"), count=Count("pk"))
     return Rating(average=None if found["average"] is None else round(found["average"], 2), count=found["count"])
 
 
 def _view(row: GPUBooking) -> BookingView:
-    cards = sorted(piece.slot for piece in row.slot_slices.all()) if row.miner_id else []
+    gpu_ids = sorted(piece.slot for piece in row.slot_slices.all()) if row.miner_id else []
     return BookingView(
         id=row.pk, renter_id=row.renter_id, provider_id=row.provider_id, miner_id=row.miner_id, offer_id=row.offer_id,
-        state=row.state, gpu_ids=tuple(cards), starts_at=row.starts_at, ends_at=row.ends_at,
+        state=row.state, gpu_ids=tuple(gpu_ids), starts_at=row.starts_at, ends_at=row.ends_at,
         live=row.state in LIVE, running=row.state in RUNNING,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""States of offers, demands, bids and bookings, and the moves between them: the page to read first."""
+"""States of offers, demands, bids and bookings, and the transitions between them: the page to read first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Renters with demands and providers with offers who bid for them, through the doors."""
+"""Renters with demands and providers with offers who bid for them, over HTTP."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from django.db import connections
 
 from aitbc.core.db import cursor
 from aitbc.core.messaging.relay import drain
-from apps.marketplace import clock
 from apps.marketplace.models import MarketplaceDemand, MarketplaceOffer
+from apps.marketplace.selectors import clock
 from apps.marketplace.services import auction_clearing
 from tests.clients import Api
 from tests.marketplace.renting import funded, rentable
@@ -48,10 +48,10 @@ def demand(api: Api, *, status: int = 201, **fields: Any) -> Any:
     return api.json("POST", DEMANDS, body, status=status)
 
 
-def bid(api: Api, wanted: Any, offer: MarketplaceOffer, price: str, *, status: int = 201, **fields: Any) -> Any:
+def bid(api: Api, requested: Any, offer: MarketplaceOffer, price: str, *, status: int = 201, **fields: Any) -> Any:
     """A bid whose bond has been set aside, unless it is refused."""
     body = {"offer_id": str(offer.pk), "price_hour": price, **fields}
-    made = api.json("POST", f"{DEMANDS}/{wanted['id']}/bids", body, status=status)
+    made = api.json("POST", f"{DEMANDS}/{requested['id']}/bids", body, status=status)
     drain()
     return made
 
@@ -61,34 +61,36 @@ def bidders(number: int, **fields: Any) -> list[tuple[Api, MarketplaceOffer]]:
     return [(api, offer_of(api, **fields)) for api in found]
 
 
-def time_is_over(wanted: Any) -> None:
+def time_is_over(requested: Any) -> None:
     """The auction closed a minute ago."""
     with cursor(MarketplaceDemand) as sql:
         sql.execute(
             "UPDATE marketplace_marketplacedemand SET closes_at = %s, start_by = NULL WHERE id = %s",
-            [clock.now() - timedelta(minutes=1), wanted["id"]],
+            [clock.now() - timedelta(minutes=1), requested["id"]],
         )
 
 
-def closed(wanted: Any) -> Any:
+def closed(requested: Any) -> Any:
     """The demand after the sweep has found its time over and all facts have arrived."""
-    time_is_over(wanted)
+    time_is_over(requested)
     auction_clearing.run()
     drain()
-    return shown(wanted)
+    return shown(requested)
 
 
-def shown(wanted: Any, api: Api | None = None) -> Any:
-    return (api or Api()).json("GET", f"{DEMANDS}/{wanted['id']}", status=200)
+def shown(requested: Any, api: Api | None = None) -> Any:
+    return (api or Api()).json("GET", f"{DEMANDS}/{requested['id']}", status=200)
 
 
-def award_of(wanted: Any, api: Api | None = None) -> Any:
-    return (api or Api()).json("GET", f"{DEMANDS}/{wanted['id']}/award", status=200)
+def award_of(requested: Any, api: Api | None = None) -> Any:
+    return (api or Api()).json("GET", f"{DEMANDS}/{requested['id']}/award", status=200)
 
 
-def states(wanted: Any) -> dict[str, str]:
+def states(requested: Any) -> dict[str, str]:
     """The state of every bid, by id."""
-    return {one["id"]: one["state"] for one in Api().json("GET", f"{DEMANDS}/{wanted['id']}/bids", status=200)["items"]}
+    return {
+        one["id"]: one["state"] for one in Api().json("GET", f"{DEMANDS}/{requested['id']}/bids", status=200)["items"]
+    }
 
 
 def balance(api: Api) -> Any:

@@ -31,9 +31,9 @@ def fact(owner_id: UUID, *, gpu_id: UUID | None = None, miner_id: UUID | None = 
 
 def card(owner_id: UUID, **changes: Any) -> str:
     """A registered card of this owner; returns its id."""
-    told = fact(owner_id, **changes)
-    gpus.take([told])
-    return told.gpu_id
+    event = fact(owner_id, **changes)
+    gpus.take([event])
+    return event.gpu_id
 
 
 def register_cards(offer: MarketplaceOffer) -> None:

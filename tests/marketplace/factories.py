@@ -17,12 +17,12 @@ AIT = 1_000_000
 
 def an_offer(*, price: int = AIT, gpus: int = 1, since: datetime | None = None, **fields: Any) -> MarketplaceOffer:
     """An open offer over registered cards of its own."""
-    given = {
+    defaults = {
         "provider_id": uuid4(), "slots": [uuid4() for _ in range(gpus)], "backed": True, "gpu_count": gpus,
         "price_gpu_hour": price, "base_price": price, "state": OfferState.OPEN, "gpu_model": "GeForce RTX 4090",
         "gpu_name": "GeForce RTX 4090", "memory_mb": 24_576, "region": "de", "rentable": True, "miner_id": uuid4(),
     }  # fmt: skip
-    offer = MarketplaceOffer(**given | fields)
+    offer = MarketplaceOffer(**defaults | fields)
     register_cards(offer)
     with atomic(MarketplaceOffer):
         begin(offer, actor="test")
@@ -36,7 +36,7 @@ def a_booking(
 ) -> GPUBooking:
     """A booking that was active over a span of time, and its slices."""
     metered = int((until - since).total_seconds() * 1000)
-    given = {
+    defaults = {
         "offer": offer, "renter_id": uuid4(), "provider_id": offer.provider_id, "miner_id": offer.miner_id,
         "state": state, "gpu_count": offer.gpu_count, "gpu_model": offer.gpu_model, "region": offer.region,
         "kind": offer.kind, "rate": offer.price_gpu_hour * offer.gpu_count, "price_gpu_hour": offer.price_gpu_hour,
@@ -44,7 +44,7 @@ def a_booking(
         "ended_at": until, "metered_ms": metered, "escrow": 10**12, "outcome": BookingState.ENDED,
         "owed": offer.price_gpu_hour * offer.gpu_count * metered // 3_600_000,
     }  # fmt: skip
-    booking = GPUBooking(**given | fields)
+    booking = GPUBooking(**defaults | fields)
     with atomic(GPUBooking):
         begin(booking, actor="test")
         BookingSlice.objects.bulk_create(

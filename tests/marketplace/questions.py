@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from apps.marketplace.search import terms
-from apps.marketplace.search.fields import TABLE, Field, Kind, Wanted
+from apps.marketplace.search.fields import TABLE, Field, Kind, Workload
 from apps.marketplace.search.statements import Search
 
 #: A small model at a common setting, as apps.gpu.interface.decode_model would describe it.
@@ -46,11 +46,11 @@ WORDS = ["rtx", "cheap", "100%", "a_b", "quiet", "b7", "zzz", "\\"]
 def random_search(dice: random.Random) -> Search:
     """Terms written as text and read back, an order, and sometimes words."""
     text = dice.choice([" ", " AND "]).join(_term(dice) for _ in range(dice.choice([0, 1, 1, 2, 2, 3, 4])))
-    wanted = Wanted(storage_gb=dice.choice([0, 0, 100]), model=EIGHT_B)
+    workload = Workload(storage_gb=dice.choice([0, 0, 100]), model=EIGHT_B)
     words = tuple(dice.sample(WORDS, dice.choice([0, 0, 0, 1, 2])))
     order = ",".join(dice.choice(["", "-"]) + dice.choice(TABLE).name for _ in range(dice.choice([0, 1, 2])))
-    said = terms.read(text, wanted=wanted)
-    return Search(terms.with_implied(said), terms.read_order(order, wanted), wanted, words)
+    parsed = terms.read(text, workload=workload)
+    return Search(terms.with_implied(parsed), terms.read_order(order, workload), workload, words)
 
 
 def _term(dice: random.Random) -> str:

@@ -12,8 +12,10 @@ from aitbc.core.db import atomic
 from aitbc.core.messaging.relay import drain
 from aitbc.core.states import begin
 from apps.gpu.events import BookingBroken, BookingProvisioned
-from apps.marketplace import clock, handlers
+from apps.marketplace import handlers
+from apps.marketplace.logic.durations import whole_ms
 from apps.marketplace.models import GPUBooking, MarketplaceOffer
+from apps.marketplace.selectors import clock
 from apps.marketplace.services import bookings, sweeps
 from apps.marketplace.states import OfferState
 from apps.trading.services import deposits
@@ -32,13 +34,13 @@ def funded(amount: int = 100 * AIT, owner: UUID | None = None) -> UUID:
 
 def rentable(*, provider: UUID | None = None, gpus: int = 1, price: int = AIT, **fields: Any) -> MarketplaceOffer:
     """An open offer over registered cards of its own, at 1 AIT per GPU and hour."""
-    given = {
+    defaults = {
         "provider_id": provider or uuid4(), "slots": [uuid4() for _ in range(gpus)], "backed": True, "gpu_count": gpus,
         "price_gpu_hour": price, "base_price": price, "state": OfferState.OPEN, "gpu_model": "GeForce RTX 4090",
         "gpu_name": "GeForce RTX 4090", "memory_mb": 24_576, "region": "de", "rentable": True, "miner_id": uuid4(),
         "available_from": clock.now() - HOUR,
     }  # fmt: skip
-    offer = MarketplaceOffer(**given | fields)
+    offer = MarketplaceOffer(**defaults | fields)
     register_cards(offer)
     with atomic(MarketplaceOffer):
         begin(offer, actor="test")
@@ -84,8 +86,14 @@ def again(booking: GPUBooking) -> GPUBooking:
 
 def at(moment: datetime) -> None:
     """Let the sweep run as if it were this late, and everybody hear of it."""
-    sweeps.run(now=clock.whole_ms(moment))
+    sweeps.run(now=whole_ms(moment))
     drain()
+
+
+def settled(booking: GPUBooking) -> GPUBooking:
+    """The booking after its time is over and its money is divided."""
+    at(booking.ends_at + timedelta(seconds=1))
+    return again(booking)
 
 
 def after(booking: GPUBooking, **span: float) -> datetime:

@@ -1,8 +1,6 @@
-"""Bookings, their slots, quotes and reviews in the admin: looked at here, changed by services, with a reason."""
+"""Bookings, their slots and extensions for operators, who cancel with a reason."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -10,8 +8,8 @@ from django.http import HttpRequest, HttpResponse
 
 from aitbc.core.admin import ReadOnlyAdmin, with_reason
 from aitbc.core.errors import DomainError
-from apps.marketplace.models import BookingExtension, BookingSlice, BookingTransition, GPUBooking, GPUReview, Quote
-from apps.marketplace.services import bookings, reviews
+from apps.marketplace.models import BookingExtension, BookingSlice, BookingTransition, GPUBooking
+from apps.marketplace.services import bookings
 
 
 class ChangingAdmin(ReadOnlyAdmin):
@@ -74,39 +72,7 @@ class ExtensionAdmin(ReadOnlyAdmin):
 
 
 @admin.register(BookingTransition)
-class MoveAdmin(ReadOnlyAdmin):
+class BookingTransitionAdmin(ReadOnlyAdmin):
     list_display = ("subject_id", "seq", "from_state", "to_state", "actor", "reason", "at")
     list_filter = ("to_state",)
     search_fields = ("=subject_id",)
-
-
-@admin.register(Quote)
-class QuoteAdmin(ReadOnlyAdmin):
-    list_display = ("id", "offer", "renter_id", "gpu_count", "duration_s", "price_gpu_hour", "expires_at", "used_at")
-    search_fields = ("=id", "=offer__id", "=renter_id")
-
-
-@admin.register(GPUReview)
-class ReviewAdmin(ChangingAdmin):
-    list_display = ("id", "subject", "rating", "text", "reciprocal", "hidden_reason", "rater_id", "created_at")
-    list_filter = ("subject", "rating", "reciprocal")
-    search_fields = ("=id", "=booking__id", "=rater_id", "=subject_id", "text")
-    actions = ("hide", "show")
-
-    @admin.action(description="Hide, with a reason", permissions=["act"])
-    def hide(self, request: HttpRequest, queryset: QuerySet[GPUReview]) -> HttpResponse | None:
-        def act(chosen: QuerySet[GPUReview], reason: str) -> int:
-            return self._each(request, chosen, f"hidden: {reason}", lambda r: reviews.hide(review=r, reason=reason))
-
-        return with_reason(self, request, queryset, action="hide", title="Hide reviews", act=act)
-
-    @admin.action(description="Show again", permissions=["act"])
-    def show(self, request: HttpRequest, queryset: QuerySet[GPUReview]) -> None:
-        done = self._each(request, queryset, "shown again", lambda review: reviews.show(review=review))
-        messages.success(request, f"Shown again: {done}")
-
-    def _each(self, request: HttpRequest, chosen: QuerySet[GPUReview], what: str, change: Any) -> int:
-        for review in chosen:
-            change(review)
-            self.log_change(request, review, what)
-        return len(chosen)

@@ -1,4 +1,4 @@
-"""Offers, their revisions, and the cards behind them, to look at; operators pause and withdraw with a reason."""
+"""Offers and their revisions for operators, who pause and withdraw with a reason."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from aitbc.core.admin import ReadOnlyAdmin, with_reason
 from aitbc.core.money import format_amount
-from apps.marketplace.models import Device, MarketplaceOffer, OfferRevision, OfferTransition
+from apps.marketplace.models import MarketplaceOffer, OfferRevision, OfferTransition
 from apps.marketplace.services import offers
 
 
@@ -72,15 +72,3 @@ class OfferTransitionAdmin(ReadOnlyAdmin):
     list_filter = ("to_state",)
     search_fields = ("=subject_id", "actor")
     ordering = ("-id",)
-
-
-@admin.register(Device)
-class DeviceAdmin(ReadOnlyAdmin):
-    list_display = ("id", "name", "state", "miner_id", "owner_id", "seq", "changed_at")
-    list_filter = ("state",)
-    search_fields = ("=id", "=miner_id", "=owner_id")
-    ordering = ("-changed_at",)
-
-    @admin.display(description="card")
-    def name(self, card: Device) -> str:
-        return str(card.facts.get("model") or card.facts.get("name", ""))

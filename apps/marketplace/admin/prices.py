@@ -1,11 +1,11 @@
-"""Prices, cells and reliability to look at."""
+"""Price ticks and cells for operators; read only."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 
 from aitbc.core.admin import ReadOnlyAdmin
-from apps.marketplace.models import PriceCell, PriceTick, Reliability, ReliabilityEvent
+from apps.marketplace.models import PriceCell, PriceTick
 
 
 @admin.register(PriceTick)
@@ -21,18 +21,3 @@ class PriceCellAdmin(ReadOnlyAdmin):
     list_display = ("gpu_model", "region", "kind", "utilisation", "multiplier", "providers", "held", "moved_at")
     list_filter = ("held", "kind", "region")
     search_fields = ("gpu_model",)
-
-
-@admin.register(Reliability)
-class ReliabilityAdmin(ReadOnlyAdmin):
-    list_display = ("miner_id", "provider_id", "r", "ok", "failed", "computed_at")
-    search_fields = ("=miner_id", "=provider_id")
-    ordering = ("r",)
-
-
-@admin.register(ReliabilityEvent)
-class ReliabilityEventAdmin(ReadOnlyAdmin):
-    list_display = ("at", "miner_id", "kind", "ok", "count", "ref")
-    list_filter = ("kind", "ok")
-    search_fields = ("=miner_id", "=provider_id", "=ref")
-    ordering = ("-at",)

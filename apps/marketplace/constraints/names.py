@@ -10,7 +10,8 @@ from typing import Any
 import re2
 from lark import Token, Tree
 
-from apps.marketplace.constraints.text import ConstraintInvalid, refusal, string_of
+from apps.marketplace.constraints.text import refusal, string_of
+from apps.marketplace.errors import ConstraintInvalid
 
 Fields = Mapping[str, frozenset[str]]
 #: Regular expressions are literals, so that they are judged once, when the constraint is written.
@@ -29,14 +30,14 @@ REFUSED = {
 }
 
 
-class Judge:
+class ExpressionValidator:
     """Walks over a parsed expression and refuses names, functions and forms that are not documented."""
 
     def __init__(self, expression: str, side: Fields) -> None:
         self.expression, self.side = expression, side
         self.bound: frozenset[str] = frozenset()
 
-    def judge(self, tree: Tree[Token]) -> None:
+    def validate(self, tree: Tree[Token]) -> None:
         for node in tree.iter_subtrees_topdown():  # type: ignore[no-untyped-call]
             rule = str(node.data)
             if rule in REFUSED:
@@ -61,37 +62,37 @@ class Judge:
             raise self.refuse(node, "it has no fields")
 
     def ident_arg(self, node: Tree[Token]) -> None:
-        name, given = str(node.children[0]), arguments(node)
+        name, operands = str(node.children[0]), arguments(node)
         if name == "has":
-            if len(given) != 1 or path_of(given[0]) is None:
+            if len(operands) != 1 or path_of(operands[0]) is None:
                 raise self.refuse(node, "has() asks for one fact, such as has(offer.rating)")
-        elif name != "size" or len(given) != 1:
-            raise self.refuse(node, f"there is no function {name}() of {len(given)} arguments")
+        elif name != "size" or len(operands) != 1:
+            raise self.refuse(node, f"there is no function {name}() of {len(operands)} arguments")
 
     def member_dot_arg(self, node: Tree[Token]) -> None:
-        name, given = str(node.children[1]), arguments(node)
+        name, operands = str(node.children[1]), arguments(node)
         if name in MACROS:
-            self.macro(node, given)
-        elif name not in FUNCTIONS or len(given) != (0 if name == "size" else 1):
-            raise self.refuse(node, f"there is no .{name}() of {len(given)} arguments")
+            self.macro(node, operands)
+        elif name not in FUNCTIONS or len(operands) != (0 if name == "size" else 1):
+            raise self.refuse(node, f"there is no .{name}() of {len(operands)} arguments")
         elif name == "matches":
-            self.pattern(node, given[0])
+            self.pattern(node, operands[0])
 
-    def macro(self, node: Tree[Token], given: list[Tree[Token]]) -> None:
+    def macro(self, node: Tree[Token], operands: list[Tree[Token]]) -> None:
         """`demand.gpu_models.exists(m, m.startsWith("RTX"))`: over a fact, one level deep."""
         if path_of(node.children[0]) is None:
             raise self.refuse(node, "only a fact that is a list can be gone through")
-        variable = lone(given[0], "ident") if len(given) == 2 else None
+        variable = lone(operands[0], "ident") if len(operands) == 2 else None
         if variable is None:
             raise self.refuse(node, "it takes a name and a condition")
         name = str(variable.children[0])
-        within = [one for one in given[1].iter_subtrees() if one.data == "member_dot_arg"]
+        within = [one for one in operands[1].iter_subtrees() if one.data == "member_dot_arg"]
         if name in self.side or any(str(one.children[1]) in MACROS for one in within):
             raise self.refuse(node, "conditions over lists are not nested, and their names are new ones")
         self.bound |= {name}
 
-    def pattern(self, node: Tree[Token], given: Tree[Token]) -> None:
-        literal = lone(given, "literal")
+    def pattern(self, node: Tree[Token], operands: Tree[Token]) -> None:
+        literal = lone(operands, "literal")
         if literal is None:
             raise self.refuse(node, "matches() takes a pattern written out")
         text = string_of(str(literal.children[0]))
@@ -109,14 +110,14 @@ class Judge:
 
 
 def lone(node: Any, rule: str) -> Tree[Token] | None:
-    """The one part of this kind that an expression consists of, through the grammar's layers."""
+    """Return the one part of this kind that an expression consists of, through the grammar's layers, or None."""
     while isinstance(node, Tree) and node.data != rule and len(node.children) == 1:
         node = node.children[0]
     return node if isinstance(node, Tree) and node.data == rule else None
 
 
 def path_of(node: Any) -> list[str] | None:
-    """["offer", "region"] for offer.region; None when it is anything else."""
+    """Return ["offer", "region"] for offer.region; None when it is anything else."""
     dotted = lone(node, "member_dot")
     if dotted is None:
         named = lone(node, "ident")
@@ -126,18 +127,20 @@ def path_of(node: Any) -> list[str] | None:
 
 
 def arguments(node: Tree[Token]) -> list[Tree[Token]]:
+    """Return the arguments of a call."""
     lists = [child for child in node.children if isinstance(child, Tree) and child.data == "exprlist"]
     return [child for one in lists for child in one.children if isinstance(child, Tree)]
 
 
 def nearest(name: str, known: Any) -> str:
+    """Return a hint at the nearest known name."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}"
 
 
 @lru_cache(maxsize=512)
 def compiled(pattern: str) -> Any:
-    """An RE2 pattern within bounds; raises re2.error or ValueError."""
+    """Compile an RE2 pattern within bounds. Raises re2.error, ValueError."""
     if len(pattern) > PATTERN_LENGTH:
         raise ValueError("too long")
     options = re2.Options()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from aitbc.core.errors import Invalid
+from apps.marketplace.errors import ConstraintInvalid
 
 LENGTH = 2000
 TOKENS = 200
@@ -22,12 +22,8 @@ ESCAPES = re.compile(r"""\\(?:[abfnrtv"'\\]|[0-3][0-7]{2}|x[0-9a-fA-F]{2}|u[0-9a
 OPENING, CLOSING = frozenset("(["), frozenset(")]")
 
 
-class ConstraintInvalid(Invalid):
-    """The constraint is not an expression that can be used here."""
-
-
 def scan(expression: str) -> None:
-    """Measure the text without parsing it: length, tokens, nesting, strings that end, characters that belong."""
+    """Check a text before it is parsed: length, tokens, nesting, strings that end. Raises ConstraintInvalid."""
     if len(expression) > LENGTH:
         raise ConstraintInvalid(f"It has {len(expression)} characters; at most {LENGTH} are allowed.")
     depth = unary = 0
@@ -44,7 +40,7 @@ def scan(expression: str) -> None:
 
 
 def tokens(expression: str) -> Iterator[re.Match[str]]:
-    """The tokens of the text; ConstraintInvalid at what cannot be one."""
+    """Yield the tokens of the text. Raises ConstraintInvalid at what cannot be one."""
     before = ""
     for found in TOKEN.finditer(expression):
         kind = str(found.lastgroup)
@@ -58,7 +54,7 @@ def tokens(expression: str) -> Iterator[re.Match[str]]:
 
 
 def well_formed(kind: str, word: str) -> bool:
-    """Whether a number has a usual size, and a string one end only (raw ones need no escapes)."""
+    """Return whether a number has a usual size, and a string one end only (raw ones need no escapes)."""
     if kind == "number":
         return NUMBER.fullmatch(word) is not None
     if kind == "text":
@@ -67,12 +63,14 @@ def well_formed(kind: str, word: str) -> bool:
 
 
 def refusal_at(expression: str, position: int, why: str) -> ConstraintInvalid:
+    """Return the error for a position in the text."""
     line = expression.count("\n", 0, position) + 1
     column = position - (expression.rfind("\n", 0, position) + 1) + 1
     return refusal(expression, line, column, why)
 
 
 def refusal(expression: str, line: int | None, column: int | None, why: str) -> ConstraintInvalid:
+    """Return the error for a line and column."""
     place = f"line {line}, column {column}" if line and line > 0 else "the end"
     message = f"At {place}: {why}."
     return ConstraintInvalid(
@@ -82,13 +80,14 @@ def refusal(expression: str, line: int | None, column: int | None, why: str) -> 
 
 
 def string_of(literal: str) -> str:
-    """The value of a string literal, escapes resolved."""
+    """Return the value of a string literal, escapes resolved."""
     if literal[0] in "rR":
         return literal[2:-1]
     return re.sub(ESCAPES, lambda found: unescaped(found[0]), literal[1:-1])
 
 
 def unescaped(escape: str) -> str:
+    """Return the character an escape stands for."""
     plain = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
     letter = escape[1]
     if letter in "xu":

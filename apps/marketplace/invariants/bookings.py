@@ -1,4 +1,4 @@
-"""What must be true of bookings: M1 and M3 (nothing is sold twice), M2 (what runs is paid for), and their history."""
+"""Invariants of bookings: M1 and M3 (nothing is sold twice), M2 (what runs is paid for), M9 (their history)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from aitbc.core.db import cursor
 from aitbc.core.invariants import invariant
 from aitbc.core.money import metered
-from apps.marketplace.clock import ms_between
+from apps.marketplace.logic.durations import ms_between
 from apps.marketplace.models import GPUBooking
 from apps.marketplace.services import metering
 from apps.marketplace.states import BROKEN, LIVE, RUNNING, BookingState
@@ -82,13 +82,13 @@ def what_runs_is_paid_for() -> Iterable[str]:
         if booking.escrow - booking.owed < metered(booking.rate, max(interval, 0)):
             left_over = booking.escrow - booking.owed
             yield f"booking {booking.pk} has {left_over} micro-AIT left, less than its next interval costs"
-        parts = metering.between(spans[booking.pk], 0, booking.metered_ms)
+        parts = metering.rates_between(spans[booking.pk], 0, booking.metered_ms)
         if sum(rate * ms for rate, ms in parts) != booking.owed * 3_600_000 + booking.carry:
             yield f"booking {booking.pk} owes {booking.owed} for {booking.metered_ms} ms, which its rates do not make"
 
 
 @invariant("M2", db="marketplace", quiescent=True)
-def trading_says_the_same() -> Iterable[str]:
+def trading_agrees() -> Iterable[str]:
     """Trading holds, has paid and has given back what each booking says."""
     bookings = list(GPUBooking.objects.filter(state__in=[*FUNDED, *BROKEN, BookingState.ENDED, BookingState.SETTLED]))
     escrows = trading.escrows_of(booking.pk for booking in bookings)
@@ -105,18 +105,19 @@ def trading_says_the_same() -> Iterable[str]:
 
 
 def settled_otherwise(booking: GPUBooking, held: trading.EscrowView) -> Iterator[str]:
-    said = (booking.paid, booking.fee, booking.refunded)
-    if held.state == "held" or said != (held.paid, held.fee, held.refunded):
-        yield f"booking {booking.pk} says {said}, trading ({held.paid}, {held.fee}, {held.refunded}) and {held.state}"
+    recorded = (booking.paid, booking.fee, booking.refunded)
+    if held.state == "held" or recorded != (held.paid, held.fee, held.refunded):
+        settled = (held.paid, held.fee, held.refunded)
+        yield f"booking {booking.pk} says {recorded}, trading {settled} and {held.state}"
     if booking.paid + booking.fee != booking.owed:
         yield f"booking {booking.pk} owed {booking.owed}, but {booking.paid + booking.fee} was paid"
 
 
 OFF_HISTORY = """
 SELECT b.id, b.state, b.version, h.last, h.top FROM marketplace_gpubooking b LEFT JOIN (
-  SELECT subject_id, max(seq) AS top, count(*) AS moves, (array_agg(to_state ORDER BY seq DESC))[1] AS last
+  SELECT subject_id, max(seq) AS top, count(*) AS transitions, (array_agg(to_state ORDER BY seq DESC))[1] AS last
   FROM marketplace_bookingtransition GROUP BY 1) h ON h.subject_id = b.id
-WHERE h.last IS DISTINCT FROM b.state OR h.top IS DISTINCT FROM b.version OR h.moves <> h.top + 1
+WHERE h.last IS DISTINCT FROM b.state OR h.top IS DISTINCT FROM b.version OR h.transitions <> h.top + 1
 """
 
 
@@ -124,4 +125,4 @@ WHERE h.last IS DISTINCT FROM b.state OR h.top IS DISTINCT FROM b.version OR h.m
 def history_explains_every_booking() -> Iterable[str]:
     """A booking's history leads to its present state, without a gap."""
     for booking_id, state, version, last, top in rows(OFF_HISTORY):
-        yield f"booking {booking_id} is {state} (version {version}), its history says {last} (move {top})"
+        yield f"booking {booking_id} is {state} (version {version}), its history says {last} (transition {top})"

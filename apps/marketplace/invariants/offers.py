@@ -1,4 +1,4 @@
-"""What offers say is true, and what a search finds is what plain Python finds (M7)."""
+"""Invariants of offers, and that a search finds what plain Python finds (M7)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aitbc.core.invariants import invariant
 from apps.marketplace.models import MarketplaceOffer
 from apps.marketplace.models.offers import LISTED
 from apps.marketplace.search import oracle, terms
-from apps.marketplace.search.fields import Wanted
+from apps.marketplace.search.fields import Workload
 from apps.marketplace.search.statements import Search, Statement
 
 QUESTIONS = (
@@ -40,12 +40,12 @@ def searches_find_what_they_should() -> Iterable[str]:
         return
     for number, question in enumerate(QUESTIONS):
         search = Search(
-            terms.with_implied(terms.read(question)), terms.read_order(ORDERS[number % len(ORDERS)], Wanted())
+            terms.with_implied(terms.read(question)), terms.read_order(ORDERS[number % len(ORDERS)], Workload())
         )
         fitting = [one for one in offers if one.state in LISTED and oracle.matches(search.terms, one)]
-        wanted = [one.pk for one in oracle.arranged(fitting, search.order, search.wanted)]
-        if list(_found(search)) != wanted:
-            yield f"the search {question!r} does not find the {len(wanted)} offers it should"
+        expected = [one.pk for one in oracle.arranged(fitting, search.order, search.workload)]
+        if list(_found(search)) != expected:
+            yield f"the search {question!r} does not find the {len(expected)} offers it should"
 
 
 @invariant("M7", db="marketplace")

@@ -1,4 +1,4 @@
-"""Prices that were written down say what the bookings say (M6)."""
+"""Invariants of prices: every tick follows from a booking (M6)."""
 
 from __future__ import annotations
 

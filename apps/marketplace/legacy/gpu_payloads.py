@@ -1,13 +1,14 @@
-"""How offers, bookings and reviews are told in the words of the predecessor's GPU marketplace."""
+"""How offers, bookings and reviews are written in the words of the legacy GPU marketplace."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from apps.marketplace import clock
-from apps.marketplace.clock import ms_between
+from aitbc.core.money import UNIT
+from apps.marketplace.logic.durations import ms_between
 from apps.marketplace.models import GPUBooking, GPUReview, MarketplaceOffer
-from apps.marketplace.services.legacy_gpus import in_ait
+from apps.marketplace.selectors import clock
+from apps.marketplace.selectors.listings import ModelPricing
 from apps.marketplace.states import BookingState, OfferState
 
 
@@ -89,13 +90,13 @@ def order(booking: GPUBooking) -> dict[str, Any]:
 
 def reviews(offer: MarketplaceOffer, rows: list[GPUReview]) -> dict[str, Any]:
     mean = sum(row.rating for row in rows) / len(rows) if rows else 0.0
-    told = [
+    items = [
         {"rating": r.rating, "comment": r.text, "user": str(r.rater_id), "date": r.created_at.isoformat()} for r in rows
     ]
-    return {"gpu_id": offer.pk, "average_rating": round(mean, 4), "total_reviews": len(rows), "reviews": told}
+    return {"gpu_id": offer.pk, "average_rating": round(mean, 4), "total_reviews": len(rows), "reviews": items}
 
 
-def pricing(found: dict[str, Any]) -> dict[str, Any]:
+def pricing(found: ModelPricing) -> dict[str, Any]:
     asks, traded = found["asks"], [tick.price_gpu_hour for tick in found["trades"]]
     mean = sum(traded) / len(traded) if traded else None
     free = asks["free"] or 0
@@ -121,3 +122,8 @@ def pricing(found: dict[str, Any]) -> dict[str, Any]:
         "market_analysis": {"offers": len(found["offers"]), "share_free": round(free / asks["total"], 4)},
         "pricing_timestamp": clock.now().isoformat(),
     }  # fmt: skip
+
+
+def in_ait(amount: float | None) -> float | None:
+    """An amount as legacy clients read it: a number of AIT."""
+    return None if amount is None else round(amount / UNIT, 6)

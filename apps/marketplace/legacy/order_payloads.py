@@ -1,4 +1,4 @@
-"""The predecessor's words for our offers and demands: the union of what its clients read (spec/wire.md part B, 0.1).
+"""Offers and demands in the words of legacy clients: the union of what they read (docs/auctions.md).
 
 Rows in, plain items out, no queries. Totals are exact: price × GPUs × hours, rounded down to a micro-AIT.
 """
@@ -16,32 +16,36 @@ from apps.marketplace.models import Award, MarketplaceDemand, MarketplaceOffer
 from apps.marketplace.states import DemandState, OfferState
 
 GPU, MARKETPLACE = "gpu_marketplace", "marketplace"
-OFFER_WORDS = {
+OFFER_STATUSES = {
     OfferState.DRAFT: "draft", OfferState.OPEN: "active", OfferState.PAUSED: "paused", OfferState.BOOKED_OUT: "matched",
     OfferState.EXPIRED: "expired", OfferState.WITHDRAWN: "cancelled",
 }  # fmt: skip
-BID_WORDS = {
+BID_STATUSES = {
     DemandState.DRAFT: "draft", DemandState.OPEN: "pending", DemandState.CLOSING: "pending",
     DemandState.AWARDED: "matched", DemandState.FULFILLED: "completed", DemandState.FAILED_NO_BIDS: "expired",
     DemandState.CANCELLED: "cancelled", DemandState.EXPIRED: "expired",
 }  # fmt: skip
-#: A bid that waits is open: clients list `status=active` and expect it.
-ASKED_FOR = {"open": "active", "available": "active", "accepted": "matched", "booked": "matched", "closed": "cancelled"}
-STATUSES = sorted({*OFFER_WORDS.values(), *BID_WORDS.values(), *ASKED_FOR})
+#: Other names of the statuses. A bid that waits is open: clients list `status=active` and expect it.
+SYNONYMS = {"open": "active", "available": "active", "accepted": "matched", "booked": "matched", "closed": "cancelled"}
+STATUSES = sorted({*OFFER_STATUSES.values(), *BID_STATUSES.values(), *SYNONYMS})
 #: The words of `/v1/marketplace/bids`.
-OLD_BID_WORDS = {"pending": ("pending",), "accepted": ("matched", "completed"), "rejected": ("cancelled", "expired")}
+LEGACY_BID_STATUSES = {
+    "pending": ("pending",),
+    "accepted": ("matched", "completed"),
+    "rejected": ("cancelled", "expired"),
+}
 Times = Mapping[UUID, Mapping[str, datetime]]
 
 
 def offer_states(status: str) -> list[str]:
-    """Our states that a status asked for means; none when offers never have it."""
-    wanted = ASKED_FOR.get(status, status)
-    return [state for state, word in OFFER_WORDS.items() if word == wanted]
+    """Return the offer states that a legacy status means; none when offers never have it."""
+    status = SYNONYMS.get(status, status)
+    return [state for state, word in OFFER_STATUSES.items() if word == status]
 
 
 def bid_states(status: str) -> list[str]:
-    wanted = ASKED_FOR.get(status, status)
-    return [state for state, word in BID_WORDS.items() if word == wanted or (wanted, word) == ("active", "pending")]
+    status = SYNONYMS.get(status, status)
+    return [state for state, word in BID_STATUSES.items() if word == status or (status, word) == ("active", "pending")]
 
 
 def offer_item(offer: MarketplaceOffer, times: Times) -> dict[str, Any]:
@@ -51,7 +55,7 @@ def offer_item(offer: MarketplaceOffer, times: Times) -> dict[str, Any]:
         "id": str(offer.pk), "action": "offer", "transaction_id": name, **own, "gpu_count": offer.gpu_count,
         "capacity": offer.gpu_count, "price_per_gpu": price, "price_per_hour": price, "price": price,
         **duration(offer.max_duration_s, offer.price_gpu_hour * offer.gpu_count),
-        "status": OFFER_WORDS[OfferState(offer.state)], "model": offer.gpu_model, "gpu_model": offer.gpu_model,
+        "status": OFFER_STATUSES[OfferState(offer.state)], "model": offer.gpu_model, "gpu_model": offer.gpu_model,
         "memory_gb": offer.memory_mb // 1024, "gpu_memory_gb": offer.memory_mb // 1024, "region": offer.region,
         "miner_id": str(offer.miner_id) if offer.miner_id else offer.provider_name, "specs": offer.attributes,
         "island_id": offer.attributes.get("island_id"), "description": offer.description,
@@ -68,7 +72,7 @@ def bid_item(demand: MarketplaceDemand, times: Times) -> dict[str, Any]:
         "id": str(demand.pk), "action": "bid", "transaction_id": name, "bid_id": name, "provider": demand.renter_name,
         "bidder_node_id": demand.renter_name, "gpu_count": demand.gpu_count, "capacity": demand.gpu_count,
         "max_price_per_gpu": each, "price_per_gpu": each, "price": each, **spent,
-        "max_total_price": spent["total_price"], "status": BID_WORDS[DemandState(demand.state)],
+        "max_total_price": spent["total_price"], "status": BID_STATUSES[DemandState(demand.state)],
         "model": demand.gpu_models[0] if demand.gpu_models else "", "memory_gb": demand.min_memory_mb // 1024,
         "region": demand.region, "specs": demand.specs, "island_id": demand.specs.get("island_id"),
         "description": demand.title, "notes": demand.title, "created_at": stamp(demand.created_at),
@@ -91,10 +95,10 @@ def match_item(award: Award) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def old_bid(demand: MarketplaceDemand) -> dict[str, Any]:
+def legacy_bid(demand: MarketplaceDemand) -> dict[str, Any]:
     """A bid as `/v1/marketplace/bids` shows it."""
-    word = BID_WORDS[DemandState(demand.state)]
-    status = next((old for old, words in OLD_BID_WORDS.items() if word in words), "pending")
+    word = BID_STATUSES[DemandState(demand.state)]
+    status = next((legacy_status for legacy_status, words in LEGACY_BID_STATUSES.items() if word in words), "pending")
     return {
         "id": str(demand.pk), "provider": demand.renter_name, "capacity": demand.gpu_count,
         "price": format_amount(demand.budget_hour // demand.gpu_count), "notes": demand.title, "status": status,

@@ -1,6 +1,6 @@
-"""Who wins a reverse auction, and at what price. Pure: whole numbers only, the same answer for everybody, for ever.
+"""Winner and price of a reverse auction, in whole numbers, so that anybody computes the same.
 
-A bid's score is w_p·(1 − p/B) + w_q·q + w_r·R (spec/marketplace.md §1.5): p its price, B the demand's budget, q the
+A bid's score is w_p·(1 − p/B) + w_q·q + w_r·R (docs/auctions.md): p its price, B the demand's budget, q the
 quality of its cards, R the reliability of their miner; the weights sum to one. The price term depends on no other bid,
 else the second-score rule would not be truthful. Here weights are basis points, q and R millionths, prices micro-AIT,
 and a score is the whole number that the above gives when multiplied by B · 10⁴ · 10⁶.
@@ -57,6 +57,8 @@ class Bid:
 
 @dataclass(frozen=True, kw_only=True)
 class Ranked:
+    """A bid with its score."""
+
     bid: Bid
     score: int
 
@@ -74,28 +76,28 @@ class Outcome:
 
 
 def worth(bid: Bid, weights: Weights) -> int:
-    """What a bid brings besides its price: (w_q·q + w_r·R) · 10⁴ · 10⁶."""
+    """Return what a bid brings besides its price: (w_q·q + w_r·R) · 10⁴ · 10⁶."""
     return weights.quality * bid.quality + weights.reliability * bid.reliability
 
 
 def score(bid: Bid, terms: Terms) -> int:
-    """The bid's score times B · 10⁴ · 10⁶: a whole number, so that equal is equal."""
+    """Return the bid's score times B · 10⁴ · 10⁶: a whole number, so that equal is equal."""
     room = terms.weights.price * MILLION * (terms.budget - bid.price)
     return room + terms.budget * worth(bid, terms.weights)
 
 
 def clear(bids: Iterable[Bid], terms: Terms) -> Outcome:
-    """Rank bids (each within the budget) by score, ties by time and then by id, and say what the first is paid."""
+    """Rank bids (each within the budget) by score, ties by time and then by id; return the ranking and the price."""
     found = [Ranked(bid=bid, score=score(bid, terms)) for bid in bids]
     found.sort(key=lambda one: (-one.score, one.bid.at, one.bid.id))
     return Outcome(ranking=tuple(found), price=price_of(found, terms) if found else None)
 
 
 def price_of(ranking: list[Ranked], terms: Terms) -> int:
-    """What the first is paid: its own price, or the highest price at which it would still have been first.
+    """Return what the first is paid: its own price, or the highest price at which it would still have been first.
 
     p* = B·(1 − (s₂ − w_q·q₁ − w_r·R₁) / w_p), rounded down to a micro-AIT, within [p₁, B]. A lone bidder is paid the
-    reserve, or the budget where there is none, and never less than it asked.
+    reserve, or the budget where there is none, and never less than its bid.
     """
     first = ranking[0].bid
     if not terms.second_score:
@@ -109,19 +111,21 @@ def price_of(ranking: list[Ranked], terms: Terms) -> int:
 
 
 def ceiling(numerator: int, denominator: int) -> int:
+    """Divide, rounding up."""
     return -(-numerator // denominator)
 
 
 def beats(new: Bid, worst: Bid, terms: Terms) -> bool:
-    """Whether a new bid is good enough to push out the worst of a full book: by 1 % of its score, and by something."""
+    """Return whether a new bid is good enough to push out the worst of a full book: by 1 % of its score, and by
+    something."""
     mine, other = score(new, terms), score(worst, terms)
     return mine > other and 100 * mine >= (100 + EVICTION_PERCENT) * other
 
 
 def quality_of(benchmark: float | None, *, verified: bool) -> int:
-    """The quality of cards, in millionths: b / (b + 100) of their benchmark b (RTX 3090 = 100), so ½ for an RTX 3090.
+    """Return the quality of GPUs in millionths: b / (b + 100) of their benchmark b (RTX 3090 = 100).
 
-    Four fifths of it while the cards are not verified; nothing without a benchmark: quality is measured or not there.
+    Four fifths of it while the GPUs are not verified; 0 without a benchmark.
     """
     milli = max(0, round((benchmark or 0.0) * 1000))
     points = MILLION * milli // (milli + 100_000)
@@ -129,5 +133,5 @@ def quality_of(benchmark: float | None, *, verified: bool) -> int:
 
 
 def millionths(share: float) -> int:
-    """A share between 0 and 1, such as a reliability, as a whole number of millionths."""
+    """Return a share between 0 and 1, such as a reliability, as a whole number of millionths."""
     return min(MILLION, max(0, round(share * MILLION)))

@@ -1,4 +1,4 @@
-"""What proves an award: the auction's frozen inputs and its outcome, which anybody can compute again offline.
+"""The proof of an award: the auction's frozen inputs and its outcome, which anybody can compute again offline.
 
 The proof is canonical JSON (RFC 8785) of strings and whole numbers; its SHA-256 and its Ed25519 signature go with it,
 and it is part of a `market.award` leaf of the transparency log. Amounts are decimal strings of AIT per hour.
@@ -34,12 +34,12 @@ class Rejected(Exception):
 
 
 def alias_of(demand_id: str, bidder_id: str) -> str:
-    """What a bidder is called in this auction's proof: it can find itself, nobody else need know it."""
+    """Return what a bidder is called in this auction's proof: it can find itself, nobody else need know it."""
     return hashlib.sha256(f"{demand_id}:{bidder_id}".encode()).hexdigest()[:16]
 
 
 def outcome_of(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """What these inputs lead to: who won, what it is paid, and all eligible bids in order of their scores.
+    """Compute what these inputs lead to: winner, price, and all eligible bids in order of their scores.
 
     Raises Rejected when the inputs are not those of an auction, or the chosen bid is none that could be chosen.
     """
@@ -57,18 +57,20 @@ def outcome_of(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def terms_of(inputs: Mapping[str, Any]) -> Terms:
-    given, reserve = inputs["weights"], inputs["reserve"]
+    """Return the auction's rules from a proof's inputs. Raises ValueError, KeyError, TypeError."""
+    points, reserve = inputs["weights"], inputs["reserve"]
     if inputs["format"] not in ("pay_as_bid", "second_score") or inputs["mode"] not in MODES:
         raise ValueError("no such format, or no such way to find a winner")
     return Terms(
         budget=parse_amount(inputs["budget"]),
-        weights=Weights(price=given["price"], quality=given["quality"], reliability=given["reliability"]),
+        weights=Weights(price=points["price"], quality=points["quality"], reliability=points["reliability"]),
         second_score=inputs["format"] == "second_score",
         reserve=None if reserve is None else parse_amount(reserve),
     )
 
 
 def bid_of(bid: Mapping[str, Any]) -> Bid:
+    """Return one bid of a proof's inputs for the auction's arithmetic."""
     return Bid(
         id=bid["id"], at=bid["at"], price=parse_amount(bid["price"]), quality=bid["quality"],
         reliability=bid["reliability"],
@@ -76,7 +78,7 @@ def bid_of(bid: Mapping[str, Any]) -> Bid:
 
 
 def chosen(inputs: Mapping[str, Any], eligible: Sequence[Bid], terms: Terms) -> Outcome:
-    """A bid taken by hand is paid its own price; the others are ranked beside it, for comparison."""
+    """Return the outcome for a bid taken by hand: it is paid its own price; the others are ranked for comparison."""
     named = [bid for bid in eligible if bid.id == inputs["choice"]]
     if not named:
         raise ValueError("the chosen bid is not among the eligible ones")
@@ -86,7 +88,7 @@ def chosen(inputs: Mapping[str, Any], eligible: Sequence[Bid], terms: Terms) -> 
 
 
 def proof_of(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The proof of an award with these inputs; bids are in order of their ids, so that one auction has one proof."""
+    """Return the proof of an award with these inputs; bids in order of their ids, so that one auction has one proof."""
     ordered = {**inputs, "bids": sorted(inputs["bids"], key=lambda bid: str(bid["id"]))}
     return {"v": VERSION, "inputs": ordered, "outcome": outcome_of(ordered)}
 
@@ -110,7 +112,7 @@ def verify(document: Mapping[str, Any], keys: Mapping[str, Any] | None = None) -
 
 
 def verified_bids(inputs: Mapping[str, Any]) -> Iterator[str]:
-    """Every bid is there once, in order, and those that count are within the budget."""
+    """Check that every bid is there once, in order, and those that count are within the budget. Raises Rejected."""
     try:
         ids = [bid["id"] for bid in inputs["bids"]]
         counted = [bid_of(bid) for bid in inputs["bids"] if not bid["refused"]]
@@ -125,7 +127,7 @@ def verified_bids(inputs: Mapping[str, Any]) -> Iterator[str]:
 
 
 def verified_signature(proof: Mapping[str, Any], signature: Any, keys: Mapping[str, Any]) -> Iterator[str]:
-    """The proof is signed by a key of this list that was valid when the auction was cleared."""
+    """Check that a key of this list, valid when the auction was cleared, signed the proof. Raises Rejected."""
     try:
         at = datetime.fromisoformat(proof["inputs"]["cleared_at"])
         key = next((key for key in keys["keys"] if key["key_id"] == signature["key_id"]), None)
@@ -145,6 +147,7 @@ def verified_signature(proof: Mapping[str, Any], signature: Any, keys: Mapping[s
 
 
 def digest_of(proof: Any) -> str:
+    """Return the SHA-256 of the canonical proof (RFC 8785), in hex. Raises Rejected."""
     try:
         return canonical.digest(proof)
     except (ValueError, RecursionError) as error:
@@ -152,11 +155,12 @@ def digest_of(proof: Any) -> str:
 
 
 def body_of(award_id: str, proof: Mapping[str, Any]) -> dict[str, Any]:
-    """What the leaf in the log says."""
+    """Return the body of the leaf in the log."""
     return {"award": award_id, "demand": proof["inputs"]["demand"], "digest": digest_of(proof), "proof": dict(proof)}
 
 
 def leaf_of(proof: Mapping[str, Any]) -> str:
-    """The leaf's hash (RFC 9162: a zero byte before the canonical entry): what /trading/transactions/{hash} finds."""
+    """Return the leaf's hash (RFC 9162: a zero byte before the canonical entry), as /trading/transactions/{hash} takes
+    it."""
     entry = {"v": 1, "kind": LEAF, "body": body_of(str(proof["inputs"]["award"]), proof)}
     return hashlib.sha256(b"\x00" + canonical.encode(entry)).hexdigest()

@@ -1,4 +1,4 @@
-"""When slots are free: pure reckoning over spans of time, half-open; no database in here."""
+"""Free slots and the next free moment, over half-open spans of time."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ S = TypeVar("S")
 
 
 def is_free(busy: Sequence[Span], start: datetime, end: datetime) -> bool:
+    """Return whether no busy span overlaps [start, end)."""
     return all(until <= start or end <= since for since, until in busy)
 
 
 def free_slots(busy: Mapping[S, Sequence[Span]], start: datetime, end: datetime) -> list[S]:
-    """The slots nobody has in [start, end), in the order given."""
+    """Return the slots that are free in [start, end), in the order of `busy`."""
     return [slot for slot, spans in busy.items() if is_free(spans, start, end)]
 
 
 def next_free(
     busy: Mapping[S, Sequence[Span]], count: int, duration: timedelta, after: datetime, until: datetime | None = None
 ) -> datetime | None:
-    """The earliest moment from `after` on at which `count` slots are free for `duration`; None when none is by `until`.
+    """Return the earliest moment from `after` on at which `count` slots are free for `duration`; None when none is by
+    `until`.
 
     Only moments at which a span ends can be the answer: before those nothing becomes free.
     """

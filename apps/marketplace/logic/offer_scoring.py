@@ -1,4 +1,4 @@
-"""What an offer may say of its cards, and what it is worth to a search. Pure: cards are facts as gpu told them.
+"""What an offer may say of its GPUs, and its score in a search. Pure: GPUs are facts as the gpu domain reported them.
 
 An offer over several cards promises what the least of them keeps.
 """
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-Card = Mapping[str, Any]
+GpuFacts = Mapping[str, Any]
 
 #: A card in one of these states can serve a booking; booked ones can serve the next.
 USABLE = frozenset({"registered", "verifying", "available", "reserved", "busy"})
@@ -22,16 +22,17 @@ MEASURED_FOR = timedelta(days=30)
 CATALOGUE_SHARE = 0.8
 UNVERIFIED_SHARE = 0.8
 FULL_UPLOAD_MBPS, LEAST_NETWORK = 200.0, 0.25
-#: Nothing known of a miner: the 5 % quantile of Beta(8, 2), spec/marketplace.md §1.5.
+#: Nothing known of a miner: the 5 % quantile of Beta(8, 2) (docs/prices.md).
 PRIOR_RELIABILITY = 0.5708645
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
-def of_cards(cards: Sequence[Card], provider_id: UUID) -> dict[str, Any]:
-    """The search columns of an offer over these cards; rentable if all are usable, its owner's, and of one miner."""
-    first = min(cards, key=_strength)
-    miners = {card["miner_id"] for card in cards}
+def of_gpus(gpus: Sequence[GpuFacts], provider_id: UUID) -> dict[str, Any]:
+    """Return the search columns of an offer over these GPUs; rentable if all are usable, its owner's, and of one
+    miner."""
+    first = min(gpus, key=_strength)
+    miners = {gpu["miner_id"] for gpu in gpus}
     return {
         "gpu_name": str(first["name"])[:120],
         "gpu_model": str(first["model"] or first["name"])[:120],
@@ -39,24 +40,25 @@ def of_cards(cards: Sequence[Card], provider_id: UUID) -> dict[str, Any]:
         "architecture": str(first["architecture"])[:40],
         "driver": str(first["driver"])[:40],
         "region": str(first["region"])[:64],
-        "device": "cpu" if any(card["device"] == "cpu" for card in cards) else "gpu",
-        "memory_mb": min(int(card["memory_mb"]) for card in cards),
-        **{name: _least(cards, name, _positive) for name in REFERENCE},
-        **{name: _least(cards, name, _positive) for name in ("up_mbps", "down_mbps")},
-        "tdp_w": max((_positive(card["tdp_w"]) or 0.0 for card in cards), default=0.0) or None,
-        "compute_capability": _least(cards, "compute_capability", _version),
-        "cuda": _least(cards, "cuda", _version),
-        "verified": all(card["verified"] for card in cards),
-        "verified_at": _earliest(cards),
-        "benchmark": _least(cards, "score", _positive),
+        "device": "cpu" if any(gpu["device"] == "cpu" for gpu in gpus) else "gpu",
+        "memory_mb": min(int(gpu["memory_mb"]) for gpu in gpus),
+        **{name: _least(gpus, name, _positive) for name in REFERENCE},
+        **{name: _least(gpus, name, _positive) for name in ("up_mbps", "down_mbps")},
+        "tdp_w": max((_positive(gpu["tdp_w"]) or 0.0 for gpu in gpus), default=0.0) or None,
+        "compute_capability": _least(gpus, "compute_capability", _version),
+        "cuda": _least(gpus, "cuda", _version),
+        "verified": all(gpu["verified"] for gpu in gpus),
+        "verified_at": _earliest(gpus),
+        "benchmark": _least(gpus, "score", _positive),
         "miner_id": UUID(first["miner_id"]),
         "rentable": len(miners) == 1
-        and all(card["state"] in USABLE and card["owner_id"] == str(provider_id) for card in cards),
+        and all(gpu["state"] in USABLE and gpu["owner_id"] == str(provider_id) for gpu in gpus),
     }
 
 
 def performance(offer: Any, now: datetime) -> float:
-    """RTX 3090 = 100: the benchmark while it is fresh, else four fifths of what the catalogue promises."""
+    """Return an offer's performance (RTX 3090 = 100): its benchmark while fresh, else four fifths of the
+    catalogue's."""
     if offer.benchmark and offer.verified_at and now - offer.verified_at < MEASURED_FOR:
         return float(offer.benchmark)
     known = [getattr(offer, name) / of for name, of in REFERENCE.items() if getattr(offer, name)]
@@ -66,19 +68,19 @@ def performance(offer: Any, now: datetime) -> float:
 
 
 def score(offer: Any, now: datetime) -> float:
-    """S = (performance / price of one GPU in AIT) × R² × V × N: what a search sorts by (spec/marketplace.md §1.5)."""
+    """Return S = (performance / price of one GPU in AIT) × R² × V × N, which searches sort by (docs/renters.md)."""
     network = min(1.0, max(LEAST_NETWORK, (offer.up_mbps or 0.0) / FULL_UPLOAD_MBPS))
     trust = offer.reliability**2 * (1.0 if offer.verified else UNVERIFIED_SHARE)
     return float(performance(offer, now) * 1e6 / offer.price_gpu_hour * trust * network)
 
 
-def _strength(card: Card) -> tuple[float, float, str]:
-    return int(card["memory_mb"]), _positive(card["fp16_tflops"]) or 0.0, str(card["gpu_id"])
+def _strength(gpu: GpuFacts) -> tuple[float, float, str]:
+    return int(gpu["memory_mb"]), _positive(gpu["fp16_tflops"]) or 0.0, str(gpu["gpu_id"])
 
 
-def _least(cards: Sequence[Card], name: str, read: Callable[[Any], float | None]) -> float | None:
+def _least(gpus: Sequence[GpuFacts], name: str, read: Callable[[Any], float | None]) -> float | None:
     """The least value; None as soon as it is not known of one card."""
-    values = [read(card[name]) for card in cards]
+    values = [read(gpu[name]) for gpu in gpus]
     known = [value for value in values if value is not None]
     return min(known) if len(known) == len(values) else None
 
@@ -93,6 +95,6 @@ def _version(text: Any) -> float | None:
     return float(found[0]) if found and len(found[0]) < 12 else None
 
 
-def _earliest(cards: Sequence[Card]) -> datetime | None:
-    moments = [card["verified_at"] for card in cards if card["verified_at"]]
-    return min(map(datetime.fromisoformat, moments)) if len(moments) == len(cards) else None
+def _earliest(gpus: Sequence[GpuFacts]) -> datetime | None:
+    moments = [gpu["verified_at"] for gpu in gpus if gpu["verified_at"]]
+    return min(map(datetime.fromisoformat, moments)) if len(moments) == len(gpus) else None

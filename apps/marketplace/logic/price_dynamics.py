@@ -1,4 +1,4 @@
-"""How dynamic prices move: towards a target utilisation, in bounded steps. Pure: no database.
+"""Dynamic prices: the factor of a cell follows its utilisation towards a target, in bounded steps.
 
 m ← clamp(m · exp(k · (u − u*)), 0.5, 4), and no step changes m by more than an eighth (the bound of EIP-1559).
 u is an exponentially weighted moving average with a half-life of 30 minutes.
@@ -15,20 +15,20 @@ FEWEST_PROVIDERS = 3  # a thinner market holds its prices
 
 
 def smoothed(before: float, sample: float, elapsed_s: float) -> float:
-    """The moving average after one more sample; α = 1 − 2^(−Δt / half-life)."""
-    alpha = 1.0 - 2.0 ** (-max(elapsed_s, 0.0) / HALF_LIFE_S)
+    """Return the moving average after one more sample; α = 1 − 2^(−Δt / half-life)."""
+    alpha: float = 1.0 - 2.0 ** (-max(elapsed_s, 0.0) / HALF_LIFE_S)
     return before + alpha * (sample - before)
 
 
 def moved(multiplier: float, utilisation: float, *, k: float, target: float) -> float:
-    """The next multiplier: up when busier than the target, down when idler."""
-    wanted = multiplier * math.exp(k * (utilisation - target))
-    stepped = min(max(wanted, multiplier * (1 - LARGEST_STEP)), multiplier * (1 + LARGEST_STEP))
+    """Return the next multiplier: up when busier than the target, down when idler."""
+    target_multiplier = multiplier * math.exp(k * (utilisation - target))
+    stepped = min(max(target_multiplier, multiplier * (1 - LARGEST_STEP)), multiplier * (1 + LARGEST_STEP))
     return min(max(stepped, LOWEST), HIGHEST)
 
 
 def stepped(ratio: float) -> float:
-    """The predecessor's factor for a ratio of demand to supply (spec/wire.md part B, 3.1)."""
+    """Return the legacy factor for a ratio of demand to supply (docs/prices.md)."""
     if ratio > 1.5:
         return 1.2
     if ratio > 1.0:
@@ -37,7 +37,7 @@ def stepped(ratio: float) -> float:
 
 
 def priced(base: int, multiplier: float, floor: int | None, ceiling: int | None) -> int:
-    """The price of an offer in micro-AIT: base × m, within the provider's own bounds, never below one."""
+    """Return the price of an offer in micro-AIT: base × m, within the provider's own bounds, never below one."""
     price = round(base * multiplier)
     if ceiling is not None:
         price = min(price, ceiling)

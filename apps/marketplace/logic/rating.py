@@ -1,8 +1,8 @@
-"""The rating shown for somebody: a mean that old, cheap, repeated and mutual praise cannot move far. No database here.
+"""Ratings: a Bayesian mean in which aged, cheap, repeated and mutual reviews weigh little.
 
 rating = (C·m + Σ wᵢ·rᵢ) / (C + Σ wᵢ), with C = 10 and m the mean of all ratings of the market;
 wᵢ = 0.5^(age / 180 days) · min(1, spent / 10 AIT). One counterparty has at most a quarter of all the weight, C
-included; who rents from each other both ways is shown, but not counted. Source: spec/marketplace.md §1.5.
+included; who rents from each other both ways is shown, but not counted. See docs/renters.md.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ class Vote:
 
 
 def shown(votes: Sequence[Vote], mean: float) -> float:
-    """The rating of somebody with these reviews, in a market whose ratings have this mean."""
+    """Return the rating (1 to 5) from these reviews, in a market whose ratings have this mean."""
     factors = capped(votes)
     weighed = [(vote.stars, vote.weight * factors[vote.rater]) for vote in votes]
     return (PRIOR * mean + sum(stars * w for stars, w in weighed)) / (PRIOR + sum(w for _, w in weighed))
 
 
 def capped(votes: Sequence[Vote]) -> dict[UUID, float]:
-    """By what each rater's weights are multiplied, so that nobody has more than a quarter of the whole.
+    """Return by what each rater's weights are multiplied, so that nobody has more than a quarter of the whole.
 
     Water-filling: with k raters at the cap c, c = (C + rest) · ¼ / (1 − k·¼). At k = 3 that is C + rest, which no
     further rater exceeds: at most three are at the cap.
@@ -62,7 +62,7 @@ def capped(votes: Sequence[Vote]) -> dict[UUID, float]:
 
 
 def ceiling_of(totals: Sequence[float]) -> float:
-    """The cap that holds for these sums of weights, largest first."""
+    """Return the cap that holds for these sums of weights, largest first."""
     for k in range(len(totals) + 1):
         cap = (PRIOR + sum(totals[k:])) * LARGEST_SHARE / (1 - k * LARGEST_SHARE)
         if k == len(totals) or totals[k] <= cap:

@@ -1,7 +1,7 @@
-"""How sure one may be that a miner keeps its word: a Beta posterior's lower quantile. Pure: no database.
+"""Reliability of a miner: the lower quantile of a Beta posterior over what it kept and broke.
 
 The prior is Beta(8, 2); what a miner did counts by kind and fades with a half-life of 30 days. R is the 5 % quantile
-of Beta(8 + kept, 2 + broken): evidence raises it, doubt keeps it low, and it never leaves [0, 1].
+of Beta(8 + kept, 2 + broken): evidence raises it, and it stays within [0, 1].
 Quantile of the Beta distribution: the inverse of the regularised incomplete beta function (Abramowitz & Stegun 26.5).
 """
 
@@ -26,12 +26,13 @@ FORMULA = (
 
 
 def lower_bound(kept: float, broken: float) -> float:
-    """R, from the weights of what was kept and broken (both ≥ 0)."""
-    from scipy.special import betaincinv  # a slow import, which most processes never need
+    """Return R from the weights of what was kept and broken (both ≥ 0)."""
+    from scipy.special import betaincinv  # type: ignore[import-untyped]  # imported late: slow, and seldom needed
 
     return float(betaincinv(PRIOR_KEPT + kept, PRIOR_BROKEN + broken, QUANTILE))
 
 
 def faded(weight: float, age_days: float) -> float:
-    """What an event of this weight counts for after so many days."""
-    return weight * 0.5 ** (max(age_days, 0.0) / HALF_LIFE_DAYS)
+    """Return what an event of this weight counts for after so many days."""
+    share: float = 0.5 ** (max(age_days, 0.0) / HALF_LIFE_DAYS)
+    return weight * share

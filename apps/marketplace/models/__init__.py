@@ -1,15 +1,14 @@
-from apps.marketplace.models.auctions import (
-    Award,
-    BidTransition,
-    DemandTransition,
-    MarketplaceBid,
-    MarketplaceDemand,
-)
+from apps.marketplace.models.awards import Award
+from apps.marketplace.models.bids import BidTransition, MarketplaceBid
 from apps.marketplace.models.bookings import BookingExtension, BookingSlice, BookingTransition, GPUBooking
+from apps.marketplace.models.demands import DemandTransition, MarketplaceDemand
+from apps.marketplace.models.gpus import RegisteredGPU
 from apps.marketplace.models.messages import IdempotencyRecord, Inbox, Outbox
-from apps.marketplace.models.offers import Device, MarketplaceOffer, OfferRevision, OfferTransition, Quote
+from apps.marketplace.models.offers import MarketplaceOffer, OfferRevision, OfferTransition
 from apps.marketplace.models.prices import PriceCell, PriceTick
-from apps.marketplace.models.reputation import GPUReview, Reliability, ReliabilityEvent
+from apps.marketplace.models.quotes import Quote
+from apps.marketplace.models.reliability import Reliability, ReliabilityEvent
+from apps.marketplace.models.reviews import GPUReview
 
 __all__ = [
     "Award",
@@ -18,7 +17,6 @@ __all__ = [
     "BookingSlice",
     "BookingTransition",
     "DemandTransition",
-    "Device",
     "GPUBooking",
     "GPUReview",
     "IdempotencyRecord",
@@ -32,6 +30,7 @@ __all__ = [
     "PriceCell",
     "PriceTick",
     "Quote",
+    "RegisteredGPU",
     "Reliability",
     "ReliabilityEvent",
 ]

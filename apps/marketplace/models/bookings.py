@@ -15,8 +15,9 @@ from django.utils import timezone
 from aitbc.core.fields import AmountField
 from aitbc.core.ids import uuid7
 from aitbc.core.states import AbstractTransition, StatefulModel
-from apps.marketplace.models.auctions import MarketplaceDemand
-from apps.marketplace.models.offers import MarketplaceOffer, Quote
+from apps.marketplace.models.demands import MarketplaceDemand
+from apps.marketplace.models.offers import MarketplaceOffer
+from apps.marketplace.models.quotes import Quote
 from apps.marketplace.states import BOOKING_TRANSITIONS, BROKEN, LIVE, RUNNING, BookingState
 
 
@@ -141,7 +142,7 @@ class GPUBooking(StatefulModel):
 
 
 class BookingTransition(AbstractTransition):
-    """One move of a booking."""
+    """One transition of a booking."""
 
 
 class BookingSlice(models.Model):
@@ -169,18 +170,18 @@ class BookingSlice(models.Model):
 
 
 class ExtensionQuerySet(models.QuerySet["BookingExtension"]):
-    def asked(self) -> Self:
-        return self.filter(state=BookingExtension.State.ASKED)
+    def pending(self) -> Self:
+        return self.filter(state=BookingExtension.State.REQUESTED)
 
     def held(self) -> Self:
         return self.filter(state=BookingExtension.State.HELD)
 
 
 class BookingExtension(models.Model):
-    """More time asked for, and whether the money for it could be set aside."""
+    """A request for more time, and whether the money for it could be set aside."""
 
     class State(models.TextChoices):
-        ASKED = "asked"
+        REQUESTED = "asked", "Asked"
         HELD = "held"
         REFUSED = "refused"
 
@@ -190,7 +191,7 @@ class BookingExtension(models.Model):
     rate = AmountField(help_text="micro-AIT per hour in all, from from_at on.")
     from_at = models.DateTimeField(help_text="The end it had before.")
     amount = AmountField()
-    state = models.CharField(max_length=8, choices=State, default=State.ASKED)
+    state = models.CharField(max_length=8, choices=State, default=State.REQUESTED)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = ExtensionQuerySet.as_manager()

@@ -1,4 +1,4 @@
-"""The domain's outbox, inbox and kept answers."""
+"""The domain's outbox, inbox and idempotency records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What providers sell: offers over slots, with the facts of the cards behind them copied in for searching."""
+"""Offers over slots, with the facts of the GPUs behind them copied in for searching, and their revisions."""
 
 from __future__ import annotations
 
@@ -20,10 +20,16 @@ from aitbc.core.states import AbstractTransition, StatefulModel
 from apps.marketplace.states import OFFER_TRANSITIONS, OfferState
 
 LISTED = (OfferState.OPEN, OfferState.BOOKED_OUT)
+
+
 #: May still be booked, now or later.
 LIVE = (OfferState.DRAFT, OfferState.OPEN, OfferState.PAUSED, OfferState.BOOKED_OUT)
+
+
 #: Words in front of a model that people leave out.
 MAKERS = ("nvidia ", "amd ", "geforce ", "radeon ")
+
+
 #: What a search looks at: all of it lies in one index, so that no search reads the table but for what it shows.
 SEARCHED = (
     "state", "rentable", "price_gpu_hour", "price_storage_gb_month", "gpu_count", "memory_mb", "bandwidth_gbps",
@@ -46,24 +52,6 @@ def _words() -> Lower:
     texts = ("gpu_model", "gpu_name", "title", "description", Cast("attributes", models.TextField()))
     spaced = [part for text in texts for part in (text, Value(" "))]
     return Lower(Concat(*spaced, output_field=models.TextField()))
-
-
-class Device(models.Model):
-    """A card as gpu last told of it (GpuChanged): what offers over it are searched by."""
-
-    id = models.UUIDField(primary_key=True, editable=False)
-    miner_id = models.UUIDField(db_index=True)
-    owner_id = models.UUIDField(db_index=True)
-    seq = models.BigIntegerField(help_text="Of the last fact taken; an older one changes nothing.")
-    state = models.CharField(max_length=20)
-    facts = models.JSONField(help_text="The last GpuChanged.")
-    changed_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        ordering = ["id"]
-
-    def __str__(self) -> str:
-        return f"{self.facts.get('name', 'card')} {self.pk}"
 
 
 class OfferQuerySet(models.QuerySet["MarketplaceOffer"]):
@@ -202,7 +190,7 @@ class MarketplaceOffer(StatefulModel):
 
 
 class OfferTransition(AbstractTransition):
-    """One move of an offer."""
+    """One transition of an offer."""
 
 
 class OfferRevision(models.Model):
@@ -223,29 +211,3 @@ class OfferRevision(models.Model):
 
     def __str__(self) -> str:
         return f"revision {self.revision} of {self.offer_id}"
-
-
-class Quote(models.Model):
-    """A price the exchange keeps open for one renter for a minute, signed."""
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    offer = models.ForeignKey(MarketplaceOffer, on_delete=models.PROTECT, related_name="quotes")
-    renter_id = models.UUIDField(db_index=True)
-    gpu_count = models.PositiveSmallIntegerField()
-    duration_s = models.PositiveIntegerField()
-    starts_at = models.DateTimeField(null=True, help_text="Empty: at once.")
-    storage_gb = models.PositiveIntegerField(default=0)
-    price_gpu_hour = AmountField()
-    price_storage_gb_month = AmountField(default=0)
-    body = models.JSONField(help_text="Itemised, canonical: what is signed.")
-    signature = models.JSONField()
-    expires_at = models.DateTimeField()
-    used_at = models.DateTimeField(null=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-
-    class Meta:
-        ordering = ["-created_at"]
-        indexes = [models.Index(name="marketplace_quote_expiry", fields=["expires_at"])]
-
-    def __str__(self) -> str:
-        return f"quote {self.pk}"

@@ -1,4 +1,4 @@
-"""What was asked and paid, when: price ticks, and the cells in which prices move by themselves."""
+"""Asks and trades over time: price ticks, and the cells of dynamic prices."""
 
 from __future__ import annotations
 

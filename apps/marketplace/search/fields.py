@@ -19,6 +19,8 @@ HOURS_PER_MONTH = 730
 
 
 class Kind(Enum):
+    """What a field's values are."""
+
     NUMBER = "a number"
     AMOUNT = "an amount of AIT"
     TEXT = "a text"
@@ -33,8 +35,8 @@ MODEL_TERMS = (
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What derived fields depend on beside the offer: GB stored, and the language model that is to run."""
+class Workload:
+    """What derived fields depend on beside the offer: GB stored, and the language model to run."""
 
     storage_gb: int = 0
     model: Any = None  # a DecodeModel
@@ -52,7 +54,7 @@ class Field:
     kind: Kind
     about: str
     sql: str
-    read: Callable[[Any, Wanted], Any]
+    read: Callable[[Any, Workload], Any]
     unit: str = ""
     aliases: tuple[str, ...] = ()
     nullable: bool = False
@@ -65,7 +67,7 @@ class Field:
 
 
 def folded(text: str) -> str:
-    """How texts are compared: any case, `_` for a space."""
+    """Return a text as it is compared: lower case, `_` as a space."""
     return text.replace("_", " ").lower()
 
 
@@ -78,26 +80,27 @@ def folded_model(text: str) -> str:
 
 
 def gpu_ram(offer: Any) -> int:
-    """GB of one GPU as cards are sold: 24,564 MB are 24 GB."""
+    """Return the memory of one GPU in GB as they are sold: 24,564 MB are 24 GB."""
     return int((offer.memory_mb + 512) // 1024)
 
 
-def total_hour(offer: Any, wanted: Wanted) -> int:
-    """micro-AIT per hour for the whole offer with the storage wanted, rounded down."""
-    storage = offer.price_storage_gb_month * wanted.storage_gb // HOURS_PER_MONTH
+def total_hour(offer: Any, workload: Workload) -> int:
+    """Return the price of the whole offer with the workload's storage in micro-AIT per hour, rounded down."""
+    storage = offer.price_storage_gb_month * workload.storage_gb // HOURS_PER_MONTH
     return int(offer.price_gpu_hour * offer.gpu_count + storage)
 
 
 def per_credit(value: float | None, offer: Any) -> float | None:
+    """Return a value per AIT and hour of one GPU's price; None stays None."""
     return None if value is None else value * UNIT / float(offer.price_gpu_hour)
 
 
-def tokens_s(offer: Any, wanted: Wanted) -> float | None:
+def tokens_s(offer: Any, workload: Workload) -> float | None:
     """Predicted tokens per second of one GPU decoding the model (roofline); None: it does not fit, or is not known.
 
-    A card without an fp16 figure computes at its fp32 rate.
+    A GPU without an fp16 rating computes at its fp32 rate.
     """
-    model, bandwidth, compute = wanted.model, offer.bandwidth_gbps, offer.fp16_tflops or offer.fp32_tflops
+    model, bandwidth, compute = workload.model, offer.bandwidth_gbps, offer.fp16_tflops or offer.fp32_tflops
     if model is None or not bandwidth or not compute or model.usable_share * offer.memory_mb < model.need_mb:
         return None
     memory_time = model.bytes_per_step / (model.efficiency_bandwidth * bandwidth * 1e9)
@@ -105,8 +108,9 @@ def tokens_s(offer: Any, wanted: Wanted) -> float | None:
     return float(model.batch / (max(memory_time, compute_time) + model.overhead_s))
 
 
-def tokens_per_credit(offer: Any, wanted: Wanted) -> float | None:
-    rate = tokens_s(offer, wanted)
+def tokens_per_credit(offer: Any, workload: Workload) -> float | None:
+    """Return predicted tokens for 1 AIT; None where `tokens_s` is."""
+    rate = tokens_s(offer, workload)
     return None if rate is None else rate * 3600.0 * UNIT / float(offer.price_gpu_hour)
 
 
@@ -123,7 +127,7 @@ _TOKENS_S = f"""CASE WHEN bandwidth_gbps <> 0 AND {_COMPUTE} <> 0
 def _column(name: str, kind: Kind, about: str, *aliases: str, column: str = "", **options: Any) -> Field:
     column = column or name
     sql = f"replace(lower({column}), '_', ' ')" if kind is Kind.TEXT else column
-    return Field(name, kind, about, sql, lambda offer, wanted: getattr(offer, column), aliases=aliases, **options)
+    return Field(name, kind, about, sql, lambda offer, workload: getattr(offer, column), aliases=aliases, **options)
 
 
 def _number(name: str, about: str, unit: str, *aliases: str, column: str = "", nullable: bool = True) -> Field:
@@ -143,16 +147,16 @@ TABLE = (
     _number("gpu_count", "GPUs in the offer", "", "num_gpus", "gpus", nullable=False),
     Field(
         "gpu_ram", Kind.NUMBER, "memory of one GPU, in whole GB as cards are sold", "((memory_mb + 512) / 1024)",
-        lambda offer, wanted: gpu_ram(offer), unit="GB", aliases=("vram", "gpu_memory", "gpu_memory_gb"),
+        lambda offer, workload: gpu_ram(offer), unit="GB", aliases=("vram", "gpu_memory", "gpu_memory_gb"),
     ),
     Field(
         "gpu_total_ram", Kind.NUMBER, "memory of all its GPUs", "((memory_mb + 512) / 1024 * gpu_count)",
-        lambda offer, wanted: gpu_ram(offer) * offer.gpu_count, unit="GB",
+        lambda offer, workload: gpu_ram(offer) * offer.gpu_count, unit="GB",
     ),
     _number("gpu_ram_mb", "memory of one GPU as reported", "MB", column="memory_mb", nullable=False),
     Field(
         "gpu_model", Kind.TEXT, "model, with or without its maker", "model_key",
-        lambda offer, wanted: offer.gpu_model, aliases=("gpu_name", "gpu"),
+        lambda offer, workload: offer.gpu_model, aliases=("gpu_name", "gpu"),
     ),
     _column("vendor", Kind.TEXT, "maker"),
     _column("architecture", Kind.TEXT, "architecture", "gpu_arch", "arch"),
@@ -170,7 +174,7 @@ TABLE = (
     _column("rentable", Kind.FLAG, "its miner is heard; true unless you name it"),
     Field(
         "booked", Kind.FLAG, "every GPU is in a booking now; false unless you name it", "(state = 'booked_out')",
-        lambda offer, wanted: offer.state == OfferState.BOOKED_OUT, aliases=("rented",),
+        lambda offer, workload: offer.state == OfferState.BOOKED_OUT, aliases=("rented",),
     ),
     _column("backed", Kind.FLAG, "its GPUs are registered cards"),
     _column("bonded", Kind.FLAG, "the provider pledges a bond"),
@@ -183,16 +187,16 @@ TABLE = (
     _number("max_duration_s", "longest booking", "s", "duration", nullable=False),
     Field(
         "tflops_per_credit", Kind.NUMBER, "fp16 TFLOPS for 1 AIT an hour", _CREDIT.format("fp16_tflops"),
-        lambda offer, wanted: per_credit(offer.fp16_tflops, offer), "TFLOPS/(AIT/h)",
+        lambda offer, workload: per_credit(offer.fp16_tflops, offer), "TFLOPS/(AIT/h)",
         aliases=("flops_usd", "flops_per_dphtotal"), nullable=True,
     ),
     Field(
         "bw_per_credit", Kind.NUMBER, "memory bandwidth for 1 AIT an hour", _CREDIT.format("bandwidth_gbps"),
-        lambda offer, wanted: per_credit(offer.bandwidth_gbps, offer), "GB/s/(AIT/h)", nullable=True,
+        lambda offer, workload: per_credit(offer.bandwidth_gbps, offer), "GB/s/(AIT/h)", nullable=True,
     ),
     Field(
         "benchmark_per_credit", Kind.NUMBER, "measured score for 1 AIT an hour", _CREDIT.format("benchmark"),
-        lambda offer, wanted: per_credit(offer.benchmark, offer), "1/(AIT/h)",
+        lambda offer, workload: per_credit(offer.benchmark, offer), "1/(AIT/h)",
         aliases=("dlperf_usd", "dlperf_per_dphtotal"), nullable=True,
     ),
     Field(
@@ -211,5 +215,5 @@ FIELDS: dict[str, Field] = {name: field for field in TABLE for name in (field.na
 
 
 def folding(field: Field) -> Callable[[str], str]:
-    """How this text field's values are brought to one form."""
+    """Return how this text field's values are brought to one form."""
     return folded_model if field.name == "gpu_model" else folded

@@ -18,6 +18,8 @@ from apps.marketplace.search.terms import Term
 
 @dataclass(frozen=True)
 class Page:
+    """One page of offers, and the cursor of the next."""
+
     offers: list[MarketplaceOffer]
     next_cursor: str | None
 
@@ -35,6 +37,8 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Explanation:
+    """How many offers match, and what each condition costs."""
+
     offers: int  # listed
     matches: int
     terms: list[Judgement] = field(default_factory=list)
@@ -51,10 +55,10 @@ def planned() -> Iterator[Any]:
         yield sql
 
 
-def find(search: Search, *, limit: int, cursor_given: str | None = None) -> Page:
-    """One page, in the order asked for; as many statements for a long one as for a short one."""
+def find(search: Search, *, limit: int, cursor_token: str | None = None) -> Page:
+    """Return one page in the search's order; as many statements for a long one as for a short one. Raises Invalid."""
     bound = _bound(search)
-    after = unsealed(cursor_given, bound, len(search.order) + 1) if cursor_given else None
+    after = unsealed(cursor_token, bound, len(search.order) + 1) if cursor_token else None
     statement = Statement(search)
     text = statement.page(limit + 1, after)
     with planned() as sql:
@@ -77,8 +81,8 @@ def explain(search: Search) -> Explanation:
     judged_by = clauses if window is None else [*clauses, Clause("", str(window))]
     with planned() as sql:
         sql.execute(_explaining(clauses, full), statement.params)
-        offers, matches, fewest, *figures = sql.fetchone()
-    judged = [_judged(clause, *figures[3 * at : 3 * at + 3]) for at, clause in enumerate(judged_by)]
+        offers, matches, fewest, *columns_of_terms = sql.fetchone()
+    judged = [_judged(clause, *columns_of_terms[3 * at : 3 * at + 3]) for at, clause in enumerate(judged_by)]
     possible = [one for one in judged if one.removes_alone]
     cheapest = min(possible, key=lambda one: (one.distance or 0, -one.removes_alone), default=None)
     return Explanation(offers, matches, judged, None if matches else cheapest, fewest)
@@ -98,12 +102,12 @@ def _explaining(clauses: list[Clause], full: str) -> str:
         judged = f"SELECT judged.*, {free} FROM ({judged}) judged LEFT JOIN ({full}) full_then USING (id)"
         terms.append(None)
     fails = " + ".join(["0", *(f"(NOT t{at})::int" for at in range(len(terms)))])
-    figures = [_figures(clause.term if clause else None, at) for at, clause in enumerate(terms)]
-    counts = ", ".join(["count(*)", "count(*) FILTER (WHERE fails = 0)", "min(fails)", *figures])
+    columns_of_terms = [_term_columns(clause.term if clause else None, at) for at, clause in enumerate(terms)]
+    counts = ", ".join(["count(*)", "count(*) FILTER (WHERE fails = 0)", "min(fails)", *columns_of_terms])
     return f"SELECT {counts} FROM (SELECT *, {fails} AS fails FROM ({judged}) looked) counted"
 
 
-def _figures(term: Term | None, at: int) -> str:
+def _term_columns(term: Term | None, at: int) -> str:
     alone = f"fails = 1 AND t{at} IS FALSE"
     return f"count(*) FILTER (WHERE t{at} IS FALSE), count(*) FILTER (WHERE {alone}), {_nearest(term, at, alone)}"
 
@@ -140,7 +144,7 @@ def _judged(clause: Clause, removes: int, alone: int, nearest: str | None) -> Ju
 
 
 def _relaxed(term: Term, value: Any) -> tuple[Term, float]:
-    """The term widened to let this value in, and how far that is from what was asked (1: another kind of thing)."""
+    """The term widened to let this value in, and its distance from the original (1: another kind of thing)."""
     if term.op == "in":
         return Term(term.field, "in", (*term.value, value)), 1.0
     if term.op == "==" and not term.field.ordered:
@@ -152,5 +156,5 @@ def _relaxed(term: Term, value: Any) -> tuple[Term, float]:
 def _bound(search: Search) -> str:
     """What a cursor belongs to: the same question."""
     window = search.window and (search.window.gpus, search.window.seconds)
-    parts: Iterable[Any] = (*search.terms, "|", *search.order, "|", *search.words, "|", window, search.wanted)
+    parts: Iterable[Any] = (*search.terms, "|", *search.order, "|", *search.words, "|", window, search.workload)
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:16]

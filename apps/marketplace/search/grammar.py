@@ -85,7 +85,7 @@ def _parser() -> Lark:
 
 
 def parse(text: str) -> list[Raw]:
-    """The terms of a filter string as written; FilterInvalid says where it cannot be read."""
+    """Return the terms of a filter string as (field, operator, value). Raises FilterInvalid with the position."""
     if len(text) > LONGEST:
         raise FilterInvalid(f"The filter is longer than {LONGEST} characters; send it as terms by POST.")
     try:
@@ -102,10 +102,14 @@ def _complaint(text: str, error: UnexpectedInput) -> str:
         names = set(error.accepts or error.expected)
     elif isinstance(error, UnexpectedCharacters):
         names = set(error.allowed or ())
-    wanted = sorted({EXPECTED[name] for name in names if name in EXPECTED})
+    expected_words = sorted({EXPECTED[name] for name in names if name in EXPECTED})
     at = error.pos_in_stream if error.pos_in_stream is not None and error.pos_in_stream >= 0 else len(text)
     found = repr(text[at : at + 20]) if text[at : at + 20].strip() else "the end"
     if getattr(getattr(error, "token", None), "type", "") == "$END":
         at, found = len(text), "the end"
-    said = f"At character {at + 1} stands {found}"
-    return f"{said}; expected {' or '.join(wanted)}." if wanted else f"{said}, which cannot be read."
+    found_text = f"At character {at + 1} stands {found}"
+    return (
+        f"{found_text}; expected {' or '.join(expected_words)}."
+        if expected_words
+        else f"{found_text}, which cannot be read."
+    )

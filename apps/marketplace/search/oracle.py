@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from apps.marketplace.search.fields import Kind, Wanted, folding
+from apps.marketplace.search.fields import Kind, Workload, folding
 from apps.marketplace.search.terms import Key, Term
 
 COMPARE: dict[str, Callable[[Any, Any], Any]] = {
@@ -15,28 +15,29 @@ COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 
 
-def value_of(offer: Any, key: Term | Key, wanted: Wanted) -> Any:
-    """The field's value in the form in which it is compared; None when it is not known."""
-    value = key.field.read(offer, wanted)
+def value_of(offer: Any, key: Term | Key, workload: Workload) -> Any:
+    """Return a field's value in the form in which it is compared; None when it is not known."""
+    value = key.field.read(offer, workload)
     return folding(key.field)(value) if key.field.kind is Kind.TEXT else value
 
 
-def holds(term: Term, offer: Any, wanted: Wanted) -> bool:
-    value = value_of(offer, term, wanted)
+def holds(term: Term, offer: Any, workload: Workload) -> bool:
+    """Return whether an offer satisfies one term; what is not known satisfies none."""
+    value = value_of(offer, term, workload)
     return value is not None and bool(COMPARE[term.op](value, term.value))
 
 
-def matches(terms: Iterable[Term], offer: Any, wanted: Wanted | None = None, words: Sequence[str] = ()) -> bool:
-    """Whether an offer satisfies every term, and its text holds every word."""
-    scope = wanted or Wanted()
+def matches(terms: Iterable[Term], offer: Any, workload: Workload | None = None, words: Sequence[str] = ()) -> bool:
+    """Return whether an offer satisfies every term, and its text has every word."""
+    scope = workload or Workload()
     return all(word in offer.words for word in words) and all(holds(term, offer, scope) for term in terms)
 
 
-def arranged(offers: Iterable[Any], keys: Sequence[Key], wanted: Wanted) -> list[Any]:
-    """The offers in order: by each key, what is not known last, and by id in the end."""
+def arranged(offers: Iterable[Any], keys: Sequence[Key], workload: Workload) -> list[Any]:
+    """Return the offers in order: by each key, what is not known last, and by id in the end."""
     rows = sorted(offers, key=lambda offer: offer.id)
     for key in reversed(keys):
-        values = {offer.id: value_of(offer, key, wanted) for offer in rows}
+        values = {offer.id: value_of(offer, key, workload) for offer in rows}
         known = [offer for offer in rows if values[offer.id] is not None]
         rest = [offer for offer in rows if values[offer.id] is None]
         # A stable sort that is reversed keeps equals in their order.

@@ -12,7 +12,7 @@ from typing import Any
 
 from apps.marketplace.models import BookingSlice, MarketplaceOffer
 from apps.marketplace.models.offers import LISTED
-from apps.marketplace.search.fields import Kind, Wanted
+from apps.marketplace.search.fields import Kind, Workload
 from apps.marketplace.search.terms import Key, Term
 
 OFFERS = MarketplaceOffer._meta.db_table
@@ -26,7 +26,7 @@ SIGNS = {"==": "="}
 
 @dataclass(frozen=True)
 class Window:
-    """When somebody wants how many GPUs for how long."""
+    """How many GPUs must be free, from when to when."""
 
     starts_at: datetime
     ends_at: datetime
@@ -42,11 +42,11 @@ class Window:
 
 @dataclass
 class Search:
-    """Everything a search asks for, checked."""
+    """Everything a search consists of, checked."""
 
     terms: list[Term]
     order: list[Key]
-    wanted: Wanted = field(default_factory=Wanted)
+    workload: Workload = field(default_factory=Workload)
     words: tuple[str, ...] = ()
     window: Window | None = None
 
@@ -65,7 +65,7 @@ class Statement:
 
     def __init__(self, search: Search) -> None:
         self.search = search
-        self.params: dict[str, Any] = search.wanted.params()
+        self.params: dict[str, Any] = search.workload.params()
 
     def param(self, value: Any, cast: str) -> str:
         name = f"p{len(self.params)}"
@@ -91,7 +91,7 @@ class Statement:
         return f"{sql} {SIGNS.get(term.op, term.op)} {self.param(term.value, cast)}"
 
     def offered_then(self) -> list[Clause]:
-        """Whether the offer may be booked for the time wanted, by its own rules."""
+        """Whether the offer may be booked for the requested time, by its own rules."""
         window = self.search.window
         if window is None:
             return []

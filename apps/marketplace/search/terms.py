@@ -11,7 +11,7 @@ from typing import Any
 
 from aitbc.core.money import format_amount, parse_amount
 from apps.marketplace.errors import FilterInvalid
-from apps.marketplace.search.fields import FIELDS, Field, Kind, Wanted, folding
+from apps.marketplace.search.fields import FIELDS, Field, Kind, Workload, folding
 from apps.marketplace.search.grammar import Raw, parse
 
 MOST_TERMS = 40
@@ -67,43 +67,43 @@ IMPLIED = (
 )
 
 
-def read(text: str = "", terms: Iterable[Raw] = (), *, wanted: Wanted | None = None) -> list[Term]:
-    """All terms of a filter string and of a list of (field, op, value), checked; FilterInvalid otherwise."""
+def read(text: str = "", terms: Iterable[Raw] = (), *, workload: Workload | None = None) -> list[Term]:
+    """Return the terms of a filter string and of a list of (field, op, value), checked. Raises FilterInvalid."""
     raw = [*parse(text), *terms]
     if len(raw) > MOST_TERMS:
         raise FilterInvalid(f"{len(raw)} terms; at most {MOST_TERMS} are taken.")
-    return [_checked(*one, wanted or Wanted()) for one in raw]
+    return [_checked(*one, workload or Workload()) for one in raw]
 
 
 def with_implied(terms: Iterable[Term]) -> list[Term]:
-    """The terms, and what is meant without being said."""
-    said = list(terms)
-    named = {term.field.name for term in said}
-    return [*said, *(term for term in IMPLIED if term.field.name not in named)]
+    """Return the terms with those that are implied unless a term names their field."""
+    explicit = list(terms)
+    named = {term.field.name for term in explicit}
+    return [*explicit, *(term for term in IMPLIED if term.field.name not in named)]
 
 
-def read_order(text: str, wanted: Wanted) -> list[Key]:
-    """`-score,dph`: fields with commas between, `-` before or behind for descending; FilterInvalid otherwise."""
+def read_order(text: str, workload: Workload) -> list[Key]:
+    """Return the keys of `-score,dph`: commas between, `-` before or behind for descending. Raises FilterInvalid."""
     words = [word.strip() for word in text.split(",") if word.strip()] or [DEFAULT_ORDER]
     if len(words) > MOST_KEYS:
         raise FilterInvalid(f"{len(words)} fields to sort by; at most {MOST_KEYS} are taken.")
-    keys = [Key(field_named(word.strip("+-"), wanted), "-" in (word[0], word[-1])) for word in words]
+    keys = [Key(field_named(word.strip("+-"), workload), "-" in (word[0], word[-1])) for word in words]
     return list({key.field.name: key for key in reversed(keys)}.values())[::-1]
 
 
-def field_named(name: str, wanted: Wanted) -> Field:
-    """The field of this name or alias; an unknown one is answered with the nearest."""
+def field_named(name: str, workload: Workload) -> Field:
+    """Return the field of this name or alias. Raises FilterInvalid, naming the nearest."""
     field = FIELDS.get(name.lower())
     if field is None:
         near = difflib.get_close_matches(name.lower(), FIELDS, n=1, cutoff=0.0)
         raise FilterInvalid(f"There is no field {name[:60]!r}; the nearest is {near[0]!r}.", field=name[:60])
-    if field.needs_model and wanted.model is None:
+    if field.needs_model and workload.model is None:
         raise FilterInvalid(f"{field.name} needs a language model: add model=….", field=field.name)
     return field
 
 
-def _checked(name: str, op: str, value: Any, wanted: Wanted) -> Term:
-    field = field_named(name, wanted)
+def _checked(name: str, op: str, value: Any, workload: Workload) -> Term:
+    field = field_named(name, workload)
     op = {"=": "==", "not in": "notin"}.get(op, op)
     if op not in OPERATORS:
         raise FilterInvalid(f"{op!r} is no comparison; known are {' '.join(OPERATORS)}.", field=field.name)

@@ -1,6 +1,6 @@
 """Questions about the market as a whole, answered by SQL over offers, bookings and ticks. Reads only.
 
-A figure that rests on fewer than three providers is suppressed: it would give one of them away.
+A statistic that rests on fewer than three providers is suppressed: it would give one of them away.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 from rapidfuzz import process
 
 from aitbc.core.db import cursor
-from aitbc.core.errors import Invalid, NotFound
+from aitbc.core.errors import Invalid
+from apps.marketplace.errors import ModelUnknown
 from apps.marketplace.models import PriceTick
 
 FEWEST = 3
@@ -52,12 +53,12 @@ FROM look JOIN marketplace_pricetick x ON x.at = look.at AND x.source = 'ask' WH
 """
 # Spans in which a slot was on offer, joined over all its offers; spans in which it was in use.
 UTILISATION = f"""
-WITH {BUCKETS}, moves AS (
+WITH {BUCKETS}, transitions AS (
   SELECT subject_id, to_state, at, lead(at, 1, now()) OVER (PARTITION BY subject_id ORDER BY seq) AS until
   FROM marketplace_offertransition
 ), offered AS (
   SELECT slot, range_agg(tstzrange(m.at, greatest(m.at, m.until))) AS spans
-  FROM moves m JOIN marketplace_marketplaceoffer x ON x.id = m.subject_id CROSS JOIN unnest(x.slots) AS slot
+  FROM transitions m JOIN marketplace_marketplaceoffer x ON x.id = m.subject_id CROSS JOIN unnest(x.slots) AS slot
   WHERE m.to_state IN ('open', 'booked_out') AND {CELL} GROUP BY slot
 ), used AS (
   SELECT s.slot, range_agg(s.period * tstzrange(b.activated_at, least(coalesce(b.ended_at, now()), now()))) AS spans
@@ -114,13 +115,9 @@ UNION SELECT gpu_model FROM marketplace_pricetick WHERE gpu_model <> '' ORDER BY
 """
 
 
-class ModelUnknown(NotFound):
-    """No such GPU model was ever offered here."""
-
-
 @dataclass(frozen=True)
 class Span:
-    """What is asked: which cell, from when to when, in which steps."""
+    """Which cell, from when to when, in which steps."""
 
     since: datetime
     until: datetime
@@ -141,33 +138,34 @@ class Span:
 
 
 def floor_to(moment: datetime, interval: timedelta) -> datetime:
-    """The start of the bucket this moment is in."""
+    """Return the start of the bucket this moment is in."""
     seconds = interval.total_seconds()
     return datetime.fromtimestamp(moment.timestamp() // seconds * seconds, tz=UTC)
 
 
-def span_of(asked: Mapping[str, Any], *, now: datetime) -> Span:
-    """Read a validated query; raises Invalid for a span that is empty or too long, ModelUnknown with the nearest."""
-    interval = INTERVALS[asked["interval"]]
-    until = asked.get("to") or now
-    since = asked.get("from") or until - (timedelta(days=1) if interval < timedelta(days=1) else timedelta(days=30))
+def span_of(query: Mapping[str, Any], *, now: datetime) -> Span:
+    """Return a validated query as a span. Raises Invalid when it is empty or too long, ModelUnknown with the
+    nearest."""
+    interval = INTERVALS[query["interval"]]
+    until = query.get("to") or now
+    since = query.get("from") or until - (timedelta(days=1) if interval < timedelta(days=1) else timedelta(days=30))
     if since >= until:
         raise Invalid("`from` lies before `to`.", errors=[{"field": "from", "message": "It is not before `to`."}])
     if (until - since) / interval > MOST_BUCKETS:
         message = f"At most {MOST_BUCKETS} steps: ask for a shorter span or a longer interval."
         raise Invalid(message, errors=[{"field": "from", "message": message}])
-    named = asked.get("gpu_model", "")
+    named = query.get("gpu_model", "")
     model = model_named(named) if named else ""
-    return Span(since, until, interval, model, asked.get("region", ""), asked.get("kind", ""))
+    return Span(since, until, interval, model, query.get("region", ""), query.get("kind", ""))
 
 
 def models() -> list[str]:
-    """Every GPU model that was ever offered or traded."""
+    """Return every GPU model that was ever offered or traded."""
     return [model for (model,) in _rows(MODELS, {})]
 
 
 def model_named(text: str) -> str:
-    """The model as it is spelt here; raises ModelUnknown naming the nearest ones."""
+    """Return the model as it is spelt here. Raises ModelUnknown, naming the nearest ones."""
     known = {model.casefold(): model for model in models()}
     if found := known.get(text.strip().casefold()):
         return found
@@ -176,23 +174,31 @@ def model_named(text: str) -> str:
 
 
 def prices(span: Span) -> list[dict[str, Any]]:
-    """What was asked and what was paid in each bucket that has either, oldest first."""
+    """Return asks and trades of each bucket that has either, oldest first; prices in micro-AIT per GPU and hour."""
     values = span.values()
     traded = {row[0]: trades_of(row) for row in _rows(TRADES, values)}
-    asked = {row[0]: asks_of(row) for row in _rows(ASKS, values)}
-    return [{"at": at, "asks": asked.get(at), "trades": traded.get(at)} for at in sorted({*traded, *asked})]
+    query = {row[0]: asks_of(row) for row in _rows(ASKS, values)}
+    return [{"at": at, "asks": query.get(at), "trades": traded.get(at)} for at in sorted({*traded, *query})]
 
 
 def trades_of(row: tuple[Any, ...]) -> dict[str, Any]:
+    """Return one row of TRADES by name, suppressed where too few providers stand behind it."""
     _, count, providers, gpu_ms, vwap, first, last, low, high, shares = row
     if providers < FEWEST:
         return {"n": count, "suppressed": True}
-    figures = {"open": first, "high": high, "low": low, "close": last, "vwap": None if vwap is None else round(vwap)}
+    listed_counts = {
+        "open": first,
+        "high": high,
+        "low": low,
+        "close": last,
+        "vwap": None if vwap is None else round(vwap),
+    }
     volume = {"volume_gpu_hours": gpu_hours(gpu_ms)}
-    return {"n": count, "suppressed": False, **volume, **figures, **spread(low, high, shares)}
+    return {"n": count, "suppressed": False, **volume, **listed_counts, **spread(low, high, shares)}
 
 
 def asks_of(row: tuple[Any, ...]) -> dict[str, Any]:
+    """Return one row of ASKS by name, suppressed where too few providers stand behind it."""
     _, count, providers, gpus, low, high, shares = row
     if providers < FEWEST:
         return {"n": count, "suppressed": True}
@@ -200,12 +206,13 @@ def asks_of(row: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def spread(low: int, high: int, shares: list[float]) -> dict[str, int]:
+    """Return minimum, percentiles and maximum by name, in whole micro-AIT."""
     named = {f"p{share}": round(value) for share, value in zip(PERCENTILES, shares, strict=True)}
     return {"min": low, **named, "max": high}
 
 
 def utilisation(span: Span) -> list[dict[str, Any]]:
-    """Which share of the slot-time on offer was in use, bucket by bucket."""
+    """Return which share of the slot-time on offer was in use, bucket by bucket."""
     return [
         {"at": at, "suppressed": True}
         if providers < FEWEST
@@ -218,7 +225,7 @@ def utilisation(span: Span) -> list[dict[str, Any]]:
 
 
 def liquidity(*, model: str = "", region: str = "", kind: str = "") -> dict[str, Any]:
-    """How deep a market is: open offers and GPUs, how concentrated (HHI, 0 to 10,000), how fast demands are awarded."""
+    """Return how deep a market is: open offers and GPUs, concentration (HHI, 0 to 10,000), time to award in seconds."""
     ((providers, offers, gpus, hhi, seconds),) = _rows(LIQUIDITY, {"model": model, "region": region, "kind": kind})
     if 0 < providers < FEWEST:
         return {"suppressed": True}
@@ -233,7 +240,7 @@ def liquidity(*, model: str = "", region: str = "", kind: str = "") -> dict[str,
 
 
 def summary(*, since: datetime) -> dict[str, Any]:
-    """The market at a glance, and what was booked since."""
+    """Return counts of what is listed now, and of what was booked since; amounts in micro-AIT."""
     names = (
         "listed_offers", "listed_gpus", "providers", "average_price_gpu_hour", "running_bookings", "bookings",
         "gpu_ms", "volume", "open_demands", "kept", "over",
@@ -250,7 +257,7 @@ def summary(*, since: datetime) -> dict[str, Any]:
 
 
 def performance(*, since: datetime, now: datetime) -> dict[str, Any]:
-    """How well renters were served since then: success, time to provision, use of what was offered."""
+    """Return how well renters were served since then: success, time to provision, use of what was offered (0 to 1)."""
     found = summary(since=since)
     ((wait,),) = _rows(PROVISIONING, {"since": since})
     ((_, _, offered, used),) = _rows(UTILISATION, Span(since, now, now - since).values() | {"first": since})
@@ -262,6 +269,7 @@ def performance(*, since: datetime, now: datetime) -> dict[str, Any]:
 
 
 def gpu_hours(gpu_ms: int | None) -> float:
+    """Convert GPU milliseconds to hours."""
     return round(int(gpu_ms or 0) / 3_600_000, 6)
 
 

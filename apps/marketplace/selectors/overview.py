@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import TypedDict, cast
 
 from django.db.models import Avg, Count, Q, Sum
 from django.utils import timezone
@@ -11,20 +12,48 @@ from aitbc.core.money import UNIT
 from apps.marketplace.models import MarketplaceDemand, MarketplaceOffer
 from apps.marketplace.states import OfferState
 
+
+class ListedCounts(TypedDict):
+    total: int
+    active: int
+    capacity: int
+    price: float | None
+
+
+class Overview(TypedDict):
+    status: str
+    total_offers: int
+    active_offers: int
+    average_price_per_hour: float | None
+    regions: list[str]
+    service_types: list[str]
+    timestamp: datetime
+
+
+class MarketStats(TypedDict):
+    totalOffers: int
+    openCapacity: int
+    averagePrice: float
+    activeBids: int
+
+
 ACTIVE = Q(state=OfferState.OPEN, rentable=True)
 
 
-def figures() -> dict[str, Any]:
-    return MarketplaceOffer.objects.listed().aggregate(
+def listed_counts() -> ListedCounts:
+    """Count listed and active offers and their free GPUs, and average their price (micro-AIT per GPU and hour)."""
+    found = MarketplaceOffer.objects.listed().aggregate(
         total=Count("pk"),
         active=Count("pk", filter=ACTIVE),
         capacity=Sum("gpu_count", filter=ACTIVE, default=0),
         price=Avg("price_gpu_hour", filter=ACTIVE),
     )
+    return cast(ListedCounts, found)
 
 
-def overview() -> dict[str, Any]:
-    now = figures()
+def overview() -> Overview:
+    """Return counts, regions and kinds of what is listed now."""
+    now = listed_counts()
     regions = MarketplaceOffer.objects.listed().exclude(region="").order_by("region")
     kinds = MarketplaceOffer.objects.listed().order_by("kind")
     return {
@@ -38,8 +67,9 @@ def overview() -> dict[str, Any]:
     }
 
 
-def stats() -> dict[str, Any]:
-    now = figures()
+def stats() -> MarketStats:
+    """Return four numbers for a front page, under their legacy names."""
+    now = listed_counts()
     return {
         "totalOffers": now["total"],
         "openCapacity": now["capacity"],
@@ -49,7 +79,8 @@ def stats() -> dict[str, Any]:
 
 
 def status() -> dict[str, str]:
-    active = figures()["active"]
+    """Return whether the market is open, in the words of legacy clients."""
+    active = listed_counts()["active"]
     return {
         "status": "operational",
         "service": "marketplace-service",

@@ -1,4 +1,4 @@
-"""What is asked of the market's figures, and what is answered."""
+"""Queries of market analytics, and their answers."""
 
 from __future__ import annotations
 
@@ -7,16 +7,9 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from aitbc.core.serializers import AmountField, LenientSerializer, StrictSerializer
+from aitbc.core.serializers import AmountField, LenientSerializer
 from apps.marketplace.selectors.analytics import INTERVALS
-
-
-class CellQuerySerializer(StrictSerializer):
-    """Which market: a GPU model, a region, a kind; what is left out is all of them together."""
-
-    gpu_model = serializers.CharField(required=False, max_length=120)
-    region = serializers.CharField(required=False, max_length=64)
-    kind = serializers.CharField(required=False, max_length=12)
+from apps.marketplace.serializers.prices import CellQuerySerializer
 
 
 class SpanQuerySerializer(CellQuerySerializer):
@@ -34,7 +27,7 @@ class SpreadSerializer(serializers.Serializer[Any]):
     """How prices spread, AIT per GPU and hour; absent where suppressed."""
 
     n = serializers.IntegerField()
-    suppressed = serializers.BooleanField(help_text="Fewer than three providers: no figures.")
+    suppressed = serializers.BooleanField(help_text="Fewer than three providers: no numbers.")
     min = AmountField(required=False)
     p10 = AmountField(required=False)
     p25 = AmountField(required=False)
@@ -113,7 +106,7 @@ class LiquiditySerializer(serializers.Serializer[Any]):
     ]
 )  # fmt: skip
 class SummarySerializer(serializers.Serializer[Any]):
-    """The market at a glance; the second half in the words (and numbers) of the predecessor's clients."""
+    """The market at a glance; the second half in the words (and numbers) of legacy clients."""
 
     since = serializers.DateTimeField()
     listed_offers = serializers.IntegerField()
@@ -135,7 +128,7 @@ class SummarySerializer(serializers.Serializer[Any]):
 
 
 class PeriodQuerySerializer(LenientSerializer):
-    """How far back; `period_type` and `period` are the predecessor's names for it."""
+    """How far back; `period_type` and `period` are its legacy names."""
 
     PERIODS = ("hourly", "daily", "weekly", "monthly")
     period_type = serializers.ChoiceField(choices=PERIODS, required=False)
@@ -152,83 +145,3 @@ class PerformanceSerializer(serializers.Serializer[Any]):
     success_rate = serializers.FloatField(allow_null=True)
     mean_provisioning_s = serializers.FloatField(allow_null=True)
     utilisation = serializers.FloatField(allow_null=True)
-
-
-class SuggestionQuerySerializer(LenientSerializer):
-    """For which offer; demand and supply as a client sees them, else as this market has them."""
-
-    offer_id = serializers.CharField(max_length=100)
-    current_demand = serializers.FloatField(required=False, min_value=0, max_value=1e9)
-    current_supply = serializers.FloatField(required=False, min_value=0, max_value=1e9)
-
-
-class SuggestionSerializer(serializers.Serializer[Any]):
-    """What the market suggests as a price; nothing is changed."""
-
-    offer_id = serializers.CharField()
-    base_price = serializers.FloatField(help_text="AIT per GPU and hour.")
-    suggested_price = serializers.FloatField()
-    price_multiplier = serializers.FloatField()
-    supply_demand_ratio = serializers.FloatField(allow_null=True, help_text="Demand over supply.")
-    utilisation = serializers.FloatField(allow_null=True)
-    held = serializers.BooleanField(help_text="Fewer than three providers: dynamic prices stay.")
-    basis = serializers.CharField(help_text="given: from the query; market: from this market's own cell.")
-
-
-class CellSerializer(serializers.Serializer[Any]):
-    """One market of its own, and the factor of its dynamic prices."""
-
-    gpu_model = serializers.CharField()
-    region = serializers.CharField()
-    kind = serializers.CharField()
-    utilisation = serializers.FloatField()
-    multiplier = serializers.FloatField()
-    held = serializers.BooleanField()
-    moved_at = serializers.DateTimeField()
-
-
-class ProfileSerializer(serializers.Serializer[Any]):
-    provider_id = serializers.UUIDField()
-    since = serializers.DateTimeField()
-    open_offers = serializers.IntegerField()
-    open_gpus = serializers.IntegerField()
-    gpu_models = serializers.ListField(child=serializers.CharField())
-    regions = serializers.ListField(child=serializers.CharField())
-    rating = serializers.FloatField(allow_null=True)
-    reviews = serializers.IntegerField()
-    reliability = serializers.FloatField()
-    bookings_done = serializers.IntegerField()
-    bookings_broken = serializers.IntegerField(help_text="No-show, cancelled by the provider, failed hardware.")
-    bookings_cancelled_by_renters = serializers.IntegerField()
-    gpu_hours = serializers.FloatField()
-    mean_provisioning_s = serializers.FloatField(allow_null=True)
-
-
-class FormulasSerializer(serializers.Serializer[Any]):
-    reputation = serializers.CharField()
-    reliability = serializers.CharField()
-    rating = serializers.CharField()
-
-
-class PriorSerializer(serializers.Serializer[Any]):
-    kept = serializers.FloatField()
-    broken = serializers.FloatField()
-
-
-class InputsSerializer(serializers.Serializer[Any]):
-    reliability = serializers.FloatField()
-    kept = serializers.FloatField(help_text="Σ of faded weights of what was kept.")
-    broken = serializers.FloatField()
-    prior = PriorSerializer()
-    rating = serializers.FloatField()
-    reviews = serializers.IntegerField()
-
-
-class ReputationSerializer(serializers.Serializer[Any]):
-    """A provider's reputation, with the formula and its inputs."""
-
-    provider_id = serializers.UUIDField()
-    reputation = serializers.FloatField(help_text="0 to 100.")
-    formula = FormulasSerializer()
-    inputs = InputsSerializer()
-    computed_at = serializers.DateTimeField()

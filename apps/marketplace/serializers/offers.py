@@ -1,10 +1,9 @@
-"""Offers as they are written and read, under the names of this API and of the predecessor's."""
+"""Offers: terms, specs, edits, and the answers, which also have the names legacy clients read."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
@@ -15,8 +14,8 @@ from apps.marketplace.services import offers
 from apps.marketplace.services.offer_rules import LARGEST_PRICE, MOST_GPUS
 from apps.marketplace.states import OfferState
 
-#: How the predecessor's clients call the states.
-SEED_STATUS = {
+#: How legacy clients call the states.
+LEGACY_STATUSES = {
     OfferState.DRAFT: "draft",
     OfferState.OPEN: "open",
     OfferState.PAUSED: "paused",
@@ -30,10 +29,10 @@ class OfferSerializer(ResourceSerializer):
     """GPU time for sale. Amounts are AIT; `revision` is the ETag that an edit names in If-Match."""
 
     offer_id = serializers.UUIDField(source="id", read_only=True)
-    status = serializers.SerializerMethodField(help_text="The state in the predecessor's words.")
+    status = serializers.SerializerMethodField(help_text="The state in the words of legacy clients.")
     provider = serializers.SerializerMethodField(help_text="The name the provider goes by, else its id.")
     capacity = serializers.IntegerField(source="gpu_count", read_only=True)
-    price = serializers.SerializerMethodField(help_text="price_gpu_hour as a number, for the predecessor's clients.")
+    price = serializers.SerializerMethodField(help_text="price_gpu_hour as a number, for legacy clients.")
     price_per_hour = serializers.SerializerMethodField(help_text="The same.")
     sla = serializers.SerializerMethodField()
     gpu_memory_gb = serializers.SerializerMethodField()
@@ -55,16 +54,16 @@ class OfferSerializer(ResourceSerializer):
         read_only_fields = fields
 
     def get_status(self, offer: MarketplaceOffer) -> str:
-        return SEED_STATUS[OfferState(offer.state)]
+        return LEGACY_STATUSES[OfferState(offer.state)]
 
     def get_provider(self, offer: MarketplaceOffer) -> str:
         return offer.provider_name or str(offer.provider_id)
 
     def get_price(self, offer: MarketplaceOffer) -> float:
-        return offer.price_gpu_hour / UNIT
+        return float(offer.price_gpu_hour / UNIT)
 
     def get_price_per_hour(self, offer: MarketplaceOffer) -> float:
-        return offer.price_gpu_hour / UNIT
+        return float(offer.price_gpu_hour / UNIT)
 
     def get_sla(self, offer: MarketplaceOffer) -> str:
         return str(offer.attributes.get("sla", ""))
@@ -198,29 +197,14 @@ class OfferHistorySerializer(serializers.Serializer[Any]):
     last_booked = serializers.DateTimeField(allow_null=True)
 
     @extend_schema_field(PricePointSerializer(many=True))
-    def get_price_history(self, told: dict[str, Any]) -> list[dict[str, Any]]:
+    def get_price_history(self, result: dict[str, Any]) -> list[dict[str, Any]]:
         """The revisions at which the price moved, with the first."""
         points: list[dict[str, Any]] = []
-        for one in told["revisions"]:
+        for one in result["revisions"]:
             price = one.price_gpu_hour / UNIT
             if not points or points[-1]["price"] != price:
                 points.append({"price": price, "timestamp": one.at.isoformat(), "reason": one.reason})
         return points
-
-
-class CancelledSerializer(serializers.Serializer[Any]):
-    """A cancelled offer, in the predecessor's words."""
-
-    offer_id = serializers.UUIDField(source="offer.id")
-    status = serializers.SerializerMethodField()
-    cancelled_at = serializers.SerializerMethodField(help_text="Seconds since 1970.")
-    reason = serializers.CharField()
-
-    def get_status(self, told: dict[str, Any]) -> str:
-        return SEED_STATUS[OfferState(told["offer"].state)]
-
-    def get_cancelled_at(self, told: dict[str, Any]) -> int:
-        return int(timezone.now().timestamp())
 
 
 class StatesField(serializers.CharField):
@@ -228,7 +212,7 @@ class StatesField(serializers.CharField):
 
     default_error_messages = {"unknown": "No such state: {word}; known are {known}."}
 
-    def to_internal_value(self, data: Any) -> list[str]:
+    def to_internal_value(self, data: Any) -> list[str]:  # type: ignore[override]  # a text in the query, a list inside
         words = [word.strip() for word in super().to_internal_value(data).lower().split(",")]
         for word in words:
             if word not in OfferState.values:

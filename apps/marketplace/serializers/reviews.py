@@ -1,4 +1,4 @@
-"""Reviews as they are written and read."""
+"""Reviews and replies: their input, filters and answers."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from rest_framework import serializers
 from aitbc.core.serializers import ResourceSerializer, StrictSerializer
 from apps.marketplace.models import GPUReview
 
-STARS = {"min_value": 1, "max_value": 5}
+
+def stars(*, required: bool, help_text: str | None = None) -> serializers.IntegerField:
+    """A field of 1 to 5 stars."""
+    return serializers.IntegerField(min_value=1, max_value=5, required=required, help_text=help_text)
 
 
 class DimensionsSerializer(StrictSerializer):
     """1 to 5 for each that one has an opinion of."""
 
-    accuracy = serializers.IntegerField(required=False, help_text="Was it what the offer said?", **STARS)
-    uptime = serializers.IntegerField(required=False, **STARS)
-    speed = serializers.IntegerField(required=False, **STARS)
-    comms = serializers.IntegerField(required=False, **STARS)
+    accuracy = stars(required=False, help_text="Was it what the offer said?")
+    uptime = stars(required=False)
+    speed = stars(required=False)
+    comms = stars(required=False)
 
 
 @extend_schema_serializer(
@@ -30,20 +33,20 @@ class DimensionsSerializer(StrictSerializer):
 class ReviewWriteSerializer(StrictSerializer):
     """One party's word on the other."""
 
-    rating = serializers.IntegerField(**STARS)
+    rating = stars(required=True)
     text = serializers.CharField(max_length=2000, required=False, allow_blank=True)
     dimensions = DimensionsSerializer(required=False)
 
-    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
-        if "rating" in given:
-            given["stars"] = given.pop("rating")
-        return given
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "rating" in attrs:
+            attrs["stars"] = attrs.pop("rating")
+        return attrs
 
 
 class ReviewEditSerializer(ReviewWriteSerializer):
     """What is to be changed of it."""
 
-    rating = serializers.IntegerField(required=False, **STARS)
+    rating = stars(required=False)
 
 
 class ReplySerializer(StrictSerializer):
@@ -84,4 +87,4 @@ class ReviewFilterSerializer(StrictSerializer):
     subject_id = serializers.UUIDField(required=False)
     subject = serializers.ChoiceField(choices=GPUReview.Subject.choices, required=False)
     offer_id = serializers.UUIDField(required=False)
-    rating = serializers.IntegerField(required=False, **STARS)
+    rating = stars(required=False)

@@ -1,4 +1,4 @@
-"""Searches as they are asked and answered."""
+"""Searches: their queries and their answers."""
 
 from __future__ import annotations
 
@@ -84,16 +84,16 @@ class SearchSerializer(SearchQuerySerializer):
     terms = TermSerializer(many=True, required=False)
 
 
-def read(asked: dict[str, Any]) -> Search:
-    """The search that was asked for, checked; FilterInvalid otherwise."""
-    wanted = fields.Wanted(storage_gb=asked["storage_gb"], model=_model(asked["model"]))
-    listed = [(one["field"], one["op"], one["value"]) for one in asked.get("terms", ())]
-    said = terms.read(asked["filter"], listed, wanted=wanted)
-    words = tuple(asked["q"].lower().split())
+def read(query: dict[str, Any]) -> Search:
+    """Return a validated query as a search. Raises FilterInvalid."""
+    workload = fields.Workload(storage_gb=query["storage_gb"], model=_model(query["model"]))
+    listed = [(one["field"], one["op"], one["value"]) for one in query.get("terms", ())]
+    explicit = terms.read(query["filter"], listed, workload=workload)
+    words = tuple(query["q"].lower().split())
     if len(words) > MOST_WORDS:
         raise FilterInvalid(f"{len(words)} words; at most {MOST_WORDS} are taken.", field="q")
-    order = terms.read_order(asked["order"], wanted)
-    return Search(terms.with_implied(said), order, wanted, words, _window(asked))
+    order = terms.read_order(query["order"], workload)
+    return Search(terms.with_implied(explicit), order, workload, words, _window(query))
 
 
 def _model(name: str) -> Any:
@@ -105,11 +105,11 @@ def _model(name: str) -> Any:
         raise FilterInvalid(f"{str(error)[:1].upper()}{str(error)[1:]}.", field="model") from None
 
 
-def _window(asked: dict[str, Any]) -> Window | None:
-    if "duration_s" not in asked:
+def _window(query: dict[str, Any]) -> Window | None:
+    if "duration_s" not in query:
         return None
-    starts = max(asked.get("starts_at") or timezone.now(), timezone.now())
-    return Window(starts, starts + timedelta(seconds=asked["duration_s"]), asked["gpus"])
+    starts = max(query.get("starts_at") or timezone.now(), timezone.now())
+    return Window(starts, starts + timedelta(seconds=query["duration_s"]), query["gpus"])
 
 
 class FoundOfferSerializer(OfferSerializer):
@@ -129,13 +129,13 @@ class FoundOfferSerializer(OfferSerializer):
         read_only_fields = fields
 
     @property
-    def wanted(self) -> fields.Wanted:
-        wanted: fields.Wanted = self.context.get("wanted") or fields.Wanted()
-        return wanted
+    def workload(self) -> fields.Workload:
+        workload: fields.Workload = self.context.get("workload") or fields.Workload()
+        return workload
 
     @extend_schema_field(AmountField())
     def get_total_hour(self, offer: MarketplaceOffer) -> str:
-        return AmountField().to_representation(fields.total_hour(offer, self.wanted))
+        return AmountField().to_representation(fields.total_hour(offer, self.workload))
 
     def get_tflops_per_credit(self, offer: MarketplaceOffer) -> float | None:
         return fields.per_credit(offer.fp16_tflops, offer)
@@ -144,10 +144,10 @@ class FoundOfferSerializer(OfferSerializer):
         return fields.per_credit(offer.bandwidth_gbps, offer)
 
     def get_tokens_s(self, offer: MarketplaceOffer) -> float | None:
-        return fields.tokens_s(offer, self.wanted)
+        return fields.tokens_s(offer, self.workload)
 
     def get_tokens_per_credit(self, offer: MarketplaceOffer) -> float | None:
-        return fields.tokens_per_credit(offer, self.wanted)
+        return fields.tokens_per_credit(offer, self.workload)
 
 
 class JudgementSerializer(serializers.Serializer[Any]):

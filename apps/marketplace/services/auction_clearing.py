@@ -1,4 +1,4 @@
-"""Clearing an auction: who wins is computed, proved, signed, booked and told in one transaction, once.
+"""Clearing an auction: the winner is computed, proved, signed, booked and published in one transaction, once.
 
 At closes_at no more bids are taken; those whose bond is still on its way are waited for a little. When the winner's
 offer cannot be booked after all (its slots are taken, its miner is silent), that bid does not count, the reason is in
@@ -20,20 +20,14 @@ from aitbc.core.ids import uuid7
 from aitbc.core.locks import advisory_lock
 from aitbc.core.messaging import emit
 from aitbc.core.money import format_amount, parse_amount
-from apps.marketplace import clock
-from apps.marketplace.errors_auctions import (
-    BidNotFound,
-    BidOverBudget,
-    BidUnfit,
-    DemandNotOpen,
-    RenterCannotPay,
-    SelfBid,
-)
+from apps.marketplace.errors import BidNotFound, BidOverBudget, BidUnfit, DemandNotOpen, RenterCannotPay, SelfBid
 from apps.marketplace.events import DemandAwarded
 from apps.marketplace.logic import award_proof
 from apps.marketplace.logic.award_proof import ACCEPT, AUCTION, CHOICE, MATCH
 from apps.marketplace.models import Award, GPUBooking, MarketplaceBid, MarketplaceDemand, MarketplaceOffer
+from apps.marketplace.selectors import clock
 from apps.marketplace.services import bids, bookings, demands, eligibility
+from apps.marketplace.services.terms import AwardTerms
 from apps.marketplace.states import BidState, DemandState
 
 ACTOR = "system:auction"
@@ -42,13 +36,13 @@ BOND_GRACE = timedelta(seconds=30)
 
 
 def close_due(*, limit: int = 200) -> int:
-    """Clear the auctions whose time is over; returns how many ended."""
+    """Clear the auctions whose time is over; return how many ended. One that fails does not hold up the others."""
     due = MarketplaceDemand.objects.to_close(clock.now()).order_by("closes_at", "pk")
     states, failed = [], None
     for pk in list(due.values_list("pk", flat=True)[:limit]):
         try:
             states.append(clear(pk))
-        except Exception as error:  # one auction must not hold up the others; the first failure is raised below
+        except Exception as error:  # noqa: BLE001  one auction must not hold up the others; the first failure is raised below
             failed = failed or error
     if failed is not None:
         raise failed
@@ -56,7 +50,10 @@ def close_due(*, limit: int = 200) -> int:
 
 
 def clear(demand_id: UUID) -> str | None:
-    """Clear this auction if its time is over; returns the demand's state, or None when another process is at it."""
+    """Clear this auction if its time is over.
+
+    Returns the demand's state, or None when another process is clearing it.
+    """
     with advisory_lock(MarketplaceDemand, f"marketplace.auction:{demand_id}") as held:
         if not held:
             return None
@@ -75,13 +72,16 @@ def clear(demand_id: UUID) -> str | None:
 
 
 def standing(demand: MarketplaceDemand) -> list[MarketplaceBid]:
-    """The bids that may still win, locked, with their offers."""
+    """Return the bids that may still win, locked, with their offers."""
     rows = demand.bids.standing().select_related("offer")
     return list(rows.order_by("pk").select_for_update(of=("self",), no_key=True))
 
 
 def decide(demand: MarketplaceDemand, found: list[MarketplaceBid], now: datetime) -> Award | None:
-    """Award the best bid whose offer can be booked; without one the demand has failed, or expired."""
+    """Award the best bid whose offer can be booked; without one the demand has failed, or expired.
+
+    Returns the award, or None.
+    """
     refused = eligibility.verdicts(demand, found, now)
     while True:
         inputs = inputs_of(demand, found, refused, now, mode=AUCTION)
@@ -102,23 +102,26 @@ def decide(demand: MarketplaceDemand, found: list[MarketplaceBid], now: datetime
 
 
 def fail(demand: MarketplaceDemand, to: DemandState, reason: str) -> None:
+    """End a demand without an award, and its bids with it."""
     demand.advance(to, actor=ACTOR, reason=reason)
     demands.lose_bids(demand, actor=ACTOR, reason=reason)
 
 
 def book(demand: MarketplaceDemand, bid: MarketplaceBid, price_hour: int) -> GPUBooking:
-    """The renter's booking at the award's price; the bid's bond, where there is one, goes over into it."""
+    """Book the winner's offer for the renter at `price_hour` (micro-AIT per hour); the bid's bond becomes the
+    booking's."""
     with atomic(GPUBooking):
+        award = AwardTerms(demand=demand, rate=price_hour, bid_id=bid.pk if bid.bond else None)
         return bookings.book(
-            offer=bid.offer, renter_id=demand.renter_id, actor=ACTOR, gpu_count=demand.gpu_count,
-            duration_s=demand.duration_s, demand=demand, rate=price_hour, bid_id=bid.pk if bid.bond else None,
+            offer=bid.offer, renter_id=demand.renter_id, actor=ACTOR, award=award, gpu_count=demand.gpu_count,
+            duration_s=demand.duration_s,
         )  # fmt: skip
 
 
 def conclude(
     demand: MarketplaceDemand, winner: MarketplaceBid, booking: GPUBooking, proof: dict[str, Any], *, actor: str
 ) -> Award:
-    """Write the award down, end the other bids, tell trading's log."""
+    """Write the award down, end the other bids, and emit DemandAwarded for trading's log."""
     winner.advance(BidState.WON, actor=actor, reason=proof["inputs"]["mode"], bond_ended=True)
     demand.advance(DemandState.AWARDED, actor=actor, reason=proof["inputs"]["mode"])
     demands.lose_bids(demand, actor=actor, reason="another bid won")
@@ -134,6 +137,7 @@ def conclude(
 
 
 def price_in(proof: dict[str, Any]) -> int:
+    """Return the price of a proof's outcome in micro-AIT per hour."""
     return parse_amount(proof["outcome"]["price"])
 
 
@@ -141,7 +145,7 @@ def inputs_of(
     demand: MarketplaceDemand, found: Iterable[MarketplaceBid], refused: dict[UUID, str], now: datetime, *, mode: str,
     choice: UUID | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Everything the outcome follows from, as the proof says it."""
+    """Return everything the outcome follows from, in the form of a proof (logic/award_proof.py)."""
     return {
         "award": str(uuid7()), "demand": str(demand.pk), "mode": mode, "choice": str(choice) if choice else None,
         "format": demand.auction, "weights": demand.weights, "budget": format_amount(demand.budget_hour),
@@ -153,10 +157,11 @@ def inputs_of(
 
 
 def bid_in_proof(demand: MarketplaceDemand, bid: MarketplaceBid, refused: str) -> dict[str, Any]:
-    counted = bids.counted(bid)
+    """Return a bid in the form of a proof, with the reason why it does not count (or "")."""
+    frozen = bids.auction_bid(bid)
     return {
-        "id": counted.id, "bidder": award_proof.alias_of(str(demand.pk), str(bid.bidder_id)), "at": counted.at,
-        "price": format_amount(counted.price), "quality": counted.quality, "reliability": counted.reliability,
+        "id": frozen.id, "bidder": award_proof.alias_of(str(demand.pk), str(bid.bidder_id)), "at": frozen.at,
+        "price": format_amount(frozen.price), "quality": frozen.quality, "reliability": frozen.reliability,
         "gpu": bid.gpu_snapshot, "refused": refused,
     }  # fmt: skip
 
@@ -173,10 +178,10 @@ def award_by_hand(*, demand: MarketplaceDemand, bid_id: UUID, actor: str) -> Awa
         chosen = next((bid for bid in found if bid.pk == bid_id), None)
         if chosen is None:
             raise BidNotFound(f"{bid_id} is none of the bids that stand.")
-        return take(row, found, chosen, now, mode=CHOICE, actor=actor)
+        return award_bid(row, found, chosen, now, mode=CHOICE, actor=actor)
 
 
-def meet(
+def match(
     *, demand: MarketplaceDemand, offer: MarketplaceOffer, price_hour: int, actor: str, mode: str = MATCH
 ) -> Award:
     """Let a standing demand and an offer meet at a price within the demand's budget: the offer bids and wins at once.
@@ -200,14 +205,15 @@ def meet(
         if own is None:
             bids.insert(bid, actor=actor)
         try:
-            return take(row, [*found, bid], bid, now, mode=mode, actor=actor)
+            return award_bid(row, [*found, bid], bid, now, mode=mode, actor=actor)
         except InsufficientFunds:
             raise RenterCannotPay() from None  # how much it has is its own business
 
 
-def take(
+def award_bid(
     demand: MarketplaceDemand, found: list[MarketplaceBid], bid: MarketplaceBid, now: datetime, *, mode: str, actor: str
 ) -> Award:
+    """Award this bid at its own price. Raises BidUnfit, and whatever a booking may be refused with."""
     refused = eligibility.verdicts(demand, found, now)
     if refused[bid.pk]:
         raise BidUnfit([refused[bid.pk]])
@@ -216,7 +222,7 @@ def take(
 
 
 def current(demand: MarketplaceDemand) -> MarketplaceDemand:
-    """The demand as it is now: an auction whose time is over is cleared first, whoever looks at it."""
+    """Return the demand as it is now: an auction whose time is over is cleared first."""
     running = demand.state in (DemandState.OPEN, DemandState.CLOSING)
     if running and demand.closes_at is not None and demand.closes_at <= clock.now():
         clear(demand.pk)
@@ -225,8 +231,11 @@ def current(demand: MarketplaceDemand) -> MarketplaceDemand:
 
 
 def run(*, limit: int = 200) -> int:
-    """What the sweep does: expire bids, clear auctions, follow awards, ask again for bonds nobody answered about."""
+    """Expire bids, clear auctions, follow awards, and request again the bonds that trading has not answered about.
+
+    Returns how many demands and bids ended.
+    """
     now = clock.now()
     done = bids.expire(now) + close_due(limit=limit) + demands.sweep(now, limit=limit)
-    bids.ask_again(now - timedelta(minutes=1))
+    bids.request_bonds_again(now - timedelta(minutes=1))
     return done

@@ -1,4 +1,4 @@
-"""Offers and time: those whose time is over end, and those whose slots are all taken are booked out for now."""
+"""Offers over time: they expire, and are booked out while all their slots are taken."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WHERE o.state = 'booked_out' AND NOT o.slots <@ taken.slots"""
 
 
 def settle() -> int:
-    """Move offers between open and booked out as their slots are taken and freed; returns how many moved."""
+    """Set offers to booked out, or back to open, as their slots are taken and freed; return how many changed."""
     with atomic(MarketplaceOffer):
         full, free = _ids(FULL), _ids(FREE)
         moved = advance_many(
@@ -38,7 +38,8 @@ def settle() -> int:
 
 
 def expire(*, now: datetime, limit: int = 500) -> int:
-    """End offers that were to be available until a moment that has passed; bookings made before go on."""
+    """End offers that were available until a moment before `now`; bookings made of them go on. Returns how many
+    ended."""
     with atomic(MarketplaceOffer):
         over = MarketplaceOffer.objects.expiring(now).order_by("available_until").values_list("pk", flat=True)[:limit]
         ended = advance_many(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Required, TypedDict, Unpack
 from uuid import UUID
 
 from django.db import IntegrityError
@@ -16,46 +16,49 @@ from aitbc.core.messaging import emit
 from aitbc.core.money import format_amount
 from aitbc.core.signing import stamp
 from aitbc.core.states import advance_many, begin
-from apps.marketplace import clock
-from apps.marketplace.errors_auctions import (
-    BidInvalid,
-    BidOverBudget,
-    BidStands,
-    BidUnfit,
-    BookFull,
-    DemandNotOpen,
-    SelfBid,
-)
+from apps.marketplace.errors import BidInvalid, BidOverBudget, BidStands, BidUnfit, BookFull, DemandNotOpen, SelfBid
 from apps.marketplace.events import BondAsked
 from apps.marketplace.logic import auction
 from apps.marketplace.logic.auction import Bid, Terms, Weights
 from apps.marketplace.models import MarketplaceBid, MarketplaceDemand, MarketplaceOffer
+from apps.marketplace.selectors import clock
 from apps.marketplace.services import demands, eligibility
+from apps.marketplace.services.terms import bond_for
 from apps.marketplace.states import AuctionFormat, BidState, DemandState
 from apps.trading.interface import available
 
 if TYPE_CHECKING:
     from apps.trading.events import BondHeld, BondRefused
 
-JANITOR = "system:janitor"
+SWEEP = "system:sweep"
+
+
+class BidRequest(TypedDict, total=False):
+    """What a bidder may say of a bid: its price in micro-AIT per hour for all the demand's GPUs, and the rest."""
+
+    price_hour: Required[int]
+    external_id: str
+    note: str
+    expires_at: datetime | None
 
 
 def place(
-    *, demand_id: UUID, offer: MarketplaceOffer, bidder_id: UUID, price_hour: int, actor: str, external_id: str = "",
-    note: str = "", expires_at: datetime | None = None,
-) -> MarketplaceBid:  # fmt: skip
+    *, demand_id: UUID, offer: MarketplaceOffer, bidder_id: UUID, actor: str, **request: Unpack[BidRequest]
+) -> MarketplaceBid:
     """Bid with one of the bidder's offers; it counts once trading has set the bond aside.
 
     Raises SelfBid, DemandNotOpen, BidInvalid, BidOverBudget, BidUnfit, InsufficientFunds, BookFull, BidStands.
     """
-    now = clock.now()
+    now, price_hour, expires_at = clock.now(), request["price_hour"], request.get("expires_at")
     with atomic(MarketplaceDemand):
         demand = demands.locked(demand_id)
         require_biddable(demand, bidder_id, price_hour, now)
         if expires_at is not None and expires_at <= now:
             raise BidInvalid("expires_at: It must be in the future.")
-        bid = new_bid(demand, offer, bidder_id, price_hour)
-        bid.bond, bid.note, bid.external_id, bid.expires_at = bond_for(price_hour), note, external_id, expires_at
+        bid = new_bid(
+            demand, offer, bidder_id, price_hour, bond=bond_for(price_hour), expires_at=expires_at,
+            note=request.get("note", ""), external_id=request.get("external_id", ""),
+        )  # fmt: skip
         require_fit(demand, offer, now)
         require_bond(bid)
         make_room(demand, bid, actor=actor)
@@ -65,6 +68,7 @@ def place(
 
 
 def require_biddable(demand: MarketplaceDemand, bidder_id: UUID, price_hour: int, now: datetime) -> None:
+    """Raise SelfBid, DemandNotOpen, BidInvalid or BidOverBudget unless this bidder may bid this price (micro-AIT/h)."""
     if bidder_id == demand.renter_id:
         raise SelfBid("This demand is your own.")
     require_open(demand, now)
@@ -75,19 +79,21 @@ def require_biddable(demand: MarketplaceDemand, bidder_id: UUID, price_hour: int
 
 
 def require_open(demand: MarketplaceDemand, now: datetime) -> None:
+    """Raise DemandNotOpen unless the demand takes bids at this moment."""
     over = demand.closes_at is not None and demand.closes_at <= now
     if demand.state != DemandState.OPEN or over:
         raise DemandNotOpen(f"It is {'closing' if over else demand.state}.", state=demand.state, allowed=[])
 
 
 def require_fit(demand: MarketplaceDemand, offer: MarketplaceOffer, now: datetime) -> None:
+    """Raise BidUnfit, with every reason, unless the offer can serve the demand."""
     reasons = eligibility.refusals(demand, offer, now)
     if reasons:
         raise BidUnfit(reasons)
 
 
 def require_bond(bid: MarketplaceBid) -> None:
-    """Say at once who cannot pledge; trading decides for good."""
+    """Raise InsufficientFunds at once when the bidder cannot pledge the bond; trading decides for good."""
     left = available(bid.bidder_id)
     if left < bid.bond:
         raise InsufficientFunds(
@@ -96,14 +102,10 @@ def require_bond(bid: MarketplaceBid) -> None:
         )  # fmt: skip
 
 
-def bond_for(price_hour: int) -> int:
-    """What stands behind a bid: an hour of its price, or the least bond."""
-    return max(params.get("market.bid_bond_min"), price_hour)
-
-
 def new_bid(
     demand: MarketplaceDemand, offer: MarketplaceOffer, bidder_id: UUID, price_hour: int, **fields: Any
 ) -> MarketplaceBid:
+    """Return an unsaved bid with the offer's GPUs frozen in it; `price_hour` is micro-AIT per hour."""
     return MarketplaceBid(
         demand=demand, offer=offer, bidder_id=bidder_id, price_hour=price_hour, gpu_snapshot=snapshot(offer),
         created_at=clock.now(), **fields,
@@ -111,6 +113,7 @@ def new_bid(
 
 
 def insert(bid: MarketplaceBid, *, actor: str) -> None:
+    """Save a new bid. Raises BidStands when its offer or its external id has a bid already."""
     try:
         with atomic(MarketplaceBid):
             begin(bid, actor=actor)
@@ -121,7 +124,7 @@ def insert(bid: MarketplaceBid, *, actor: str) -> None:
 
 
 def snapshot(offer: MarketplaceOffer) -> dict[str, Any]:
-    """The cards as they are now, and what the auction makes of them: quality and reliability in millionths."""
+    """Return the offer's GPUs as they are now, with quality and reliability in millionths."""
     return {
         "name": offer.gpu_name, "model": offer.gpu_model, "count": offer.gpu_count, "memory_mb": offer.memory_mb,
         "vendor": offer.vendor, "architecture": offer.architecture, "device": offer.device, "region": offer.region,
@@ -134,8 +137,8 @@ def snapshot(offer: MarketplaceOffer) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def counted(bid: MarketplaceBid) -> Bid:
-    """A bid as the auction's arithmetic takes it: as it was when it was made."""
+def auction_bid(bid: MarketplaceBid) -> Bid:
+    """Return a bid as the auction's arithmetic takes it: as it was when it was made."""
     return Bid(
         id=str(bid.pk), at=moment(bid.created_at), price=bid.price_hour, quality=bid.gpu_snapshot["quality"],
         reliability=bid.gpu_snapshot["reliability"],
@@ -143,11 +146,12 @@ def counted(bid: MarketplaceBid) -> Bid:
 
 
 def moment(at: datetime) -> str:
-    """Sortable as text, to the microsecond."""
+    """Return a time as text that sorts, to the microsecond."""
     return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def terms_of(demand: MarketplaceDemand) -> Terms:
+    """Return a demand's rules for the auction's arithmetic."""
     return Terms(
         budget=demand.budget_hour, weights=Weights(**demand.weights), reserve=demand.reserve_hour,
         second_score=demand.auction == AuctionFormat.SECOND_SCORE,
@@ -155,13 +159,13 @@ def terms_of(demand: MarketplaceDemand) -> Terms:
 
 
 def make_room(demand: MarketplaceDemand, bid: MarketplaceBid, *, actor: str) -> None:
-    """Where the book is full, the new bid pushes out the worst, if it beats it by a hundredth; else BookFull."""
+    """Reject the worst bid of a full book if the new one beats it by a hundredth of its score. Raises BookFull."""
     standing = list(demand.bids.standing().order_by("pk"))
     if len(standing) < params.get("market.order_max_bids"):
         return
     terms = terms_of(demand)
-    worst = auction.clear(map(counted, standing), terms).ranking[-1].bid
-    if not auction.beats(counted(bid), worst, terms):
+    worst = auction.clear(map(auction_bid, standing), terms).ranking[-1].bid
+    if not auction.beats(auction_bid(bid), worst, terms):
         raise BookFull(f"It takes {len(standing)} bids; a new one beats the worst of them by 1 % of its score.")
     ids = [other.pk for other in standing if str(other.pk) == worst.id]
     advance_many(MarketplaceBid, ids, BidState.REJECTED, actor=actor, reason="pushed out by a better bid")
@@ -169,7 +173,7 @@ def make_room(demand: MarketplaceDemand, bid: MarketplaceBid, *, actor: str) -> 
 
 
 def withdraw(*, bid: MarketplaceBid, actor: str) -> MarketplaceBid:
-    """Take a bid back before the auction closes; the bond goes back."""
+    """Take a bid back before the auction closes; its bond is released. Raises DemandNotOpen, StateConflict."""
     with atomic(MarketplaceDemand):
         demand = demands.locked(bid.demand_id)
         row = MarketplaceBid.objects.locked().get(pk=bid.pk)
@@ -181,7 +185,7 @@ def withdraw(*, bid: MarketplaceBid, actor: str) -> MarketplaceBid:
 
 
 def confirm(events: Sequence[BondHeld]) -> None:
-    """Bids whose bond is set aside count from now on; those that ended meanwhile have their bond released already."""
+    """Open the bids whose bond is set aside; those that ended meanwhile have had their bond released."""
     ids = [UUID(event.bond_id) for event in events]
     advance_many(
         MarketplaceBid, ids, BidState.OPEN, actor="system:bonds", reason="bond held", sources=[BidState.PENDING]
@@ -189,7 +193,7 @@ def confirm(events: Sequence[BondHeld]) -> None:
 
 
 def refuse(events: Sequence[BondRefused]) -> None:
-    """Bids without a bond are none."""
+    """Reject the bids whose bond could not be set aside."""
     ids = [UUID(event.bond_id) for event in events]
     with atomic(MarketplaceBid):
         advance_many(
@@ -200,19 +204,20 @@ def refuse(events: Sequence[BondRefused]) -> None:
 
 
 def expire(now: datetime, *, limit: int = 500) -> int:
-    """End bids whose own time is over, and give their bonds back."""
+    """End bids whose own time is over and release their bonds; return how many."""
     with atomic(MarketplaceBid):
         late = MarketplaceBid.objects.standing().filter(expires_at__lte=now).order_by("pk")
         ids = advance_many(
-            MarketplaceBid, late.values_list("pk", flat=True)[:limit], BidState.EXPIRED, actor=JANITOR,
+            MarketplaceBid, late.values_list("pk", flat=True)[:limit], BidState.EXPIRED, actor=SWEEP,
             reason="it had expired",
         )  # fmt: skip
         demands.release_bonds(ids)
     return len(ids)
 
 
-def ask_again(before: datetime, *, limit: int = 500) -> int:
-    """Ask trading once more for bonds it has not answered about; the same id never holds twice."""
+def request_bonds_again(before: datetime, *, limit: int = 500) -> int:
+    """Request the bonds once more that trading has not answered about; return how many. The same id never holds
+    twice."""
     with atomic(MarketplaceBid):
         waiting = MarketplaceBid.objects.filter(state=BidState.PENDING, bond_ended=False, created_at__lt=before)
         found = list(waiting.order_by("pk")[:limit])

@@ -1,4 +1,4 @@
-"""How bookings end: the last slice of use, who let whom down, the slots free again, one fact for the neighbours.
+"""How bookings end: the last slice of use, who let whom down, the slots free again, one fact for other domains.
 
 | outcome | owed | bond |
 |---|---|---|
@@ -51,9 +51,9 @@ class Ending:
 
 
 def finish(endings: Sequence[Ending], to: BookingState, *, actor: str, reason: str = "") -> None:
-    """End these bookings in a state, all in the caller's transaction, and tell it."""
+    """End these bookings in one state, in the caller's transaction: meter, free the slots, emit BookingClosed."""
     bookings = [ending.booking for ending in endings]
-    spoken = metering.meter(bookings, {ending.booking.pk: ending.metered_until for ending in endings})
+    events = metering.meter(bookings, {ending.booking.pk: ending.metered_until for ending in endings})
     for ending in endings:
         booking = ending.booking
         booking.ended_at, booking.outcome = ending.at, str(to)
@@ -62,15 +62,16 @@ def finish(endings: Sequence[Ending], to: BookingState, *, actor: str, reason: s
     advance_many(GPUBooking, [booking.pk for booking in bookings], to, actor=actor, reason=reason)
     for booking in bookings:
         booking.state, booking.version = to, booking.version + 1
-    slots.give_back((ending.booking.pk, ending.at) for ending in endings)
+    slots.release((ending.booking.pk, ending.at) for ending in endings)
     note_reliability(bookings, to)
-    emit(*spoken, *(event_builders.closed(booking) for booking in bookings), by="marketplace")
+    emit(*events, *(event_builders.closed(booking) for booking in bookings), by="marketplace")
     if bookings:
         latest = max(ending.at for ending in endings)
         slots.show_occupancy({booking.offer_id for booking in bookings}, now=latest, actor=actor)
 
 
 def note_reliability(bookings: Sequence[GPUBooking], to: BookingState) -> None:
+    """Note what this outcome says of the miners' reliability."""
     if to not in EVIDENCE:
         return
     kind, ok = EVIDENCE[to]

@@ -1,11 +1,13 @@
 """Bookings as their parties make and end them: book, cancel, reclaim, end.
 
-Each verb locks the booking's row first; money moves in trading, by the facts told here. Locks: bookings, then offers.
+Each verb locks the booking's row first; money changes hands in trading, by the events emitted here. Locks: bookings,
+then offers.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Unpack
 from uuid import UUID
 
 from aitbc.core import params
@@ -15,39 +17,36 @@ from aitbc.core.ids import uuid7
 from aitbc.core.messaging import emit
 from aitbc.core.money import format_amount
 from aitbc.core.states import begin
-from apps.marketplace import clock
 from apps.marketplace.errors import BondMissing, NoticeTooShort
-from apps.marketplace.models import GPUBooking, MarketplaceDemand, MarketplaceOffer, Quote
+from apps.marketplace.logic.durations import whole_ms
+from apps.marketplace.models import GPUBooking, MarketplaceOffer, Quote
+from apps.marketplace.selectors import clock
 from apps.marketplace.services import event_builders, quotes, slots, terms
 from apps.marketplace.services.booking_endings import Ending, finish
-from apps.marketplace.services.terms import Terms
+from apps.marketplace.services.terms import AwardTerms, BookingRequest, Terms
 from apps.marketplace.states import LIVE, RUNNING, BookingState, OfferState
 from apps.trading.interface import available
 
 
 def book(
-    *, offer: MarketplaceOffer, renter_id: UUID, actor: str, gpu_count: int | None = None, duration_s: int = 3600,
-    starts_at: datetime | None = None, storage_gb: int = 0, quote: Quote | None = None,
-    demand: MarketplaceDemand | None = None, rate: int | None = None, bid_id: UUID | None = None,
-    now: datetime | None = None,
+    *, offer: MarketplaceOffer, renter_id: UUID, actor: str, quote: Quote | None = None,
+    award: AwardTerms | None = None, now: datetime | None = None, **request: Unpack[BookingRequest],
 ) -> GPUBooking:  # fmt: skip
-    """Take the slots for a renter and ask trading for the money.
+    """Take the slots for a renter and request the money from trading.
 
-    Without `starts_at` it begins as soon as the money is there. With a quote, its terms count; a used or expired one is
-    refused. `rate` (micro-AIT per hour for all GPUs) and `bid_id` (whose bond goes over) come with an auction's award.
-    Raises SelfBooking, OfferNotOpen, BookingInvalid, RenterRefused, SlotTaken, InsufficientFunds, BondMissing.
+    Without `starts_at` it begins as soon as the money is set aside. With a quote, its terms count (and `request` is
+    ignored). Raises SelfBooking, OfferNotOpen, MinerSilent, BookingInvalid, RenterRefused, SlotTaken,
+    InsufficientFunds, BondMissing, QuoteExpired, QuoteUsed.
     """
     now = now or clock.now()
+    bid_id = award.bid_id if award else None
     with atomic(GPUBooking):
         if quote is not None:
             agreed = terms.quoted(quotes.use(quote, now=now), now=now)
         else:
-            agreed = terms.proposed(
-                offer=offer, renter_id=renter_id, now=now, gpu_count=gpu_count, duration_s=duration_s,
-                starts_at=starts_at, storage_gb=storage_gb, rate=rate,
-            )  # fmt: skip
+            agreed = terms.proposed(offer=offer, renter_id=renter_id, now=now, award=award, **request)
         require_money(agreed, bid_id=bid_id)
-        booking = booking_of(agreed, quote=quote, demand=demand)
+        booking = booking_of(agreed, quote=quote)
         slots.take(booking.pk, agreed.offer, agreed.gpu_count, booking.starts_at, booking.ends_at)
         begin(booking, actor=actor)
         emit(event_builders.requested(booking, bond_from=str(bid_id or "")), by="marketplace")
@@ -55,7 +54,10 @@ def book(
 
 
 def require_money(agreed: Terms, *, bid_id: UUID | None) -> None:
-    """Say at once who cannot pay; trading decides for good. A bid's bond, already set aside, goes over."""
+    """Raise InsufficientFunds or BondMissing at once; trading decides for good.
+
+    The bond of a winning bid (`bid_id`) is set aside already.
+    """
     left = available(agreed.renter_id)
     if left < agreed.escrow:
         raise InsufficientFunds(
@@ -66,11 +68,12 @@ def require_money(agreed: Terms, *, bid_id: UUID | None) -> None:
         raise BondMissing("Its provider cannot cover the bond of this booking now; book a smaller one, or elsewhere.")
 
 
-def booking_of(agreed: Terms, *, quote: Quote | None, demand: MarketplaceDemand | None) -> GPUBooking:
+def booking_of(agreed: Terms, *, quote: Quote | None) -> GPUBooking:
+    """Return an unsaved booking on these terms, with the fee and the minimum charge of this moment."""
     offer = agreed.offer
     return GPUBooking(
-        id=uuid7(), offer=offer, demand=demand, quote=quote, renter_id=agreed.renter_id, provider_id=offer.provider_id,
-        miner_id=offer.miner_id if offer.backed else None, gpu_count=agreed.gpu_count,
+        id=uuid7(), offer=offer, demand=agreed.demand, quote=quote, renter_id=agreed.renter_id,
+        provider_id=offer.provider_id, miner_id=offer.miner_id if offer.backed else None, gpu_count=agreed.gpu_count,
         gpu_model=offer.gpu_model or offer.gpu_name, region=offer.region, kind=offer.kind, rate=agreed.rate,
         price_gpu_hour=agreed.price_gpu_hour, storage_gb=agreed.storage_gb, fee_bp=params.get("market.fee_bp"),
         min_charge_s=params.get("market.min_charge_s"), starts_at=agreed.starts_at, ends_at=agreed.ends_at,
@@ -81,7 +84,7 @@ def booking_of(agreed: Terms, *, quote: Quote | None, demand: MarketplaceDemand 
 def cancel(
     *, booking: GPUBooking, party_id: UUID, actor: str, reason: str = "", now: datetime | None = None
 ) -> GPUBooking:
-    """End a booking on the word of one of its parties, at any time before it is over.
+    """End a booking for one of its parties, at any time before it is over.
 
     A renter pays what was used, once active at least the minimum charge; a provider's bond pays the renter up to an
     hour's price. What is not used goes back. Raises StateConflict when it is over already.
@@ -92,7 +95,8 @@ def cancel(
 
 
 def end(*, booking: GPUBooking, actor: str, now: datetime | None = None) -> GPUBooking:
-    """The renter has what it wanted before the time is over: pay what was used, at least the minimum charge."""
+    """End a running booking for its renter: it pays what was used, at least the minimum charge. Raises
+    StateConflict."""
     return _end(booking, BookingState.ENDED, actor=actor, reason="ended by its renter", least=True, now=now)
 
 
@@ -113,10 +117,10 @@ def _end(
 def reclaim(
     *, booking: GPUBooking, actor: str, at: datetime | None = None, reason: str = "", now: datetime | None = None
 ) -> GPUBooking:
-    """The provider wants its GPUs back: the booking runs until the deadline, new ones on this offer are off.
+    """Announce that the provider takes its GPUs back: the booking runs until the deadline, the offer is paused.
 
     The deadline is at least the offer's notice away, and market.reclaim_min_s. Raises NoticeTooShort, and StateConflict
-    when it is not active or ends by itself before then.
+    when the booking is not active or ends by itself before then.
     """
     now = now or clock.now()
     with atomic(GPUBooking):
@@ -131,9 +135,10 @@ def reclaim(
 
 
 def deadline_of(booking: GPUBooking, at: datetime | None, now: datetime) -> datetime:
+    """Return when a reclaimed booking ends. Raises NoticeTooShort."""
     notice = max(booking.offer.reclaim_notice_s, params.get("market.reclaim_min_s"))
     soonest = now + timedelta(seconds=notice)
-    deadline = soonest if at is None else clock.whole_ms(at)
+    deadline = soonest if at is None else whole_ms(at)
     if deadline < soonest:
         raise NoticeTooShort(
             f"This offer promises {notice} seconds of notice: {soonest.isoformat()} or later.",
@@ -155,5 +160,5 @@ def pause(offer_id: UUID, *, actor: str) -> None:
 
 
 def live_over(offer: MarketplaceOffer) -> list[GPUBooking]:
-    """The bookings of this offer that are not over, soonest first."""
+    """Return the bookings of this offer that are not over, soonest first."""
     return list(offer.bookings.filter(state__in=LIVE).order_by("starts_at"))

@@ -1,10 +1,10 @@
-"""Demands: what renters want, for at most how much; drafted, published, cancelled, and followed to their end."""
+"""Demands: drafted, published, cancelled, and followed to the end of their bookings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 from uuid import UUID
 
 from django.db import IntegrityError
@@ -14,32 +14,53 @@ from aitbc.core.db import atomic
 from aitbc.core.errors import DomainError
 from aitbc.core.messaging import emit
 from aitbc.core.states import advance_many, begin
-from apps.marketplace import clock
-from apps.marketplace.errors_auctions import DemandInvalid, DemandNotOpen, DemandTaken
+from apps.marketplace.errors import DemandInvalid, DemandNotOpen, DemandTaken
 from apps.marketplace.events import BondReleased
 from apps.marketplace.logic.auction import Weights
 from apps.marketplace.models import MarketplaceBid, MarketplaceDemand
 from apps.marketplace.models.bookings import GPUBooking
+from apps.marketplace.selectors import clock
 from apps.marketplace.services import eligibility
 from apps.marketplace.states import LIVE, BidState, BookingState, DemandState
 
-JANITOR = "system:janitor"
-#: What counts how much where a renter does not say, in basis points.
+SWEEP = "system:sweep"
+#: The weights of a demand that names none, in basis points.
 WEIGHTS = {"price": 7000, "quality": 1500, "reliability": 1500}
 LONGEST_AUCTION = timedelta(days=30)
 SHORTEST_AUCTION = timedelta(seconds=10)
 LONGEST_BOOKING = timedelta(days=365)
 #: A draft nobody publishes, and a standing demand nobody meets, are over after so long.
 DRAFT_KEPT, STANDING_KEPT = timedelta(days=30), timedelta(days=90)
-TERMS = (
-    "title", "gpu_models", "gpu_count", "min_memory_mb", "region", "filter", "constraints", "budget_hour",
-    "reserve_hour", "duration_s", "start_by", "auction", "weights", "closes_at",
-)  # fmt: skip
 #: What a booking came to, for its demand: paid for as planned or not.
 KEPT = (BookingState.ENDED, BookingState.CANCELLED_RENTER)
 
 
-def create(*, renter_id: UUID, actor: str, publish: bool = True, **terms: Any) -> MarketplaceDemand:
+class DemandTerms(TypedDict, total=False):
+    """What a renter may say of a demand; amounts are micro-AIT per hour for all its GPUs, weights basis points.
+
+    `renter_name` and `specs` are what legacy clients call themselves, and their own description.
+    """
+
+    budget_hour: Required[int]
+    duration_s: Required[int]
+    external_id: str
+    renter_name: str
+    title: str
+    gpu_models: list[str]
+    gpu_count: int
+    min_memory_mb: int
+    region: str
+    filter: str
+    constraints: str
+    reserve_hour: int | None
+    start_by: datetime | None
+    auction: str
+    weights: dict[str, int]
+    closes_at: datetime | None
+    specs: dict[str, Any]
+
+
+def create(*, renter_id: UUID, actor: str, publish: bool = True, **terms: Unpack[DemandTerms]) -> MarketplaceDemand:
     """Make a demand, open to bids at once or a draft.
 
     Raises DemandInvalid, FilterInvalid, ConstraintInvalid, DemandTaken (external_id).
@@ -60,10 +81,11 @@ def create(*, renter_id: UUID, actor: str, publish: bool = True, **terms: Any) -
 
 
 def check(demand: MarketplaceDemand, now: datetime) -> None:
+    """Raise DemandInvalid, FilterInvalid or ConstraintInvalid unless the demand makes sense."""
     wrong = dict(_wrong(demand, now))
     if wrong:
         raise DemandInvalid(**wrong)
-    eligibility.check_wishes(demand.filter, demand.constraints)
+    eligibility.check_requirements(demand.filter, demand.constraints)
 
 
 def _wrong(demand: MarketplaceDemand, now: datetime) -> Iterator[tuple[str, str]]:
@@ -95,7 +117,7 @@ def _wrong_times(demand: MarketplaceDemand, now: datetime) -> Iterator[tuple[str
 
 
 def publish(*, demand: MarketplaceDemand, actor: str) -> MarketplaceDemand:
-    """Open a draft to bids; from here on its terms and weights are frozen."""
+    """Open a draft to bids; from here on its terms and weights are frozen. Raises StateConflict, DemandInvalid."""
     if demand.state == DemandState.DRAFT:
         check(demand, clock.now())
     demand.advance(DemandState.OPEN, actor=actor, reason="published")
@@ -103,7 +125,7 @@ def publish(*, demand: MarketplaceDemand, actor: str) -> MarketplaceDemand:
 
 
 def cancel(*, demand: MarketplaceDemand, actor: str, reason: str = "") -> MarketplaceDemand:
-    """Take a demand back before its auction is over; all bonds go back."""
+    """Take a demand back before its auction is over; all bonds are released. Raises DemandNotOpen, StateConflict."""
     with atomic(MarketplaceDemand):
         row = locked(demand.pk)
         if row.state == DemandState.OPEN and row.closes_at is not None and row.closes_at <= clock.now():
@@ -114,31 +136,33 @@ def cancel(*, demand: MarketplaceDemand, actor: str, reason: str = "") -> Market
 
 
 def locked(demand_id: UUID) -> MarketplaceDemand:
-    """The demand, its row locked: who bids, clears or cancels comes one after the other."""
+    """Return the demand, its row locked: bidding, clearing and cancelling happen one after the other."""
     return MarketplaceDemand.objects.locked().get(pk=demand_id)
 
 
 def lose_bids(demand: MarketplaceDemand, *, actor: str, reason: str) -> None:
-    """End the bids still standing (a winner does not) and give their bonds back."""
+    """End the bids that still stand and release their bonds."""
     ids = list(demand.bids.standing().order_by("pk").values_list("pk", flat=True))
     advance_many(MarketplaceBid, ids, BidState.LOST, actor=actor, reason=reason)
     release_bonds(ids)
 
 
 def release_bonds(bid_ids: list[UUID]) -> None:
-    """Tell trading to give these bids' bonds back, once."""
+    """Emit BondReleased for each of these bids that has a bond, once."""
     standing = list(MarketplaceBid.objects.filter(pk__in=bid_ids).bonded().values_list("pk", flat=True))
     MarketplaceBid.objects.filter(pk__in=standing).update(bond_ended=True)
     emit(*(BondReleased(bond_id=str(pk)) for pk in standing), by="marketplace")
 
 
 def sweep(now: datetime, *, limit: int = 200) -> int:
-    """Follow awarded demands to the end of their bookings, and end those that nobody will meet any more."""
+    """Follow awarded demands to the end of their bookings, and end those whose time is over; return how many
+    changed."""
     return follow_bookings(limit=limit) + expire(now, limit=limit)
 
 
 def follow_bookings(*, limit: int = 200) -> int:
-    """An awarded demand is fulfilled when its booking was paid for, and expired when it came to nothing."""
+    """Fulfil awarded demands whose booking was paid for, and expire those whose booking came to nothing; return how
+    many."""
     over = GPUBooking.objects.filter(demand__state=DemandState.AWARDED).exclude(state__in=LIVE)
     done = 0
     for booking in over.select_related("demand").order_by("pk")[:limit]:
@@ -146,12 +170,12 @@ def follow_bookings(*, limit: int = 200) -> int:
             kept = booking.state == BookingState.SETTLED and booking.outcome in KEPT
             to = DemandState.FULFILLED if kept else DemandState.EXPIRED
             reason = f"its booking: {booking.outcome or booking.state}"
-            done += len(advance_many(MarketplaceDemand, [booking.demand_id], to, actor=JANITOR, reason=reason))
+            done += len(advance_many(MarketplaceDemand, [booking.demand_id], to, actor=SWEEP, reason=reason))
     return done
 
 
 def expire(now: datetime, *, limit: int = 200) -> int:
-    """End drafts and standing demands whose time is over; auctions end when they are cleared."""
+    """End drafts and standing demands whose time is over; return how many. Auctions end when they are cleared."""
     forgotten = Q(state=DemandState.DRAFT, created_at__lt=now - DRAFT_KEPT)
     late = Q(state__in=[DemandState.DRAFT, DemandState.OPEN], closes_at=None, start_by__lt=now)
     standing = Q(state=DemandState.OPEN, closes_at=None, created_at__lt=now - STANDING_KEPT)
@@ -163,11 +187,12 @@ def expire(now: datetime, *, limit: int = 200) -> int:
 
 
 def expire_one(demand_id: UUID, *, reason: str) -> int:
+    """Expire this demand; return 1, or 0 when it ended meanwhile."""
     with atomic(MarketplaceDemand):
         demand = locked(demand_id)
         try:
-            demand.advance(DemandState.EXPIRED, actor=JANITOR, reason=reason)
+            demand.advance(DemandState.EXPIRED, actor=SWEEP, reason=reason)
         except DomainError:
             return 0  # somebody was faster
-        lose_bids(demand, actor=JANITOR, reason=reason)
+        lose_bids(demand, actor=SWEEP, reason=reason)
     return 1

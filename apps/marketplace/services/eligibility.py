@@ -12,7 +12,7 @@ from functools import lru_cache
 from uuid import UUID
 
 from aitbc.core.money import format_amount
-from apps.marketplace import constraints
+from apps.marketplace.constraints import evaluation
 from apps.marketplace.models import MarketplaceBid, MarketplaceDemand, MarketplaceOffer
 from apps.marketplace.search.oracle import matches
 from apps.marketplace.search.terms import Term, read
@@ -28,51 +28,55 @@ class Circumstances:
     """What does not change from offer to offer: the demand, its renter, the moment."""
 
     demand: MarketplaceDemand
-    renter: constraint_facts.Facts
+    renter: constraint_facts.RenterFacts
     at: datetime
 
     @classmethod
     def of(cls, demand: MarketplaceDemand, at: datetime) -> Circumstances:
-        return cls(demand, constraint_facts.renter(demand.renter_id), at)
+        return cls(demand, constraint_facts.renter_facts(demand.renter_id), at)
 
 
-def check_wishes(filter_text: str, constraint: str) -> None:
-    """Raise what the search grammar or the constraint language has against a demand's own words."""
+def check_requirements(filter_text: str, constraint: str) -> None:
+    """Raise FilterInvalid or ConstraintInvalid unless a demand's filter and constraint can be used."""
     read(filter_text)
-    constraints.check(constraint, constraints.DEMAND_SIDE)
+    evaluation.check(constraint, evaluation.DEMAND_SIDE)
 
 
 def refusals(demand: MarketplaceDemand, offer: MarketplaceOffer, at: datetime) -> list[str]:
-    """Why this offer cannot serve this demand at that moment; nothing when it can."""
-    provider = constraint_facts.providers([offer.provider_id])[offer.provider_id]
+    """Return why this offer cannot serve this demand at that moment; an empty list when it can."""
+    provider = constraint_facts.provider_facts([offer.provider_id])[offer.provider_id]
     return list(_against(Circumstances.of(demand, at), offer, provider))
 
 
 def verdicts(demand: MarketplaceDemand, bids: Iterable[MarketplaceBid], at: datetime) -> dict[UUID, str]:
-    """For each bid why it does not count, or ""; bids come with their offers."""
+    """Return for each bid (with its offer) why it does not count, or ""."""
     found = list(bids)
-    scene = Circumstances.of(demand, at)
-    providers = constraint_facts.providers({bid.bidder_id for bid in found})
-    return {bid.pk: "; ".join(_bid_against(scene, bid, providers[bid.bidder_id]))[:500] for bid in found}
+    circumstances = Circumstances.of(demand, at)
+    providers = constraint_facts.provider_facts({bid.bidder_id for bid in found})
+    return {bid.pk: "; ".join(_bid_against(circumstances, bid, providers[bid.bidder_id]))[:500] for bid in found}
 
 
-def _bid_against(scene: Circumstances, bid: MarketplaceBid, provider: constraint_facts.Facts) -> Iterator[str]:
+def _bid_against(
+    circumstances: Circumstances, bid: MarketplaceBid, provider: constraint_facts.ProviderFacts
+) -> Iterator[str]:
     if bid.state == BidState.PENDING:
         yield "its bond was not set aside in time"
-    if bid.expires_at is not None and bid.expires_at <= scene.at:
+    if bid.expires_at is not None and bid.expires_at <= circumstances.at:
         yield "it had expired"
-    if not 0 < bid.price_hour <= scene.demand.budget_hour:
-        yield f"its price is not within the budget of {format_amount(scene.demand.budget_hour)} AIT per hour"
-    yield from _against(scene, bid.offer, provider)
+    if not 0 < bid.price_hour <= circumstances.demand.budget_hour:
+        yield f"its price is not within the budget of {format_amount(circumstances.demand.budget_hour)} AIT per hour"
+    yield from _against(circumstances, bid.offer, provider)
 
 
-def _against(scene: Circumstances, offer: MarketplaceOffer, provider: constraint_facts.Facts) -> Iterator[str]:
-    yield from _cards_against(scene.demand, offer)
-    yield from _time_against(scene, offer)
-    yield from _words_against(scene, offer, provider)
+def _against(
+    circumstances: Circumstances, offer: MarketplaceOffer, provider: constraint_facts.ProviderFacts
+) -> Iterator[str]:
+    yield from _gpus_against(circumstances.demand, offer)
+    yield from _time_against(circumstances, offer)
+    yield from _constraints_against(circumstances, offer, provider)
 
 
-def _cards_against(demand: MarketplaceDemand, offer: MarketplaceOffer) -> Iterator[str]:
+def _gpus_against(demand: MarketplaceDemand, offer: MarketplaceOffer) -> Iterator[str]:
     if offer.gpu_count < demand.gpu_count:
         yield f"it has {offer.gpu_count} GPUs and {demand.gpu_count} are wanted"
     if demand.gpu_models and not any(same_model(model, offer) for model in demand.gpu_models):
@@ -83,8 +87,11 @@ def _cards_against(demand: MarketplaceDemand, offer: MarketplaceOffer) -> Iterat
         yield f"it is in {offer.region or 'no named region'} and {demand.region} is wanted"
 
 
-def _time_against(scene: Circumstances, offer: MarketplaceOffer) -> Iterator[str]:
-    seconds, ends = scene.demand.duration_s, scene.at + timedelta(seconds=scene.demand.duration_s)
+def _time_against(circumstances: Circumstances, offer: MarketplaceOffer) -> Iterator[str]:
+    seconds, ends = (
+        circumstances.demand.duration_s,
+        circumstances.at + timedelta(seconds=circumstances.demand.duration_s),
+    )
     if offer.state != OfferState.OPEN:
         yield f"it is {offer.get_state_display().lower()}"
     if offer.backed and not offer.rentable:
@@ -93,38 +100,46 @@ def _time_against(scene: Circumstances, offer: MarketplaceOffer) -> Iterator[str
         yield f"it is let for {offer.min_duration_s} to {offer.max_duration_s} seconds and {seconds} are wanted"
     if offer.available_until is not None and ends > offer.available_until:
         yield "its time is over before the demand's"
-    if offer.available_from > scene.at:
+    if offer.available_from > circumstances.at:
         yield "its time has not come"
 
 
-def _words_against(scene: Circumstances, offer: MarketplaceOffer, provider: constraint_facts.Facts) -> Iterator[str]:
-    demand = scene.demand
-    if demand.filter and not matches(wishes(demand.filter), offer):
+def _constraints_against(
+    circumstances: Circumstances, offer: MarketplaceOffer, provider: constraint_facts.ProviderFacts
+) -> Iterator[str]:
+    demand = circumstances.demand
+    if demand.filter and not matches(filter_terms(demand.filter), offer):
         yield "it is not what the demand's filter asks for"
-    theirs = constraints.verdict(demand.constraints, {"offer": constraint_facts.offer(offer), "provider": provider})
-    if not theirs.admits:
-        yield f"the demand: {theirs.reason}"
-    ours = constraints.verdict(offer.constraints, {"renter": scene.renter, "demand": constraint_facts.demand(demand)})
-    if not ours.admits:
-        yield f"the offer: {ours.reason}"
+    of_demand = evaluation.verdict(
+        demand.constraints, {"offer": constraint_facts.offer_facts(offer), "provider": provider}
+    )
+    if not of_demand.admits:
+        yield f"the demand: {of_demand.reason}"
+    of_offer = evaluation.verdict(
+        offer.constraints, {"renter": circumstances.renter, "demand": constraint_facts.demand_facts(demand)}
+    )
+    if not of_offer.admits:
+        yield f"the offer: {of_offer.reason}"
 
 
 @lru_cache(maxsize=256)
-def wishes(filter_text: str) -> tuple[Term, ...]:
-    """A demand's filter, read once for all its bids."""
+def filter_terms(filter_text: str) -> tuple[Term, ...]:
+    """Parse a demand's filter, once for all its bids."""
     return tuple(read(filter_text))
 
 
-def same_model(wanted: str, offer: MarketplaceOffer) -> bool:
-    """Whether an offer's card goes by this name: makers' names, case and underscores do not matter."""
-    return bool(wanted) and folded(wanted) in (folded(offer.gpu_model), folded(offer.gpu_name))
+def same_model(requested: str, offer: MarketplaceOffer) -> bool:
+    """Return whether an offer's GPU goes by this name; makers' names, case and underscores do not matter."""
+    return bool(requested) and folded(requested) in (folded(offer.gpu_model), folded(offer.gpu_name))
 
 
 def folded(model: str) -> str:
+    """Return a model's name in lower case, without its maker, underscores as spaces."""
     return " ".join(word for word in model.lower().replace("_", " ").split() if word not in MAKERS)
 
 
-def in_region(place: str, wanted: str) -> bool:
-    """eu-de lies in eu-de and in eu (ISO 3166-2 and the regions clients make up alike)."""
-    here, there = place.casefold(), wanted.casefold()
+def in_region(place: str, requested: str) -> bool:
+    """Return whether a place lies in a region: eu-de lies in eu-de and in eu (ISO 3166-2, and names that clients make
+    up)."""
+    here, there = place.casefold(), requested.casefold()
     return here == there or here.startswith(f"{there}-")

@@ -1,4 +1,4 @@
-"""What trading answers: the money is set aside, or is not; it is divided."""
+"""Trading's replies about escrows: held, refused, closed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from aitbc.core.db import atomic
 from aitbc.core.messaging import emit
 from aitbc.core.money import format_amount
 from aitbc.core.states import advance_many
-from apps.marketplace import clock
 from apps.marketplace.models import GPUBooking
+from apps.marketplace.selectors import clock
 from apps.marketplace.services import event_builders, provisioning, slots
 from apps.marketplace.states import BROKEN, BookingState
 
@@ -22,10 +22,10 @@ ACTOR = "system:trading"
 
 
 def reserve(events: Sequence[EscrowHeld]) -> None:
-    """The money is there: reserved, and started at once where its time has come."""
+    """Reserve the bookings whose money is set aside, and start those whose time has come."""
     now = clock.now()
     with atomic(GPUBooking):
-        rows = waiting(UUID(event.booking_id) for event in events)
+        rows = requested_among(UUID(event.booking_id) for event in events)
         ids = [booking.pk for booking in rows]
         advance_many(GPUBooking, ids, BookingState.RESERVED, actor=ACTOR, reason="the money is set aside")
         for booking in rows:
@@ -35,33 +35,33 @@ def reserve(events: Sequence[EscrowHeld]) -> None:
 
 
 def refuse(events: Sequence[EscrowRefused]) -> None:
-    """Somebody cannot pay: the slots are free again, nothing was moved."""
-    now, told = clock.now(), {UUID(event.booking_id): event for event in events}
+    """End the bookings whose money or bond could not be set aside; their slots are free again."""
+    now, by_booking = clock.now(), {UUID(event.booking_id): event for event in events}
     with atomic(GPUBooking):
-        for booking in waiting(told):
-            event = told[booking.pk]
+        for booking in requested_among(by_booking):
+            event = by_booking[booking.pk]
             who = "the renter" if event.party == "renter" else "the provider, for its bond,"
             booking.advance(
                 BookingState.INSUFFICIENT_FUNDS, actor=ACTOR, ended_at=now, outcome=BookingState.INSUFFICIENT_FUNDS,
                 reason=f"{who} has {format_amount(event.available)} of {format_amount(event.needed)} AIT",
             )  # fmt: skip
-            slots.give_back([(booking.pk, now)])
+            slots.release([(booking.pk, now)])
 
 
-def waiting(ids: object) -> list[GPUBooking]:
-    """Those of these bookings that wait for their money, locked."""
+def requested_among(ids: object) -> list[GPUBooking]:
+    """Return those of these bookings that wait for their money, locked."""
     rows = GPUBooking.objects.filter(pk__in=list(ids)).locked()  # type: ignore[call-overload]
     return [booking for booking in rows if booking.state == BookingState.REQUESTED]
 
 
 def settle(events: Sequence[EscrowClosed]) -> None:
-    """The money is divided: note how. Facts seen before, or of a booking that is not over, change nothing."""
-    told = {UUID(event.booking_id): event for event in events}
+    """Settle the bookings whose money is divided; repeated events, or of a booking that is not over, change nothing."""
+    by_booking = {UUID(event.booking_id): event for event in events}
     over = (BookingState.ENDED, *BROKEN)
     with atomic(GPUBooking):
-        rows = [b for b in GPUBooking.objects.filter(pk__in=list(told)).locked() if b.state in over]
+        rows = [b for b in GPUBooking.objects.filter(pk__in=list(by_booking)).locked() if b.state in over]
         for booking in rows:
-            event = told[booking.pk]
+            event = by_booking[booking.pk]
             booking.paid, booking.fee, booking.refunded = event.paid, event.fee, event.refunded
             booking.compensation = event.compensation
         GPUBooking.objects.bulk_update(rows, ["paid", "fee", "refunded", "compensation"])

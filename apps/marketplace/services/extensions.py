@@ -1,4 +1,4 @@
-"""More time for a booking: the slots are kept at once, the end moves when the money is there."""
+"""Extensions of bookings: the slots are taken at once, the end changes when the money is set aside."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from aitbc.core.db import atomic
 from aitbc.core.errors import InsufficientFunds
 from aitbc.core.messaging import emit
 from aitbc.core.money import format_amount
-from apps.marketplace import clock
 from apps.marketplace.errors import BookingInvalid, ExtensionPending, OfferNotOpen, PriceMoved
 from apps.marketplace.models import BookingExtension, GPUBooking
 from apps.marketplace.models.offers import LISTED
+from apps.marketplace.selectors import clock
 from apps.marketplace.services import event_builders, slots, terms
 from apps.marketplace.states import BookingState
 from apps.trading.interface import available
@@ -29,10 +29,10 @@ EXTENSIBLE = (BookingState.RESERVED, BookingState.PROVISIONING, BookingState.ACT
 def extend(
     *, booking: GPUBooking, seconds: int, actor: str, max_rate: int | None = None, now: datetime | None = None
 ) -> BookingExtension:
-    """Ask for `seconds` more, at the booking's own price where the offer says so, else at the offer's present one.
+    """Request `seconds` more, at the booking's own price where the offer says so, else at the offer's present one.
 
-    Raises StateConflict, ExtensionPending, BookingInvalid, SlotTaken (a later booking decides), PriceMoved when the
-    price is above `max_rate` (micro-AIT per hour), InsufficientFunds; then nothing has changed.
+    Raises StateConflict, ExtensionPending, OfferNotOpen, BookingInvalid, SlotTaken (a later booking), PriceMoved when
+    the price is above `max_rate` (micro-AIT per hour), InsufficientFunds; then nothing has changed.
     """
     now = now or clock.now()
     with atomic(GPUBooking):
@@ -49,10 +49,11 @@ def extend(
 
 
 def check(booking: GPUBooking, seconds: int, now: datetime) -> None:
+    """Raise StateConflict, ExtensionPending, OfferNotOpen or BookingInvalid unless the booking may be extended."""
     offer = booking.offer
     if booking.state not in EXTENSIBLE or booking.ends_at <= now:
         raise booking.conflict("extended")
-    if booking.extensions.asked().exists():
+    if booking.extensions.pending().exists():
         raise ExtensionPending()
     if not offer.extend_at_same_price and offer.state not in LISTED:
         raise OfferNotOpen(f"The offer is {offer.state}, so there is no price for more time.", state=offer.state)
@@ -64,7 +65,7 @@ def check(booking: GPUBooking, seconds: int, now: datetime) -> None:
 
 
 def rate_of(booking: GPUBooking, max_rate: int | None) -> int:
-    """What more time costs per hour."""
+    """Return what more time costs in micro-AIT per hour. Raises PriceMoved."""
     offer, rate = booking.offer, int(booking.rate)
     if not offer.extend_at_same_price:
         storage = terms.storage_rate(booking.storage_gb, offer.price_storage_gb_month)
@@ -75,6 +76,7 @@ def rate_of(booking: GPUBooking, max_rate: int | None) -> int:
 
 
 def require_money(booking: GPUBooking, amount: int) -> None:
+    """Raise InsufficientFunds at once when the renter cannot pay; trading decides for good."""
     left = available(booking.renter_id)
     if left < amount:
         raise InsufficientFunds(
@@ -84,9 +86,10 @@ def require_money(booking: GPUBooking, amount: int) -> None:
 
 
 def grant(events: Sequence[EscrowExtended]) -> None:
-    """The money is there: the booking lasts longer. One that is over by now gets the money back when it is closed."""
+    """Move the end of bookings whose extension is paid for; of one that is over, the money goes back when it is
+    closed."""
     with atomic(GPUBooking):
-        for extension in asked_among(UUID(event.extension_id) for event in events):
+        for extension in pending_among(UUID(event.extension_id) for event in events):
             booking = extension.booking
             extension.state = State.HELD
             extension.save(update_fields=["state"])
@@ -97,18 +100,18 @@ def grant(events: Sequence[EscrowExtended]) -> None:
 
 
 def refuse(events: Sequence[EscrowExtensionRefused]) -> None:
-    """The money is not there: the slots are others' again from the old end on."""
+    """Free the slots of extensions that cannot be paid for, from the previous end on."""
     with atomic(GPUBooking):
-        for extension in asked_among(UUID(event.extension_id) for event in events):
+        for extension in pending_among(UUID(event.extension_id) for event in events):
             extension.state = State.REFUSED
             extension.save(update_fields=["state"])
             if extension.booking.state in EXTENSIBLE:
                 slots.move_end(extension.booking, extension.booking.ends_at)
 
 
-def asked_among(ids: object) -> list[BookingExtension]:
-    """Extensions that wait for an answer, with their bookings locked."""
-    extensions = list(BookingExtension.objects.asked().filter(pk__in=list(ids)).order_by("pk"))  # type: ignore[call-overload]
+def pending_among(ids: object) -> list[BookingExtension]:
+    """Return those of these extensions that wait for an answer, with their bookings locked."""
+    extensions = list(BookingExtension.objects.pending().filter(pk__in=list(ids)).order_by("pk"))  # type: ignore[call-overload]
     bookings = {b.pk: b for b in GPUBooking.objects.filter(pk__in=[e.booking_id for e in extensions]).locked()}
     for extension in extensions:
         extension.booking = bookings[extension.booking_id]

@@ -1,4 +1,4 @@
-"""Cards as gpu tells of them."""
+"""GPUs of the registry, stored as the gpu domain reports them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import orjson
 
 from aitbc.core.db import atomic, cursor
 from apps.gpu.events import GpuChanged
-from apps.marketplace.models import Device
+from apps.marketplace.models import RegisteredGPU
 from apps.marketplace.services import offer_refresh
 
 UPSERT = """
 INSERT INTO marketplace_device AS known (id, miner_id, owner_id, seq, state, facts)
 SELECT (fact ->> 'gpu_id')::uuid, (fact ->> 'miner_id')::uuid, (fact ->> 'owner_id')::uuid, (fact ->> 'seq')::bigint,
   fact ->> 'state', fact
-FROM jsonb_array_elements(%s::jsonb) AS told(fact) ORDER BY 1
+FROM jsonb_array_elements(%s::jsonb) AS reported(fact) ORDER BY 1
 ON CONFLICT (id) DO UPDATE SET miner_id = excluded.miner_id, owner_id = excluded.owner_id, seq = excluded.seq,
   state = excluded.state, facts = excluded.facts, changed_at = clock_timestamp()
 WHERE known.seq < excluded.seq RETURNING id
@@ -24,14 +24,14 @@ WHERE known.seq < excluded.seq RETURNING id
 
 
 def take(events: Sequence[GpuChanged]) -> list[UUID]:
-    """Remember the cards as they are now, and let every offer over them say so; returns those that were news.
+    """Store GPUs as they were last reported and refresh every offer over them; return the ids of those that changed.
 
-    A fact that is older than what is known changes nothing.
+    An event that is older than what is stored changes nothing.
     """
-    told = orjson.dumps([event.plain() for event in events]).decode()
-    with atomic(Device):
-        with cursor(Device) as sql:
-            sql.execute(UPSERT, [told])
+    facts = orjson.dumps([event.plain() for event in events]).decode()
+    with atomic(RegisteredGPU):
+        with cursor(RegisteredGPU) as sql:
+            sql.execute(UPSERT, [facts])
             news = [row[0] for row in sql.fetchall()]
         if news:
             offer_refresh.refresh_over(news)

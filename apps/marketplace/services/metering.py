@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from aitbc.core.db import atomic
 from aitbc.core.messaging import emit
 from aitbc.core.money import metered_parts
-from apps.marketplace.clock import MILLISECOND, ms_between
 from apps.marketplace.events import BookingMetered
+from apps.marketplace.logic.durations import MILLISECOND, ms_between
 from apps.marketplace.models import BookingExtension, GPUBooking
 from apps.marketplace.services import event_builders
 
@@ -22,19 +22,19 @@ FIELDS = ("metered_ms", "carry", "owed", "slices")
 
 
 def run(*, now: datetime, limit: int = 500) -> int:
-    """Write down the use of running bookings that was last written down a minute ago; returns how many."""
+    """Meter running bookings that were last metered a minute ago; return how many."""
     with atomic(GPUBooking):
         due = list(GPUBooking.objects.to_meter(now - EVERY).locked_free()[:limit])
-        spoken = meter(due, {booking.pk: min(now, booking.ends_at) for booking in due})
+        events = meter(due, {booking.pk: min(now, booking.ends_at) for booking in due})
         GPUBooking.objects.bulk_update(due, FIELDS)
-        emit(*spoken, by="marketplace")
+        emit(*events, by="marketplace")
     return len(due)
 
 
 def meter(bookings: Sequence[GPUBooking], until: dict[object, datetime]) -> list[BookingMetered]:
-    """Bring the meters of these bookings (locked, running or just ended) up to a moment each; what is to be told of it.
+    """Advance the meters of these bookings (locked, running or just ended) to a moment each; return the events to emit.
 
-    The rows are changed in memory: the caller saves FIELDS, and emits what is returned, in this order.
+    The rows are changed in memory: the caller saves FIELDS and emits the events, in this order.
     """
     spans = rate_spans(bookings)
     return [fact for b in bookings if (fact := _metered(b, spans[b.pk], until[b.pk])) is not None]
@@ -46,7 +46,7 @@ def _metered(booking: GPUBooking, spans: Sequence[tuple[int, int]], until: datet
     total = ms_between(booking.activated_at, until)
     if total <= booking.metered_ms:
         return None
-    parts = between(spans, booking.metered_ms, total)
+    parts = rates_between(spans, booking.metered_ms, total)
     amount, booking.carry = metered_parts(parts, booking.carry)
     booking.metered_ms = total
     if not amount:
@@ -56,8 +56,9 @@ def _metered(booking: GPUBooking, spans: Sequence[tuple[int, int]], until: datet
     return event_builders.metered(booking, amount=amount, until=until.isoformat())
 
 
-def between(spans: Sequence[tuple[int, int]], start: int, end: int) -> Iterable[tuple[int, int]]:
-    """(rate, milliseconds) for each rate that holds in [start, end); spans are (from, rate), rising, first from 0."""
+def rates_between(spans: Sequence[tuple[int, int]], start: int, end: int) -> Iterable[tuple[int, int]]:
+    """Yield (rate, milliseconds) for each rate that holds in [start, end); spans are (from, rate), rising, first from
+    0."""
     for (since, rate), upper in zip(spans, [since for since, _ in spans[1:]] + [end], strict=True):
         low, high = max(start, since), min(end, max(upper, since))
         if high > low:
@@ -65,7 +66,8 @@ def between(spans: Sequence[tuple[int, int]], start: int, end: int) -> Iterable[
 
 
 def rate_spans(bookings: Sequence[GPUBooking]) -> dict[object, list[tuple[int, int]]]:
-    """What rate holds from which millisecond of activity on, by booking: its own, then those of its extensions."""
+    """Return by booking which rate holds from which millisecond of activity on: its own, then those of its
+    extensions."""
     spans: dict[object, list[tuple[int, int]]] = {b.pk: [(0, b.rate)] for b in bookings}
     activated = {b.pk: b.activated_at for b in bookings}
     extensions = BookingExtension.objects.held().filter(booking__in=[b.pk for b in bookings])
@@ -77,6 +79,6 @@ def rate_spans(bookings: Sequence[GPUBooking]) -> dict[object, list[tuple[int, i
 
 
 def moment_of(booking: GPUBooking, milliseconds: int) -> datetime:
-    """The moment at which a booking has been active for so long."""
+    """Return the moment at which a booking has been active for so long."""
     assert booking.activated_at is not None
     return booking.activated_at + milliseconds * MILLISECOND

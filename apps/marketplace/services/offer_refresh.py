@@ -1,4 +1,4 @@
-"""Keeping what offers say true: facts of cards, reliability and score, copied into the columns that searches read."""
+"""Copying facts of GPUs, reliability and score into the columns of offers that searches read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from aitbc.core.db import alias_of, atomic, cursor
 from apps.marketplace.logic import offer_scoring
-from apps.marketplace.models import Device, MarketplaceOffer, Reliability
+from apps.marketplace.models import MarketplaceOffer, RegisteredGPU, Reliability
 from apps.marketplace.models.offers import LIVE
 
 COPIED = (
@@ -26,13 +26,15 @@ TABLE = MarketplaceOffer._meta.db_table
 BATCH = 1000
 
 
-def apply(offer: MarketplaceOffer, cards: Collection[Device], reliability: Mapping[UUID, float], now: datetime) -> None:
-    """Set an offer's columns from its cards as they are known; nothing is saved."""
-    if offer.backed and len(cards) == offer.gpu_count:
-        for name, value in offer_scoring.of_cards([card.facts for card in cards], offer.provider_id).items():
+def apply(
+    offer: MarketplaceOffer, gpus: Collection[RegisteredGPU], reliability: Mapping[UUID, float], now: datetime
+) -> None:
+    """Set an offer's columns from its GPUs as they are known; nothing is saved. `reliability` is R by miner."""
+    if offer.backed and len(gpus) == offer.gpu_count:
+        for name, value in offer_scoring.of_gpus([gpu.facts for gpu in gpus], offer.provider_id).items():
             setattr(offer, name, value)
     elif offer.backed:
-        offer.rentable = False  # a card that nobody ever told of
+        offer.rentable = False  # a GPU that was never reported
     miner = offer.miner_id
     offer.reliability = (
         reliability.get(miner, offer_scoring.PRIOR_RELIABILITY) if miner else offer_scoring.PRIOR_RELIABILITY
@@ -41,37 +43,39 @@ def apply(offer: MarketplaceOffer, cards: Collection[Device], reliability: Mappi
 
 
 def refresh(offer_ids: Iterable[UUID]) -> int:
-    """Copy the facts anew into these offers; returns how many changed. Four statements whatever their number.
+    """Copy the facts anew into these offers; return how many changed. Four statements whatever their number.
 
-    Rows are locked in order of their ids, so that two refreshes cannot deadlock and none writes what is old.
+    Rows are locked in order of their ids, so that two refreshes cannot deadlock and none writes stale facts.
     """
     with atomic(MarketplaceOffer):
         offers = list(MarketplaceOffer.objects.filter(pk__in=list(offer_ids)).defer("words", "model_key").locked())
         before = [_copied(offer) for offer in offers]
-        cards = Device.objects.in_bulk({slot for offer in offers if offer.backed for slot in offer.slots})
+        gpus = RegisteredGPU.objects.in_bulk({slot for offer in offers if offer.backed for slot in offer.slots})
         reliability = reliability_of(offer.miner_id for offer in offers)
-        reliability |= reliability_of({card.miner_id for card in cards.values()} - set(reliability))
+        reliability |= reliability_of({gpu.miner_id for gpu in gpus.values()} - set(reliability))
         now = timezone.now()
         for offer in offers:
-            apply(offer, [cards[slot] for slot in offer.slots if slot in cards], reliability, now)
-        changed = [offer for offer, old in zip(offers, before, strict=True) if _copied(offer) != old]
+            apply(offer, [gpus[slot] for slot in offer.slots if slot in gpus], reliability, now)
+        changed = [offer for offer, previous in zip(offers, before, strict=True) if _copied(offer) != previous]
         _write(changed, now)
     return len(changed)
 
 
 def refresh_over(slots: Collection[UUID]) -> int:
-    """The same for every offer that may still be booked and has one of these slots."""
+    """Refresh every offer that may still be booked and has one of these slots; return how many changed."""
     touched = MarketplaceOffer.objects.filter(state__in=LIVE).over_any(slots)
     return refresh(touched.values_list("pk", flat=True))
 
 
 def refresh_all() -> int:
-    """The same for every offer that may still be booked: scores age, reliability moves, a fact may have been lost."""
+    """Refresh every offer that may still be booked; return how many changed. Scores age, and an event may have been
+    lost."""
     ids = list(MarketplaceOffer.objects.filter(state__in=LIVE).order_by("pk").values_list("pk", flat=True))
     return sum(refresh(ids[at : at + BATCH]) for at in range(0, len(ids), BATCH))
 
 
 def reliability_of(miners: Iterable[UUID | None]) -> dict[UUID, float]:
+    """Return R of these miners, as far as it is known."""
     known = Reliability.objects.filter(miner_id__in={miner for miner in miners if miner})
     return dict(known.values_list("miner_id", "r"))
 

@@ -1,4 +1,4 @@
-"""What an offer must be before it is saved: every rule that its fields break is said at once."""
+"""The rules an offer must meet before it is saved; every one that is broken is reported at once."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import orjson
 from aitbc.core import params
 from aitbc.core.errors import DomainError
 from aitbc.core.money import UNIT, format_amount
-from apps.marketplace import constraints
+from apps.marketplace.constraints import evaluation
 from apps.marketplace.errors import BondNotCovered, CardsOverOffered, OfferInvalid
-from apps.marketplace.models import Device, MarketplaceOffer
+from apps.marketplace.models import MarketplaceOffer, RegisteredGPU
 from apps.marketplace.models.offers import LIVE
+from apps.marketplace.services.terms import bond_for
 from apps.trading import interface as trading
 
 MOST_GPUS = 256
@@ -25,7 +26,7 @@ MOST_ATTRIBUTE_BYTES = 4096
 
 
 def check(offer: MarketplaceOffer, now: datetime) -> None:
-    """Raise OfferInvalid with all that is wrong, or BondNotCovered."""
+    """Raise OfferInvalid with everything that is wrong, or BondNotCovered."""
     wrong = dict(_wrong(offer, now))
     if wrong:
         raise OfferInvalid(**wrong)
@@ -41,7 +42,7 @@ def _wrong(offer: MarketplaceOffer, now: datetime) -> Iterator[tuple[str, str]]:
         yield "attributes", f"They must be at most {MOST_ATTRIBUTE_BYTES} bytes."
     if offer.constraints:
         try:
-            constraints.check(offer.constraints)
+            evaluation.check(offer.constraints)
         except DomainError as error:
             yield "constraints", error.detail
 
@@ -81,7 +82,7 @@ def _wrong_times(offer: MarketplaceOffer, now: datetime) -> Iterator[tuple[str, 
 def _check_bond(offer: MarketplaceOffer) -> None:
     if not offer.bonded:
         return
-    needed = bond_of(offer)
+    needed = bond_for(int(offer.price_gpu_hour * offer.gpu_count))
     available = trading.available(offer.provider_id)
     if available < needed:
         raise BondNotCovered(
@@ -92,41 +93,36 @@ def _check_bond(offer: MarketplaceOffer) -> None:
         )
 
 
-def bond_of(offer: MarketplaceOffer) -> int:
-    """What the provider of a bonded offer pledges for a booking of all its GPUs: an hour of its price, or the least."""
-    return max(params.get("market.bid_bond_min"), int(offer.price_gpu_hour * offer.gpu_count))
-
-
-def cards_of(provider_id: UUID, gpu_ids: list[UUID]) -> list[Device]:
-    """The provider's cards by these ids, locked against change until the offer over them is saved."""
+def gpus_of(provider_id: UUID, gpu_ids: list[UUID]) -> list[RegisteredGPU]:
+    """Return the provider's GPUs by these ids, locked until the offer over them is saved. Raises OfferInvalid."""
     if not gpu_ids:
         raise OfferInvalid(gpu_ids="Name at least one card.")
     if len(set(gpu_ids)) != len(gpu_ids):
         raise OfferInvalid(gpu_ids="A card is named twice.")
-    cards = {
-        card.pk: card
-        for card in Device.objects.filter(pk__in=gpu_ids, owner_id=provider_id)
+    gpus = {
+        gpu.pk: gpu
+        for gpu in RegisteredGPU.objects.filter(pk__in=gpu_ids, owner_id=provider_id)
         .order_by("pk")
         .select_for_update(no_key=True)
     }
-    absent = [str(one) for one in gpu_ids if one not in cards]
+    absent = [str(one) for one in gpu_ids if one not in gpus]
     if absent:
         raise OfferInvalid(gpu_ids=f"You have no registered card {', '.join(absent[:5])}.")
-    chosen = [cards[one] for one in gpu_ids]
-    if len({card.miner_id for card in chosen}) > 1:
+    chosen = [gpus[one] for one in gpu_ids]
+    if len({gpu.miner_id for gpu in chosen}) > 1:
         raise OfferInvalid(gpu_ids="The cards are of several miners; an offer is of one.")
     _check_retired(chosen)
     return chosen
 
 
-def _check_retired(cards: list[Device]) -> None:
-    gone = [str(card.pk) for card in cards if card.state in ("retired", "quarantined")]
+def _check_retired(gpus: list[RegisteredGPU]) -> None:
+    gone = [str(gpu.pk) for gpu in gpus if gpu.state in ("retired", "quarantined")]
     if gone:
         raise OfferInvalid(gpu_ids=f"Retired or quarantined: {', '.join(gone[:5])}.")
 
 
 def others_over(slots: list[UUID], but: UUID | None = None) -> dict[UUID, int]:
-    """In how many other live offers each of these slots is."""
+    """Return in how many live offers (but one) each of these slots is."""
     others = MarketplaceOffer.objects.filter(state__in=LIVE).over_any(slots)
     if but is not None:
         others = others.exclude(pk=but)
@@ -138,7 +134,7 @@ def others_over(slots: list[UUID], but: UUID | None = None) -> dict[UUID, int]:
 
 
 def check_others(slots: list[UUID]) -> None:
-    """Refuse a card that is in too many offers already."""
+    """Raise CardsOverOffered for a GPU that is in too many offers already."""
     for slot, count in others_over(slots).items():
         if count >= MOST_OFFERS_PER_CARD:
             raise CardsOverOffered(f"Card {slot} is in {count} offers already; withdraw one first.", gpu_id=str(slot))

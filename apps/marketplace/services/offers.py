@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from uuid import UUID, uuid5
 
 from django.db import IntegrityError
-from django.db.models import Count, Max, Q, Sum
 from django.utils import timezone
 
 from aitbc.core.db import atomic
@@ -16,50 +15,71 @@ from aitbc.core.errors import DomainError
 from aitbc.core.money import format_amount
 from aitbc.core.states import begin
 from apps.marketplace.errors import OfferBooked, OfferChanged, OfferInvalid, OfferTaken
-from apps.marketplace.models import Device, GPUBooking, MarketplaceOffer, OfferRevision
+from apps.marketplace.models import GPUBooking, MarketplaceOffer, OfferRevision, RegisteredGPU
 from apps.marketplace.services import offer_refresh, offer_rules
-from apps.marketplace.states import BookingState, OfferState
+from apps.marketplace.states import OfferState
 
-#: What a provider may say of an offer, at first and later.
-TERMS = (
-    "title", "description", "price_gpu_hour", "price_storage_gb_month", "pricing", "floor", "ceiling", "bonded",
-    "extend_at_same_price", "min_duration_s", "max_duration_s", "available_from", "available_until",
-    "reclaim_notice_s", "constraints", "attributes",
-)  # fmt: skip
 #: What the provider of unregistered cards claims of them.
 CLAIMS = (
     "gpu_name", "gpu_model", "vendor", "architecture", "memory_mb", "bandwidth_gbps", "fp32_tflops", "fp16_tflops",
     "tdp_w", "compute_capability", "cuda", "driver", "region", "up_mbps", "down_mbps",
 )  # fmt: skip
+
+
 AMOUNTS = ("price_gpu_hour", "price_storage_gb_month", "floor", "ceiling")
 
 
+class OfferTerms(TypedDict, total=False):
+    """What a provider may say of an offer, at first and later; amounts are micro-AIT, times aware UTC."""
+
+    title: str
+    description: str
+    price_gpu_hour: int
+    price_storage_gb_month: int
+    pricing: str
+    floor: int | None
+    ceiling: int | None
+    bonded: bool
+    extend_at_same_price: bool
+    min_duration_s: int
+    max_duration_s: int
+    available_from: datetime
+    available_until: datetime | None
+    reclaim_notice_s: int
+    constraints: str
+    attributes: dict[str, Any]
+
+
+class NewOfferTerms(OfferTerms, total=False):
+    """What is set once, when an offer is made: the client's own id, and the name the provider goes by."""
+
+    external_id: str
+    provider_name: str
+
+
+TERMS = tuple(OfferTerms.__annotations__)
+
+
 def create(
-    *,
-    provider_id: UUID,
-    actor: str,
-    gpu_ids: list[UUID] | None = None,
-    specs: Mapping[str, Any] | None = None,
-    draft: bool = False,
-    external_id: str = "",
-    provider_name: str = "",
-    **terms: Any,
-) -> MarketplaceOffer:
-    """Offer registered cards (`gpu_ids`), or cards that are only described (`specs`, with a gpu_count).
+    *, provider_id: UUID, actor: str, gpu_ids: list[UUID] | None = None, specs: Mapping[str, Any] | None = None,
+    draft: bool = False, **terms: Unpack[NewOfferTerms],
+) -> MarketplaceOffer:  # fmt: skip
+    """Offer registered GPUs (`gpu_ids`), or GPUs that are only described (`specs`, with a gpu_count).
 
     Raises OfferInvalid, CardsOverOffered, BondNotCovered, OfferTaken (external_id is used already).
     """
     if (gpu_ids is None) is (specs is None):
         raise OfferInvalid(gpu_ids="Name either gpu_ids (registered cards) or specs (unregistered ones).")
+    external_id, provider_name = terms.pop("external_id", ""), terms.pop("provider_name", "")
     offer = MarketplaceOffer(provider_id=provider_id, external_id=external_id, provider_name=provider_name)
     _set_terms(offer, terms)
     with atomic(MarketplaceOffer):
-        cards = _take_slots(offer, gpu_ids, dict(specs or {}))
-        return _opened(offer, cards, actor=actor, draft=draft)
+        gpus = _take_slots(offer, gpu_ids, dict(specs or {}))
+        return _opened(offer, gpus, actor=actor, draft=draft)
 
 
 def edit(
-    *, offer: MarketplaceOffer, revision: int | None, actor: str, reason: str = "", **terms: Any
+    *, offer: MarketplaceOffer, revision: int | None, actor: str, reason: str = "", **terms: Unpack[OfferTerms]
 ) -> MarketplaceOffer:
     """Change terms, if the offer is still at this revision (None: whichever it is); bookings keep their price.
 
@@ -88,13 +108,13 @@ def edit(
 
 
 def pause(*, offer: MarketplaceOffer, actor: str, reason: str = "") -> MarketplaceOffer:
-    """Take no more bookings for now."""
+    """Take no more bookings for now. Raises StateConflict."""
     offer.advance(OfferState.PAUSED, actor=actor, reason=reason or "paused")
     return offer
 
 
 def resume(*, offer: MarketplaceOffer, actor: str, reason: str = "") -> MarketplaceOffer:
-    """Open a draft or a paused offer to bookings. Raises OfferInvalid when its time is over."""
+    """Open a draft or a paused offer to bookings. Raises OfferInvalid when its time is over, StateConflict."""
     if offer.state in (OfferState.DRAFT, OfferState.PAUSED):
         offer_rules.check(offer, timezone.now())
     offer.advance(OfferState.OPEN, actor=actor, reason=reason or "opened")
@@ -115,7 +135,7 @@ def withdraw(*, offer: MarketplaceOffer, actor: str, reason: str = "", if_unbook
 
 
 def clone(*, offer: MarketplaceOffer, actor: str) -> MarketplaceOffer:
-    """A draft with the same terms over the same cards, to be edited and opened."""
+    """Make a draft with the same terms over the same GPUs, to be edited and opened. Raises what `create` raises."""
     terms = {name: getattr(offer, name) for name in TERMS} | {"price_gpu_hour": offer.base_price}
     until = offer.available_until
     if until is not None and until <= timezone.now():
@@ -131,7 +151,7 @@ def clone(*, offer: MarketplaceOffer, actor: str) -> MarketplaceOffer:
 def each(
     offers: Iterable[MarketplaceOffer], act: Callable[..., MarketplaceOffer], *, actor: str, reason: str
 ) -> tuple[int, list[str]]:
-    """Do the same to many, for operators; returns how many it was done to and why not to the others."""
+    """Do the same to many offers, for operators; return how many it was done to, and why not to the others."""
     done, refused = 0, []
     for offer in offers:
         try:
@@ -142,19 +162,8 @@ def each(
     return done, refused
 
 
-def history(offer: MarketplaceOffer) -> dict[str, Any]:
-    """Every revision, and what came of the offer: bookings that were paid for, and what the provider earned."""
-    made = Q(state=BookingState.REQUESTED) | Q(state=BookingState.INSUFFICIENT_FUNDS)
-    told = (
-        GPUBooking.objects.filter(offer=offer).exclude(made).aggregate(
-            booking_count=Count("pk"), total_revenue=Sum("paid", default=0), last_booked=Max("created_at")
-        )
-    )  # fmt: skip
-    return {"offer": offer, "revisions": list(offer.revisions.order_by("revision")), **told}
-
-
 def warnings_of(offer: MarketplaceOffer) -> list[str]:
-    """What the provider should know: cards that are in other offers as well."""
+    """Return what the provider should know: GPUs that are in other offers as well."""
     if not offer.backed:
         return []
     counts = offer_rules.others_over(list(offer.slots), but=offer.pk)
@@ -165,14 +174,14 @@ def warnings_of(offer: MarketplaceOffer) -> list[str]:
     ]
 
 
-def _take_slots(offer: MarketplaceOffer, gpu_ids: list[UUID] | None, specs: dict[str, Any]) -> list[Device]:
+def _take_slots(offer: MarketplaceOffer, gpu_ids: list[UUID] | None, specs: dict[str, Any]) -> list[RegisteredGPU]:
     """Say what is sold: registered cards, or made-up slots for cards that are only described."""
     offer.backed = gpu_ids is not None
     if gpu_ids is not None:
-        cards = offer_rules.cards_of(offer.provider_id, gpu_ids)
+        gpus = offer_rules.gpus_of(offer.provider_id, gpu_ids)
         offer_rules.check_others(gpu_ids)
         offer.slots, offer.gpu_count = gpu_ids, len(gpu_ids)
-        return cards
+        return gpus
     offer.gpu_count = specs.pop("gpu_count", 1)
     offer.slots = [uuid5(offer.pk, str(number)) for number in range(min(offer.gpu_count, offer_rules.MOST_GPUS))]
     for name, value in specs.items():
@@ -183,10 +192,10 @@ def _take_slots(offer: MarketplaceOffer, gpu_ids: list[UUID] | None, specs: dict
     return []
 
 
-def _opened(offer: MarketplaceOffer, cards: list[Device], *, actor: str, draft: bool) -> MarketplaceOffer:
+def _opened(offer: MarketplaceOffer, gpus: list[RegisteredGPU], *, actor: str, draft: bool) -> MarketplaceOffer:
     now = timezone.now()
     offer_rules.check(offer, now)
-    offer_refresh.apply(offer, cards, offer_refresh.reliability_of(card.miner_id for card in cards), now)
+    offer_refresh.apply(offer, gpus, offer_refresh.reliability_of(gpu.miner_id for gpu in gpus), now)
     try:
         with atomic(MarketplaceOffer):
             begin(offer, actor=actor)

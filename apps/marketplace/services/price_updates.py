@@ -1,24 +1,26 @@
-"""Dynamic prices: every few minutes each market of its own (model, region, kind) looks how busy it is."""
+"""Dynamic prices: every five minutes the factor of each cell (model, region, kind) follows its utilisation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from django.utils import timezone
 
 from aitbc.core import params
 from aitbc.core.db import atomic, cursor
-from aitbc.core.errors import NotFound
 from aitbc.core.locks import advisory_lock
-from aitbc.core.money import UNIT
-from apps.marketplace.logic.price_dynamics import FEWEST_PROVIDERS, moved, priced, smoothed, stepped
+from apps.marketplace.logic.price_dynamics import FEWEST_PROVIDERS, moved, priced, smoothed
 from apps.marketplace.models import MarketplaceOffer, OfferRevision, PriceCell
 
 LOCK = "marketplace.dynamic"
+
+
 WINDOW = timedelta(minutes=5)
+
+
 ACTOR = "system:dynamic-prices"
+
 
 # Busy over offered slot-seconds of the last window, per cell; only cells in which somebody chose dynamic prices.
 CELLS = """
@@ -53,7 +55,7 @@ class Sample:
 
 
 def move_prices(*, now: datetime | None = None) -> int:
-    """Move the multiplier of each cell one step and the prices of its dynamic offers with it; returns offers changed.
+    """Change the multiplier of each cell by one step, and the prices of its dynamic offers; return how many changed.
 
     A cell with fewer than three providers holds. Prices of bookings already made stay what they were.
     """
@@ -62,45 +64,8 @@ def move_prices(*, now: datetime | None = None) -> int:
         return sum(_move(sample, now) for sample in samples(now)) if held else 0
 
 
-def suggest(
-    *, offer_id: str, current_demand: float | None = None, current_supply: float | None = None
-) -> dict[str, object]:
-    """What an offer might ask, in AIT per GPU and hour; nothing is changed.
-
-    Demand and supply as given follow the predecessor's steps; without them the market's own cell decides.
-    """
-    offer = _offer(offer_id)
-    where = {"gpu_model": offer.gpu_model, "region": offer.region, "kind": offer.kind}
-    cell = PriceCell.objects.filter(**where).first()
-    given = current_demand is not None and current_supply is not None
-    ratio = current_demand / max(current_supply, 1.0) if given else None  # type: ignore[operator, type-var]
-    factor = stepped(ratio) if ratio is not None else cell.multiplier if cell else 1.0
-    return {
-        "offer_id": offer_id,
-        "base_price": offer.base_price / UNIT,
-        "suggested_price": priced(offer.base_price, factor, offer.floor, offer.ceiling) / UNIT,
-        "price_multiplier": factor,
-        "supply_demand_ratio": ratio,
-        "utilisation": cell.utilisation if cell else None,
-        "held": cell.held if cell else True,
-        "basis": "given" if given else "market",
-    }
-
-
-def _offer(named: str) -> MarketplaceOffer:
-    """A listed offer by its id, or by the id its client gave it."""
-    listed = MarketplaceOffer.objects.listed()
-    try:
-        found = listed.filter(pk=UUID(named)).first()
-    except ValueError:
-        found = None
-    found = found or listed.filter(external_id=named).order_by("created_at").first()
-    if found is None:
-        raise NotFound(f"There is no listed offer {named!r}.")
-    return found
-
-
 def samples(now: datetime) -> list[Sample]:
+    """Measure how busy each cell was in the window that ends now."""
     with cursor(PriceCell) as sql:
         sql.execute(CELLS, {"since": now - WINDOW, "now": now})
         return [

@@ -1,4 +1,4 @@
-"""Writing down prices: what was paid when a booking became active, and once an hour what is asked."""
+"""Recording prices: of trades when a booking becomes active, and of asks once an hour."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def record_trades(bookings: Iterable[GPUBooking]) -> None:
 
 
 def tick_of(booking: GPUBooking) -> PriceTick:
-    """The price of an active booking as a tick; the booking says all of it, so that ticks can be made again (M6)."""
+    """Return the price of an active booking as a tick; all of it follows from the booking (M6)."""
     assert booking.activated_at is not None
     return PriceTick(
         source=PriceTick.Source.TRADE,

@@ -1,4 +1,4 @@
-"""From paid to running: a booking's time comes, the provider makes it ready, the meter starts; or nobody shows."""
+"""From paid to running: a booking's time comes, the provider makes it ready, the meter starts."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from aitbc.core import params
 from aitbc.core.db import atomic
 from aitbc.core.messaging import emit
 from aitbc.core.states import advance_many
-from apps.marketplace import clock
+from apps.marketplace.logic.durations import whole_ms
 from apps.marketplace.models import GPUBooking
+from apps.marketplace.selectors import clock
 from apps.marketplace.services import event_builders, metering, prices, slots
 from apps.marketplace.services.booking_endings import Ending, finish
 from apps.marketplace.states import RUNNING, BookingState
@@ -29,7 +30,8 @@ SILENT = "offline"
 
 
 def start(bookings: Sequence[GPUBooking], *, now: datetime, actor: str = ACTOR) -> None:
-    """The time of these reserved bookings (locked) has come: provisioning, or active where the provider said ready."""
+    """Start reserved bookings (locked) whose time has come: provisioning, or active where the provider was ready
+    before."""
     ready = [booking for booking in bookings if booking.ready_at is not None]
     waiting = [booking for booking in bookings if booking.ready_at is None]
     patience = Value(now + timedelta(seconds=params.get("market.t_prov_s")), output_field=DateTimeField())
@@ -42,7 +44,7 @@ def start(bookings: Sequence[GPUBooking], *, now: datetime, actor: str = ACTOR) 
 
 
 def activate(bookings: Sequence[GPUBooking], *, now: datetime, actor: str) -> None:
-    """The renters have their cards: the meters of these (locked) bookings start, their prices are written down."""
+    """Start the meters of these (locked) bookings and record their prices."""
     if not bookings:
         return
     ids = [booking.pk for booking in bookings]
@@ -54,7 +56,10 @@ def activate(bookings: Sequence[GPUBooking], *, now: datetime, actor: str) -> No
 
 
 def ready(*, booking: GPUBooking, actor: str, now: datetime | None = None) -> GPUBooking:
-    """The provider says that the GPUs are ready; before its time that is remembered. Twice is once."""
+    """Note that a booking's GPUs are ready, and activate it if its time has come; repeating changes nothing.
+
+    Raises StateConflict.
+    """
     now = now or clock.now()
     with atomic(GPUBooking):
         row = GPUBooking.objects.locked().get(pk=booking.pk)
@@ -77,41 +82,45 @@ def note_ready(bookings: Sequence[GPUBooking], *, now: datetime, actor: str) -> 
 
 
 def note_provisioned(events: Sequence[BookingProvisioned]) -> None:
-    """Miners say that booked cards are ready; to a booking that does not wait for that it means nothing."""
+    """Note that miners have made booked GPUs ready; ignored for a booking that does not wait for it."""
     miners = {UUID(event.booking_id): UUID(event.miner_id) for event in events}
     now = clock.now()
     with atomic(GPUBooking):
-        rows = [b for b in waiting_for_cards(miners) if b.miner_id == miners[b.pk]]
+        rows = [b for b in waiting_for_gpus(miners) if b.miner_id == miners[b.pk]]
         note_ready(rows, now=now, actor="system:gpu")
 
 
-def waiting_for_cards(ids: Iterable[UUID]) -> list[GPUBooking]:
+def waiting_for_gpus(ids: Iterable[UUID]) -> list[GPUBooking]:
+    """Return those of these bookings that are not active yet, locked."""
     states = [BookingState.RESERVED, BookingState.PROVISIONING]
     rows = GPUBooking.objects.filter(pk__in=list(ids)).locked()
     return [booking for booking in rows if booking.state in states]
 
 
 def note_broken(events: Sequence[BookingBroken]) -> None:
-    """Booked cards are gone: running bookings end there; a booking that waits loses its cards only for good."""
-    told = {UUID(event.booking_id): event for event in events}
+    """End running bookings whose GPU is gone; a booking that waits loses its GPUs only for good."""
+    by_booking = {UUID(event.booking_id): event for event in events}
     now = clock.now()
     with atomic(GPUBooking):
-        rows = list(GPUBooking.objects.filter(pk__in=list(told)).locked())
+        rows = list(GPUBooking.objects.filter(pk__in=list(by_booking)).locked())
         endings = [
-            Ending(booking=row, at=moment_of_break(row, told[row.pk], now)) for row in rows if breaks(row, told[row.pk])
+            Ending(booking=row, at=broken_at(row, by_booking[row.pk], now))
+            for row in rows
+            if ends_booking(row, by_booking[row.pk])
         ]
         finish(endings, BookingState.FAILED_HARDWARE, actor="system:gpu", reason="a booked card is gone")
 
 
-def breaks(booking: GPUBooking, event: BookingBroken) -> bool:
+def ends_booking(booking: GPUBooking, event: BookingBroken) -> bool:
+    """Return whether this event ends the booking."""
     if BookingState.FAILED_HARDWARE not in booking.TRANSITIONS[booking.state]:
         return False
     return booking.state in RUNNING or event.reason != SILENT
 
 
-def moment_of_break(booking: GPUBooking, event: BookingBroken, now: datetime) -> datetime:
-    """When the card went, as gpu says, but not before what is metered already, and not after now."""
-    moment = min(clock.whole_ms(datetime.fromisoformat(event.at)), now)
+def broken_at(booking: GPUBooking, event: BookingBroken, now: datetime) -> datetime:
+    """Return when the GPU was gone as gpu reports it, but not before what is metered already and not after now."""
+    moment = min(whole_ms(datetime.fromisoformat(event.at)), now)
     if booking.activated_at is None:
         return moment
     return min(max(moment, metering.moment_of(booking, booking.metered_ms)), booking.ends_at)

@@ -7,18 +7,18 @@ The signature is Ed25519 over the canonical JSON of the body, under the tag belo
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Unpack
 from uuid import UUID
 
 from aitbc.core import params, signing
 from aitbc.core.db import atomic
 from aitbc.core.ids import uuid7
 from aitbc.core.money import fee_of, format_amount, metered
-from apps.marketplace import clock
 from apps.marketplace.errors import QuoteExpired, QuoteUsed
 from apps.marketplace.models import MarketplaceOffer, Quote
+from apps.marketplace.selectors import clock
 from apps.marketplace.services import terms
-from apps.marketplace.services.terms import Terms
+from apps.marketplace.services.terms import BookingRequest, Terms
 
 TAG = "aitbc.quote.v1"
 VALID = timedelta(seconds=60)
@@ -27,18 +27,17 @@ CURRENCY = "AIT"
 
 
 def make(
-    *, offer: MarketplaceOffer, renter_id: UUID, duration_s: int, gpu_count: int | None = None,
-    starts_at: datetime | None = None, storage_gb: int = 0, now: datetime | None = None,
-) -> Quote:  # fmt: skip
-    """Keep the present price open for a minute. It takes no slot: who books first has it."""
+    *, offer: MarketplaceOffer, renter_id: UUID, now: datetime | None = None, **request: Unpack[BookingRequest]
+) -> Quote:
+    """Keep the present price open for a minute. It takes no slot: who books first has it.
+
+    Raises SelfBooking, OfferNotOpen, MinerSilent, BookingInvalid, RenterRefused.
+    """
     now = now or clock.now()
-    agreed = terms.proposed(
-        offer=offer, renter_id=renter_id, now=now, gpu_count=gpu_count, duration_s=duration_s, starts_at=starts_at,
-        storage_gb=storage_gb,
-    )  # fmt: skip
+    agreed = terms.proposed(offer=offer, renter_id=renter_id, now=now, **request)
     quote = Quote(
-        id=uuid7(), offer=offer, renter_id=renter_id, gpu_count=agreed.gpu_count, duration_s=duration_s,
-        starts_at=None if agreed.instant else agreed.starts_at, storage_gb=storage_gb,
+        id=uuid7(), offer=offer, renter_id=renter_id, gpu_count=agreed.gpu_count, duration_s=agreed.duration_s,
+        starts_at=None if agreed.instant else agreed.starts_at, storage_gb=agreed.storage_gb,
         price_gpu_hour=agreed.price_gpu_hour, price_storage_gb_month=offer.price_storage_gb_month,
         expires_at=now + VALID, created_at=now,
     )  # fmt: skip
@@ -50,7 +49,7 @@ def make(
 
 
 def body_of(quote: Quote, agreed: Terms) -> dict[str, Any]:
-    """What is signed: every item, and their sum."""
+    """Return what is signed: every item and their sum, amounts as decimal strings of AIT."""
     gpus = min(agreed.escrow, metered(agreed.gpu_count * agreed.price_gpu_hour, agreed.milliseconds))
     rate_bp = params.get("market.fee_bp")
     return {
@@ -69,7 +68,7 @@ def body_of(quote: Quote, agreed: Terms) -> dict[str, Any]:
 
 
 def item(what: str, quantity: int, unit: str, price: int, amount: int) -> dict[str, Any]:
-    """One line; `price` is per unit and hour for GPUs, per unit and month for storage."""
+    """Return one line; `price` is micro-AIT per unit and hour for GPUs, per unit and month for storage."""
     per = "hour" if what == "gpu" else "month"
     return {
         "item": what, "quantity": quantity, "unit": unit, "price": format_amount(price), "per": per,
@@ -78,7 +77,7 @@ def item(what: str, quantity: int, unit: str, price: int, amount: int) -> dict[s
 
 
 def use(quote: Quote, *, now: datetime) -> Quote:
-    """Spend a quote: it counts once, and only while it is open. In the caller's transaction."""
+    """Mark a quote as used, in the caller's transaction. Raises QuoteExpired, QuoteUsed."""
     if quote.expires_at <= now:
         raise QuoteExpired(f"It was open until {quote.expires_at.isoformat()}.")
     if not Quote.objects.filter(pk=quote.pk, used_at=None).update(used_at=now):
@@ -87,8 +86,8 @@ def use(quote: Quote, *, now: datetime) -> Quote:
 
 
 def forget(*, before: datetime, limit: int = 10_000) -> int:
-    """Remove quotes that nobody used and that are long expired."""
-    old = Quote.objects.filter(expires_at__lt=before, used_at=None).order_by("expires_at").values("pk")[:limit]
+    """Remove quotes that nobody used and that are long expired; return how many."""
+    expired = Quote.objects.filter(expires_at__lt=before, used_at=None).order_by("expires_at").values("pk")[:limit]
     with atomic(Quote):
-        deleted, _ = Quote.objects.filter(pk__in=list(old.values_list("pk", flat=True)), used_at=None).delete()
+        deleted, _ = Quote.objects.filter(pk__in=list(expired.values_list("pk", flat=True)), used_at=None).delete()
     return deleted

@@ -1,18 +1,16 @@
-"""What parties say of each other after a settled booking, and the rating that follows from it (rating.py)."""
+"""Reviews of settled bookings by their parties, and the rating that follows from them (logic/rating.py)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import IntegrityError
-from django.db.models import Avg, Q
+from django.db.models import Q
 
 from aitbc.core.db import atomic
 from aitbc.core.errors import Invalid
-from apps.marketplace import clock
 from apps.marketplace.errors import (
     AnsweredAlready,
     NotSettledYet,
@@ -21,35 +19,29 @@ from apps.marketplace.errors import (
     ReviewedAlready,
     ReviewTooLate,
 )
-from apps.marketplace.logic import rating
-from apps.marketplace.logic.rating import FORMULA
 from apps.marketplace.models import GPUBooking, GPUReview, MarketplaceOffer
+from apps.marketplace.selectors import clock
+from apps.marketplace.selectors.reviews import standing_of
 from apps.marketplace.states import BookingState, OfferState
 
-__all__ = ["FORMULA", "Standing", "edit", "hide", "of_booking", "reply", "show", "standing_of", "write"]
-
 WINDOW = timedelta(days=30)
+
+
 EDITABLE = timedelta(hours=48)
+
+
 DIMENSIONS = ("accuracy", "uptime", "speed", "comms")
-#: What a market without a review takes for the mean of all.
-MIDDLE = 3.0
+
+
 Subject = GPUReview.Subject
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What renters say of a provider: the rating shown (None without a review), how many, the market's mean."""
-
-    rating: float | None
-    count: int
-    market_mean: float
 
 
 def write(
     *, booking: GPUBooking, rater_id: UUID, stars: int, text: str = "", dimensions: Mapping[str, int] | None = None,
     now: datetime | None = None,
 ) -> GPUReview:  # fmt: skip
-    """One party's word, once, within 30 days after the end. Raises NotSettledYet, ReviewTooLate, ReviewedAlready."""
+    """Write one party's review, once, within 30 days after the end. Raises NotSettledYet, ReviewTooLate,
+    ReviewedAlready."""
     now = now or clock.now()
     if booking.state != BookingState.SETTLED or booking.ended_at is None:
         raise NotSettledYet(f"The booking is {booking.state}.", state=booking.state, allowed=["settled"])
@@ -79,7 +71,7 @@ def edit(
     *, review: GPUReview, stars: int | None = None, text: str | None = None,
     dimensions: Mapping[str, int] | None = None, now: datetime | None = None,
 ) -> GPUReview:  # fmt: skip
-    """Change one's own word within 48 hours. Raises ReviewTooLate."""
+    """Change one's own review within 48 hours. Raises ReviewTooLate."""
     now = now or clock.now()
     if now > review.created_at + EDITABLE:
         raise ReviewTooLate("A review is changed within 48 hours after it was written.")
@@ -95,7 +87,7 @@ def edit(
 
 
 def reply(*, review: GPUReview, author_id: UUID, text: str, now: datetime | None = None) -> GPUReview:
-    """The one answer of who was reviewed. Raises AnsweredAlready."""
+    """Answer a review, once, as who was reviewed. Raises NotTheProvider, NotTheRenter, AnsweredAlready."""
     if author_id != review.subject_id:
         raise NotTheProvider() if review.subject == Subject.PROVIDER else NotTheRenter()
     written = GPUReview.objects.filter(pk=review.pk, reply="").update(reply=text, replied_at=now or clock.now())
@@ -105,7 +97,7 @@ def reply(*, review: GPUReview, author_id: UUID, text: str, now: datetime | None
 
 
 def hide(*, review: GPUReview, reason: str) -> GPUReview:
-    """Take a review out of sight and out of the rating, for a reason that stays with it."""
+    """Take a review out of sight and out of the rating, for a reason that stays with it. Raises Invalid without one."""
     if not reason.strip():
         raise Invalid("Hiding a review needs a reason.")
     return _set_hidden(review, reason.strip()[:300])
@@ -126,11 +118,12 @@ def _set_hidden(review: GPUReview, reason: str) -> GPUReview:
 
 
 def of_booking(booking: GPUBooking, rater_id: UUID) -> GPUReview | None:
+    """Return this rater's review of the booking, or None."""
     return booking.reviews.filter(rater_id=rater_id).first()
 
 
 def flag_pair(one: UUID, other: UUID) -> None:
-    """Mark every review between two parties that have paid each other: it is shown, but moves no rating."""
+    """Mark every review between two parties that have paid each other as reciprocal: shown, but not counted."""
     used = GPUBooking.objects.filter(owed__gt=0)
     ways = ((one, other), (other, one))
     both = all(used.filter(renter_id=renter, provider_id=provider).exists() for renter, provider in ways)
@@ -139,21 +132,10 @@ def flag_pair(one: UUID, other: UUID) -> None:
 
 
 def refresh(review: GPUReview) -> None:
-    """Show the provider's new rating on its offers; what is said of a renter shows on none."""
+    """Copy the provider's new rating to its offers; a renter's rating is on none."""
     provider_id = review.subject_id if review.subject == Subject.PROVIDER else review.rater_id
     standing = standing_of(provider_id)
     over = [OfferState.EXPIRED, OfferState.WITHDRAWN]
     offers = MarketplaceOffer.objects.owned_by(provider_id).exclude(state__in=over).order_by("pk")
     ids = list(offers.select_for_update(no_key=True).values_list("pk", flat=True))
     MarketplaceOffer.objects.filter(pk__in=ids).update(rating=standing.rating, reviews=standing.count)
-
-
-def standing_of(subject_id: UUID, *, subject: str = Subject.PROVIDER, now: datetime | None = None) -> Standing:
-    """The rating of somebody as a provider (or renter), computed from the reviews that are shown."""
-    now = now or clock.now()
-    rows = GPUReview.objects.shown().filter(subject=subject)
-    mean = float(rows.aggregate(mean=Avg("rating"))["mean"] or MIDDLE)
-    told = rows.of_subject(subject_id).values_list("rater_id", "rating", "created_at", "booking__owed", "reciprocal")
-    day = timedelta(days=1)
-    votes = [rating.Vote(rater, stars, (now - at) / day, owed, mutual) for rater, stars, at, owed, mutual in told]
-    return Standing(round(rating.shown(votes, mean), 4) if votes else None, len(votes), mean)

@@ -42,11 +42,11 @@ WHERE o.id = ANY(%s) AND o.state = ANY(%s) AND (
 
 
 class Lost(Exception):
-    """Somebody was faster."""
+    """Another booking took a slot first."""
 
 
 def take(booking_id: UUID, offer: MarketplaceOffer, count: int, start: datetime, end: datetime) -> list[UUID]:
-    """Take `count` free slots of an offer for a span; raises SlotTaken with the next free moment when it is known."""
+    """Take `count` free slots of an offer for a span. Raises SlotTaken, with the next free moment when it is known."""
     # Who loses a slot has seen one less free: so many tries, and it has one or there is none.
     for _ in range(len(offer.slots) + 1):
         free = calendars.free_slots(busy_spans(offer.slots, since=start), start, end)
@@ -58,10 +58,11 @@ def take(booking_id: UUID, offer: MarketplaceOffer, count: int, start: datetime,
             return insert(booking_id, sorted(chosen), start, end)
         except Lost:
             continue
-    raise taken(offer, count, start, end)
+    raise slot_taken(offer, count, start, end)
 
 
 def insert(booking_id: UUID, slots: Sequence[UUID], start: datetime, end: datetime) -> list[UUID]:
+    """Take exactly these slots, or raise Lost."""
     with atomic(BookingSlice), cursor(BookingSlice) as sql:
         sql.execute(TAKE, [booking_id, start, end, list(slots)])
         if len(sql.fetchall()) < len(slots):
@@ -70,7 +71,7 @@ def insert(booking_id: UUID, slots: Sequence[UUID], start: datetime, end: dateti
 
 
 def busy_spans(slots: Collection[UUID], *, since: datetime) -> dict[UUID, list[calendars.Span]]:
-    """The live spans of these slots that end after a moment; a slot nobody has is there with none."""
+    """Return the live spans of these slots that end after a moment; a free slot has none."""
     found: dict[UUID, list[calendars.Span]] = {slot: [] for slot in slots}
     live = BookingSlice.objects.filter(live=True, slot__in=list(slots), period__endswith__gt=since)
     for slot, period in live.values_list("slot", "period"):
@@ -78,30 +79,31 @@ def busy_spans(slots: Collection[UUID], *, since: datetime) -> dict[UUID, list[c
     return found
 
 
-def taken(offer: MarketplaceOffer, count: int, start: datetime, end: datetime) -> SlotTaken:
-    """The refusal, with the next moment at which it would work."""
+def slot_taken(offer: MarketplaceOffer, count: int, start: datetime, end: datetime) -> SlotTaken:
+    """Return the refusal, with the next moment at which it would work."""
     when = next_free(offer, count, end - start, after=start)
-    told = f" The next moment for this is {when.isoformat()}." if when else ""
+    hint = f" The next moment for this is {when.isoformat()}." if when else ""
     return SlotTaken(
-        f"Fewer than {count} GPUs of this offer are free from {start.isoformat()} to {end.isoformat()}.{told}",
+        f"Fewer than {count} GPUs of this offer are free from {start.isoformat()} to {end.isoformat()}.{hint}",
         next_free=when.isoformat() if when else None,
     )
 
 
 def next_free(offer: MarketplaceOffer, count: int, duration: timedelta, *, after: datetime) -> datetime | None:
+    """Return the earliest moment from `after` on at which `count` slots are free for so long, or None."""
     busy = busy_spans(offer.slots, since=after)
     return calendars.next_free(busy, count, duration, after, offer.available_until)
 
 
-def give_back(bookings: Iterable[tuple[UUID, datetime]]) -> None:
-    """Free the slots of bookings that are over, from the moment each ended."""
+def release(bookings: Iterable[tuple[UUID, datetime]]) -> None:
+    """Free the slots of (booking id, moment) pairs from the moment each booking ended."""
     ended = list(bookings)
     with cursor(BookingSlice) as sql:
         sql.execute(CUT, [[pk for pk, _ in ended], [at for _, at in ended]])
 
 
 def move_end(booking: GPUBooking, end: datetime) -> None:
-    """Let a booking's slots be taken until another moment; raises SlotTaken when somebody else has them by then."""
+    """Let a booking hold its slots until another moment. Raises SlotTaken when another booking has them by then."""
     try:
         with atomic(BookingSlice), cursor(BookingSlice) as sql:
             sql.execute(MOVE_END, [end, booking.pk])
@@ -109,11 +111,12 @@ def move_end(booking: GPUBooking, end: datetime) -> None:
         if sqlstate(error) != OVERLAP:
             raise
         first = first_conflict(booking, end)
-        told = f" They are free until {first.isoformat()}." if first else ""
-        raise SlotTaken(f"A later booking has these GPUs before {end.isoformat()}.{told}") from None
+        hint = f" They are free until {first.isoformat()}." if first else ""
+        raise SlotTaken(f"A later booking has these GPUs before {end.isoformat()}.{hint}") from None
 
 
 def first_conflict(booking: GPUBooking, end: datetime) -> datetime | None:
+    """Return when the next booking of these slots starts, or None."""
     slots = list(booking.slot_slices.values_list("slot", flat=True))
     later = BookingSlice.objects.filter(live=True, slot__in=slots, period__startswith__lt=end)
     starts = later.exclude(booking=booking).filter(period__startswith__gte=booking.ends_at)
@@ -121,7 +124,7 @@ def first_conflict(booking: GPUBooking, end: datetime) -> datetime | None:
 
 
 def show_occupancy(offer_ids: Collection[UUID], *, now: datetime, actor: str) -> None:
-    """Turn offers to booked out, or back to open, as their slots are taken at this moment."""
+    """Set offers to booked out, or back to open, as their slots are taken at this moment."""
     if not offer_ids:
         return
     for source, to, comparison in (

@@ -1,4 +1,4 @@
-"""What happens to bookings by the clock, every few seconds; two sweeps at once share the work and do no harm."""
+"""The sweep of bookings, every few seconds; two at once share the work and do no harm."""
 
 from __future__ import annotations
 
@@ -8,29 +8,31 @@ from typing import Any
 
 from aitbc.core.db import atomic
 from aitbc.core.messaging import emit
-from apps.marketplace import clock
 from apps.marketplace.models import BookingExtension, GPUBooking, Outbox
 from apps.marketplace.models.bookings import BookingQuerySet
+from apps.marketplace.selectors import clock
 from apps.marketplace.services import event_builders, metering, provisioning
 from apps.marketplace.services.booking_endings import Ending, finish
 from apps.marketplace.states import BookingState
 
 BATCH = 500
 ACTOR = "system:bookings"
-#: How long trading may take before it is asked again.
+#: How long trading may take before a request is repeated.
 PATIENCE = timedelta(minutes=1)
 #: How long a booking outlives its end while the money for its extension is on the way.
 GRACE = timedelta(seconds=30)
 
 
 def run(*, now: datetime | None = None) -> int:
-    """Start what is due, end what is over, meter what runs, ask again where an answer is missing; returns how many."""
+    """Start what is due, end what is over, meter what runs, repeat what trading has not answered; return how many
+    rows."""
     now = now or clock.now()
     sweeps: tuple[Callable[..., int], ...] = (start_due, end_no_shows, end_over, meter_running, reconcile)
-    return sum(repeated(sweep, now) for sweep in sweeps)
+    return sum(until_empty(sweep, now) for sweep in sweeps)
 
 
-def repeated(sweep: Callable[..., int], now: datetime) -> int:
+def until_empty(sweep: Callable[..., int], now: datetime) -> int:
+    """Run a sweep until it finds less than a batch; return how many rows it changed."""
     total = done = sweep(now=now)
     while done == BATCH and sweep is not reconcile:
         done = sweep(now=now)
@@ -39,8 +41,9 @@ def repeated(sweep: Callable[..., int], now: datetime) -> int:
 
 
 def start_due(*, now: datetime) -> int:
+    """Start reserved bookings whose time has come; return how many."""
     with atomic(GPUBooking):
-        rows = chosen(GPUBooking.objects.due_to_start(now))
+        rows = locked_batch(GPUBooking.objects.due_to_start(now))
         missed = [Ending(booking=row, at=now) for row in rows if row.ends_at <= now]
         # Nobody's fault but the exchange's: all of the money goes back, no bond is touched.
         finish(missed, BookingState.CANCELLED_RENTER, actor=ACTOR, reason="the exchange was too late to start it")
@@ -49,58 +52,66 @@ def start_due(*, now: datetime) -> int:
 
 
 def end_no_shows(*, now: datetime) -> int:
-    """Bookings that nobody made ready in time, or before they were over."""
+    """End bookings that nobody made ready in time, or before they were over; return how many."""
     with atomic(GPUBooking):
-        rows = chosen(GPUBooking.objects.not_provisioned(now))
+        rows = locked_batch(GPUBooking.objects.not_provisioned(now))
         endings = [Ending(booking=row, at=now) for row in rows]
         finish(endings, BookingState.NO_SHOW, actor=ACTOR, reason="not ready in time")
     return len(rows)
 
 
 def end_over(*, now: datetime) -> int:
-    """Bookings whose time is over; one whose extension is being paid for waits a little for it."""
-    extending = BookingExtension.objects.asked().filter(booking__ends_at__gt=now - GRACE).values("booking")
+    """End bookings whose time is over; one whose extension is being paid for waits a little. Returns how many."""
+    extending = BookingExtension.objects.pending().filter(booking__ends_at__gt=now - GRACE).values("booking")
     with atomic(GPUBooking):
-        rows = chosen(GPUBooking.objects.over(now).exclude(pk__in=extending))
+        rows = locked_batch(GPUBooking.objects.over(now).exclude(pk__in=extending))
         endings = [Ending(booking=row, at=row.ends_at) for row in rows]
         finish(endings, BookingState.ENDED, actor=ACTOR, reason="its time is over")
     return len(rows)
 
 
 def meter_running(*, now: datetime) -> int:
+    """Meter running bookings; return how many."""
     return metering.run(now=now, limit=BATCH)
 
 
-def chosen(rows: BookingQuerySet) -> list[GPUBooking]:
+def locked_batch(rows: BookingQuerySet) -> list[GPUBooking]:
+    """Lock a batch of these rows that no other sweep has in hand."""
     return list(rows.locked_free()[:BATCH])
 
 
 def reconcile(*, now: datetime) -> int:
-    """Ask trading again, with the same ids, what it has not answered for a minute."""
+    """Emit again, with the same ids, what trading has not answered for a minute; return how many events."""
     before = now - PATIENCE
     with atomic(GPUBooking):
-        rows = chosen(GPUBooking.objects.unanswered(before))
+        rows = locked_batch(GPUBooking.objects.unanswered(before))
         extensions = list(
-            BookingExtension.objects.asked()
+            BookingExtension.objects.pending()
             .filter(created_at__lt=before)
             .select_related("booking")
             .order_by("pk")[:BATCH]
         )
-        speaking = still_speaking([*rows, *(extension.booking for extension in extensions)])
-        quiet = [row for row in rows if row.pk not in speaking]
-        pending = [extension for extension in extensions if extension.booking_id not in speaking]
-        emit(*(asked_again(row) for row in quiet), *map(event_builders.extension_requested, pending), by="marketplace")
-    return len(quiet) + len(pending)
+        unsent = with_events_waiting([*rows, *(extension.booking for extension in extensions)])
+        to_repeat = [row for row in rows if row.pk not in unsent]
+        pending = [extension for extension in extensions if extension.booking_id not in unsent]
+        emit(
+            *(pending_event(row) for row in to_repeat),
+            *map(event_builders.extension_requested, pending),
+            by="marketplace",
+        )
+    return len(to_repeat) + len(pending)
 
 
-def asked_again(booking: GPUBooking) -> Any:
+def pending_event(booking: GPUBooking) -> Any:
+    """Return the event a booking waits for an answer to."""
     return (
         event_builders.requested(booking) if booking.state == BookingState.REQUESTED else event_builders.closed(booking)
     )
 
 
-def still_speaking(bookings: list[GPUBooking]) -> set[object]:
-    """Bookings whose facts are still on their way to trading: repeating those would only lengthen the queue."""
+def with_events_waiting(bookings: list[GPUBooking]) -> set[object]:
+    """Return the ids of bookings whose events are still on their way to trading: repeating those lengthens the
+    queue."""
     by_key = {str(booking.pk): booking.pk for booking in bookings}
     keys = Outbox.objects.waiting().filter(consumer="trading", key__in=list(by_key)).values_list("key", flat=True)
     return {by_key[key] for key in keys}

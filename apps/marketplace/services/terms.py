@@ -1,22 +1,22 @@
-"""What a booking would be: how many GPUs, when, at what price; judged before anything is written."""
+"""The terms of a booking: how many GPUs, when, at what price; checked before anything is written."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 from aitbc.core import params
-from aitbc.core.money import MS_PER_HOUR, UNIT, metered
-from apps.marketplace import constraints
-from apps.marketplace.clock import MILLISECOND, whole_ms
+from aitbc.core.money import MS_PER_HOUR, metered
+from apps.marketplace.constraints import evaluation
 from apps.marketplace.errors import BookingInvalid, MinerSilent, OfferNotOpen, RenterRefused, SelfBooking
-from apps.marketplace.models import GPUBooking, GPUReview, MarketplaceOffer, Quote
+from apps.marketplace.logic.durations import whole_ms
+from apps.marketplace.models import MarketplaceDemand, MarketplaceOffer, Quote
 from apps.marketplace.models.offers import LISTED
-from apps.marketplace.states import BookingState
+from apps.marketplace.services import constraint_facts
 
-#: A month of storage prices is this many hours (spec/marketplace.md §1.5: gb / 730).
+#: A month of storage prices is this many hours (docs/renters.md, "What it costs").
 HOURS_PER_MONTH = 730
 #: Clocks of callers may be this much behind before "now" is "the past".
 SKEW = timedelta(seconds=60)
@@ -24,9 +24,28 @@ SKEW = timedelta(seconds=60)
 HORIZON = timedelta(days=365)
 
 
+class BookingRequest(TypedDict, total=False):
+    """What a renter may ask of a booking; left out: all GPUs of the offer, one hour, at once, no storage."""
+
+    gpu_count: int | None
+    duration_s: int
+    starts_at: datetime | None
+    storage_gb: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwardTerms:
+    """What an award brings to its booking: the demand, its rate in micro-AIT per hour for all GPUs, and the winning
+    bid when its bond becomes the booking's."""
+
+    demand: MarketplaceDemand
+    rate: int
+    bid_id: UUID | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """One booking as asked, with the prices it would have. Rates are micro-AIT per hour."""
+    """One booking as requested, with the prices it would have. Rates are micro-AIT per hour."""
 
     offer: MarketplaceOffer
     renter_id: UUID
@@ -37,6 +56,7 @@ class Terms:
     storage_gb: int
     price_gpu_hour: int
     rate: int
+    demand: MarketplaceDemand | None = None
 
     @property
     def ends_at(self) -> datetime:
@@ -48,7 +68,7 @@ class Terms:
 
     @property
     def escrow(self) -> int:
-        """The price of the whole span; at least one micro-AIT, since nothing cannot be set aside."""
+        """The price of the whole span in micro-AIT; at least 1, since nothing cannot be set aside."""
         return max(1, metered(self.rate, self.milliseconds))
 
     @property
@@ -57,35 +77,41 @@ class Terms:
 
 
 def bond_for(rate: int) -> int:
-    """What a provider pledges for a booking or a bid at this rate: an hour of it, or the least bond."""
+    """Return what a provider pledges for a booking or a bid at this rate, in micro-AIT: an hour of it, at least
+    market.bid_bond_min."""
     return max(params.get("market.bid_bond_min"), rate)
 
 
 def storage_rate(storage_gb: int, price_gb_month: int) -> int:
-    """micro-AIT per hour for this much storage, rounded down."""
+    """Return the price of this much storage in micro-AIT per hour, rounded down."""
     return storage_gb * price_gb_month // HOURS_PER_MONTH
 
 
 def proposed(
-    *, offer: MarketplaceOffer, renter_id: UUID, now: datetime, gpu_count: int | None, duration_s: int,
-    starts_at: datetime | None = None, storage_gb: int = 0, rate: int | None = None,
+    *, offer: MarketplaceOffer, renter_id: UUID, now: datetime, award: AwardTerms | None = None,
+    **request: Unpack[BookingRequest],
 ) -> Terms:  # fmt: skip
-    """Terms at the offer's present price (or at a rate agreed otherwise), checked."""
-    count = offer.gpu_count if gpu_count is None else gpu_count
-    price = offer.price_gpu_hour if rate is None else rate // max(count, 1)
-    full = count * price + storage_rate(storage_gb, offer.price_storage_gb_month) if rate is None else rate
+    """Return checked terms at the offer's present price, or at an award's.
+
+    Raises SelfBooking, OfferNotOpen, MinerSilent, BookingInvalid, RenterRefused.
+    """
+    count = request.get("gpu_count")
+    count = offer.gpu_count if count is None else count
+    starts_at, storage_gb = request.get("starts_at"), request.get("storage_gb", 0)
+    price = offer.price_gpu_hour if award is None else award.rate // max(count, 1)
+    rate = count * price + storage_rate(storage_gb, offer.price_storage_gb_month) if award is None else award.rate
     return checked(
         Terms(
-            offer=offer, renter_id=renter_id, gpu_count=count, duration_s=duration_s, storage_gb=storage_gb,
-            starts_at=now if starts_at is None else whole_ms(starts_at), instant=starts_at is None,
-            price_gpu_hour=price, rate=full,
+            offer=offer, renter_id=renter_id, gpu_count=count, duration_s=request.get("duration_s", 3600),
+            storage_gb=storage_gb, starts_at=now if starts_at is None else whole_ms(starts_at),
+            instant=starts_at is None, price_gpu_hour=price, rate=rate, demand=award.demand if award else None,
         ),
         now,
     )  # fmt: skip
 
 
 def quoted(quote: Quote, *, now: datetime) -> Terms:
-    """Terms at the price a quote keeps."""
+    """Return checked terms at the price a quote keeps open; raises what `proposed` raises."""
     storage = storage_rate(quote.storage_gb, quote.price_storage_gb_month)
     return checked(
         Terms(
@@ -98,16 +124,17 @@ def quoted(quote: Quote, *, now: datetime) -> Terms:
 
 
 def checked(terms: Terms, now: datetime) -> Terms:
-    """The terms, or the reason why they cannot be."""
+    """Return the terms, or raise the reason why they cannot be."""
     check_parties(terms)
     check_numbers(terms)
     check_span(terms, now)
-    if terms.offer.constraints and not constraints.admits(terms.offer.constraints, facts(terms)):
+    if terms.offer.constraints and not evaluation.admits(terms.offer.constraints, facts_of(terms)):
         raise RenterRefused(f"The provider lets this offer only to: {terms.offer.constraints}")
     return terms
 
 
 def check_parties(terms: Terms) -> None:
+    """Raise SelfBooking, OfferNotOpen or MinerSilent unless this renter may book this offer now."""
     offer = terms.offer
     if offer.provider_id == terms.renter_id:
         raise SelfBooking("This is your own offer: it is let to others.")
@@ -118,6 +145,7 @@ def check_parties(terms: Terms) -> None:
 
 
 def check_numbers(terms: Terms) -> None:
+    """Raise BookingInvalid unless GPUs, duration and storage are within the offer's bounds."""
     offer = terms.offer
     if not 1 <= terms.gpu_count <= offer.gpu_count:
         raise BookingInvalid(gpu_count=f"This offer has {offer.gpu_count}; ask for 1 to {offer.gpu_count}.")
@@ -130,6 +158,7 @@ def check_numbers(terms: Terms) -> None:
 
 
 def check_span(terms: Terms, now: datetime) -> None:
+    """Raise BookingInvalid unless the time is in the future, near enough, and within the offer's own."""
     offer = terms.offer
     if terms.starts_at < now - SKEW:
         raise BookingInvalid(starts_at="That is in the past.")
@@ -141,31 +170,18 @@ def check_span(terms: Terms, now: datetime) -> None:
         raise BookingInvalid(duration_s=f"The offer is available until {offer.available_until.isoformat()}.")
 
 
-def facts(terms: Terms) -> dict[str, Any]:
-    """What an offer's constraint may ask about: who rents, and what."""
-    settled = GPUBooking.objects.rented_by(terms.renter_id).filter(state=BookingState.SETTLED).count()
-    stars = list(
-        GPUReview.objects.of_subject(terms.renter_id)
-        .filter(subject=GPUReview.Subject.RENTER)
-        .shown()
-        .values_list("rating", flat=True)
-    )
-    return {
-        "renter": {
-            "id": str(terms.renter_id), "bookings": settled, "rating": sum(stars) / len(stars) if stars else None,
-        },
-        "demand": {
-            "gpu_count": terms.gpu_count, "duration_s": terms.duration_s,
-            "duration_hours": terms.duration_s * 1000 / MS_PER_HOUR, "budget_hour": terms.rate / UNIT,
-            "region": terms.offer.region,
-        },
-    }  # fmt: skip
+def facts_of(terms: Terms) -> dict[str, Any]:
+    """Return what the offer's constraint may know: an award's booking is judged by its demand."""
+    if terms.demand is not None:
+        demand = constraint_facts.demand_facts(terms.demand)
+    else:
+        demand = constraint_facts.direct_demand_facts(
+            gpu_count=terms.gpu_count, duration_s=terms.duration_s, rate=terms.rate, region=terms.offer.region
+        )
+    return {"renter": constraint_facts.renter_facts(terms.renter_id), "demand": demand}
 
 
 def extension_cost(rate: int, milliseconds: int) -> int:
-    """What more time costs, rounded up: so the escrow always covers the sum of two spans rounded down."""
+    """Return the price of more time at a rate (micro-AIT per hour), rounded up: so the escrow always covers the sum of
+    two spans that are each rounded down."""
     return max(1, -(-rate * milliseconds // MS_PER_HOUR))
-
-
-def milliseconds_of(span: timedelta) -> int:
-    return span // MILLISECOND

@@ -1,39 +1,32 @@
-"""The doors to the market's figures: prices, use, depth, providers. Public: hidden prices make no market."""
+"""Routes of market analytics: prices, utilisation, liquidity, performance; all of them are public."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any, ClassVar
-from uuid import UUID
 
-from django.db.models import QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from aitbc.core.pagination import KeysetPagination
 from aitbc.core.schema import NOT_THERE
 from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
-from apps.marketplace.models import PriceCell
-from apps.marketplace.selectors import analytics
+from apps.marketplace.selectors import analytics, prices
 from apps.marketplace.serializers.analytics import (
-    CellQuerySerializer,
-    CellSerializer,
     LiquiditySerializer,
     PerformanceSerializer,
     PeriodQuerySerializer,
     PricesSerializer,
-    ProfileSerializer,
-    ReputationSerializer,
     SpanQuerySerializer,
-    SuggestionQuerySerializer,
-    SuggestionSerializer,
     SummarySerializer,
     UtilisationSerializer,
 )
-from apps.marketplace.services import price_updates, reputation
+from apps.marketplace.serializers.prices import (
+    CellQuerySerializer,
+    SuggestionQuerySerializer,
+    SuggestionSerializer,
+)
 
 PERIODS = {
     "hourly": timedelta(hours=1),
@@ -41,11 +34,13 @@ PERIODS = {
     "weekly": timedelta(days=7),
     "monthly": timedelta(days=30),
 }
+
+
 MICRO = 1_000_000
 
 
 class AnalyticsViewSet(DomainViewSet):
-    """Figures of the market as a whole."""
+    """Statistics of the market as a whole."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = dict.fromkeys(
         ("prices", "utilisation", "liquidity", "glance", "summary", "performance", "suggest"), PUBLIC
@@ -56,32 +51,32 @@ class AnalyticsViewSet(DomainViewSet):
         """Asks and trades per bucket: percentiles, open, high, low, close, volume."""
         span = self._span()
         cell = {"gpu_model": span.model, "region": span.region, "kind": span.kind}
-        times = {"interval": self._asked["interval"], "from": span.since, "to": span.until}
+        times = {"interval": self._query["interval"], "from": span.since, "to": span.until}
         return self.answer({**cell, **times, "items": analytics.prices(span)}, serializer=PricesSerializer)
 
     @extend_schema(parameters=[SpanQuerySerializer], responses={200: UtilisationSerializer, **NOT_THERE}, filters=False)
     def utilisation(self, request: Request) -> Response:
         """Which share of the GPU time on offer was in use."""
         span = self._span()
-        cell = {"gpu_model": span.model, "region": span.region, "interval": self._asked["interval"]}
+        cell = {"gpu_model": span.model, "region": span.region, "interval": self._query["interval"]}
         return self.answer({**cell, "items": analytics.utilisation(span)}, serializer=UtilisationSerializer)
 
     @extend_schema(parameters=[CellQuerySerializer], responses={200: LiquiditySerializer, **NOT_THERE}, filters=False)
     def liquidity(self, request: Request) -> Response:
         """How deep a market is."""
-        asked = self.filters(CellQuerySerializer)
-        named = asked.get("gpu_model", "")
+        query = self.filters(CellQuerySerializer)
+        named = query.get("gpu_model", "")
         model = analytics.model_named(named) if named else ""
-        found = analytics.liquidity(model=model, region=asked.get("region", ""), kind=asked.get("kind", ""))
+        found = analytics.liquidity(model=model, region=query.get("region", ""), kind=query.get("kind", ""))
         return self.answer(found, serializer=LiquiditySerializer)
 
     @extend_schema(parameters=[PeriodQuerySerializer], responses=SummarySerializer, filters=False)
     def summary(self, request: Request) -> Response:
-        """The market at a glance, and what was booked in the last period (a day, unless asked otherwise)."""
+        """The market at a glance, and what was booked in the last period (a day by default)."""
         period, since = self._period()
         found = analytics.summary(since=since)
         average = found["average_price_gpu_hour"]
-        old = {
+        legacy = {
             "period_type": period,
             "total_offers": found["listed_offers"],
             "total_capacity": found["listed_gpus"],
@@ -89,11 +84,11 @@ class AnalyticsViewSet(DomainViewSet):
             "total_volume": found["volume"] / MICRO,
             "average_price": (average or 0) / MICRO,
         }
-        return self.answer({"since": since, **found, **old}, serializer=SummarySerializer)
+        return self.answer({"since": since, **found, **legacy}, serializer=SummarySerializer)
 
     @extend_schema(parameters=[PeriodQuerySerializer], responses=SummarySerializer, filters=False)
     def glance(self, request: Request) -> Response:
-        """The summary, at the path that older clients know."""
+        """The summary, at the path that legacy clients know."""
         return self.summary(request)
 
     @extend_schema(parameters=[PeriodQuerySerializer], responses=PerformanceSerializer, filters=False)
@@ -110,46 +105,16 @@ class AnalyticsViewSet(DomainViewSet):
         filters=False,
     )
     def suggest(self, request: Request) -> Response:
-        """Suggest a price for an offer, from demand and supply as given, else as this market has them."""
+        """Suggest a price for an offer, from demand and supply as stated, else as this market has them."""
         body = request.data if isinstance(request.data, dict) else {}
-        asked = self.validated(SuggestionQuerySerializer, {**request.query_params.dict(), **body})
-        return self.answer(price_updates.suggest(**asked), serializer=SuggestionSerializer)
+        query = self.validated(SuggestionQuerySerializer, {**request.query_params.dict(), **body})
+        return self.answer(prices.suggest(**query), serializer=SuggestionSerializer)
 
     def _span(self) -> analytics.Span:
-        self._asked: dict[str, Any] = self.filters(SpanQuerySerializer)
-        return analytics.span_of(self._asked, now=timezone.now())
+        self._query: dict[str, Any] = self.filters(SpanQuerySerializer)
+        return analytics.span_of(self._query, now=timezone.now())
 
     def _period(self) -> tuple[str, Any]:
-        asked = self.filters(PeriodQuerySerializer)
-        period = asked.get("period_type") or asked.get("period") or "daily"
+        query = self.filters(PeriodQuerySerializer)
+        period = query.get("period_type") or query.get("period") or "daily"
         return period, timezone.now() - PERIODS[period]
-
-
-class PriceCellViewSet(mixins.ListModelMixin, DomainViewSet):
-    """The markets in which prices move by themselves."""
-
-    required_scopes: ClassVar[dict[str, Scopes]] = {"list": PUBLIC}
-    queryset = PriceCell.objects.all()
-    serializer_class = CellSerializer
-    filter_serializer = CellQuerySerializer
-    pagination_class = KeysetPagination
-    ordering = ("gpu_model", "region", "kind", "id")
-
-    def get_queryset(self) -> QuerySet[PriceCell]:
-        return PriceCell.objects.all()
-
-
-class ProviderViewSet(DomainViewSet):
-    """What is known of a provider."""
-
-    required_scopes: ClassVar[dict[str, Scopes]] = dict.fromkeys(("profile", "reputation"), PUBLIC)
-
-    @extend_schema(responses=ProfileSerializer)
-    def profile(self, request: Request, provider_id: UUID) -> Response:
-        """Since when it offers, what, how its bookings ended, and what renters say."""
-        return self.answer(reputation.profile(provider_id, now=timezone.now()), serializer=ProfileSerializer)
-
-    @extend_schema(responses=ReputationSerializer)
-    def reputation(self, request: Request, provider_id: UUID) -> Response:
-        """One number, with its formula and all its inputs."""
-        return self.answer(reputation.reputation(provider_id, now=timezone.now()), serializer=ReputationSerializer)

@@ -1,62 +1,54 @@
-"""The doors of quotes and bookings: a renter sees its own, a provider those of its offers, others nothing."""
+"""Routes of bookings: a renter sees its own, a provider those of its offers, others nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
-from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import Http404
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aitbc.core.pagination import KeysetPagination
 from aitbc.core.schema import GONE, IDEMPOTENCY_KEY, MONEY, NOT_THERE
 from aitbc.core.viewsets import DomainViewSet, Scopes
-from apps.marketplace.errors import NotTheProvider, NotTheRenter, OfferNotFound
+from apps.marketplace.errors import NotTheProvider, NotTheRenter
 from apps.marketplace.models import BookingTransition, GPUBooking, IdempotencyRecord, MarketplaceOffer, Quote
-from apps.marketplace.models.offers import LISTED
+from apps.marketplace.selectors.offers import bookable
 from apps.marketplace.serializers.bookings import (
     BookingFilterSerializer,
+    BookingReasonSerializer,
     BookingRequestSerializer,
     BookingSerializer,
     BookingTimelineSerializer,
     ExtendSerializer,
     ExtensionSerializer,
-    LegacyBookedSerializer,
-    OfferBookSerializer,
-    QuoteRequestSerializer,
-    QuoteSerializer,
-    ReasonGivenSerializer,
     ReclaimSerializer,
 )
-from apps.marketplace.services import bookings, extensions, provisioning, quotes
+from apps.marketplace.services import bookings, extensions, provisioning
 
 RENTERS: Scopes = ("client", "trader")
+
+
 PROVIDERS: Scopes = ("miner", "client")
+
+
 PARTIES: Scopes = ("client", "trader", "miner")
+
+
 READERS: Scopes = (*PARTIES, "read")
+
+
 #: How a booking can be refused, wherever the offer or the quote is named.
 REFUSALS: dict[Any, Any] = {**MONEY, **NOT_THERE, **GONE}
 
 
-def bookable(pk: Any) -> MarketplaceOffer:
-    """The listed offer by its id, or by the id its provider gave it when that is unique; else 404."""
-    rows = MarketplaceOffer.objects.filter(state__in=LISTED)
-    try:
-        found = list(rows.filter(pk=UUID(str(pk))))
-    except ValueError:
-        found = list(rows.filter(external_id=pk).exclude(external_id="")[:2])
-    if len(found) != 1:
-        raise OfferNotFound()
-    return found[0]
-
-
-class Booker(DomainViewSet):
+class BookingBaseViewSet(DomainViewSet):
     """What books: the same answer once per Idempotency-Key."""
 
     def renter(self) -> str:
@@ -64,36 +56,18 @@ class Booker(DomainViewSet):
 
     def book(self, terms: Mapping[str, Any], offer: MarketplaceOffer | None = None) -> GPUBooking:
         """By an offer and terms, or by a quote of the caller's own."""
-        asked = dict(terms)
+        data = dict(terms)
         who = {"renter_id": self.actor.pk, "actor": self.renter()}
-        if "quote_id" in asked:
-            quote = Quote.objects.select_related("offer").filter(pk=asked["quote_id"], renter_id=self.actor.pk).first()
+        if "quote_id" in data:
+            quote = Quote.objects.select_related("offer").filter(pk=data["quote_id"], renter_id=self.actor.pk).first()
             if quote is None or (offer is not None and quote.offer_id != offer.pk):
                 raise Http404
             return bookings.book(offer=quote.offer, quote=quote, **who)
-        chosen = offer or bookable(asked.pop("offer_id"))
-        return bookings.book(offer=chosen, **who, **asked)
+        chosen = offer or bookable(data.pop("offer_id"))
+        return bookings.book(offer=chosen, **who, **data)
 
 
-class QuoteViewSet(mixins.RetrieveModelMixin, DomainViewSet):
-    """Prices kept open for a minute, signed."""
-
-    required_scopes: ClassVar[dict[str, Scopes]] = {"create": RENTERS, "retrieve": (*RENTERS, "read")}
-    serializer_class = QuoteSerializer
-    queryset = Quote.objects.all()
-
-    def get_queryset(self) -> QuerySet[Quote]:
-        return super().get_queryset().filter(renter_id=self.actor.pk)
-
-    @extend_schema(request=QuoteRequestSerializer, responses={201: QuoteSerializer, **NOT_THERE})
-    def create(self, request: Request) -> Response:
-        """Name the price of a booking and keep it open for 60 seconds. It takes no slot and no money."""
-        asked = self.validated(QuoteRequestSerializer)
-        offer = bookable(asked.pop("offer_id"))
-        return self.answer(quotes.make(offer=offer, renter_id=self.actor.pk, **asked), status=201)
-
-
-class BookingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Booker):
+class BookingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, BookingBaseViewSet):
     """Bookings the caller is a party of."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = {
@@ -101,6 +75,7 @@ class BookingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Booker):
         "reclaim": PROVIDERS, **dict.fromkeys(("list", "retrieve", "events", "extensions"), READERS),
     }  # fmt: skip
     queryset = GPUBooking.objects.all()
+    lookup_value_converter = "uuid"
     serializer_class = BookingSerializer
     filter_serializer = BookingFilterSerializer
     pagination_class = KeysetPagination
@@ -126,10 +101,11 @@ class BookingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Booker):
         terms = self.validated(BookingRequestSerializer)
         return self.idempotently(IdempotencyRecord, lambda: self.answer(self.book(terms), status=201))
 
-    @extend_schema(request=ReasonGivenSerializer, responses=BookingSerializer)
+    @extend_schema(request=BookingReasonSerializer, responses=BookingSerializer)
+    @action(detail=True, methods=["post"], pagination_class=None)
     def cancel(self, request: Request, pk: Any = None) -> Response:
         """End it on the word of either party; what each of them then pays is in docs/renters.md."""
-        reason = self.validated(ReasonGivenSerializer)["reason"]
+        reason = self.validated(BookingReasonSerializer)["reason"]
         booking = self.get_object()
         who = {"party_id": self.actor.pk, "actor": self.party(booking), "reason": reason}
         return self.answer(bookings.cancel(booking=booking, **who))
@@ -137,46 +113,52 @@ class BookingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Booker):
     @extend_schema(
         request=ExtendSerializer, responses={201: ExtensionSerializer, **MONEY}, parameters=[IDEMPOTENCY_KEY]
     )
+    @action(detail=True, methods=["post"], pagination_class=None)
     def extend(self, request: Request, pk: Any = None) -> HttpResponseBase:
         """Ask for more time: the slots are kept at once, the end moves as soon as the money is set aside."""
-        asked = self.validated(ExtendSerializer)
+        data = self.validated(ExtendSerializer)
         booking = self.rented()
-        return self.idempotently(IdempotencyRecord, lambda: self._extend(booking, asked))
+        return self.idempotently(IdempotencyRecord, lambda: self._extend(booking, data))
 
-    def _extend(self, booking: GPUBooking, asked: dict[str, Any]) -> Response:
-        extension = extensions.extend(booking=booking, actor=self.renter(), **asked)
+    def _extend(self, booking: GPUBooking, data: dict[str, Any]) -> Response:
+        extension = extensions.extend(booking=booking, actor=self.renter(), **data)
         return self.answer(extension, status=201, serializer=ExtensionSerializer)
 
     @extend_schema(responses=ExtensionSerializer(many=True))
+    @action(detail=True, pagination_class=None)
     def extensions(self, request: Request, pk: Any = None) -> Response:
-        """More time that was asked for, newest first."""
+        """More time that was requested, newest first."""
         rows = list(self.get_object().extensions.order_by("-created_at"))
         return self.answer(rows, serializer=ExtensionSerializer)
 
     @extend_schema(request=None, responses=BookingSerializer)
+    @action(detail=True, methods=["post"], pagination_class=None)
     def end(self, request: Request, pk: Any = None) -> Response:
         """The renter needs it no longer: what was used is paid, the rest comes back."""
         return self.answer(bookings.end(booking=self.rented(), actor=self.renter()))
 
     @extend_schema(request=None, responses=BookingSerializer)
+    @action(detail=True, methods=["post"], pagination_class=None)
     def ready(self, request: Request, pk: Any = None) -> Response:
         """The provider says that the GPUs are ready: the meter starts, or will when its time comes."""
         booking = self.provided()
         return self.answer(provisioning.ready(booking=booking, actor=self.party(booking)))
 
     @extend_schema(request=ReclaimSerializer, responses=BookingSerializer)
+    @action(detail=True, methods=["post"], pagination_class=None)
     def reclaim(self, request: Request, pk: Any = None) -> Response:
         """The provider wants its GPUs back, with the notice it promised; the offer is paused."""
-        asked = self.validated(ReclaimSerializer)
+        data = self.validated(ReclaimSerializer)
         booking = self.provided()
-        return self.answer(bookings.reclaim(booking=booking, actor=self.party(booking), **asked))
+        return self.answer(bookings.reclaim(booking=booking, actor=self.party(booking), **data))
 
     @extend_schema(responses=BookingTimelineSerializer)
+    @action(detail=True, pagination_class=None)
     def events(self, request: Request, pk: Any = None) -> Response:
-        """Every move of the booking: when, by whom and why."""
+        """Every transition of the booking: when, by whom and why."""
         booking = self.get_object()
-        moves = BookingTransition.objects.filter(subject_id=booking.pk).order_by("seq")
-        return self.answer({"booking_id": booking.pk, "items": moves}, serializer=BookingTimelineSerializer)
+        transitions = BookingTransition.objects.filter(subject_id=booking.pk).order_by("seq")
+        return self.answer({"booking_id": booking.pk, "items": transitions}, serializer=BookingTimelineSerializer)
 
     def party(self, booking: GPUBooking) -> str:
         return f"provider:{self.actor.pk}" if booking.provider_id == self.actor.pk else self.renter()
@@ -192,18 +174,3 @@ class BookingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Booker):
         if booking.provider_id != self.actor.pk:
             raise NotTheProvider()
         return booking
-
-
-class OfferBookViewSet(Booker):
-    """Booking an offer by its own address, as the predecessor's clients do."""
-
-    required_scopes: ClassVar[dict[str, Scopes]] = {"create": RENTERS}
-    serializer_class = LegacyBookedSerializer
-
-    @extend_schema(
-        request=OfferBookSerializer, responses={201: LegacyBookedSerializer, **REFUSALS}, parameters=[IDEMPOTENCY_KEY]
-    )
-    def create(self, request: Request, pk: str) -> HttpResponseBase:
-        """Book this offer; an hour and all of its GPUs unless said otherwise."""
-        terms = self.validated(OfferBookSerializer)
-        return self.idempotently(IdempotencyRecord, lambda: self.answer(self.book(terms, bookable(pk)), status=201))

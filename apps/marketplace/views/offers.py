@@ -1,5 +1,4 @@
-"""The doors of offers. One route serves two dialects: a POST that names `price_gpu_hour` is ours, others the
-predecessor's; `GET …/offers` is the predecessor's bare list, ours are `…/offers/search` and `…/offers/mine`."""
+"""Routes of offers: read, edit, pause, resume, withdraw, clone (listed and made in legacy/views/offers.py)."""
 
 from __future__ import annotations
 
@@ -8,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404
 from django.http.response import HttpResponseBase
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, PolymorphicProxySerializer, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,11 +18,9 @@ from rest_framework.response import Response
 from aitbc.core.schema import IDEMPOTENCY_KEY, MONEY
 from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
 from apps.marketplace.errors import IfMatchInvalid
-from apps.marketplace.legacy.serializers.offers import LegacyListSerializer, LegacyOfferSerializer
 from apps.marketplace.models import IdempotencyRecord, MarketplaceOffer
+from apps.marketplace.selectors import offers as offer_selectors
 from apps.marketplace.serializers.offers import (
-    CancelledSerializer,
-    OfferCreateSerializer,
     OfferEditSerializer,
     OfferHistorySerializer,
     OfferSerializer,
@@ -37,10 +34,6 @@ PROVIDERS = ("miner", "client")
 ETAG = re.compile(r'"?(\d{1,9})"?')
 IF_MATCH = OpenApiParameter("If-Match", str, "header", required=True, description='The ETag you read, e.g. "3", or *.')
 STALE = {412: OpenApiResponse(description="It was changed since; read it again.")}
-CREATE = PolymorphicProxySerializer(
-    component_name="OfferCreateRequest", serializers=[OfferCreateSerializer, LegacyOfferSerializer],
-    resource_type_field_name=None,
-)  # fmt: skip
 
 
 class OfferViewSet(DomainViewSet):
@@ -48,11 +41,10 @@ class OfferViewSet(DomainViewSet):
 
     queryset = MarketplaceOffer.objects.all()
     serializer_class = OfferSerializer
-    pagination_class = None  # the predecessor's list is bare; `mine` has pages
+    pagination_class = None  # but for `mine`
     required_scopes: ClassVar[Mapping[str, Scopes]] = {
-        "list": PUBLIC, "retrieve": PUBLIC, "history": PUBLIC, "mine": (*PROVIDERS, "read"),
-        **dict.fromkeys(("create", "partial_update", "destroy", "pause", "resume"), PROVIDERS),
-        **dict.fromkeys(("withdraw", "cancel", "clone"), PROVIDERS),
+        "retrieve": PUBLIC, "history": PUBLIC, "mine": (*PROVIDERS, "read"),
+        **dict.fromkeys(("partial_update", "destroy", "pause", "resume", "withdraw", "clone"), PROVIDERS),
     }  # fmt: skip
 
     def get_queryset(self) -> QuerySet[MarketplaceOffer]:
@@ -74,44 +66,19 @@ class OfferViewSet(DomainViewSet):
             raise Http404
         return found[0]
 
-    @extend_schema(parameters=[LegacyListSerializer], responses=OfferSerializer(many=True))
-    def list(self, request: Request) -> Response:
-        """Listed offers as a bare list, best first, for the predecessor's clients; of others only what is listed."""
-        asked = self.validated(LegacyListSerializer, request.query_params.dict())
-        rows = self.get_queryset().filter(_narrowed(asked)).order_by("-score", "id")
-        found = rows[asked["offset"] : asked["offset"] + asked["limit"]]
-        return self.answer(found, serializer=OfferSerializer)
-
     @extend_schema(parameters=[OwnListSerializer], responses=OfferSerializer(many=True))
     @action(detail=False)
     def mine(self, request: Request) -> Response:
         """The caller's offers in every state, newest first."""
-        asked = self.filters(OwnListSerializer)
+        query = self.filters(OwnListSerializer)
         rows = self.get_queryset().order_by("-created_at")
-        page = self.paginate_queryset(rows.filter(state__in=asked["state"]) if asked.get("state") else rows)
+        page = self.paginate_queryset(rows.filter(state__in=query["state"]) if query.get("state") else rows)
         return self.get_paginated_response(OfferSerializer(page, many=True).data)
 
     @extend_schema(responses=OfferSerializer)
     def retrieve(self, request: Request, pk: str) -> Response:
         """One offer; its ETag is the revision that an edit names."""
         return self._tagged(self.get_object())
-
-    @extend_schema(
-        parameters=[IDEMPOTENCY_KEY],
-        request=CREATE,
-        responses={201: OwnOfferSerializer, 200: OwnOfferSerializer, **MONEY},
-    )
-    def create(self, request: Request) -> HttpResponseBase:
-        """Offer GPUs. With `price_gpu_hour`: gpu_ids or specs, strictly read, 201. Else in the predecessor's words:
-        unknown fields are ignored, and it is answered 201 where `provider_id` is named, 200 otherwise."""
-        return self.idempotently(IdempotencyRecord, self._create)
-
-    def _create(self) -> Response:
-        body = self.request.data
-        ours = isinstance(body, Mapping) and "price_gpu_hour" in body
-        terms = self.validated(OfferCreateSerializer if ours else LegacyOfferSerializer)
-        offer = offers.create(provider_id=self.actor.pk, actor=self._who(), **terms)
-        return self._tagged(offer, 201 if ours or "provider_id" in body else 200, OwnOfferSerializer)
 
     @extend_schema(
         parameters=[IF_MATCH], request=OfferEditSerializer, responses={200: OwnOfferSerializer, **MONEY, **STALE}
@@ -126,7 +93,7 @@ class OfferViewSet(DomainViewSet):
 
     @extend_schema(request=None, responses={200: OfferSerializer})
     def destroy(self, request: Request, pk: str) -> Response:
-        """Withdraw it, as the predecessor's clients do; answers the offer."""
+        """Withdraw it, as legacy clients do; answers the offer."""
         return self._tagged(offers.withdraw(offer=self.get_object(), actor=self._who(), if_unbooked=True))
 
     @extend_schema(request=ReasonSerializer, responses=OfferSerializer)
@@ -147,17 +114,6 @@ class OfferViewSet(DomainViewSet):
         """End it for good; bookings made of it go on."""
         return self._tagged(offers.withdraw(offer=self.get_object(), actor=self._who(), **self._why()))
 
-    @extend_schema(
-        parameters=[OpenApiParameter("reason", str, "query")], request=ReasonSerializer, responses=CancelledSerializer
-    )
-    @action(detail=True, methods=["post"])
-    def cancel(self, request: Request, pk: str) -> Response:
-        """Withdraw it unless it is booked, in the predecessor's words."""
-        given = self.request.query_params.get("reason")
-        reason = self._why(None if given is None else {"reason": given})["reason"] or "user_requested"
-        offer = offers.withdraw(offer=self.get_object(), actor=self._who(), reason=reason, if_unbooked=True)
-        return self.answer({"offer": offer, "reason": reason}, serializer=CancelledSerializer)
-
     @extend_schema(parameters=[IDEMPOTENCY_KEY], request=None, responses={201: OwnOfferSerializer, **MONEY})
     @action(detail=True, methods=["post"])
     def clone(self, request: Request, pk: str) -> HttpResponseBase:
@@ -171,32 +127,23 @@ class OfferViewSet(DomainViewSet):
     @action(detail=True)
     def history(self, request: Request, pk: str) -> Response:
         """Its prices and revisions, and what it has earned."""
-        return self.answer(offers.history(self.get_object()), serializer=OfferHistorySerializer)
+        return self.answer(offer_selectors.history(self.get_object()), serializer=OfferHistorySerializer)
 
     def _who(self) -> str:
         return f"provider:{self.actor.pk}"
 
-    def _why(self, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        return self.validated(ReasonSerializer, given)
+    def _why(self, reason: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        return self.validated(ReasonSerializer, reason)
 
     def _tagged(self, offer: MarketplaceOffer, status: int = 200, serializer: Any = OfferSerializer) -> Response:
         return self.answer(offer, status, serializer, headers={"ETag": f'"{offer.revision}"'})
 
     def _revision(self) -> int | None:
         """The revision that If-Match names; None for *."""
-        given = self.request.headers.get("If-Match", "").strip()
-        if given == "*":
+        reason = self.request.headers.get("If-Match", "").strip()
+        if reason == "*":
             return None
-        found = ETAG.fullmatch(given)
+        found = ETAG.fullmatch(reason)
         if found is None:
             raise IfMatchInvalid('Send If-Match with the ETag you read, e.g. "3"; * edits whatever is there.')
         return int(found[1])
-
-
-def _narrowed(asked: Mapping[str, Any]) -> Q:
-    """The predecessor's filters as a condition; without a status, what is listed."""
-    names = {"region": "region__iexact", "price_max": "price_gpu_hour__lte", "provider_id": "provider_id"}
-    found = Q(**{lookup: asked[name] for name, lookup in names.items() if name in asked})
-    if "gpu_model" in asked:
-        found &= Q(gpu_model__icontains=asked["gpu_model"])
-    return found & Q(state__in=asked.get("status", ("open", "booked_out")))

@@ -1,4 +1,4 @@
-"""The doors of reviews: read by everybody, written by the parties of a settled booking."""
+"""Routes of reviews: read by everybody, written by the parties of a settled booking."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from django.db.models import Q, QuerySet
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -29,7 +30,7 @@ PARTIES: Scopes = ("client", "trader", "miner")
 
 
 class BookingReviewViewSet(DomainViewSet):
-    """What the two parties of a booking said of it."""
+    """The reviews of a booking by its two parties."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = {
         "list": (*PARTIES, "read"), "create": PARTIES, "partial_update": PARTIES,
@@ -52,17 +53,17 @@ class BookingReviewViewSet(DomainViewSet):
     @extend_schema(request=ReviewWriteSerializer, responses={201: ReviewSerializer, **GONE})
     def create(self, request: Request, pk: Any = None) -> Response:
         """Review the other party, once, within 30 days after the booking's end."""
-        said = self.validated(ReviewWriteSerializer)
-        return self.answer(reviews.write(booking=self.get_object(), rater_id=self.actor.pk, **said), status=201)
+        data = self.validated(ReviewWriteSerializer)
+        return self.answer(reviews.write(booking=self.get_object(), rater_id=self.actor.pk, **data), status=201)
 
     @extend_schema(request=ReviewEditSerializer, responses={200: ReviewSerializer, **GONE})
     def partial_update(self, request: Request, pk: Any = None) -> Response:
         """Change one's own review within 48 hours."""
-        said = self.validated(ReviewEditSerializer)
+        data = self.validated(ReviewEditSerializer)
         review = reviews.of_booking(self.get_object(), self.actor.pk)
         if review is None:
             raise Http404
-        return self.answer(reviews.edit(review=review, **said))
+        return self.answer(reviews.edit(review=review, **data))
 
 
 class ReviewViewSet(mixins.ListModelMixin, DomainViewSet):
@@ -70,6 +71,7 @@ class ReviewViewSet(mixins.ListModelMixin, DomainViewSet):
 
     required_scopes: ClassVar[dict[str, Scopes]] = {"list": PUBLIC, "reply": PARTIES}
     queryset = GPUReview.objects.all()
+    lookup_value_converter = "uuid"
     serializer_class = ReviewSerializer
     filter_serializer = ReviewFilterSerializer
     pagination_class = KeysetPagination
@@ -84,6 +86,7 @@ class ReviewViewSet(mixins.ListModelMixin, DomainViewSet):
         return rows if offer_id is None else rows.filter(booking__offer_id=offer_id)
 
     @extend_schema(request=ReplySerializer, responses=ReviewSerializer)
+    @action(detail=True, methods=["post"])
     def reply(self, request: Request, pk: Any = None) -> Response:
         """Answer a review of oneself, once."""
         text = self.validated(ReplySerializer)["text"]

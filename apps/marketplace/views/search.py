@@ -39,7 +39,7 @@ class SearchViewSet(DomainViewSet):
 
     @extend_schema(request=SearchSerializer, responses=FoundSerializer)
     def query(self, request: Request) -> Response:
-        """The same, asked as JSON: terms as objects, values as JSON."""
+        """The same as JSON: terms as objects, values as JSON."""
         return self._found(self.validated(SearchSerializer))
 
     @extend_schema(responses=FieldSerializer(many=True))
@@ -47,14 +47,14 @@ class SearchViewSet(DomainViewSet):
         """Every field a search may name: its kind, unit and other names."""
         return self.answer(described())
 
-    def _found(self, asked: dict[str, Any]) -> Response:
-        search = read(asked)
-        page = find(search, limit=asked["limit"], cursor_given=asked.get("cursor"))
-        writer = FoundOfferSerializer(page.offers, many=True, context={"wanted": search.wanted})
-        body = {
+    def _found(self, requested: dict[str, Any]) -> Response:
+        search = read(requested)
+        page = find(search, limit=requested["limit"], cursor_token=requested.get("cursor"))
+        writer = FoundOfferSerializer(page.offers, many=True, context={"workload": search.workload})
+        body: dict[str, Any] = {
             "items": writer.data, "next": page.next_cursor, "terms": [str(term) for term in search.terms],
             "order": [str(key) for key in search.order],
         }  # fmt: skip
-        if asked["explain"]:
+        if requested["explain"]:
             body["explain"] = explained(explain(search))
         return self.answer(body)

@@ -19,7 +19,7 @@ def staff(db):
     return client
 
 
-@pytest.mark.parametrize("page", ["marketplaceoffer", "offerrevision", "offertransition", "device"])
+@pytest.mark.parametrize("page", ["marketplaceoffer", "offerrevision", "offertransition", "registeredgpu"])
 def test_pages_are_to_look_at(staff, offered, page):
     made = offered()
 
@@ -34,10 +34,10 @@ def test_an_offer_is_paused_with_a_reason(staff, offered):
     assert staff.get(f"{BASE}/marketplaceoffer/{made['id']}/change/").status_code == 200
     chosen = {"action": "pause", "_selected_action": [made["id"], gone["id"]]}
 
-    asked = staff.post(f"{BASE}/marketplaceoffer/", chosen)
+    form = staff.post(f"{BASE}/marketplaceoffer/", chosen)
     done = staff.post(f"{BASE}/marketplaceoffer/", {**chosen, "apply": "1", "reason": "complaint 7"}, follow=True)
 
-    assert b"reason" in asked.content.lower()
+    assert b"reason" in form.content.lower()
     assert b"Pause offers: 1" in done.content
     assert [MarketplaceOffer.objects.get(pk=one["id"]).state for one in (made, gone)] == ["paused", "withdrawn"]
     move = OfferTransition.objects.filter(subject_id=made["id"]).latest("seq")

@@ -1,4 +1,4 @@
-"""The market's figures: right, suppressed where they would give a provider away, and public."""
+"""Market analytics: right, suppressed where they would give a provider away, and public."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def traded(*prices_: int, at: datetime = NOON, length: float = 1.0, **fields):
     return made
 
 
-def asked(api, what: str, **query: str):
+def fetched(api, what: str, **query: str):
     text = "&".join(f"{name.rstrip('_')}={quote(value)}" for name, value in query.items())
     return api.json("GET", f"{PATH}/{what}?{text}", status=200)
 
 
-def figures_in(answer):
+def numbers_in(answer):
     return {name: value for name, value in answer.items() if value is not None}
 
 
@@ -46,7 +46,7 @@ DAY = {"from_": "2026-11-20T00:00:00Z", "to": "2026-11-21T00:00:00Z"}
 def test_trades_have_open_high_low_close_volume_and_percentiles(anonymous_api):
     traded(2 * AIT, 5 * AIT, AIT, 3 * AIT)
 
-    (bucket,) = asked(anonymous_api, "prices", gpu_model="geforce rtx 4090", **DAY)["items"]
+    (bucket,) = fetched(anonymous_api, "prices", gpu_model="geforce rtx 4090", **DAY)["items"]
 
     assert bucket["at"] == "2026-11-20T12:00:00Z"
     trades = bucket["trades"]
@@ -59,7 +59,7 @@ def test_the_mean_is_weighted_by_hours_used(anonymous_api):
     traded(AIT, AIT)
     traded(4 * AIT, at=NOON + timedelta(minutes=30), length=2)
 
-    (bucket,) = asked(anonymous_api, "prices", **DAY)["items"]
+    (bucket,) = fetched(anonymous_api, "prices", **DAY)["items"]
 
     assert bucket["trades"]["vwap"] == "2.500000"
 
@@ -67,9 +67,9 @@ def test_the_mean_is_weighted_by_hours_used(anonymous_api):
 def test_fewer_than_three_providers_are_suppressed(anonymous_api):
     traded(AIT, 2 * AIT)
 
-    (bucket,) = asked(anonymous_api, "prices", **DAY)["items"]
+    (bucket,) = fetched(anonymous_api, "prices", **DAY)["items"]
 
-    assert figures_in(bucket["trades"]) == {"n": 2, "suppressed": True}
+    assert numbers_in(bucket["trades"]) == {"n": 2, "suppressed": True}
     assert bucket["asks"] is None
 
 
@@ -81,7 +81,7 @@ def test_asks_are_noted_once_an_hour_and_the_last_look_counts(anonymous_api):
     assert prices.record_asks(now=NOON + timedelta(minutes=5)) == 3
     assert prices.record_asks(now=NOON + timedelta(minutes=55)) == 0
 
-    (bucket,) = asked(anonymous_api, "prices", interval="1d", **DAY)["items"]
+    (bucket,) = fetched(anonymous_api, "prices", interval="1d", **DAY)["items"]
     assert (bucket["asks"]["n"], bucket["asks"]["min"], bucket["asks"]["p50"], bucket["asks"]["max"]) == (
         3, "1.000000", "2.000000", "3.000000",
     )  # fmt: skip
@@ -93,7 +93,7 @@ def test_cells_do_not_mix(anonymous_api):
     traded(9 * AIT, 9 * AIT, 9 * AIT, region="us")
     traded(7 * AIT, 7 * AIT, 7 * AIT, gpu_model="H100 SXM")
 
-    found = asked(anonymous_api, "prices", gpu_model="GeForce RTX 4090", region="us", **DAY)["items"]
+    found = fetched(anonymous_api, "prices", gpu_model="GeForce RTX 4090", region="us", **DAY)["items"]
 
     assert [bucket["trades"]["p50"] for bucket in found] == ["9.000000"]
 
@@ -129,7 +129,7 @@ def test_utilisation_is_the_share_of_offered_time_in_use(anonymous_api):
     a_booking(offers[0], since=NOON, until=NOON + hours(1))
     a_booking(offers[1], since=NOON + hours(0.5), until=NOON + hours(1.5))
 
-    found = asked(
+    found = fetched(
         anonymous_api, "utilisation", gpu_model="GeForce RTX 4090",
         from_="2026-11-20T11:00:00Z", to="2026-11-20T14:00:00Z",
     )["items"]  # fmt: skip
@@ -143,7 +143,7 @@ def test_two_offers_over_one_card_are_one_cards_time(anonymous_api):
     an_offer(since=NOON, slots=one.slots)
     an_offer(since=NOON)
 
-    first, *_ = asked(
+    first, *_ = fetched(
         anonymous_api, "utilisation", from_="2026-11-20T12:00:00Z", to="2026-11-20T13:00:00Z"
     )["items"]  # fmt: skip
 
@@ -176,7 +176,7 @@ def test_liquidity_counts_depth_and_concentration(anonymous_api):
     for gpus in (1, 1, 2):
         an_offer(gpus=gpus)
 
-    found = asked(anonymous_api, "liquidity", gpu_model="GeForce RTX 4090")
+    found = fetched(anonymous_api, "liquidity", gpu_model="GeForce RTX 4090")
 
     shares = [100 * gpus / 4 for gpus in (1, 1, 2)]
     assert (found["providers"], found["open_offers"], found["open_gpus"]) == (3, 3, 4)
@@ -188,7 +188,7 @@ def test_liquidity_of_two_providers_is_suppressed(anonymous_api):
     an_offer()
     an_offer()
 
-    assert figures_in(asked(anonymous_api, "liquidity")) == {"suppressed": True}
+    assert numbers_in(fetched(anonymous_api, "liquidity")) == {"suppressed": True}
 
 
 def test_the_summary_speaks_both_generations_words(anonymous_api):

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from apps.marketplace import clock
 from apps.marketplace.errors import (
     BondMissing,
     BookingInvalid,
@@ -17,6 +16,7 @@ from apps.marketplace.errors import (
     SlotTaken,
 )
 from apps.marketplace.models import BookingSlice, MarketplaceOffer
+from apps.marketplace.selectors import clock
 from apps.marketplace.services import bookings
 from apps.trading.interface import available
 from tests.marketplace.renting import (
@@ -40,14 +40,14 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("asked", "error"), REFUSED)
-def test_a_booking_that_makes_no_sense_is_refused_and_nothing_moves(asked, error):
+@pytest.mark.parametrize(("terms", "error"), REFUSED)
+def test_a_booking_that_makes_no_sense_is_refused_and_nothing_moves(terms, error):
     renter = funded(1000 * AIT)
-    if "starts_at" in asked:
-        asked = {"starts_at": clock.now() + asked["starts_at"]}
+    if "starts_at" in terms:
+        terms = {"starts_at": clock.now() + terms["starts_at"]}
 
     with pytest.raises(error):
-        booked(rentable(), renter, **asked)
+        booked(rentable(), renter, **terms)
 
     assert available(renter) == 1000 * AIT
     assert not BookingSlice.objects.exists()

@@ -1,4 +1,4 @@
-"""Demands and bids through the doors: who may do what, what is refused, and where the bonds are."""
+"""Demands and bids over HTTP: who may do what, what is refused, and where the bonds are."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 
 from aitbc.core import params
-from apps.marketplace import clock
 from apps.marketplace.models import MarketplaceBid, MarketplaceDemand
+from apps.marketplace.selectors import clock
 from apps.marketplace.services import auction_clearing
 from tests.clients import Api
 from tests.marketplace import bidding
@@ -44,10 +44,10 @@ def test_a_published_demand_is_public_and_a_draft_is_its_renters():
 
 def test_others_can_neither_publish_nor_cancel_nor_award():
     ann, eve = renter(), renter("eve")
-    wanted = demand(ann, draft=True)
+    requested = demand(ann, draft=True)
 
-    for verb, body in (("publish", None), ("cancel", {}), ("award", {"bid_id": wanted["id"]})):
-        assert eve.post(f"{DEMANDS}/{wanted['id']}/{verb}", body).status_code == 404
+    for verb, body in (("publish", None), ("cancel", {}), ("award", {"bid_id": requested["id"]})):
+        assert eve.post(f"{DEMANDS}/{requested['id']}/{verb}", body).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -63,16 +63,16 @@ def test_others_can_neither_publish_nor_cancel_nor_award():
 def test_a_demand_that_makes_no_sense_is_refused(field, value):
     problem = renter().json("POST", DEMANDS, {"budget_hour": "2", "duration_s": 3600, field: value}, status=400)
 
-    said = str(problem["errors"]) + problem["title"].lower() + problem["code"]
-    assert field.split("_")[0] in said, problem
+    shown_reason = str(problem["errors"]) + problem["title"].lower() + problem["code"]
+    assert field.split("_")[0] in shown_reason, problem
 
 
 def test_a_bid_holds_a_bond_and_withdrawing_gives_it_back():
     bob = provider()
-    wanted = demand(renter())
-    made = bid(bob, wanted, offer_of(bob), "1.5")
+    requested = demand(renter())
+    made = bid(bob, requested, offer_of(bob), "1.5")
 
-    assert states(wanted) == {made["id"]: "open"}
+    assert states(requested) == {made["id"]: "open"}
     assert free(bob) == 100 - Decimal("1.5")
     assert made["gpu_snapshot"]["model"] == "GeForce RTX 4090"
     assert (made["gpu_snapshot"]["memory_mb"], made["gpu_snapshot"]["benchmark"]) == (24_576, "200.000")
@@ -90,25 +90,25 @@ def test_a_cheap_bid_holds_the_least_bond():
     assert Decimal(made["bond"]) * 1_000_000 == params.get("market.bid_bond_min")
 
 
-def test_who_cannot_pledge_is_told_at_once_and_nothing_moves():
+def test_who_cannot_pledge_is_refused_at_once_and_nothing_changes():
     poor = provider("poor", ait=0)
-    wanted = demand(renter())
+    requested = demand(renter())
 
-    problem = bid(poor, wanted, offer_of(poor), "1.5", status=402)
+    problem = bid(poor, requested, offer_of(poor), "1.5", status=402)
 
     assert (problem["needed"], problem["available"]) == ("1.500000", "0.000000")
-    assert states(wanted) == {}
+    assert states(requested) == {}
 
 
 def test_a_bond_that_trading_refuses_rejects_the_bid(monkeypatch):
     """Between the look at the balance and the hold the money went elsewhere."""
     poor = provider("poor", ait=0)
-    wanted = demand(renter())
+    requested = demand(renter())
     monkeypatch.setattr("apps.marketplace.services.bids.available", lambda owner: 10**12)
 
-    made = bid(poor, wanted, offer_of(poor), "1.5")
+    made = bid(poor, requested, offer_of(poor), "1.5")
 
-    assert (made["state"], states(wanted)) == ("pending", {made["id"]: "rejected"})
+    assert (made["state"], states(requested)) == ("pending", {made["id"]: "rejected"})
 
 
 def test_nobody_bids_for_their_own_demand():
@@ -127,7 +127,7 @@ def test_a_bid_is_more_than_nothing_and_within_the_budget(price, status, code):
 
 
 @pytest.mark.parametrize(
-    ("wish", "card", "why"),
+    ("requirement", "card", "why"),
     [
         ({"gpu_count": 2}, {}, "1 GPUs and 2"),
         ({"gpu_models": ["H100"]}, {}, "none of H100"),
@@ -143,16 +143,16 @@ def test_a_bid_is_more_than_nothing_and_within_the_budget(price, status, code):
         ({}, {"state": "paused"}, "paused"),
     ],
 )
-def test_an_offer_that_does_not_fit_cannot_bid_and_hears_why(wish, card, why):
+def test_an_offer_that_does_not_fit_cannot_bid_and_hears_why(requirement, card, why):
     bob = provider()
 
-    problem = bid(bob, demand(renter(), **wish), offer_of(bob, **card), "1", status=409)
+    problem = bid(bob, demand(renter(), **requirement), offer_of(bob, **card), "1", status=409)
 
     assert (problem["code"], why in problem["detail"]) == ("bid_unfit", True), problem
 
 
 @pytest.mark.parametrize(
-    ("wish", "card"),
+    ("requirement", "card"),
     [
         ({"gpu_models": ["nvidia rtx_4090", "H100"]}, {}),
         ({"region": "eu"}, {"region": "EU-DE"}),
@@ -161,32 +161,32 @@ def test_an_offer_that_does_not_fit_cannot_bid_and_hears_why(wish, card, why):
         ({}, {"constraints": "renter.organisation == 'renter' && demand.gpu_count == 1"}),
     ],
 )
-def test_an_offer_that_fits_can_bid(wish, card):
+def test_an_offer_that_fits_can_bid(requirement, card):
     bob = provider()
 
-    assert bid(bob, demand(renter(), **wish), offer_of(bob, **card), "1")["state"] == "pending"
+    assert bid(bob, demand(renter(), **requirement), offer_of(bob, **card), "1")["state"] == "pending"
 
 
 def test_an_offer_bids_once_and_only_its_provider_bids_with_it():
     bob, eve = provider(), provider("eve")
-    offer, wanted = offer_of(bob), demand(renter())
-    bid(bob, wanted, offer, "1")
+    offer, requested = offer_of(bob), demand(renter())
+    bid(bob, requested, offer, "1")
 
-    assert bid(bob, wanted, offer, "0.9", status=409)["code"] == "bid_stands"
-    assert bid(eve, wanted, offer, "0.9", status=404)["code"] == "not_found"
+    assert bid(bob, requested, offer, "0.9", status=409)["code"] == "bid_stands"
+    assert bid(eve, requested, offer, "0.9", status=404)["code"] == "not_found"
 
 
 def test_a_full_book_takes_a_better_bid_and_gives_the_worst_its_bond_back(monkeypatch):
     monkeypatch.setitem(params.overrides(), "market.order_max_bids", 2)
     (a, first), (b, second), (c, third) = bidding.bidders(3)
-    wanted = demand(renter())
-    worst = bid(a, wanted, first, "1.5")
-    kept = bid(b, wanted, second, "1")
+    requested = demand(renter())
+    worst = bid(a, requested, first, "1.5")
+    kept = bid(b, requested, second, "1")
 
-    assert bid(c, wanted, third, "1.499", status=409)["code"] == "book_full"
-    better = bid(c, wanted, third, "1.2")
+    assert bid(c, requested, third, "1.499", status=409)["code"] == "book_full"
+    better = bid(c, requested, third, "1.2")
 
-    assert states(wanted) == {worst["id"]: "rejected", kept["id"]: "open", better["id"]: "open"}
+    assert states(requested) == {worst["id"]: "rejected", kept["id"]: "open", better["id"]: "open"}
     sound()
     assert free(a) == 100
 
@@ -194,36 +194,36 @@ def test_a_full_book_takes_a_better_bid_and_gives_the_worst_its_bond_back(monkey
 def test_cancelling_gives_all_bonds_back():
     (a, first), (b, second) = bidding.bidders(2)
     ann = renter()
-    wanted = demand(ann)
-    bid(a, wanted, first, "1"), bid(b, wanted, second, "1.1")
+    requested = demand(ann)
+    bid(a, requested, first, "1"), bid(b, requested, second, "1.1")
 
-    assert ann.json("POST", f"{DEMANDS}/{wanted['id']}/cancel", {}, status=200)["state"] == "cancelled"
+    assert ann.json("POST", f"{DEMANDS}/{requested['id']}/cancel", {}, status=200)["state"] == "cancelled"
     sound()
 
-    assert set(states(wanted).values()) == {"lost"}
+    assert set(states(requested).values()) == {"lost"}
     assert (free(a), free(b)) == (100, 100)
-    assert bid(a, wanted, first, "1", status=409)["code"] == "demand_not_open"
+    assert bid(a, requested, first, "1", status=409)["code"] == "demand_not_open"
 
 
 def test_a_bid_expires_by_itself():
     bob = provider()
-    wanted = demand(renter())
-    made = bid(bob, wanted, offer_of(bob), "1", expires_at=bidding.in_an_hour())
+    requested = demand(renter())
+    made = bid(bob, requested, offer_of(bob), "1", expires_at=bidding.in_an_hour())
     MarketplaceBid.objects.filter(pk=made["id"]).update(expires_at=clock.now() - timedelta(seconds=1))
 
     auction_clearing.run()
     sound()
 
-    assert (states(wanted), free(bob)) == ({made["id"]: "expired"}, 100)
+    assert (states(requested), free(bob)) == ({made["id"]: "expired"}, 100)
 
 
 def test_bidders_are_aliases_to_everybody_but_themselves_and_the_renter():
     bob, ann = provider(), renter()
-    wanted, path = demand(ann), "bids"
-    bid(bob, wanted, offer_of(bob), "1", note="fast network")
+    requested, path = demand(ann), "bids"
+    bid(bob, requested, offer_of(bob), "1", note="fast network")
 
-    (public,) = Api().json("GET", f"{DEMANDS}/{wanted['id']}/{path}", status=200)["items"]
-    (private,) = ann.json("GET", f"{DEMANDS}/{wanted['id']}/{path}", status=200)["items"]
+    (public,) = Api().json("GET", f"{DEMANDS}/{requested['id']}/{path}", status=200)["items"]
+    (private,) = ann.json("GET", f"{DEMANDS}/{requested['id']}/{path}", status=200)["items"]
     (own,) = bob.json("GET", f"{BIDS}/mine", status=200)["items"]
 
     assert [public[name] for name in ("bidder_id", "offer_id", "bond", "note")] == [None] * 4
@@ -233,12 +233,12 @@ def test_bidders_are_aliases_to_everybody_but_themselves_and_the_renter():
 
 
 def test_a_standing_demand_that_is_too_late_expires():
-    wanted = demand(renter(), closes_at=None, start_by=bidding.in_an_hour())
-    MarketplaceDemand.objects.filter(pk=wanted["id"]).update(start_by=clock.now() - timedelta(seconds=1))
+    requested = demand(renter(), closes_at=None, start_by=bidding.in_an_hour())
+    MarketplaceDemand.objects.filter(pk=requested["id"]).update(start_by=clock.now() - timedelta(seconds=1))
 
     auction_clearing.run()
 
-    assert shown(wanted)["state"] == "expired"
+    assert shown(requested)["state"] == "expired"
 
 
 def test_the_same_request_key_asks_once():

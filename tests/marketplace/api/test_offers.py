@@ -1,4 +1,4 @@
-"""Offers through their doors: made, read, edited by revision, paused, withdrawn, cloned; and what is refused."""
+"""Offers over HTTP: made, read, edited by revision, paused, withdrawn, cloned; and what is refused."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def test_an_offer_over_a_card_says_what_the_card_is(miner_api, offered):
     assert made["rentable"] and made["score"] > 0
     assert made["slots"] and made["miner_id"] and made["provider_id"] == str(miner_api.owner_id)
     assert OfferRevision.objects.get(offer=made["id"]).changes == {}
-    moves = OfferTransition.objects.filter(subject_id=made["id"]).order_by("seq")
-    assert [(one.from_state, one.to_state) for one in moves] == [("", "draft"), ("draft", "open")]
+    steps = OfferTransition.objects.filter(subject_id=made["id"]).order_by("seq")
+    assert [(one.from_state, one.to_state) for one in steps] == [("", "draft"), ("draft", "open")]
 
 
 def test_an_offer_over_several_cards_promises_what_the_least_keeps(miner_api):
@@ -97,12 +97,12 @@ def test_cards_must_be_ones_own_present_and_together(miner_api, other_miner_api)
     mine, foreign = card(miner_api.owner_id), card(other_miner_api.owner_id)
     elsewhere, retired = card(miner_api.owner_id), card(miner_api.owner_id, state="retired")
 
-    for ids, said in (
+    for ids, messages in (
         ([foreign], "no registered card"), ([str(uuid4())], "no registered card"), ([mine, mine], "twice"),
         ([mine, elsewhere], "several miners"), ([retired], "Retired"),
     ):  # fmt: skip
         answer = miner_api.json("POST", OFFERS, {"gpu_ids": ids, "price_gpu_hour": "0.5"}, status=400)
-        assert said in errors_of(answer)["gpu_ids"]
+        assert messages in errors_of(answer)["gpu_ids"]
     assert not MarketplaceOffer.objects.exists()
 
 
@@ -232,17 +232,17 @@ def test_a_clone_is_a_draft_with_the_same_terms(miner_api, offered):
     assert other["slots"] != described["slots"] and other["memory_mb"] == 24576
 
 
-def test_history_tells_prices_and_edits(miner_api, anonymous_api, offered):
+def test_history_has_prices_and_edits(miner_api, anonymous_api, offered):
     made = offered(price_gpu_hour="0.5")
     path = f"{OFFERS}/{made['id']}"
     miner_api.json("PATCH", path, {"title": "renamed"}, status=200, if_match='"1"')
     miner_api.json("PATCH", path, {"price_gpu_hour": "0.4", "reason": "cheaper"}, status=200, if_match='"2"')
 
-    told = anonymous_api.json("GET", f"{path}/history", status=200)
+    history = anonymous_api.json("GET", f"{path}/history", status=200)
 
-    assert [(one["price"], one["reason"]) for one in told["price_history"]] == [(0.5, "offered"), (0.4, "cheaper")]
-    assert [one["revision"] for one in told["revisions"]] == [1, 2, 3]
-    assert (told["offer_id"], told["booking_count"], told["total_revenue"], told["last_booked"]) == (
+    assert [(one["price"], one["reason"]) for one in history["price_history"]] == [(0.5, "offered"), (0.4, "cheaper")]
+    assert [one["revision"] for one in history["revisions"]] == [1, 2, 3]
+    assert (history["offer_id"], history["booking_count"], history["total_revenue"], history["last_booked"]) == (
         made["id"], 0, "0.000000", None,
     )  # fmt: skip
 

@@ -39,10 +39,10 @@ def test_a_profile_says_how_bookings_ended(anonymous_api, provider):
 def test_reputation_can_be_computed_again_from_what_is_published(anonymous_api, provider):
     found = anonymous_api.json("GET", f"{PATH}/{provider}/reputation", status=200)
 
-    told = found["inputs"]
-    r = lower_bound(told["kept"], told["broken"])
-    assert told["reliability"] == pytest.approx(r, abs=1e-5)
-    assert found["reputation"] == pytest.approx(100 * (0.7 * r + 0.3 * (told["rating"] - 1) / 4), abs=0.01)
+    profile = found["inputs"]
+    r = lower_bound(profile["kept"], profile["broken"])
+    assert profile["reliability"] == pytest.approx(r, abs=1e-5)
+    assert found["reputation"] == pytest.approx(100 * (0.7 * r + 0.3 * (profile["rating"] - 1) / 4), abs=0.01)
     assert set(found["formula"]) == {"reputation", "reliability", "rating"}
 
 

@@ -1,4 +1,4 @@
-"""The search's doors: what is understood, what is refused with advice, pages, times, explanations, plans."""
+"""The search routes: what is understood, what is refused with advice, pages, times, explanations, plans."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aitbc.core.invariants import run as audit
 from apps.marketplace.errors import FilterInvalid
 from apps.marketplace.models import BookingSlice, MarketplaceOffer
 from apps.marketplace.search import terms
-from apps.marketplace.search.fields import FIELDS, TABLE, Wanted
+from apps.marketplace.search.fields import FIELDS, TABLE, Workload
 from apps.marketplace.search.finding import planned
 from apps.marketplace.search.statements import Search, Statement
 from tests.marketplace.cards import random_offer
@@ -107,7 +107,7 @@ def test_terms_may_come_as_json(anonymous_api, market):
 
 
 @pytest.mark.parametrize(
-    ("params", "said"),
+    ("params", "reply"),
     [
         ({"filter": "gpu_rum>=8"}, "nearest is 'gpu_ram'"),
         ({"filter": "gpu_ram>=much"}, "gpu_ram is a number (GB)"),
@@ -136,10 +136,10 @@ def test_terms_may_come_as_json(anonymous_api, market):
         ({"q": "\x00"}, "NUL"),
     ],
 )
-def test_what_cannot_be_understood_is_refused_with_advice(find, params, said):
+def test_what_cannot_be_understood_is_refused_with_advice(find, params, reply):
     answer = find(**params, status=400)
 
-    assert said in str([answer["detail"], answer["errors"]])
+    assert reply in str([answer["detail"], answer["errors"]])
 
 
 def test_words_are_looked_for_in_every_text(find, market):
@@ -186,7 +186,7 @@ def test_storage_counts_in_the_whole_price(find, offered):
     assert ids(find("total_hour==0.51", storage_gb=100)) == [made["id"]]
 
 
-def test_a_wanted_time_leaves_out_what_is_taken_then(find, offered):
+def test_a_requested_time_leaves_out_what_is_taken_then(find, offered):
     busy, free = offered(price_gpu_hour="0.1"), offered(price_gpu_hour="0.2", max_duration_s=7200)
     now = timezone.now()
     booking = a_booking(
@@ -200,20 +200,20 @@ def test_a_wanted_time_leaves_out_what_is_taken_then(find, offered):
     assert ids(find(order="dph", duration_s=1800, starts_at=later)) == [busy["id"], free["id"]]
     assert ids(find(order="dph", duration_s=10_000, starts_at=later)) == [busy["id"]]  # longer than it takes
     assert ids(find(duration_s=1800, gpus=2)) == []
-    told = find("dph<0.15", duration_s=1800, explain="true")["explain"]
-    assert (told["matches"], [one["removes_alone"] for one in told["terms"]][-1]) == (0, 1)
+    explanation = find("dph<0.15", duration_s=1800, explain="true")["explain"]
+    assert (explanation["matches"], [one["removes_alone"] for one in explanation["terms"]][-1]) == (0, 1)
 
 
 def test_an_explanation_says_what_stands_in_the_way(find, market):
-    told = find("gpu_ram>=40 dph<0.5", explain="true")["explain"]
+    explanation = find("gpu_ram>=40 dph<0.5", explain="true")["explain"]
 
-    assert (told["offers"], told["matches"], told["fewest_in_the_way"]) == (3, 0, 1)
-    judged = {one["term"]: one for one in told["terms"]}
+    assert (explanation["offers"], explanation["matches"], explanation["fewest_in_the_way"]) == (3, 0, 1)
+    judged = {one["term"]: one for one in explanation["terms"]}
     assert (judged["gpu_ram >= 40"]["removes"], judged["gpu_ram >= 40"]["removes_alone"]) == (2, 1)
     assert judged["gpu_ram >= 40"]["relaxed"] == "gpu_ram >= 12"
     assert judged["price_gpu_hour < 0.5"]["relaxed"] == "price_gpu_hour <= 0.9"
-    assert told["cheapest"]["term"] == "price_gpu_hour < 0.5"
-    assert ids(find(f"gpu_ram>=40 {told['cheapest']['relaxed']}")) == [market["large"]]
+    assert explanation["cheapest"]["term"] == "price_gpu_hour < 0.5"
+    assert ids(find(f"gpu_ram>=40 {explanation['cheapest']['relaxed']}")) == [market["large"]]
     hopeless = find("gpu_ram>=400 dph<0.001", explain="true")["explain"]
     assert (hopeless["cheapest"], hopeless["fewest_in_the_way"]) == (None, 2)
 
@@ -243,7 +243,7 @@ def test_no_two_fields_share_a_name():
 def test_a_term_reads_back_as_it_is_written(seed):
     search = random_search(random.Random(seed))
 
-    assert terms.read(" AND ".join(map(str, search.terms)), wanted=search.wanted) == [
+    assert terms.read(" AND ".join(map(str, search.terms)), workload=search.workload) == [
         terms.Term(one.field, one.op, one.value) for one in search.terms
     ]
 
@@ -252,7 +252,7 @@ def test_a_term_reads_back_as_it_is_written(seed):
 @given(st.text(alphabet="abdhpgru_<>=!in[]\"'\\ ,.0123456789-+&eEAND\n\t", max_size=60) | st.text(max_size=30))
 def test_no_text_breaks_the_parser(text):
     try:
-        assert isinstance(terms.read(text, wanted=Wanted(model=EIGHT_B)), list)
+        assert isinstance(terms.read(text, workload=Workload(model=EIGHT_B)), list)
     except FilterInvalid as error:
         assert error.detail
 
@@ -274,7 +274,7 @@ def test_no_hot_search_reads_the_whole_table():
     MarketplaceOffer.objects.bulk_create(rows, batch_size=500)
     with cursor(MarketplaceOffer) as sql:
         sql.execute("VACUUM ANALYZE marketplace_marketplaceoffer")
-    wanted = Wanted(model=EIGHT_B)
+    workload = Workload(model=EIGHT_B)
 
     for text, order, words in (
         ("", "", ()), ("gpu_ram>=8 dph<1", "", ()), ("gpu_ram>=24 verified=true", "dph", ()),
@@ -282,8 +282,8 @@ def test_no_hot_search_reads_the_whole_table():
         ("tokens_s>50", "-tokens_per_credit", ()), ("dph<2", "", ("quiet",)), ("booked=true", "", ()),
     ):  # fmt: skip
         search = Search(
-            terms.with_implied(terms.read(text, wanted=wanted)), terms.read_order(order, wanted), wanted, words
+            terms.with_implied(terms.read(text, workload=workload)), terms.read_order(order, workload), workload, words
         )
         assert "Seq Scan" not in plan(search), (text, plan(search))
-    first = Search(terms.with_implied([]), terms.read_order("", wanted), wanted)
+    first = Search(terms.with_implied([]), terms.read_order("", workload), workload)
     assert "marketplace_offer_search" in plan(first, after=[5.0, rows[0].pk])

@@ -1,4 +1,4 @@
-"""The predecessor's GPU marketplace: its clients' words, under both prefixes, over real offers and bookings."""
+"""The legacy GPU marketplace: its clients' words, under both prefixes, over real offers and bookings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from apps.marketplace.models import Device, GPUBooking, MarketplaceOffer
+from apps.marketplace.models import GPUBooking, MarketplaceOffer, RegisteredGPU
 from tests.marketplace.renting import AIT, again, at, funded, provisioned, rentable, sound
 
 ROOTS = ("/marketplace/v1/marketplace", "/gpu/v1/marketplace")
@@ -54,7 +54,7 @@ def test_a_gpu_is_listed_found_booked_confirmed_released_and_reviewed(root, rent
 
 
 def test_a_registered_card_of_that_name_stands_behind_the_listing(miner_api):
-    card = Device.objects.create(
+    card = RegisteredGPU.objects.create(
         id="0190f3c2-0000-7000-8000-0000000000aa", miner_id=miner_api.owner_id, owner_id=miner_api.owner_id, seq=1,
         state="available",
         facts={
@@ -66,10 +66,10 @@ def test_a_registered_card_of_that_name_stands_behind_the_listing(miner_api):
             "verified_at": None, "score": 150.0, "price_per_hour": None, "up_mbps": 100.0, "down_mbps": 100.0,
         },
     )  # fmt: skip
-    asked = {"gpu": {"name": "RTX 4090", "memory_gb": 24}}
+    listing = {"gpu": {"name": "RTX 4090", "memory_gb": 24}}
 
-    first = miner_api.json("POST", f"{ROOTS[0]}/gpu/register", asked)
-    second = miner_api.json("POST", f"{ROOTS[0]}/gpu/register", asked)
+    first = miner_api.json("POST", f"{ROOTS[0]}/gpu/register", listing)
+    second = miner_api.json("POST", f"{ROOTS[0]}/gpu/register", listing)
 
     assert (first["backed"], second["backed"]) == (True, False)
     assert MarketplaceOffer.objects.get(pk=first["gpu_id"]).slots == [card.pk] or str(card.pk) in map(

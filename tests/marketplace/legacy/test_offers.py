@@ -1,4 +1,4 @@
-"""Offers as the predecessor's clients make, list and cancel them."""
+"""Offers as legacy clients make, list and cancel them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from apps.marketplace.models import MarketplaceOffer
 from tests.marketplace.conftest import OFFERS
 
 MARKET = "/marketplace/v1/marketplace"
-OLD = {"provider": "alice", "capacity": 2, "price": 0.5, "gpu_model": "RTX 4090", "gpu_memory_gb": 24, "region": "eu"}
+BODY = {"provider": "alice", "capacity": 2, "price": 0.5, "gpu_model": "RTX 4090", "gpu_memory_gb": 24, "region": "eu"}
 
 
 def test_the_answer_is_200_or_201_as_the_clients_insist(client_api):
-    assert client_api.post(OFFERS, OLD).status_code == 200
-    assert client_api.post(OFFERS, {**OLD, "provider_id": "prov-1"}).status_code == 201
+    assert client_api.post(OFFERS, BODY).status_code == 200
+    assert client_api.post(OFFERS, {**BODY, "provider_id": "prov-1"}).status_code == 201
 
 
 def test_unknown_fields_are_ignored_and_what_the_server_owns_stays_its_own(client_api):
-    body = {**OLD, "status": "booked", "created_at": "2001-01-01", "chain_id": "ait", "id": "my-1", "sla": "99.9"}
+    body = {**BODY, "status": "booked", "created_at": "2001-01-01", "chain_id": "ait", "id": "my-1", "sla": "99.9"}
     made = client_api.json("POST", OFFERS, body, status=200)
 
     assert (made["status"], made["state"], made["external_id"]) == ("open", "open", "my-1")
@@ -36,25 +36,25 @@ def test_unknown_fields_are_ignored_and_what_the_server_owns_stays_its_own(clien
     ],
 )
 def test_the_provider_goes_by_whatever_name_it_gives(client_api, change, name):
-    body = {name: value for name, value in {**OLD, **change}.items() if value}
+    body = {name: value for name, value in {**BODY, **change}.items() if value}
     assert client_api.json("POST", OFFERS, body)["provider"] == name
 
 
 @pytest.mark.parametrize("price", [0, -1, "nonsense", 1e300, "NaN"])
 def test_no_price_no_offer(client_api, price):
-    client_api.json("POST", OFFERS, {**OLD, "price": price}, status=400)
+    client_api.json("POST", OFFERS, {**BODY, "price": price}, status=400)
     assert not MarketplaceOffer.objects.exists()
 
 
 def test_prices_come_as_numbers_or_strings(client_api):
-    assert client_api.json("POST", OFFERS, {**OLD, "price": "1.5"})["price_gpu_hour"] == "1.500000"
-    assert client_api.json("POST", OFFERS, {**OLD, "price_per_hour": 0.1})["price_gpu_hour"] == "0.100000"
-    assert client_api.json("POST", OFFERS, {**OLD, "cuda_version": "12.4.1"})["cuda_version"] == "12.4"
+    assert client_api.json("POST", OFFERS, {**BODY, "price": "1.5"})["price_gpu_hour"] == "1.500000"
+    assert client_api.json("POST", OFFERS, {**BODY, "price_per_hour": 0.1})["price_gpu_hour"] == "0.100000"
+    assert client_api.json("POST", OFFERS, {**BODY, "cuda_version": "12.4.1"})["cuda_version"] == "12.4"
 
 
 def test_the_list_is_bare_and_narrowed_by_status_region_and_model(client_api, anonymous_api):
     for region, model in (("eu", "RTX 4090"), ("US", "RTX 3090"), ("us", "A100")):
-        client_api.json("POST", OFFERS, {**OLD, "region": region, "gpu_model": model})
+        client_api.json("POST", OFFERS, {**BODY, "region": region, "gpu_model": model})
     gone = client_api.json("GET", f"{OFFERS}?gpu_model=a100")[0]["id"]
     client_api.json("POST", f"{OFFERS}/{gone}/cancel", status=200)
 
@@ -80,11 +80,11 @@ def test_an_unknown_status_is_refused_with_the_known_ones(anonymous_api):
 
 
 def test_cancel_and_delete_end_it_once(client_api):
-    first, second = (client_api.json("POST", OFFERS, OLD)["id"] for _ in range(2))
+    first, second = (client_api.json("POST", OFFERS, BODY)["id"] for _ in range(2))
 
-    told = client_api.json("POST", f"{OFFERS}/{first}/cancel?reason=moved", status=200)
-    assert (told["offer_id"], told["status"], told["reason"]) == (first, "cancelled", "moved")
-    assert isinstance(told["cancelled_at"], int)
+    shown = client_api.json("POST", f"{OFFERS}/{first}/cancel?reason=moved", status=200)
+    assert (shown["offer_id"], shown["status"], shown["reason"]) == (first, "cancelled", "moved")
+    assert isinstance(shown["cancelled_at"], int)
     client_api.json("POST", f"{OFFERS}/{first}/cancel", status=409)
     body = {"listing_id": second, "wallet": "w"}
     assert client_api.json("DELETE", f"{OFFERS}/{second}", body, status=200)["status"] == "cancelled"
@@ -96,15 +96,15 @@ def test_an_offer_that_is_not_there_is_404(anonymous_api):
 
 def test_the_market_at_a_glance_follows_the_offers(client_api, anonymous_api):
     empty = anonymous_api.json("GET", f"{MARKET}/stats", status=200)
-    client_api.json("POST", OFFERS, OLD)
-    client_api.json("POST", OFFERS, {**OLD, "price": 1, "region": "us", "capacity": 1})
+    client_api.json("POST", OFFERS, BODY)
+    client_api.json("POST", OFFERS, {**BODY, "price": 1, "region": "us", "capacity": 1})
 
     assert empty == {"totalOffers": 0, "openCapacity": 0, "averagePrice": 0, "activeBids": 0}
     assert anonymous_api.json("GET", f"{MARKET}/stats", status=200) == {
         "totalOffers": 2, "openCapacity": 3, "averagePrice": 0.75, "activeBids": 0,
     }  # fmt: skip
-    told = anonymous_api.json("GET", MARKET, status=200)
-    assert (told["total_offers"], told["active_offers"], told["average_price_per_hour"]) == (2, 2, 0.75)
-    assert (told["regions"], told["service_types"], told["status"]) == (["eu", "us"], ["ondemand"], "operational")
+    shown = anonymous_api.json("GET", MARKET, status=200)
+    assert (shown["total_offers"], shown["active_offers"], shown["average_price_per_hour"]) == (2, 2, 0.75)
+    assert (shown["regions"], shown["service_types"], shown["status"]) == (["eu", "us"], ["ondemand"], "operational")
     for path in ("/marketplace/status", f"{MARKET}/status"):
         assert anonymous_api.json("GET", path, status=200)["message"].startswith("2 offers")

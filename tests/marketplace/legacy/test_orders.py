@@ -1,4 +1,4 @@
-"""The predecessor's orders at their old doors: /gpu/v1/transactions, /marketplace/v1/transactions, the old bids."""
+"""Legacy orders: /gpu/v1/transactions, /marketplace/v1/transactions, /marketplace/v1/marketplace/bids."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def send(api, action, *, expect=200, **body):
 
 def offer(api, name="gpu_offer_1_aaaaaaaa", price="0.6", **body):
     specs = {"model": "RTX 4090", "memory_gb": 24}
-    given = {"gpu_count": 2, "duration_hours": 24, "price_per_gpu": price, "specs": specs}
-    return send(api, "offer", offer_id=name, provider_node_id="node-b", **{**given, **body})
+    payload = {"gpu_count": 2, "duration_hours": 24, "price_per_gpu": price, "specs": specs}
+    return send(api, "offer", offer_id=name, provider_node_id="node-b", **{**payload, **body})
 
 
 def bid(api, name="gpu_bid_1_bbbbbbbb", price="0.7", **body):
-    given = {"gpu_count": 2, "duration_hours": 24, "max_price_per_gpu": price, "specs": {"model": "RTX 4090"}}
-    return send(api, "bid", bid_id=name, bidder_node_id="node-a", **{**given, **body})
+    payload = {"gpu_count": 2, "duration_hours": 24, "max_price_per_gpu": price, "specs": {"model": "RTX 4090"}}
+    return send(api, "bid", bid_id=name, bidder_node_id="node-a", **{**payload, **body})
 
 
 def listed(api=None, **query):
@@ -158,7 +158,7 @@ def test_a_provider_accepts_a_bid_at_its_price_with_the_cheapest_offer_that_fits
     assert send(other, "accept", bid_id="gpu_bid_1_bbbbbbbb", expect=409)["code"] == "order_matched"
 
 
-def test_a_renter_without_money_cannot_be_matched_and_how_much_it_has_is_not_told():
+def test_a_renter_without_money_cannot_be_matched_and_its_balance_stays_private():
     bob, poor = provider(), renter("poor", ait=1)
     offer(bob), bid(poor)
     names = {"offer_id": "gpu_offer_1_aaaaaaaa", "bid_id": "gpu_bid_1_bbbbbbbb"}
@@ -229,8 +229,8 @@ def test_the_marketplaces_own_transactions_know_offer_list_and_bid():
         ("list", {"name": "box", "seller": "bob", "price": "0.75", "currency": "AIT", "description": "a box"}),
     ):
         bob.json("POST", MARKET, {"type": "marketplace", "action": action, **body}, status=200)
-    wanted = {"type": "marketplace", "action": "bid", "provider": "ann", "capacity": 2, "price": 1}
-    ann.json("POST", MARKET, wanted, status=200)
+    requested = {"type": "marketplace", "action": "bid", "provider": "ann", "capacity": 2, "price": 1}
+    ann.json("POST", MARKET, requested, status=200)
 
     found = Api().json("GET", MARKET, status=200)
 
@@ -242,7 +242,7 @@ def test_the_marketplaces_own_transactions_know_offer_list_and_bid():
     assert ann.post(MARKET, {"type": "gpu_marketplace", "action": "bid", "price": 1}).status_code == 400
 
 
-def test_the_old_bids_are_taken_with_202_and_read_back():
+def test_legacy_bids_are_taken_with_202_and_read_back():
     ann = renter()
     made = ann.json("POST", BIDS, {"provider": "ann", "capacity": 4, "price": 0.25, "notes": "soon"}, status=202)
 

@@ -74,8 +74,8 @@ def oracle(bids, terms):
 
 @PATIENT
 @given(auctions())
-def test_clearing_agrees_with_the_oracle(given_auction):
-    terms, bids = given_auction
+def test_clearing_agrees_with_the_oracle(auction_case):
+    terms, bids = auction_case
     outcome = auction.clear(bids, terms)
 
     assert (outcome.winner.id, outcome.price) == oracle(bids, terms)
@@ -83,8 +83,8 @@ def test_clearing_agrees_with_the_oracle(given_auction):
 
 @PATIENT
 @given(auctions(), st.randoms(use_true_random=False))
-def test_the_order_in_which_bids_are_listed_changes_nothing(given_auction, random):
-    terms, bids = given_auction
+def test_the_order_in_which_bids_are_listed_changes_nothing(auction_case, random):
+    terms, bids = auction_case
     shuffled = list(bids)
     random.shuffle(shuffled)
 
@@ -93,8 +93,8 @@ def test_the_order_in_which_bids_are_listed_changes_nothing(given_auction, rando
 
 @PATIENT
 @given(auctions())
-def test_the_winner_is_paid_its_bid_or_more_and_never_above_the_budget(given_auction):
-    terms, bids = given_auction
+def test_the_winner_is_paid_its_bid_or_more_and_never_above_the_budget(auction_case):
+    terms, bids = auction_case
     outcome = auction.clear(bids, terms)
 
     assert outcome.winner.price <= outcome.price <= terms.budget
@@ -103,9 +103,9 @@ def test_the_winner_is_paid_its_bid_or_more_and_never_above_the_budget(given_auc
 
 @PATIENT
 @given(auctions(least=2, second_score=True), st.data())
-def test_no_bidder_gains_by_another_price_than_its_cost(given_auction, data):
+def test_no_bidder_gains_by_another_price_than_its_cost(auction_case, data):
     """Truthful: whatever the others bid, asking one's cost is best (a tie gives a rival nothing but its own cost)."""
-    terms, bids = given_auction
+    terms, bids = auction_case
     liar = data.draw(st.sampled_from(range(len(bids))))
     honest = bids[liar]
     lie = replace(honest, price=data.draw(st.integers(1, terms.budget)))
@@ -119,8 +119,8 @@ def test_no_bidder_gains_by_another_price_than_its_cost(given_auction, data):
 
 @PATIENT
 @given(auctions(least=2, second_score=True))
-def test_the_second_score_price_is_the_highest_that_still_wins(given_auction):
-    terms, bids = given_auction
+def test_the_second_score_price_is_the_highest_that_still_wins(auction_case):
+    terms, bids = auction_case
     outcome = auction.clear(bids, terms)
     assume(outcome.price < terms.budget)
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from apps.marketplace import constraints
-from apps.marketplace.constraints import DEMAND_SIDE, OFFER_SIDE, ConstraintInvalid
+from apps.marketplace.constraints import evaluation
+from apps.marketplace.constraints.evaluation import DEMAND_SIDE, OFFER_SIDE
+from apps.marketplace.errors import ConstraintInvalid
 
 pytestmark = pytest.mark.no_db
 
@@ -40,17 +41,17 @@ RENTER = {"renter": {"id": "r", "bookings": 3}, "demand": {"gpu_models": ["RTX 4
     ],
 )
 def test_an_expression_says_whom_it_admits(expression, admitted):
-    constraints.check(expression, DEMAND_SIDE)
+    evaluation.check(expression, DEMAND_SIDE)
 
-    assert constraints.admits(expression, FACTS) is admitted
+    assert evaluation.admits(expression, FACTS) is admitted
 
 
 def test_the_other_side_judges_the_renter():
     expression = "renter.bookings >= 3 && demand.gpu_models.all(m, m != 'A100') && demand.duration_s >= 3600"
-    constraints.check(expression, OFFER_SIDE)
+    evaluation.check(expression, OFFER_SIDE)
 
-    assert constraints.admits(expression, RENTER)
-    assert not constraints.admits(expression, {**RENTER, "renter": {"id": "r", "bookings": 0}})
+    assert evaluation.admits(expression, RENTER)
+    assert not evaluation.admits(expression, {**RENTER, "renter": {"id": "r", "bookings": 0}})
 
 
 @pytest.mark.parametrize(
@@ -64,8 +65,8 @@ def test_the_other_side_judges_the_renter():
     ],
 )
 def test_an_expression_without_an_answer_does_not_admit_and_says_why(expression, why):
-    constraints.check(expression, DEMAND_SIDE)
-    verdict = constraints.verdict(expression, FACTS)
+    evaluation.check(expression, DEMAND_SIDE)
+    verdict = evaluation.verdict(expression, FACTS)
 
     assert (verdict.admits, why in verdict.reason) == (False, True), verdict
 
@@ -92,7 +93,7 @@ def test_an_expression_without_an_answer_does_not_admit_and_says_why(expression,
 )
 def test_what_cannot_be_used_is_refused_with_its_place(expression, where):
     with pytest.raises(ConstraintInvalid, match=where) as refused:
-        constraints.check(expression, DEMAND_SIDE)
+        evaluation.check(expression, DEMAND_SIDE)
 
     assert refused.value.status == 400
 
@@ -149,24 +150,24 @@ def test_no_text_is_an_error_of_ours(expression):
 
 def refusal_or_answer(expression):
     try:
-        constraints.check(expression, DEMAND_SIDE)
+        evaluation.check(expression, DEMAND_SIDE)
     except ConstraintInvalid as refused:
         assert refused.detail
     else:
-        constraints.verdict(expression, FACTS)
-    assert constraints.verdict(expression, FACTS).admits in (True, False)
+        evaluation.verdict(expression, FACTS)
+    assert evaluation.verdict(expression, FACTS).admits in (True, False)
 
 
 def test_free_facts_of_callers_are_cut_before_they_are_walked():
     tags = ["x" * 10_000] * 10_000
     facts = {"offer": {"attributes": {"tags": tags, "deep": [[tags]]}}, "provider": {}}
 
-    assert constraints.admits("size(offer.attributes.tags) == 50 && size(offer.attributes.deep) == 0", facts)
+    assert evaluation.admits("size(offer.attributes.tags) == 50 && size(offer.attributes.deep) == 0", facts)
 
 
 def test_programs_are_kept_but_not_without_bound():
     for number in range(3000):
-        constraints.check(f"offer.gpu_count > {number}", DEMAND_SIDE)
+        evaluation.check(f"offer.gpu_count > {number}", DEMAND_SIDE)
 
-    info = constraints.judged.cache_info()
+    info = evaluation.compiled_program.cache_info()
     assert info.currsize <= info.maxsize == 2048

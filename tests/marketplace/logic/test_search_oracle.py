@@ -27,15 +27,15 @@ def offers(db) -> list[MarketplaceOffer]:
 
 def expected(search, offers):
     listed = [offer for offer in offers if offer.state in LISTED]
-    fitting = [one for one in listed if oracle.matches(search.terms, one, search.wanted, search.words)]
-    return oracle.arranged(fitting, search.order, search.wanted)
+    fitting = [one for one in listed if oracle.matches(search.terms, one, search.workload, search.words)]
+    return oracle.arranged(fitting, search.order, search.workload)
 
 
 def walked(search, size):
     """Every page, one after another."""
     found, cursor = [], None
     while True:
-        page = find(search, limit=size, cursor_given=cursor)
+        page = find(search, limit=size, cursor_token=cursor)
         found += page.offers
         cursor = page.next_cursor
         if cursor is None:
@@ -68,21 +68,21 @@ def test_explanations_count_what_brute_force_counts_and_their_relaxations_work(o
         search = random_search(random.Random(seed))
         listed = [offer for offer in offers if offer.state in LISTED]
 
-        told = explain(search)
+        explanation = explain(search)
 
-        assert told.offers == len(listed)
-        assert told.matches == len(expected(search, offers))
-        for judged, term in zip(told.terms, search.terms, strict=False):
+        assert explanation.offers == len(listed)
+        assert explanation.matches == len(expected(search, offers))
+        for judged, term in zip(explanation.terms, search.terms, strict=False):
             others = [one for one in search.terms if one is not term]
-            fails = [one for one in listed if not oracle.holds(term, one, search.wanted)]
-            alone = [one for one in fails if oracle.matches(others, one, search.wanted, search.words)]
+            fails = [one for one in listed if not oracle.holds(term, one, search.workload)]
+            alone = [one for one in fails if oracle.matches(others, one, search.workload, search.words)]
             assert (judged.term, judged.removes, judged.removes_alone) == (str(term), len(fails), len(alone))
             if alone and not judged.relaxed.startswith("leave out"):
                 from apps.marketplace.search.terms import read
 
-                (relaxed,) = read(judged.relaxed, wanted=search.wanted)
-                assert any(oracle.holds(relaxed, one, search.wanted) for one in alone), judged.relaxed
-        if told.cheapest:
-            assert told.matches == 0 and told.fewest_in_the_way == 1
+                (relaxed,) = read(judged.relaxed, workload=search.workload)
+                assert any(oracle.holds(relaxed, one, search.workload) for one in alone), judged.relaxed
+        if explanation.cheapest:
+            assert explanation.matches == 0 and explanation.fewest_in_the_way == 1
 
     check()

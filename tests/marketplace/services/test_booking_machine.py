@@ -18,8 +18,8 @@ from hypothesis.stateful import (
 from aitbc.core import invariants
 from aitbc.core.errors import DomainError
 from aitbc.core.messaging.relay import drain
-from apps.marketplace import clock
 from apps.marketplace.models import BookingExtension, GPUBooking, Outbox
+from apps.marketplace.selectors import clock
 from apps.marketplace.services import booking_endings, bookings, extensions, provisioning, sweeps
 from apps.marketplace.states import BOOKING_TRANSITIONS, LIVE, BookingState
 from apps.trading.models import LedgerAccount
@@ -136,7 +136,7 @@ class BookingMachine(RuleBasedStateMachine):
     @precondition(lambda self: Outbox.objects.filter(consumer="trading").exists())
     @rule()
     def lose_every_closing(self) -> None:
-        """A restored backup, say: what was told of endings never arrives; reconciliation finds it."""
+        """A restored backup, say: the events about endings never arrive; reconciliation finds it."""
         Outbox.objects.filter(consumer="trading", name="marketplace.booking.closed.v1").delete()
 
     @rule()
@@ -170,7 +170,7 @@ def check_money(booking: GPUBooking) -> None:
     assert not booking.compensation or booking.outcome in booking_endings.FAULTS
     assert booking.compensation <= min(booking.bond, booking.rate)
     assert booking.activated_at or not booking.owed
-    assert not BookingExtension.objects.asked().filter(booking=booking).exists()
+    assert not BookingExtension.objects.pending().filter(booking=booking).exists()
 
 
 def test_any_life_of_bookings_is_sound(db: None) -> None:

@@ -1,4 +1,4 @@
-"""Many at once for one slot: one has it, the others are told so, whatever the interleaving."""
+"""Many at once for one slot: one has it, the others are refused, whatever the interleaving."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from django.db import connections
 
 from aitbc.core.errors import DomainError
-from apps.marketplace import clock
 from apps.marketplace.models import BookingSlice, GPUBooking
+from apps.marketplace.selectors import clock
 from apps.marketplace.services import bookings, extensions, provisioning, sweeps
 from tests.marketplace.renting import AIT, HOUR, again, booked, funded, rentable, reserved, running, sound
 
@@ -33,7 +33,7 @@ def together(calls):
         return list(pool.map(one, calls))
 
 
-def told(results):
+def events(results):
     return Counter(result if isinstance(result, str) else "won" for result in results)
 
 
@@ -44,7 +44,7 @@ def test_fifty_want_one_slot_and_one_has_it(drain):
 
         results = together([lambda who=renter, o=offer: booked(o, who) for renter in renters[:25]] * 2)
 
-        assert told(results) == {"won": 1, "slot_taken": 49}
+        assert events(results) == {"won": 1, "slot_taken": 49}
         assert BookingSlice.objects.filter(slot=offer.slots[0], live=True).count() == 1
     sound()
 
@@ -55,7 +55,7 @@ def test_five_slots_are_sold_to_five_of_twenty(drain):
 
     results = together([lambda who=renter: booked(offer, who, gpu_count=1) for renter in renters])
 
-    assert told(results) == {"won": 5, "slot_taken": 15}
+    assert events(results) == {"won": 5, "slot_taken": 15}
     sound()
 
 
@@ -136,5 +136,5 @@ def test_a_quote_is_used_once_by_many_at_once(drain):
         [lambda: bookings.book(offer=offer, renter_id=renter, quote=quote, actor="test") for _ in range(8)]
     )
 
-    assert told(results) == {"won": 1, "quote_used": 7}
+    assert events(results) == {"won": 1, "quote_used": 7}
     sound()

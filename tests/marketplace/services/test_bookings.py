@@ -8,11 +8,12 @@ from uuid import uuid4
 import pytest
 
 from aitbc.core.errors import InsufficientFunds, StateConflict
-from apps.marketplace import clock
 from apps.marketplace.errors import (
     NoticeTooShort,
 )
+from apps.marketplace.logic.durations import ms_between
 from apps.marketplace.models import BookingSlice, MarketplaceOffer, Outbox, PriceTick, ReliabilityEvent
+from apps.marketplace.selectors import clock
 from apps.marketplace.services import bookings, provisioning, sweeps
 from apps.trading.interface import available, escrows_of
 from tests.marketplace.renting import (
@@ -48,7 +49,7 @@ def test_an_instant_booking_runs_its_hour_and_is_paid_to_the_last_micro_ait(drai
     at(booking.ends_at + timedelta(seconds=1))
 
     booking = again(booking)
-    used = clock.ms_between(booking.activated_at, booking.ends_at)
+    used = ms_between(booking.activated_at, booking.ends_at)
     owed = AIT * used // 3_600_000
     assert (booking.state, booking.outcome, booking.owed) == ("settled", "ended", owed)
     assert booking.paid + booking.fee == owed
@@ -87,7 +88,7 @@ def test_a_provider_who_is_ready_early_starts_on_the_second(drain):
     sound()
 
 
-def test_who_cannot_pay_is_told_at_once_and_nothing_is_taken():
+def test_who_cannot_pay_is_refused_at_once_and_nothing_is_taken():
     offer = rentable()
 
     with pytest.raises(InsufficientFunds) as refusal:
@@ -268,7 +269,7 @@ def test_a_reclaim_runs_until_its_deadline_and_takes_the_offer_off_the_market(dr
 
     booking = again(booking)
     assert (booking.state, booking.outcome, booking.compensation) == ("settled", "ended", 0)
-    assert booking.owed == AIT * clock.ms_between(booking.activated_at, reclaimed.ends_at) // 3_600_000
+    assert booking.owed == AIT * ms_between(booking.activated_at, reclaimed.ends_at) // 3_600_000
     sound()
 
 
@@ -312,7 +313,7 @@ def test_what_is_over_cannot_be_ended_again(drain):
     sound()
 
 
-def test_a_lost_request_is_asked_again_and_answered_once(drain):
+def test_a_lost_request_is_repeated_and_answered_once(drain):
     renter = funded(2 * AIT)
     booking = booked(rentable(), renter)
     Outbox.objects.filter(consumer="trading", key=str(booking.pk)).delete()

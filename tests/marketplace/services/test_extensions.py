@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from aitbc.core.errors import InsufficientFunds, StateConflict
-from apps.marketplace import clock
 from apps.marketplace.errors import BookingInvalid, ExtensionPending, PriceMoved, SlotTaken
+from apps.marketplace.logic.durations import ms_between
 from apps.marketplace.models import BookingExtension, BookingSlice, MarketplaceOffer
 from apps.marketplace.services import bookings, extensions
 from apps.trading.interface import available
@@ -35,7 +35,7 @@ def test_an_extension_moves_the_end_when_its_money_is_there(drain):
     assert available(renter) == 8 * AIT
     assert BookingExtension.objects.get(pk=extension.pk).state == "held"
     at(longer.ends_at + timedelta(seconds=1))
-    assert again(booking).owed == AIT * clock.ms_between(longer.activated_at, longer.ends_at) // 3_600_000
+    assert again(booking).owed == AIT * ms_between(longer.activated_at, longer.ends_at) // 3_600_000
     sound()
 
 
@@ -52,7 +52,7 @@ def test_where_the_offer_says_so_more_time_costs_the_present_price(drain):
     assert (extension.rate, extension.amount) == (3 * AIT, 3 * AIT)
     longer = again(booking)
     at(longer.ends_at + timedelta(seconds=1))
-    first = clock.ms_between(longer.activated_at, booking.ends_at)
+    first = ms_between(longer.activated_at, booking.ends_at)
     assert again(booking).owed == (AIT * first + 3 * AIT * 3_600_000) // 3_600_000
     sound()
 
@@ -102,7 +102,7 @@ def test_the_longest_time_of_the_offer_holds_for_extensions_too(drain):
     sound()
 
 
-def test_a_renter_without_money_is_told_at_once(drain):
+def test_a_renter_without_money_is_refused_at_once(drain):
     booking = running(rentable(), funded(AIT))
 
     with pytest.raises(InsufficientFunds):

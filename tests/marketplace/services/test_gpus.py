@@ -16,7 +16,7 @@ from aitbc.core.invariants import run as audit
 from aitbc.core.messaging import emit
 from apps.gpu.models import Outbox as GpuOutbox
 from apps.marketplace.logic import offer_scoring
-from apps.marketplace.models import BookingSlice, Device, MarketplaceOffer, Reliability
+from apps.marketplace.models import BookingSlice, MarketplaceOffer, RegisteredGPU, Reliability
 from apps.marketplace.services import gpus, offer_refresh
 from apps.marketplace.tasks import refresh_offers, sweep_offers
 from tests.marketplace.cards import RTX_4090, card, fact
@@ -28,53 +28,53 @@ def state_of(offer):
     return MarketplaceOffer.objects.get(pk=offer["id"])
 
 
-def told_again(offer, owner_id, **changes):
+def repeated(offer, owner_id, **changes):
     row = state_of(offer)
     return fact(owner_id, gpu_id=row.slots[0], miner_id=row.miner_id, **changes)
 
 
 def test_a_fact_of_gpu_arrives_and_is_remembered(drain, miner_api):
-    told = fact(miner_api.owner_id)
+    event = fact(miner_api.owner_id)
     with atomic(GpuOutbox):
-        emit(told, by="gpu")
+        emit(event, by="gpu")
     drain()
 
-    row = Device.objects.get(pk=told.gpu_id)
+    row = RegisteredGPU.objects.get(pk=event.gpu_id)
     assert (row.state, row.seq, str(row.miner_id), row.facts["model"]) == (
-        "available", told.seq, told.miner_id, "GeForce RTX 4090",
+        "available", event.seq, event.miner_id, "GeForce RTX 4090",
     )  # fmt: skip
 
 
 def test_news_of_a_card_change_its_offers_and_their_score(miner_api, offered):
     made, other = offered(), offered()
 
-    gpus.take([told_again(made, miner_api.owner_id, state="offline", verified=False, memory_mb=8192)])
+    gpus.take([repeated(made, miner_api.owner_id, state="offline", verified=False, memory_mb=8192)])
 
     row = state_of(made)
     assert (row.rentable, row.verified, row.memory_mb) == (False, False, 8192)
     assert row.score < made["score"]
     assert state_of(other).rentable
-    gpus.take([told_again(made, miner_api.owner_id, state="busy")])
+    gpus.take([repeated(made, miner_api.owner_id, state="busy")])
     assert state_of(made).rentable
 
 
 def test_an_older_fact_changes_nothing(miner_api, offered):
     made = offered()
-    old = told_again(made, miner_api.owner_id, state="offline")
-    new = told_again(made, miner_api.owner_id, state="available", memory_mb=16384)
+    previous = repeated(made, miner_api.owner_id, state="offline")
+    new = repeated(made, miner_api.owner_id, state="available", memory_mb=16384)
 
     assert gpus.take([new]) == [UUID(new.gpu_id)]
-    assert gpus.take([old]) == []
+    assert gpus.take([previous]) == []
     assert gpus.take([new]) == []
 
     assert (state_of(made).rentable, state_of(made).memory_mb) == (True, 16384)
-    assert Device.objects.get(pk=new.gpu_id).seq == new.seq
+    assert RegisteredGPU.objects.get(pk=new.gpu_id).seq == new.seq
 
 
 def test_a_card_that_went_to_another_owner_is_not_rentable_any_more(miner_api, offered):
     made = offered()
 
-    gpus.take([told_again(made, uuid4())])
+    gpus.take([repeated(made, uuid4())])
 
     assert not state_of(made).rentable
     assert not any(audit(["M7"]).values())
@@ -175,15 +175,15 @@ def test_the_least_of_the_cards_never_promises_more_than_any_of_them(drawn, dice
     cards = [
         {**RTX_4090, **one, "gpu_id": str(n), "miner_id": miner, "owner_id": str(owner)} for n, one in enumerate(drawn)
     ]
-    told = offer_scoring.of_cards(cards, owner)
+    event = offer_scoring.of_gpus(cards, owner)
 
     for name, column in (("memory_mb", "memory_mb"), ("fp16_tflops", "fp16_tflops"), ("score", "benchmark")):
         values = [one[name] for one in cards]
-        assert told[column] == (None if None in values else min(values))
-    assert told["verified"] is all(one["verified"] for one in cards)
-    assert told["rentable"] is all(one["state"] in offer_scoring.USABLE for one in cards)
+        assert event[column] == (None if None in values else min(values))
+    assert event["verified"] is all(one["verified"] for one in cards)
+    assert event["rentable"] is all(one["state"] in offer_scoring.USABLE for one in cards)
     shuffled = dice.sample(cards, len(cards))
-    assert offer_scoring.of_cards(shuffled, owner) == told
+    assert offer_scoring.of_gpus(shuffled, owner) == event
 
 
 def test_refresh_writes_only_what_changed(offered):

@@ -134,18 +134,18 @@ def test_cells_are_public(anonymous_api):
     assert anonymous_api.json("GET", f"{PATH}/analytics/cells?gpu_model=x", status=200)["items"] == []
 
 
-def test_a_suggestion_follows_given_demand_or_the_markets_own_factor(anonymous_api):
+def test_a_suggestion_follows_the_stated_demand_or_the_markets_own_factor(anonymous_api):
     offer = busy_market(3, timezone.now(), busy=3)[1]
     price_updates.move_prices()
     offer.refresh_from_db()
 
     own = anonymous_api.json("POST", f"{PATH}/dynamic-pricing?offer_id={offer.pk}", status=200)
-    given_ = anonymous_api.json(
+    suggestion = anonymous_api.json(
         "POST", f"{PATH}/dynamic-pricing?offer_id={offer.pk}&current_demand=4&current_supply=2", status=200
     )
 
     assert own["basis"] == "market" and own["suggested_price"] == pytest.approx(offer.price_gpu_hour / AIT)
-    assert given_["price_multiplier"] == 1.2 and given_["suggested_price"] == pytest.approx(1.2)
+    assert suggestion["price_multiplier"] == 1.2 and suggestion["suggested_price"] == pytest.approx(1.2)
     assert MarketplaceOffer.objects.get(pk=offer.pk).price_gpu_hour == offer.price_gpu_hour
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from apps.gpu.events import MinerHourJudged
 from apps.marketplace.logic.reliability_score import faded, lower_bound
 from apps.marketplace.models import MarketplaceOffer, Reliability, ReliabilityEvent
+from apps.marketplace.selectors import reliability as selectors
 from apps.marketplace.services import reliability
 from tests.marketplace.factories import an_offer
 
@@ -49,7 +50,7 @@ def test_an_event_counts_half_after_thirty_days():
     assert faded(3, 60) == pytest.approx(0.75)
 
 
-def test_an_hour_is_counted_once_however_often_it_is_told():
+def test_an_hour_is_counted_once_however_often_it_is_reported():
     event = hour_of(uuid4(), uuid4(), met=False, leases_kept=5, leases_broken=1)
 
     reliability.note_hours([event])
@@ -73,12 +74,12 @@ def test_weighing_follows_the_formula_and_reaches_the_offers():
     assert row.ok == pytest.approx(4.05, rel=1e-3)
     assert row.r == pytest.approx(lower_bound(row.ok, row.failed))
     assert MarketplaceOffer.objects.get(pk=offer.pk).reliability == pytest.approx(row.r)
-    assert reliability.of(miner) == row.r
+    assert selectors.score_of(miner) == row.r
 
 
 def test_a_newcomer_has_what_the_prior_says():
-    assert reliability.of(uuid4()) == pytest.approx(lower_bound(0, 0))
-    assert reliability.of(None) == pytest.approx(lower_bound(0, 0))
+    assert selectors.score_of(uuid4()) == pytest.approx(lower_bound(0, 0))
+    assert selectors.score_of(None) == pytest.approx(lower_bound(0, 0))
 
 
 def hour_of(miner, provider, *, met, at=None, **leases):

@@ -39,8 +39,8 @@ def test_an_auction_from_the_shell(shell, tmp_path):
     ann, bob = renter(), provider()
     offer = offer_of(bob)
     assert "none" in shell("market", "demands", by=ann)
-    asked = ("--budget", "2", "--hours", "1", "--gpu", "RTX 4090", "--weights", "10000,0,0", "--json")
-    made = json.loads(shell("market", "demand", *asked, by=ann))
+    options = ("--budget", "2", "--hours", "1", "--gpu", "RTX 4090", "--weights", "10000,0,0", "--json")
+    made = json.loads(shell("market", "demand", *options, by=ann))
     assert made["id"] in shell("market", "demands", by=ann)
 
     with pytest.raises(CommandError, match="(?s)budget.*HTTP 400"):

@@ -71,7 +71,7 @@ def test_cancelling_ending_and_reclaiming_from_the_shell(market, client_api, min
     sound()
 
 
-def test_what_there_is_not_is_said_kindly(market, client_api):
+def test_what_is_absent_is_reported_in_plain_words(market, client_api):
     assert "No bookings" in market("bookings")
     assert "No reviews yet" in market("reviews")
     with pytest.raises(CommandError, match="HTTP 404"):
@@ -80,7 +80,7 @@ def test_what_there_is_not_is_said_kindly(market, client_api):
         market("book", str(rentable().pk))
 
 
-def test_the_ledger_tells_what_a_bookings_money_was_for(client_api, drain):
+def test_the_ledger_shows_what_a_bookings_money_was_for(client_api, drain):
     funded(10 * AIT, client_api.owner_id)
     booking = running(rentable(), client_api.owner_id)
     at(booking.ends_at + timedelta(seconds=1))
@@ -90,9 +90,9 @@ def test_the_ledger_tells_what_a_bookings_money_was_for(client_api, drain):
         call_command("ledger", *words, stdout=out)
         return out.getvalue()
 
-    told = json.loads(ledger("statement", "client", "--json"))
-    assert [line["code"] for line in told] == ["return", "fund", "deposit"]
-    assert [line["what"] for line in told][1] == "into a booking's escrow"
+    output = json.loads(ledger("statement", "client", "--json"))
+    assert [line["code"] for line in output] == ["return", "fund", "deposit"]
+    assert [line["what"] for line in output][1] == "into a booking's escrow"
     assert f"booking {booking.pk}" in [row["owner"] for row in json.loads(ledger("balance", "--json"))]
 
 

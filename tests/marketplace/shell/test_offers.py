@@ -35,8 +35,8 @@ def test_an_offers_life_from_the_shell(market, miner_api, monkeypatch):
     assert "paused" in market("offers", "pause", made["id"], "--reason", "fans")
     assert "open" in market("offers", "resume", made["id"])
     assert "is in 1 other offer too" in market("offers", "clone", made["id"])
-    told = market("offers", "history", made["id"])
-    assert "price_gpu_hour: 0.420000 → 0.390000" in told and "sale" in told and "0 bookings" in told
+    output = market("offers", "history", made["id"])
+    assert "price_gpu_hour: 0.420000 → 0.390000" in output and "sale" in output and "0 bookings" in output
     assert "withdrawn" in market("offers", "withdraw", made["id"])
     assert made["id"] in market("offers", "list", "--state", "withdrawn")
 
@@ -48,8 +48,8 @@ def test_a_search_that_finds_nothing_says_what_is_in_the_way(market, miner_api, 
     market("offers", "create", "--specs", specs, "--price", "0.5")
 
     assert "Add --explain" in market("search", "gpu_ram>=48")
-    told = market("search", "gpu_ram>=48", "--explain")
-    assert "0 of 1 listed offers match" in told and "gpu_ram >= 24  instead of  gpu_ram >= 48" in told
+    output = market("search", "gpu_ram>=48", "--explain")
+    assert "0 of 1 listed offers match" in output and "gpu_ram >= 24  instead of  gpu_ram >= 48" in output
     assert "fails 2 terms" in market("search", "gpu_ram>=48 dph<0.1", "--explain")
     assert "bandwidth" in market("search", "--fields")
     with pytest.raises(CommandError, match="(?s)nearest is 'gpu_ram'.*HTTP 400"):

@@ -48,7 +48,7 @@ def test_a_market_without_trades_says_what_to_try(market):
     assert "Nothing was offered or traded" in market("prices")
 
 
-def test_an_unknown_model_is_said_in_plain_words(market):
+def test_an_unknown_model_is_reported_in_plain_words(market):
     three_trades()
 
     with pytest.raises(CommandError, match="(?s)RTX 4080.*HTTP 404"):

@@ -1,4 +1,4 @@
-"""The predecessor's GPU marketplace on the wire: what its clients send and read, prices as numbers of AIT."""
+"""The legacy GPU marketplace: what its clients send and read, prices as numbers of AIT."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class GpuRegisterSerializer(LenientSerializer):
 
     gpu = GpuDescriptionSerializer()
 
-    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
-        gpu = {name: value for name, value in given["gpu"].items() if value not in (None, "")}
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        gpu = {name: value for name, value in attrs["gpu"].items() if value not in (None, "")}
         listing = {
             "name": gpu["name"], "memory_mb": int(gpu["memory_gb"] * 1024), "price_gpu_hour": gpu["price_per_hour"],
             "description": gpu.get("description", ""), "miner_name": gpu.get("miner_id", ""),
@@ -61,7 +61,7 @@ class GpuRegisteredSerializer(serializers.Serializer[Any]):
 
 
 class GpuListQuerySerializer(LenientSerializer):
-    """What the predecessor's list can be narrowed to."""
+    """What the legacy list can be narrowed to."""
 
     available = serializers.BooleanField(required=False)
     price_max = AmountField(required=False)
@@ -111,7 +111,7 @@ class GpuDetailSerializer(GpuSerializer):
 
 
 class GpuBookSerializer(LenientSerializer):
-    """How long; the predecessor's other fields are ignored."""
+    """How long; the other legacy fields are ignored."""
 
     duration_hours = QuantityField(max_digits=8, decimal_places=4, min_value=Decimal("0.0003"), max_value=Decimal(8760))
     job_id = serializers.CharField(max_length=100, required=False, allow_null=True, allow_blank=True)
@@ -124,7 +124,7 @@ class PricingFactorsSerializer(serializers.Serializer[Any]):
 
 
 class GpuBookedSerializer(serializers.Serializer[Any]):
-    """A booking in the predecessor's words."""
+    """A booking in the words of legacy clients."""
 
     booking_id = serializers.UUIDField()
     gpu_id = serializers.UUIDField()
@@ -222,7 +222,7 @@ class OrderQuerySerializer(LenientSerializer):
 
 
 class OrderSerializer(serializers.Serializer[Any]):
-    """A booking of the caller, as the predecessor's order."""
+    """A booking of the caller, as a legacy order."""
 
     order_id = serializers.UUIDField()
     gpu_id = serializers.UUIDField()

@@ -1,14 +1,16 @@
-"""Offers as the predecessor's clients send and filter them: unknown fields are ignored, numbers come in any form."""
+"""Offers as legacy clients send and filter them: unknown fields are ignored, numbers come in any form."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from aitbc.core.serializers import AmountField, LenientSerializer, ObjectField
+from apps.marketplace.serializers.offers import LEGACY_STATUSES
 from apps.marketplace.services.offer_rules import LARGEST_PRICE, MOST_GPUS
 from apps.marketplace.states import OfferState
 
@@ -29,14 +31,14 @@ NAMES_OF_PROVIDER = ("provider_id", "provider", "wallet")
 @extend_schema_serializer(
     examples=[
         OpenApiExample(
-            "as the old command line sends it",
+            "as the legacy command line sends it",
             {"provider": "alice", "capacity": 2, "price": 0.5, "gpu_model": "RTX 4090", "gpu_memory_gb": 24},
             request_only=True,
         )
     ]
 )
 class LegacyOfferSerializer(LenientSerializer):
-    """An offer in the predecessor's words: `price` per GPU and hour, `capacity` in GPUs."""
+    """An offer in the words of legacy clients: `price` per GPU and hour, `capacity` in GPUs."""
 
     id = serializers.CharField(max_length=100, required=False)
     offer_id = serializers.CharField(max_length=100, required=False)
@@ -59,46 +61,46 @@ class LegacyOfferSerializer(LenientSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """What `offers.create` takes."""
-        given = {name: value for name, value in attrs.items() if value is not None}
-        price = given.get("price_per_hour") or given.get("price") or 0
+        values = {name: value for name, value in attrs.items() if value is not None}
+        price = values.get("price_per_hour") or values.get("price") or 0
         if price <= 0:
             raise serializers.ValidationError({"price": ["It must be more than 0."]})
-        attributes = dict(given.get("attributes", {}))
-        if given.get("sla"):
-            attributes["sla"] = given["sla"]
+        attributes = dict(values.get("attributes", {}))
+        if values.get("sla"):
+            attributes["sla"] = values["sla"]
         return {
-            "external_id": given.get("offer_id") or given.get("id") or "",
-            "provider_name": _provider(given),
+            "external_id": values.get("offer_id") or values.get("id") or "",
+            "provider_name": _provider(values),
             "price_gpu_hour": price,
             "attributes": attributes,
-            "specs": _specs(given),
-            **{name: given[name] for name in ("title", "description") if name in given},
+            "specs": _specs(values),
+            **{name: values[name] for name in ("title", "description") if name in values},
         }
 
 
-def _provider(given: Mapping[str, Any]) -> str:
-    named = next((given[name] for name in NAMES_OF_PROVIDER if given.get(name)), None)
-    return str(named or given.get("metadata", {}).get("provider") or "")[:150]
+def _provider(values: Mapping[str, Any]) -> str:
+    named = next((values[name] for name in NAMES_OF_PROVIDER if values.get(name)), None)
+    return str(named or values.get("metadata", {}).get("provider") or "")[:150]
 
 
-def _specs(given: Mapping[str, Any]) -> dict[str, Any]:
-    major, _, rest = str(given.get("cuda_version") or "").partition(".")
+def _specs(values: Mapping[str, Any]) -> dict[str, Any]:
+    major, _, rest = str(values.get("cuda_version") or "").partition(".")
     cuda = f"{major}.{rest.partition('.')[0] or 0}" if major else ""
     specs = {
-        "gpu_count": given.get("gpu_count") or given.get("capacity") or 1,
-        "gpu_model": given.get("gpu_model", ""),
-        "memory_mb": given.get("gpu_memory_gb", 0) * 1024,
-        "region": given.get("region", ""),
+        "gpu_count": values.get("gpu_count") or values.get("capacity") or 1,
+        "gpu_model": values.get("gpu_model", ""),
+        "memory_mb": values.get("gpu_memory_gb", 0) * 1024,
+        "region": values.get("region", ""),
     }
     return {**specs, "cuda": float(cuda)} if cuda else specs
 
 
 class StatusField(serializers.CharField):
-    """A status in the predecessor's words."""
+    """A status in the words of legacy clients."""
 
     default_error_messages = {"unknown": "Unknown offer status: {word}; known are {known}."}
 
-    def to_internal_value(self, data: Any) -> tuple[str, ...]:
+    def to_internal_value(self, data: Any) -> tuple[str, ...]:  # type: ignore[override]  # a word in, states inside
         word = super().to_internal_value(data).lower()
         if word not in STATUSES:
             self.fail("unknown", word=word[:40], known=", ".join(STATUSES))
@@ -106,7 +108,7 @@ class StatusField(serializers.CharField):
 
 
 class LegacyListSerializer(LenientSerializer):
-    """What the predecessor's list can be narrowed to."""
+    """What the legacy list can be narrowed to."""
 
     status = StatusField(required=False)
     region = serializers.CharField(max_length=64, required=False, help_text="Any case.")
@@ -115,3 +117,18 @@ class LegacyListSerializer(LenientSerializer):
     provider_id = serializers.UUIDField(required=False)
     offset = serializers.IntegerField(min_value=0, max_value=100_000, default=0)
     limit = serializers.IntegerField(min_value=1, max_value=500, default=100)
+
+
+class CancelledSerializer(serializers.Serializer[Any]):
+    """A cancelled offer, in the words of legacy clients."""
+
+    offer_id = serializers.UUIDField(source="offer.id")
+    status = serializers.SerializerMethodField()
+    cancelled_at = serializers.SerializerMethodField(help_text="Seconds since 1970.")
+    reason = serializers.CharField()
+
+    def get_status(self, result: dict[str, Any]) -> str:
+        return LEGACY_STATUSES[OfferState(result["offer"].state)]
+
+    def get_cancelled_at(self, result: dict[str, Any]) -> int:
+        return int(timezone.now().timestamp())

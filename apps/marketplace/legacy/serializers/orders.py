@@ -1,4 +1,4 @@
-"""The predecessor's transactions: lenient about what else is sent, strict about what counts."""
+"""Legacy transactions: lenient about what else is sent, strict about what counts."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class OfferOrderSerializer(OrderSerializer):
 
 
 class BidOrderSerializer(OrderSerializer):
-    """GPUs wanted, for at most so much each hour."""
+    """A demand for GPUs, for at most so much each hour."""
 
     bid_id, bidder_node_id, provider, buyer = id_field(), name_field(), name_field(), name_field()
     max_price_per_gpu, price = price_field(), price_field()
@@ -118,7 +118,7 @@ class BidOrderSerializer(OrderSerializer):
     IDS = ("bid_id",)
 
 
-class OldBidSerializer(BidOrderSerializer):
+class LegacyBidSerializer(BidOrderSerializer):
     """`POST /v1/marketplace/bids`: {provider, capacity, price, notes}."""
 
 
@@ -157,10 +157,10 @@ class OrderFilterSerializer(LenientSerializer):
     limit = serializers.IntegerField(min_value=1, max_value=500, default=100)
 
 
-class OldBidFilterSerializer(LenientSerializer):
-    """Which bids, in the predecessor's words."""
+class LegacyBidFilterSerializer(LenientSerializer):
+    """Which bids, in the words of legacy clients."""
 
-    status = serializers.ChoiceField([(word, word) for word in order_payloads.OLD_BID_WORDS], required=False)
+    status = serializers.ChoiceField([(word, word) for word in order_payloads.LEGACY_BID_STATUSES], required=False)
     provider = serializers.CharField(max_length=150, required=False)
     limit = serializers.IntegerField(min_value=1, max_value=500, default=100)
 
@@ -225,19 +225,19 @@ class OrderBodySerializer(ActionSerializer):
     provider_node_id, bidder_node_id, island_id = name_field(), name_field(), name_field()
 
 
-class OldBidViewSerializer(serializers.Serializer[Any]):
-    """A bid in the predecessor's words."""
+class LegacyBidViewSerializer(serializers.Serializer[Any]):
+    """A bid in the words of legacy clients."""
 
     id = serializers.CharField()
     provider = serializers.CharField(allow_blank=True)
     capacity = serializers.IntegerField()
     price = serializers.CharField()
     notes = serializers.CharField(allow_blank=True)
-    status = serializers.ChoiceField(list(order_payloads.OLD_BID_WORDS))
+    status = serializers.ChoiceField(list(order_payloads.LEGACY_BID_STATUSES))
     submitted_at = serializers.CharField()
 
 
-class OldBidMadeSerializer(serializers.Serializer[Any]):
+class LegacyBidCreatedSerializer(serializers.Serializer[Any]):
     """The new bid's id."""
 
     id = serializers.CharField()

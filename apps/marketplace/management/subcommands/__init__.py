@@ -1,1 +1,0 @@
-"""The verbs of `manage.py market`, a module per group."""

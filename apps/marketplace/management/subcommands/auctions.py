@@ -81,7 +81,7 @@ def add_demand(command: VerbCommand, verbs: Any) -> None:
         ("--publish", "open this draft to bids"), ("--cancel", "take this demand back"),
     ):  # fmt: skip
         demand.add_argument(flag, help=about)
-    demand.add_argument("--second-score", action="store_true", help="pay the winner what it could have asked")
+    demand.add_argument("--second-score", action="store_true", help="pay the winner the highest price that still wins")
     demand.add_argument("--draft", action="store_true", help="do not open it to bids yet")
 
 
@@ -119,8 +119,8 @@ def weights_of(text: str | None) -> dict[str, int] | None:
 
 
 def list_demands(command: VerbCommand, **options: Any) -> None:
-    asked = {name: options[name] for name in ("state", "region", "limit") if options[name]}
-    answer = command.call("GET", DEMANDS, params={**asked, **({"mine": "true"} if options["mine"] else {})})
+    query = {name: options[name] for name in ("state", "region", "limit") if options[name]}
+    answer = command.call("GET", DEMANDS, params={**query, **({"mine": "true"} if options["mine"] else {})})
     command.show(answer, demand_table(answer["items"]))
 
 
@@ -160,10 +160,10 @@ def bid_table(rows: list[dict[str, Any]]) -> Table:
     for name in ("id", "state", "bidder", "price AIT/h", "GPU", "bond AIT", "made (UTC)"):
         table.add_column(name, no_wrap=name in ("id", "state"))
     for row in rows:
-        cards = row["gpu_snapshot"]
+        snapshot = row["gpu_snapshot"]
         table.add_row(
             row["id"], row["state"], "you" if row["mine"] else row["bidder"], row["price_hour"],
-            f"{cards['model']} {cards['memory_mb'] // 1024} GB", row["bond"] or "–", row["created_at"][:19],
+            f"{snapshot['model']} {snapshot['memory_mb'] // 1024} GB", row["bond"] or "–", row["created_at"][:19],
         )  # fmt: skip
     return table
 
@@ -194,7 +194,7 @@ def award_table(answer: dict[str, Any]) -> Table:
 
 
 def verify_award(command: VerbCommand, *, proof: str, keys: str | None, **options: Any) -> None:
-    """Read two files and compute; nothing is asked of anybody."""
+    """Read two files and compute, without a request to the exchange."""
     try:
         document, ring = read(proof), read(keys) if keys else None
         for line in award_proof.verify(document, ring):

@@ -71,7 +71,7 @@ def add_verbs_of_parties(command: VerbCommand, verbs: Any) -> None:
 
 
 def as_provider(*parsers: argparse.ArgumentParser) -> None:
-    """These verbs are the renter's unless said otherwise."""
+    """Add --as-provider: these verbs are the renter's by default."""
     for parser in parsers:
         parser.add_argument(
             "--as-provider", action="store_const", const="miner", dest="verb_scope",
@@ -93,25 +93,25 @@ def span_of(parser: argparse.ArgumentParser) -> None:
 
 
 def seconds(options: dict[str, Any]) -> int | None:
-    """The time asked for; None when nothing was said of it."""
+    """Return the requested time, or None without --hours and --minutes."""
     if options.get("hours") is not None:
-        return round(options["hours"] * 3600)
-    return round(options["minutes"] * 60) if options.get("minutes") is not None else None
+        return int(round(options["hours"] * 3600))
+    return int(round(options["minutes"] * 60)) if options.get("minutes") is not None else None
 
 
-def asked(options: dict[str, Any], *names: str) -> dict[str, Any]:
+def selected(options: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: options[name] for name in names if options.get(name) is not None}
 
 
 def make_quote(command: VerbCommand, *, offer_id: str, **options: Any) -> None:
     body = {"offer_id": offer_id, "duration_s": seconds(options) or 3600}
-    body |= asked(options, "gpu_count", "starts_at", "storage_gb")
+    body |= selected(options, "gpu_count", "starts_at", "storage_gb")
     quote = command.call("POST", f"{MARKET}/quotes", json=body)
     command.show(quote, tables.quote(quote))
 
 
 def make_booking(command: VerbCommand, *, watch: bool, request_key: str | None, **options: Any) -> None:
-    body = asked(options, "quote_id", "offer_id", "gpu_count", "starts_at", "storage_gb")
+    body = selected(options, "quote_id", "offer_id", "gpu_count", "starts_at", "storage_gb")
     if "quote_id" not in body or seconds(options) is not None:
         body["duration_s"] = seconds(options) or 3600
     headers = {"Idempotency-Key": request_key or str(uuid.uuid4())}
@@ -123,7 +123,7 @@ def make_booking(command: VerbCommand, *, watch: bool, request_key: str | None, 
 
 
 def list_bookings(command: VerbCommand, **options: Any) -> None:
-    page = command.call("GET", f"{MARKET}/bookings", params=asked(options, "role", "state", "limit", "cursor"))
+    page = command.call("GET", f"{MARKET}/bookings", params=selected(options, "role", "state", "limit", "cursor"))
     command.show(page, tables.bookings(page))
     if not command.as_json and not page["items"]:
         command.console.print("No bookings. Find something with `market search`, then `market book OFFER --hours 1`.")
@@ -163,7 +163,7 @@ def follow(command: VerbCommand, booking_id: str) -> None:
 
 
 def extend_booking(command: VerbCommand, *, booking_id: str, **options: Any) -> None:
-    body = {"duration_s": seconds(options) or 3600, **asked(options, "max_rate")}
+    body = {"duration_s": seconds(options) or 3600, **selected(options, "max_rate")}
     headers = {"Idempotency-Key": str(uuid.uuid4())}
     extension = command.call("POST", f"{MARKET}/bookings/{booking_id}/extend", json=body, headers=headers)
     command.show(extension, tables.fields("Extension: the end moves as soon as the money is set aside", extension))
@@ -173,7 +173,7 @@ def act(verb: str, *names: str) -> Any:
     """A verb that is one POST and shows the booking."""
 
     def run(command: VerbCommand, *, booking_id: str, **options: Any) -> None:
-        booking = command.call("POST", f"{MARKET}/bookings/{booking_id}/{verb}", json=asked(options, *names))
+        booking = command.call("POST", f"{MARKET}/bookings/{booking_id}/{verb}", json=selected(options, *names))
         command.show(booking, tables.booking(booking))
 
     return run

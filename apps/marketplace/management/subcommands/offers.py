@@ -108,27 +108,27 @@ def _term_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bonded", action=argparse.BooleanOptionalAction, help="pledge a bond for each booking")
 
 
-def show_search(command: VerbCommand, **asked: Any) -> None:
-    if asked["fields"]:
+def show_search(command: VerbCommand, **options: Any) -> None:
+    if options["fields"]:
         known = command.call("GET", f"{OFFERS}/fields")
         return command.show(known, tables.fields(known))
     names = ("filter", "q", "order", "model", "duration_s", "starts_at", "gpus", "storage_gb", "limit", "cursor")
-    query = {name: asked[name] for name in names if asked.get(name)}
-    if asked["explain"]:
+    query = {name: options[name] for name in names if options.get(name)}
+    if options["explain"]:
         query["explain"] = "true"
     found = command.call("GET", f"{OFFERS}/search", params=query)
-    return command.show(found, tables.found(found, model=asked["model"]))
+    return command.show(found, tables.found(found, model=options["model"]))
 
 
-def list_offers(command: VerbCommand, **asked: Any) -> None:
+def list_offers(command: VerbCommand, **options: Any) -> None:
     names = ("state", "limit", "cursor")
-    page = command.call("GET", f"{OFFERS}/mine", params={name: asked[name] for name in names if asked.get(name)})
+    page = command.call("GET", f"{OFFERS}/mine", params={name: options[name] for name in names if options.get(name)})
     command.show(page, tables.mine(page))
 
 
-def create_offer(command: VerbCommand, *, gpu: list[str] | None, request_key: str | None, **asked: Any) -> None:
-    body = _terms(asked) | _said(
-        gpu_ids=gpu, specs=asked["specs"], draft=asked["draft"], external_id=asked["external_id"]
+def create_offer(command: VerbCommand, *, gpu: list[str] | None, request_key: str | None, **options: Any) -> None:
+    body = _terms(options) | _present(
+        gpu_ids=gpu, specs=options["specs"], draft=options["draft"], external_id=options["external_id"]
     )
     if "price_gpu_hour" not in body:
         raise CommandError("Say what a GPU costs by the hour: --price 0.42")
@@ -137,8 +137,8 @@ def create_offer(command: VerbCommand, *, gpu: list[str] | None, request_key: st
     command.show(offer, tables.offer(offer))
 
 
-def edit_offer(command: VerbCommand, *, offer_id: str, revision: int | None, **asked: Any) -> None:
-    body = _terms(asked) | _said(reason=asked["reason"])
+def edit_offer(command: VerbCommand, *, offer_id: str, revision: int | None, **options: Any) -> None:
+    body = _terms(options) | _present(reason=options["reason"])
     headers = {"If-Match": "*" if revision is None else f'"{revision}"'}
     offer = command.call("PATCH", f"{OFFERS}/{offer_id}", json=body, headers=headers)
     command.show(offer, tables.offer(offer))
@@ -151,15 +151,15 @@ def change_offer(command: VerbCommand, *, offer_id: str, act: str, reason: str |
 
 
 def show_history(command: VerbCommand, *, offer_id: str, **_: Any) -> None:
-    told = command.call("GET", f"{OFFERS}/{offer_id}/history")
-    command.show(told, tables.history(told))
+    answer = command.call("GET", f"{OFFERS}/{offer_id}/history")
+    command.show(answer, tables.history(answer))
 
 
-def _terms(asked: dict[str, Any]) -> dict[str, Any]:
-    hours = {"min_duration_s": asked["min_hours"], "max_duration_s": asked["max_hours"]}
+def _terms(options: dict[str, Any]) -> dict[str, Any]:
+    hours = {"min_duration_s": options["min_hours"], "max_duration_s": options["max_hours"]}
     seconds = {name: round(value * 3600) for name, value in hours.items() if value is not None}
-    return _said(bonded=asked["bonded"], **{name: asked[name] for _, name, _, _ in TERMS}) | seconds
+    return _present(bonded=options["bonded"], **{name: options[name] for _, name, _, _ in TERMS}) | seconds
 
 
-def _said(**values: Any) -> dict[str, Any]:
+def _present(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}

@@ -1,4 +1,4 @@
-"""`market prices|utilisation|liquidity|provider`: the market's figures as tables and small plots."""
+"""`market prices|utilisation|liquidity|provider`: market statistics as tables and small plots."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CELL = ("gpu_model", "region", "kind")
 
 def add(command: VerbCommand, verbs: Any) -> None:
     prices = command.verb(
-        verbs, "prices", "what was asked and paid for GPU time", run=show_prices, scope="client",
+        verbs, "prices", "asks and trades of GPU time", run=show_prices, scope="client",
         examples='  manage.py market prices "RTX 4090" --interval 1d\n  manage.py market prices --region de --json',
     )  # fmt: skip
     use = command.verb(verbs, "utilisation", "which share of the GPU time on offer was in use", run=show_use)
@@ -33,8 +33,8 @@ def add(command: VerbCommand, verbs: Any) -> None:
     provider.add_argument("provider_id")
 
 
-def show_prices(command: VerbCommand, **asked: Any) -> None:
-    found = command.call("GET", f"{MARKET}/analytics/prices", params=_query(asked))
+def show_prices(command: VerbCommand, **options: Any) -> None:
+    found = command.call("GET", f"{MARKET}/analytics/prices", params=_query(options))
     table = Table(title=f"Prices of {found['gpu_model'] or 'all models'}, AIT per GPU and hour", title_justify="left")
     for name in ("from", "ask p10", "ask p50", "ask p90", "open", "high", "low", "close", "GPU hours"):
         table.add_column(name, justify="left" if name == "from" else "right")
@@ -45,11 +45,13 @@ def show_prices(command: VerbCommand, **asked: Any) -> None:
         table.add_row(_time(bucket["at"]), *row)
     command.show(found, table)
     if not command.as_json:
-        _say(command, found["items"], plot([_middle(bucket) for bucket in found["items"]]), "median ask or close")
+        _print_plot(
+            command, found["items"], plot([_middle(bucket) for bucket in found["items"]]), "median ask or close"
+        )
 
 
-def show_use(command: VerbCommand, **asked: Any) -> None:
-    found = command.call("GET", f"{MARKET}/analytics/utilisation", params=_query(asked))
+def show_use(command: VerbCommand, **options: Any) -> None:
+    found = command.call("GET", f"{MARKET}/analytics/utilisation", params=_query(options))
     table = Table(title="GPU time in use", title_justify="left")
     for name in ("from", "offered GPU h", "booked GPU h", "in use"):
         table.add_column(name, justify="left" if name == "from" else "right")
@@ -60,11 +62,13 @@ def show_use(command: VerbCommand, **asked: Any) -> None:
         table.add_row(_time(bucket["at"]), *hours, used)
     command.show(found, table)
     if not command.as_json:
-        _say(command, found["items"], plot([bucket.get("utilisation") for bucket in found["items"]]), "share in use")
+        _print_plot(
+            command, found["items"], plot([bucket.get("utilisation") for bucket in found["items"]]), "share in use"
+        )
 
 
-def show_liquidity(command: VerbCommand, **asked: Any) -> None:
-    found = command.call("GET", f"{MARKET}/analytics/liquidity", params=_query(asked))
+def show_liquidity(command: VerbCommand, **options: Any) -> None:
+    found = command.call("GET", f"{MARKET}/analytics/liquidity", params=_query(options))
     table = Table(title="Depth of the market", title_justify="left", show_header=False)
     for name, value in found.items():
         table.add_row(name.replace("_", " "), "–" if value is None else str(value))
@@ -91,7 +95,7 @@ def plot(values: list[float | None]) -> str:
     return "".join(" " if v is None else LEVELS[round((v - low) / span * (len(LEVELS) - 1))] for v in values)
 
 
-def _say(command: VerbCommand, items: list[Any], line: str, what: str) -> None:
+def _print_plot(command: VerbCommand, items: list[Any], line: str, what: str) -> None:
     if not items:
         command.console.print("Nothing was offered or traded in this span; try a longer one (--from) or another model.")
     elif line.strip():
@@ -103,15 +107,15 @@ def _middle(bucket: dict[str, Any]) -> float | None:
     return float(found) if found is not None else None
 
 
-def _query(asked: dict[str, Any]) -> dict[str, Any]:
-    named = {"from": asked.get("since"), **{name: asked.get(name) for name in (*CELL, "interval", "to")}}
+def _query(options: dict[str, Any]) -> dict[str, Any]:
+    named = {"from": options.get("since"), **{name: options.get(name) for name in (*CELL, "interval", "to")}}
     return {name: value for name, value in named.items() if value}
 
 
-def _shown(figures: dict[str, Any], name: str) -> str:
-    if figures.get("suppressed"):
+def _shown(bucket_prices: dict[str, Any], name: str) -> str:
+    if bucket_prices.get("suppressed"):
         return "[dim]< 3[/]"
-    value = figures.get(name)
+    value = bucket_prices.get(name)
     return "" if value is None else f"{float(value):,.4f}"
 
 

@@ -1,4 +1,4 @@
-"""`market reviews|review|reply`: what parties say of each other."""
+"""`market reviews|review|reply`: reviews of settled bookings."""
 
 from __future__ import annotations
 

@@ -16,9 +16,9 @@ COLOURS = {
 }  # fmt: skip
 
 
-def quote(given: dict[str, Any]) -> RenderableType:
-    body = given["body"]
-    table = Table(title=f"Quote {given['id']}, open until {moment(given['expires_at'])}", title_justify="left")
+def quote(row: dict[str, Any]) -> RenderableType:
+    body = row["body"]
+    table = Table(title=f"Quote {row['id']}, open until {moment(row['expires_at'])}", title_justify="left")
     for name, justify in (("item", "left"), ("quantity", "right"), (f"price, {UNIT}", "left"), (UNIT, "right")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     for line in body["items"]:
@@ -26,55 +26,55 @@ def quote(given: dict[str, Any]) -> RenderableType:
         table.add_row(line["item"], f"{line['quantity']} {line['unit']}", price, line["amount"])
     table.add_section()
     table.add_row("at most in all, for", span(body["duration_s"]), f"{body['rate_per_hour']} per hour", body["total"])
-    said = f"The provider pays the fee of {body['fee']} {UNIT} out of it and pledges {body['bond']} {UNIT}."
-    how = f"Book it: manage.py market book --quote {given['id']}"
-    return Group(table, said, how)
+    fee_note = f"The provider pays the fee of {body['fee']} {UNIT} out of it and pledges {body['bond']} {UNIT}."
+    how = f"Book it: manage.py market book --quote {row['id']}"
+    return Group(table, fee_note, how)
 
 
-def booking(given: dict[str, Any], events: Iterable[dict[str, Any]] = ()) -> RenderableType:
-    table = Table(title=f"Booking {given['id']}", title_justify="left", show_header=False)
+def booking(row: dict[str, Any], events: Iterable[dict[str, Any]] = ()) -> RenderableType:
+    table = Table(title=f"Booking {row['id']}", title_justify="left", show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    for name, value in lines_of(given):
+    for name, value in lines_of(row):
         if value:
             table.add_row(name, value)
-    moves = list(events)
-    return Group(table, timeline(moves)) if moves else table
+    transitions = list(events)
+    return Group(table, timeline(transitions)) if transitions else table
 
 
-def lines_of(given: dict[str, Any]) -> Iterable[tuple[str, str]]:
-    state = coloured(given["state"]) + (f" ({given['outcome']})" if given["outcome"] else "")
+def lines_of(row: dict[str, Any]) -> Iterable[tuple[str, str]]:
+    state = coloured(row["state"]) + (f" ({row['outcome']})" if row["outcome"] else "")
     yield "state", state
-    yield "you are its", given["role"]
-    yield "GPUs", f"{given['gpu_count']} × {given['gpu_model'] or 'GPU'} {given['region']}".strip()
-    yield "from", moment(given["starts_at"])
-    yield "until", f"{moment(given['ends_at'])}{left(given)}"
-    yield "active since", moment(given["activated_at"])
-    yield "make ready by", moment(given["provision_by"]) if given["state"] == "provisioning" else ""
-    yield "reclaimed for", moment(given["reclaim_at"])
-    yield "rate", f"{given['rate']} {UNIT} per hour"
-    yield "set aside", f"{given['escrow']} {UNIT}, {given['left_of_escrow']} of it not used"
-    yield "used", f"{span(given['metered_ms'] / 1000)}, {given['owed']} {UNIT}" if given["metered_ms"] else ""
-    yield "bond", f"{given['bond']} {UNIT}" if float(given["bond"]) else ""
-    if given["state"] == "settled":
-        yield "paid", f"{given['paid']} {UNIT} to the provider, {given['fee']} {UNIT} fee"
-        yield "given back", f"{given['refunded']} {UNIT}"
-        yield "from the bond", f"{given['compensation']} {UNIT}" if float(given["compensation"]) else ""
+    yield "you are its", row["role"]
+    yield "GPUs", f"{row['gpu_count']} × {row['gpu_model'] or 'GPU'} {row['region']}".strip()
+    yield "from", moment(row["starts_at"])
+    yield "until", f"{moment(row['ends_at'])}{left(row)}"
+    yield "active since", moment(row["activated_at"])
+    yield "make ready by", moment(row["provision_by"]) if row["state"] == "provisioning" else ""
+    yield "reclaimed for", moment(row["reclaim_at"])
+    yield "rate", f"{row['rate']} {UNIT} per hour"
+    yield "set aside", f"{row['escrow']} {UNIT}, {row['left_of_escrow']} of it not used"
+    yield "used", f"{span(row['metered_ms'] / 1000)}, {row['owed']} {UNIT}" if row["metered_ms"] else ""
+    yield "bond", f"{row['bond']} {UNIT}" if float(row["bond"]) else ""
+    if row["state"] == "settled":
+        yield "paid", f"{row['paid']} {UNIT} to the provider, {row['fee']} {UNIT} fee"
+        yield "given back", f"{row['refunded']} {UNIT}"
+        yield "from the bond", f"{row['compensation']} {UNIT}" if float(row["compensation"]) else ""
 
 
-def left(given: dict[str, Any]) -> str:
-    if given["state"] not in ("active", "reclaiming"):
+def left(row: dict[str, Any]) -> str:
+    if row["state"] not in ("active", "reclaiming"):
         return ""
-    remaining = (datetime.fromisoformat(given["ends_at"]) - datetime.now(UTC)).total_seconds()
+    remaining = (datetime.fromisoformat(row["ends_at"]) - datetime.now(UTC)).total_seconds()
     return f" ({span(remaining)} left)" if remaining > 0 else ""
 
 
-def timeline(moves: Iterable[dict[str, Any]]) -> Table:
+def timeline(transitions: Iterable[dict[str, Any]]) -> Table:
     table = Table(title="What happened", title_justify="left")
     for name in ("when", "became", "by", "because"):
         table.add_column(name, overflow="fold")
-    for move in moves:
-        table.add_row(moment(move["at"]), coloured(move["to_state"]), move["actor"], move["reason"])
+    for one in transitions:
+        table.add_row(moment(one["at"]), coloured(one["to_state"]), one["actor"], one["reason"])
     return table
 
 
@@ -105,9 +105,9 @@ def reviews(page: dict[str, Any]) -> Table:
     return table
 
 
-def fields(title: str, given: dict[str, Any]) -> Table:
+def fields(title: str, row: dict[str, Any]) -> Table:
     table = Table(title=title, title_justify="left", show_header=False)
-    for name, value in given.items():
+    for name, value in row.items():
         table.add_row(name.replace("_", " "), str(value))
     return table
 

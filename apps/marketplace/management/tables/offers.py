@@ -26,7 +26,7 @@ UNITS = {
 
 
 def found(page: dict[str, Any], *, model: str | None) -> RenderableType:
-    """A page of a search, and why it is not longer if that was asked."""
+    """A page of a search, and its explanation when there is one."""
     parts: list[RenderableType] = []
     if page["items"]:
         parts.append(_offers(page["items"], model))
@@ -57,22 +57,22 @@ def _offers(items: list[dict[str, Any]], model: str | None) -> Table:
     return table
 
 
-def explanation(told: dict[str, Any]) -> RenderableType:
-    table = Table(title=f"{told['matches']} of {told['offers']} listed offers match", title_justify="left")
+def explanation(result: dict[str, Any]) -> RenderableType:
+    table = Table(title=f"{result['matches']} of {result['offers']} listed offers match", title_justify="left")
     for name in ("term", "removes", "removes alone", "least change that finds one more"):
         table.add_column(name, justify="right" if name.startswith("removes") else "left")
-    for one in told["terms"]:
+    for one in result["terms"]:
         table.add_row(escape(one["term"]), str(one["removes"]), str(one["removes_alone"]), escape(one["relaxed"] or ""))
-    return Group(table, _advice(told))
+    return Group(table, _advice(result))
 
 
-def _advice(told: dict[str, Any]) -> Text:
-    if told["matches"] or not told["offers"]:
-        return Text("" if told["matches"] else "Nothing is listed at all.")
-    if told["cheapest"]:
-        one = told["cheapest"]
+def _advice(result: dict[str, Any]) -> Text:
+    if result["matches"] or not result["offers"]:
+        return Text("" if result["matches"] else "Nothing is listed at all.")
+    if result["cheapest"]:
+        one = result["cheapest"]
         return Text(f"Cheapest way to a result: {one['relaxed']}  instead of  {one['term']}", style="bold")
-    return Text(f"No single change helps: the nearest offer fails {told['fewest_in_the_way']} terms.", style="bold")
+    return Text(f"No single change helps: the nearest offer fails {result['fewest_in_the_way']} terms.", style="bold")
 
 
 def fields(known: list[dict[str, Any]]) -> Table:
@@ -112,19 +112,20 @@ def offer(one: dict[str, Any]) -> RenderableType:
     return Group(table, *(Text(warning, style="yellow") for warning in one.get("warnings") or ()))
 
 
-def history(told: dict[str, Any]) -> RenderableType:
-    table = Table(title=f"Offer {told['offer_id']}", title_justify="left")
+def history(result: dict[str, Any]) -> RenderableType:
+    table = Table(title=f"Offer {result['offer_id']}", title_justify="left")
     for name in ("revision", "AIT/h each", "changed", "why", "when"):
         table.add_column(name, justify="right" if name.startswith("AIT") else "left")
-    for one in told["revisions"]:
-        changed = "; ".join(f"{name}: {old} → {new}" for name, (old, new) in one["changes"].items())
+    for one in result["revisions"]:
+        changed = "; ".join(f"{name}: {previous} → {new}" for name, (previous, new) in one["changes"].items())
         table.add_row(
             str(one["revision"]), _price(one["price_gpu_hour"]), escape(changed), escape(one["reason"]),
             _time(one["at"]),
         )  # fmt: skip
-    last = _time(told["last_booked"]) or "never"
+    last = _time(result["last_booked"]) or "never"
     return Group(
-        table, Text(f"{told['booking_count']} bookings, last {last}; earned {told['total_revenue']} AIT after fees.")
+        table,
+        Text(f"{result['booking_count']} bookings, last {last}; earned {result['total_revenue']} AIT after fees."),
     )
 
 
