@@ -16,7 +16,7 @@ from aitbc.domains import LABELS
 from apps.gpu.models import Work
 from bench import raw
 from bench.cost import Cost, metered
-from bench.http import Connection, Measured, Sample, Step, load, send, timed
+from bench.load_generator import Connection, Measured, Sample, Step, load, send, timed
 from bench.progress import step
 from bench.report import Measurement
 from bench.stack import Stack, stack

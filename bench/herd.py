@@ -10,7 +10,7 @@ from typing import Any
 from aitbc.core.db import cursor
 from apps.gpu.models import Miner
 from bench.cost import metered
-from bench.http import Connection, quantile
+from bench.load_generator import Connection, quantile
 from bench.progress import step
 from bench.report import Measurement
 from bench.stack import Stack, stack

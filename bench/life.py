@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from apps.ai.models import AIJob
 from bench.cost import metered
-from bench.http import Connection, Sample, load, quantile, send
+from bench.load_generator import Connection, Sample, load, quantile, send
 from bench.progress import step
 from bench.report import Measurement
 from bench.stack import Stack, stack

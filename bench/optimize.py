@@ -13,7 +13,7 @@ from apps.gpu.logic.optimizer_report import advise
 from apps.gpu.miner.devices import Cpu
 from apps.gpu.miner.prover import Prover
 from apps.gpu.models import GPURegistry
-from bench.http import Connection, Measured, Sample, load, send
+from bench.load_generator import Connection, Measured, Sample, load, send
 from bench.report import Measurement
 from bench.stack import migrated, stack
 

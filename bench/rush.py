@@ -15,7 +15,7 @@ from aitbc.core.db import cursor
 from apps.gpu.models import Lease
 from bench.cost import metered
 from bench.endpoints import POLL, REGISTER, queued
-from bench.http import Connection, Sample, load, quantile, send, timed
+from bench.load_generator import Connection, Sample, load, quantile, send, timed
 from bench.progress import step
 from bench.report import Measurement
 from bench.stack import Stack, stack

@@ -12,7 +12,7 @@ from apps.trading.logic import merkle
 from apps.trading.models import Block, LogEntry
 from apps.trading.services import log
 from apps.trading.services.merkle_store import TreeReader
-from bench.http import quantile
+from bench.load_generator import quantile
 from bench.report import Measurement
 
 LEAVES = 10_000

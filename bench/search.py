@@ -22,8 +22,8 @@ from apps.marketplace.search.statements import OFFERS as OFFERS_TABLE
 from apps.marketplace.search.statements import Search, Statement
 from bench.report import Measurement
 from bench.stack import migrated
-from tests.marketplace.cards import random_offer
-from tests.marketplace.questions import random_search
+from tests.marketplace.gpus import random_offer
+from tests.marketplace.searches import random_search
 
 OFFERS, ORACLE_OFFERS, QUESTIONS = 50_000, 10_000, 500
 BOOKED = 20_000  # slots taken now, of about 130,000

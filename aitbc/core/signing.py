@@ -7,9 +7,7 @@ Every public key is published with its window and is signed by itself: neither c
 
 from __future__ import annotations
 
-import base64
 import fcntl
-import hashlib
 import json
 import os
 import tempfile
@@ -25,38 +23,31 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from django.conf import settings
 
-from aitbc.core import canonical
+from aitbc.core.signatures import ALG, KEY_TAG, b64, key_id_of, message, stamp, unb64
 from aitbc.settings.env import env
 
-ALG = "Ed25519"
-KEY_TAG = "aitbc.key.v1"
+__all__ = [
+    "ALG",
+    "KEY_TAG",
+    "Key",
+    "b64",
+    "current",
+    "find",
+    "key_id_of",
+    "message",
+    "published_keys",
+    "ring",
+    "rotate",
+    "sign",
+    "stamp",
+    "unb64",
+    "verify",
+]
+
 #: A key is valid a little before it was made: the machines' clocks differ.
 SKEW = timedelta(minutes=10)
 #: After a rotation the old key still verifies what was signed while the news spread.
 OVERLAP = timedelta(hours=1)
-
-
-def b64(data: bytes) -> str:
-    """base64url without padding."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def unb64(text: str) -> bytes:
-    """The reverse; raises ValueError for any spelling b64() would not have chosen."""
-    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    if b64(data) != text:
-        raise ValueError("not base64url in its one canonical spelling")
-    return data
-
-
-def stamp(moment: datetime) -> str:
-    """RFC 3339 in UTC, milliseconds, as signed documents write it."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def message(tag: str, body: Any) -> bytes:
-    """What is signed: the tag keeps a signature on one kind of document from passing for another kind."""
-    return tag.encode("ascii") + b"\n" + canonical.encode(body)
 
 
 @dataclass(frozen=True)
@@ -109,11 +100,6 @@ class Key:
     @classmethod
     def new(cls, not_before: datetime) -> Key:
         return cls(Ed25519PrivateKey.generate().private_bytes_raw(), not_before)
-
-
-def key_id_of(public: bytes) -> str:
-    """A key's name is a hash of it: a changed key cannot keep its name."""
-    return hashlib.sha256(public).hexdigest()[:32]
 
 
 def sign(tag: str, body: Any) -> dict[str, str]:

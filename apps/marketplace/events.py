@@ -99,7 +99,7 @@ class BookingClosed(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BondAsked(Event):
+class BondRequested(Event):
     """A bond is to be set aside, for a bid."""
 
     NAME = "marketplace.bond.asked.v1"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from aitbc.core.messaging import subscribe
 from apps.ai.events import JobCompleted, JobEnded, JobSubmitted
 from apps.marketplace.events import (
-    BondAsked,
     BondReleased,
+    BondRequested,
     BookingClosed,
     BookingExtensionRequested,
     BookingMetered,
@@ -53,8 +53,8 @@ def on_bookings_closed(events: Sequence[BookingClosed]) -> None:
     escrow_endings.close(events)
 
 
-@subscribe(BondAsked, by="trading")
-def on_bonds_asked(events: Sequence[BondAsked]) -> None:
+@subscribe(BondRequested, by="trading")
+def on_bonds_asked(events: Sequence[BondRequested]) -> None:
     bonds.hold(events)
 
 

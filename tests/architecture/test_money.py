@@ -16,16 +16,14 @@ TRADING = ("apps.trading.models", "apps.trading.services", "apps.trading.logic.s
 EXCEPTIONS = {
     "apps.gpu.logic.capabilities": "a card's memory; a price that comes as a JSON number is read from its text",
     "apps.marketplace.selectors.overview": "averages for a front page; legacy clients read JSON numbers",
+    "apps.marketplace.selectors.prices": "a suggestion is read as JSON numbers",
+    "apps.marketplace.legacy.gpu_payloads": "legacy prices are JSON numbers, made last",
     "apps.marketplace.legacy.order_payloads": "a duration in hours, as legacy clients read it",
-    "apps.marketplace.services.price_updates": "utilisation and factors; a suggestion is read as JSON numbers",
-    "apps.marketplace.services.legacy_gpus": "legacy prices are JSON numbers, made last",
     "apps.marketplace.services.constraint_facts": "facts that constraints judge by: CEL's numbers are doubles",
-    "apps.marketplace.services.terms": "facts that constraints judge by: CEL's numbers are doubles",
     "apps.marketplace.search.fields": "figures that rank offers, per credit; nobody pays by them, prices stay whole",
     "apps.marketplace.search.terms": "numbers of the grammar that are not amounts; amounts are read as such",
     "apps.marketplace.serializers.offers": "legacy price fields are JSON numbers; facts of cards are floats",
     "apps.trading.selectors.legacy_receipts": "legacy receipts have JSON numbers, made last",
-    "aitbc.core.serializers": "recognises floats in order to read their text",
 }
 
 

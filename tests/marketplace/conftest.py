@@ -9,7 +9,7 @@ import pytest
 
 from apps.marketplace.models import GPUBooking
 from tests.clients import Api
-from tests.marketplace.cards import card
+from tests.marketplace.gpus import card
 from tests.marketplace.renting import AIT, again, funded, provisioned, rentable
 
 ROOT = "/marketplace/v1/marketplace"

@@ -10,7 +10,7 @@ from aitbc.core.db import atomic, cursor
 from aitbc.core.states import begin
 from apps.marketplace.models import BookingSlice, GPUBooking, MarketplaceOffer
 from apps.marketplace.states import BookingState, OfferState
-from tests.marketplace.cards import register_cards
+from tests.marketplace.gpus import register_cards
 
 AIT = 1_000_000
 

@@ -19,7 +19,7 @@ from apps.marketplace.selectors import clock
 from apps.marketplace.services import bookings, sweeps
 from apps.marketplace.states import OfferState
 from apps.trading.services import deposits
-from tests.marketplace.cards import register_cards
+from tests.marketplace.gpus import register_cards
 
 AIT = 1_000_000
 HOUR = timedelta(hours=1)

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from aitbc.core.money import MS_PER_HOUR, format_amount
-from aitbc.core.signing import stamp
+from aitbc.core.signatures import stamp
 from apps.marketplace.models import Award, MarketplaceDemand, MarketplaceOffer
 from apps.marketplace.states import DemandState, OfferState
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from aitbc.core import canonical
 from aitbc.core.money import format_amount, parse_amount
-from aitbc.core.signing import ALG, KEY_TAG, key_id_of, message, unb64
+from aitbc.core.signatures import ALG, KEY_TAG, key_id_of, message, unb64
 from apps.marketplace.logic.auction import Bid, Outcome, Terms, Weights, clear
 
 TAG = "aitbc.award.v1"

@@ -14,10 +14,10 @@ from aitbc.core.db import atomic
 from aitbc.core.errors import InsufficientFunds
 from aitbc.core.messaging import emit
 from aitbc.core.money import format_amount
-from aitbc.core.signing import stamp
+from aitbc.core.signatures import stamp
 from aitbc.core.states import advance_many, begin
 from apps.marketplace.errors import BidInvalid, BidOverBudget, BidStands, BidUnfit, BookFull, DemandNotOpen, SelfBid
-from apps.marketplace.events import BondAsked
+from apps.marketplace.events import BondRequested
 from apps.marketplace.logic import auction
 from apps.marketplace.logic.auction import Bid, Terms, Weights
 from apps.marketplace.models import MarketplaceBid, MarketplaceDemand, MarketplaceOffer
@@ -63,7 +63,7 @@ def place(
         require_bond(bid)
         make_room(demand, bid, actor=actor)
         insert(bid, actor=actor)
-        emit(BondAsked(bond_id=str(bid.pk), owner_id=str(bidder_id), amount=bid.bond), by="marketplace")
+        emit(BondRequested(bond_id=str(bid.pk), owner_id=str(bidder_id), amount=bid.bond), by="marketplace")
     return bid
 
 
@@ -222,7 +222,7 @@ def request_bonds_again(before: datetime, *, limit: int = 500) -> int:
         waiting = MarketplaceBid.objects.filter(state=BidState.PENDING, bond_ended=False, created_at__lt=before)
         found = list(waiting.order_by("pk")[:limit])
         emit(
-            *(BondAsked(bond_id=str(b.pk), owner_id=str(b.bidder_id), amount=b.bond) for b in found),
+            *(BondRequested(bond_id=str(b.pk), owner_id=str(b.bidder_id), amount=b.bond) for b in found),
             by="marketplace",
         )  # fmt: skip
     return len(found)

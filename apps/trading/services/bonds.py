@@ -22,12 +22,12 @@ from apps.trading.services.ledger import TransferRequest
 from apps.trading.states import AccountKind, BondState, Code, Phase
 
 if TYPE_CHECKING:
-    from apps.marketplace.events import BondAsked, BondReleased
+    from apps.marketplace.events import BondReleased, BondRequested
 
 ACTOR = "system:bonds"
 
 
-def hold(events: Sequence[BondAsked]) -> None:
+def hold(events: Sequence[BondRequested]) -> None:
     """Hold the bonds that these facts request, in turn, as far as each owner's available money goes.
 
     Emits BondHeld or BondRefused for every fact; a fact seen before moves nothing and is answered again.

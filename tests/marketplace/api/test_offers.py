@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from apps.marketplace.models import MarketplaceOffer, OfferRevision, OfferTransition
 from apps.marketplace.services import offer_rules
-from tests.marketplace.cards import card
 from tests.marketplace.conftest import OFFERS
+from tests.marketplace.gpus import card
 
 SPECS = {"gpu_model": "RTX 3090", "memory_mb": 24576, "gpu_count": 2}
 

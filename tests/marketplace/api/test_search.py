@@ -19,10 +19,10 @@ from apps.marketplace.search import terms
 from apps.marketplace.search.fields import FIELDS, TABLE, Workload
 from apps.marketplace.search.finding import planned
 from apps.marketplace.search.statements import Search, Statement
-from tests.marketplace.cards import random_offer
 from tests.marketplace.conftest import OFFERS
 from tests.marketplace.factories import a_booking
-from tests.marketplace.questions import EIGHT_B, random_search
+from tests.marketplace.gpus import random_offer
+from tests.marketplace.searches import EIGHT_B, random_search
 
 SEARCH = f"{OFFERS}/search"
 

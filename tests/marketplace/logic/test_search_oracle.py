@@ -12,8 +12,8 @@ from apps.marketplace.models import MarketplaceOffer
 from apps.marketplace.models.offers import LISTED
 from apps.marketplace.search import oracle
 from apps.marketplace.search.finding import explain, find
-from tests.marketplace.cards import random_offer
-from tests.marketplace.questions import random_search
+from tests.marketplace.gpus import random_offer
+from tests.marketplace.searches import random_search
 
 OFFERS = 400
 

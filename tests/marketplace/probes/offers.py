@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.architecture.probes import Life, Probe
-from tests.marketplace.cards import card
 from tests.marketplace.conftest import OFFERS
+from tests.marketplace.gpus import card
 
 MARKET = "/marketplace/v1/marketplace"
 SAME_TO_ALL = "the table of searchable fields is the grammar's, and in the code"

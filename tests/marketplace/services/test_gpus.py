@@ -19,9 +19,9 @@ from apps.marketplace.logic import offer_scoring
 from apps.marketplace.models import BookingSlice, MarketplaceOffer, RegisteredGPU, Reliability
 from apps.marketplace.services import gpus, offer_refresh
 from apps.marketplace.tasks import refresh_offers, sweep_offers
-from tests.marketplace.cards import RTX_4090, card, fact
 from tests.marketplace.conftest import OFFERS
 from tests.marketplace.factories import a_booking
+from tests.marketplace.gpus import RTX_4090, card, fact
 
 
 def state_of(offer):

@@ -7,7 +7,7 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from tests.marketplace.cards import card
+from tests.marketplace.gpus import card
 from tests.shell import command_runner
 
 

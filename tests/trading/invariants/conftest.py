@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from apps.marketplace.events import (
-    BondAsked,
+    BondRequested,
 )
 from apps.trading.services import bonds, escrow_endings, escrows
 from tests.trading.factories import RENT, booking_closed, booking_metered, booking_requested, funded
@@ -21,4 +21,4 @@ def one_of_each():
     escrows.fund([running, done])
     escrows.accrue([booking_metered(running, 1, 300_000)])
     escrow_endings.close([booking_closed(done, owed=500_000, slices=1, compensation=400)])
-    bonds.hold([BondAsked(bond_id=str(uuid4()), owner_id=str(provider), amount=777)])
+    bonds.hold([BondRequested(bond_id=str(uuid4()), owner_id=str(provider), amount=777)])

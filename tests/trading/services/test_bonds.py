@@ -5,8 +5,8 @@ from __future__ import annotations
 from uuid import uuid4
 
 from apps.marketplace.events import (
-    BondAsked,
     BondReleased,
+    BondRequested,
 )
 from apps.trading.interface import available
 from apps.trading.models import Bond
@@ -16,8 +16,8 @@ from tests.trading.factories import RENT, booking_closed, booking_requested, fun
 
 def test_a_bond_is_held_given_back_and_never_twice():
     owner = funded(RENT)
-    request = BondAsked(bond_id=str(uuid4()), owner_id=str(owner), amount=600_000)
-    other = BondAsked(bond_id=str(uuid4()), owner_id=str(owner), amount=600_000)
+    request = BondRequested(bond_id=str(uuid4()), owner_id=str(owner), amount=600_000)
+    other = BondRequested(bond_id=str(uuid4()), owner_id=str(owner), amount=600_000)
 
     bonds.hold([request, other])
     assert available(owner) == 400_000
@@ -31,7 +31,7 @@ def test_a_bond_is_held_given_back_and_never_twice():
 
 def test_a_winning_bids_bond_goes_over_into_its_booking():
     provider, bid = funded(500_000), uuid4()
-    bonds.hold([BondAsked(bond_id=str(bid), owner_id=str(provider), amount=500_000)])
+    bonds.hold([BondRequested(bond_id=str(bid), owner_id=str(provider), amount=500_000)])
     fact = booking_requested(funded(RENT), provider, bond=500_000, bond_from=str(bid))
 
     escrows.fund([fact])
