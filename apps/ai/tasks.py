@@ -29,13 +29,13 @@ def reconcile() -> int:
     return reconciliation.reconcile()
 
 
-@shared_task
+@shared_task(soft_time_limit=840, time_limit=900)
 def collect_artifacts() -> int:
     """Remove blobs that nobody claims any more."""
     return artifacts.forget_unneeded()
 
 
-@shared_task
+@shared_task(soft_time_limit=840, time_limit=900)
 def forget_answers() -> int:
     """Forget stored answers older than any client's retry."""
     return idempotency.purge(IdempotencyRecord, before=timezone.now() - ANSWERS_KEPT)

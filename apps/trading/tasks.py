@@ -18,7 +18,7 @@ __all__ = ["forget_answers", "reconcile_escrows", "release_overdue_holds", "seal
 ANSWERS_KEPT = timedelta(hours=48)
 
 
-@shared_task
+@shared_task(soft_time_limit=840, time_limit=900)
 def take_snapshot() -> int:
     """Write down every balance, once a day."""
     return ledger.take_snapshot()
@@ -36,7 +36,7 @@ def reconcile_escrows() -> int:
     return escrow_reconciliation.reconcile()
 
 
-@shared_task
+@shared_task(soft_time_limit=840, time_limit=900)
 def forget_answers() -> int:
     """Forget stored answers older than any client's retry."""
     return idempotency.purge(IdempotencyRecord, before=timezone.now() - ANSWERS_KEPT)
