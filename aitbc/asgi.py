@@ -5,9 +5,9 @@ from __future__ import annotations
 import gc
 import os
 
-from aitbc.serve.signal_handlers import stay_mortal
+from aitbc.serve.signal_handlers import exit_while_loading
 
-stay_mortal()
+exit_while_loading()
 os.environ.setdefault("AITBC_ROLE", "web")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aitbc.settings")
 

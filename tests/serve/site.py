@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from aitbc.serve.signal_handlers import stay_mortal
+from aitbc.serve.signal_handlers import exit_while_loading
 
-stay_mortal()
+exit_while_loading()
 
 import contextlib  # noqa: E402
 import hashlib  # noqa: E402
 import os  # noqa: E402
+import threading  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
 from uuid import uuid4  # noqa: E402
 
 import django  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.core.wsgi import get_wsgi_application  # noqa: E402
+from django.db import connection  # noqa: E402
+from django.db.backends.signals import connection_created  # noqa: E402
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse  # noqa: E402
 from django.http.response import HttpResponseBase  # noqa: E402
 from django.urls import path  # noqa: E402
@@ -31,6 +35,7 @@ if not settings.configured:
         MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
         RUN_DIR=ROOT / "run",
         DATA_UPLOAD_MAX_MEMORY_SIZE=64 << 20,
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(ROOT / "db")}},
     )
     django.setup()
 
@@ -134,6 +139,58 @@ def big(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(parts())
 
 
+CONNECTIONS: list[Any] = []
+
+
+def remember(connection: Any, **kwargs: Any) -> None:
+    if connection not in CONNECTIONS:
+        CONNECTIONS.append(connection)
+
+
+connection_created.connect(remember)
+
+
+def open_connections(request: HttpRequest) -> JsonResponse:
+    """How many database connections the threads of this process hold; this view opens none."""
+    return JsonResponse({"open": sum(one.connection is not None for one in CONNECTIONS)})
+
+
+def ask_database() -> None:
+    with connection.cursor() as sql:
+        sql.execute("SELECT 1")
+
+
+def measured(request: HttpRequest) -> HttpResponseBase:
+    """A response of any kind that has asked the database; who ran it and who closed it is noted, by thread."""
+    thread, kind, size = threading.get_ident(), request.GET["kind"], int(request.GET["size"])
+    note("ran", str(thread))
+    ask_database()
+    response: HttpResponseBase
+    if kind == "streaming":
+        response = StreamingHttpResponse(asking_parts(size))
+    elif kind == "page":
+        done = (ROOT / "done").exists()
+        response = long_polling.stream_page(b": " + b"x" * size + b"\n\n", ["job:1"], "1", done=done)
+    elif kind == "hold":
+        response = long_polling.hold(topics=["job:1"], seconds=0.6, empty=HttpResponse(b"x" * size))
+    else:
+        response = HttpResponse(b"x" * size)
+    close = response.close
+
+    def noted_close() -> None:
+        close()
+        note("closed", str(threading.get_ident()))
+
+    response.close = noted_close  # type: ignore[method-assign]
+    return response
+
+
+def asking_parts(size: int) -> Iterator[bytes]:
+    for _ in range(0, size, 65536):
+        ask_database()
+        yield b"x" * 65536
+
+
 def gated(request: HttpRequest) -> HttpResponse:
     note("claimed", "gated")
     wait_for("gate")
@@ -149,6 +206,8 @@ urlpatterns = [
     path("echo", echo),
     path("big", big),
     path("gated", gated),
+    path("measured", measured),
+    path("open-connections", open_connections),
 ]
 
 app = Dispatcher(get_wsgi_application(), listen=lambda: pubsub.Listener("web"), largest_body=20 << 20)

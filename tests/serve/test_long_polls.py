@@ -25,10 +25,14 @@ def poll(site: Site, *topics: str, wait: float = 10, method: str = "POST", **par
 
 
 def parked(site: Site, clients: ThreadPoolExecutor, *topics: str, **params: str) -> Future[httpx.Response]:
-    """A poll that has been run once in vain."""
-    runs = len(site.lines("runs"))
+    """A poll that has been run once in vain; runs that were woken meanwhile are not taken for its own."""
+
+    def first_runs() -> int:
+        return sum(line.endswith("False") for line in site.lines("runs"))
+
+    before = first_runs()
     future = clients.submit(poll, site, *topics, **params)
-    site.until_lines("runs", runs + 1)
+    until(lambda: first_runs() > before)
     return future
 
 
