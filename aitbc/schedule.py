@@ -19,7 +19,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {}
 
 
 def every(seconds: float, task: str, *, queue: str = "") -> None:
-    """Enter a task; with a queue it is sent there, and told which one it is."""
+    """Enter a task; with a queue it is sent there, with the queue's name as its argument."""
     options: dict[str, Any] = {"expires": max(10.0, seconds * 3)}
     entry: dict[str, Any] = {"task": task, "schedule": seconds, "options": options}
     if queue:

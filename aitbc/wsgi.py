@@ -1,4 +1,4 @@
-"""The project under any WSGI server: all doors work, but holds and streams answer at once."""
+"""The project under any WSGI server: every route works, but long polls and streams respond at once."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         return start_response(status, public(headers), *rest)
 
     inner = {name: value for name, value in environ.items() if not name.startswith("HTTP_X_AITBC_")}
-    answer: Iterable[bytes] = _django(inner, start)
-    return answer
+    response: Iterable[bytes] = _django(inner, start)
+    return response

@@ -1,7 +1,7 @@
 """From ASGI to Django's WSGI application: one hop into a thread for each request, none while waiting for a client.
 
-A response in memory is read whole and closed in the thread that ran its request, which gives the database connections
-of that thread back. A streaming one is read part by part, in whichever thread is free: connections are given back
+A response in memory is read whole and closed in the thread that ran its request, which returns the database connections
+of that thread. A streaming one is read part by part, in whichever thread is free: connections are returned
 after each part, so that none is held while a part travels, and none is left behind in a thread when it is closed.
 """
 
@@ -155,7 +155,7 @@ def _closer(iterable: Any) -> Callable[[], object]:
 
 
 def _close(closer: Callable[[], object]) -> None:
-    """What closing runs into is of no use to the client any more; Django gives connections back on the way."""
+    """What closing runs into is of no use to the client any more; Django returns connections on the way."""
     try:
         closer()
     except Exception:
@@ -211,7 +211,6 @@ def environ_of(scope: Scope) -> dict[str, Any]:
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
-        long_polling.HUB: True,
     }
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")

@@ -25,7 +25,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-# A task that hangs is told so (SoftTimeLimitExceeded), then its process is killed. Longer ones say so themselves.
+# A task that hangs gets SoftTimeLimitExceeded raised in it, then its process is killed. Longer tasks set their own.
 CELERY_TASK_SOFT_TIME_LIMIT = 90
 CELERY_TASK_TIME_LIMIT = 120
 CELERY_TASK_DEFAULT_QUEUE = "relay"

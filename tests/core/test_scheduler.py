@@ -45,7 +45,7 @@ class Noted(CheckIns):
 
 @pytest.fixture
 def running() -> Iterator[Callable[..., DomainScheduler]]:
-    """Start a domain's scheduler over sweeps given as name=(seconds, call)."""
+    """Start a domain's scheduler over sweeps, each as name=(seconds, call)."""
     started: list[DomainScheduler] = []
 
     def start(alias: str = "governance", **sweeps: tuple[float, Callable[[], object]]) -> DomainScheduler:
@@ -91,7 +91,7 @@ def test_relays_share_sweeps_by_whoever_is_first_at_each(running):
     finally:
         other.close()
 
-    eventually(lambda: "taken" in runs, 10, "what was given back runs")
+    eventually(lambda: "taken" in runs, 10, "what was released runs")
 
 
 def environment(run_dir: Path) -> dict[str, str]:

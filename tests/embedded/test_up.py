@@ -92,7 +92,7 @@ def test_a_server_that_cannot_be_started_just_now_is_tried_until_it_can(
     supervisor, port = exchange
     (valkey,) = programs(var, "valkey-server")
     log = var / "embedded" / "valkey.log"
-    log.rename(log.with_suffix(".old"))
+    log.rename(log.with_suffix(".moved"))
     log.mkdir()
 
     os.kill(valkey, signal.SIGKILL)

@@ -53,10 +53,10 @@ def note(name: str, line: str) -> None:
         file.write(line + "\n")
 
 
-def wait_for(gate: str) -> None:
-    """Block this request until the test opens the gate."""
+def wait_for(latch: str) -> None:
+    """Block this request until the test opens the latch."""
     deadline = time.monotonic() + 20
-    while not (ROOT / gate).exists() and time.monotonic() < deadline:
+    while not (ROOT / latch).exists() and time.monotonic() < deadline:
         time.sleep(0.01)
 
 
@@ -79,9 +79,9 @@ def poll(request: HttpRequest) -> HttpResponseBase:
     if job is not None:
         with contextlib.suppress(FileNotFoundError):
             os.rename(ROOT / "waiting" / job, ROOT / "taken" / job)
-            if gate := request.GET.get("gate"):
+            if latch := request.GET.get("latch"):
                 note("claimed", job)
-                wait_for(gate)
+                wait_for(latch)
             return long_polling.undo_with(JsonResponse({"job": job}), f"/release?job={job}")
     empty = JsonResponse(None, safe=False) if request.method == "GET" else None
     return long_polling.hold(topics=topics, seconds=float(request.GET["wait"]), empty=empty)
@@ -155,19 +155,19 @@ def open_connections(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"open": sum(one.connection is not None for one in CONNECTIONS)})
 
 
-def ask_database() -> None:
+def query_database() -> None:
     with connection.cursor() as sql:
         sql.execute("SELECT 1")
 
 
 def measured(request: HttpRequest) -> HttpResponseBase:
-    """A response of any kind that has asked the database; who ran it and who closed it is noted, by thread."""
+    """A response of any kind that has queried the database; who ran it and who closed it is noted, by thread."""
     thread, kind, size = threading.get_ident(), request.GET["kind"], int(request.GET["size"])
     note("ran", str(thread))
-    ask_database()
+    query_database()
     response: HttpResponseBase
     if kind == "streaming":
-        response = StreamingHttpResponse(asking_parts(size))
+        response = StreamingHttpResponse(querying_parts(size))
     elif kind == "page":
         done = (ROOT / "done").exists()
         response = long_polling.stream_page(b": " + b"x" * size + b"\n\n", ["job:1"], "1", done=done)
@@ -185,15 +185,15 @@ def measured(request: HttpRequest) -> HttpResponseBase:
     return response
 
 
-def asking_parts(size: int) -> Iterator[bytes]:
+def querying_parts(size: int) -> Iterator[bytes]:
     for _ in range(0, size, 65536):
-        ask_database()
+        query_database()
         yield b"x" * 65536
 
 
-def gated(request: HttpRequest) -> HttpResponse:
-    note("claimed", "gated")
-    wait_for("gate")
+def latched(request: HttpRequest) -> HttpResponse:
+    note("claimed", "latched")
+    wait_for("latch")
     return HttpResponse("finished")
 
 
@@ -205,7 +205,7 @@ urlpatterns = [
     path("events", events),
     path("echo", echo),
     path("big", big),
-    path("gated", gated),
+    path("latched", latched),
     path("measured", measured),
     path("open-connections", open_connections),
 ]
