@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 
 from aitbc.serve.signal_handlers import exit_while_loading
@@ -11,7 +10,7 @@ exit_while_loading()
 os.environ.setdefault("AITBC_ROLE", "web")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aitbc.settings")
 
-from django.core.wsgi import get_wsgi_application  # noqa: E402  (mortal first: this is the slow part)
+from django.core.wsgi import get_wsgi_application  # noqa: E402  (after the signals: this is the slow part)
 
 django = get_wsgi_application()
 
@@ -21,6 +20,3 @@ from apps.gpu.attendance import attend  # noqa: E402
 
 app = Dispatcher(django, listen=lambda: pubsub.Listener("web"))
 attend()
-# What was loaded stays: the collector need not walk through it again and again while requests wait.
-gc.collect()
-gc.freeze()

@@ -88,11 +88,11 @@ class CheckIns:
                 if taken:
                     recorder.record(list(taken.values()))
             self._expected = None
-            self._say(None)
+            self._log_change(None)
         except (Error, PoolTimeout) as error:
             with self._lock:
                 self._noted = taken | self._noted
-            self._say(error)
+            self._log_change(error)
 
     def flush_until(self, stopping: threading.Event) -> None:
         """Flush every few seconds and once more at the end; the body of a thread."""
@@ -103,7 +103,7 @@ class CheckIns:
         self.flush()
         connections.close_all()
 
-    def _say(self, error: Exception | None) -> None:
+    def _log_change(self, error: Exception | None) -> None:
         if self._failing is not (error is not None):
             self._failing = error is not None
             log.warning("check-ins: %s", f"nobody keeps them: {error}" if error else "they are kept again")

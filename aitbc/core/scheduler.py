@@ -96,10 +96,10 @@ class DomainScheduler(threading.Thread):
                 return self._until_due(now)
             held = self.locks.hold([sweep.name for sweep in due])
         except psycopg.Error as error:
-            self._say_away(error)
+            self._log_availability(error)
             return RETRY_SECONDS
         self._asked = now
-        self._say_away(None)
+        self._log_availability(None)
         for sweep in due:
             if sweep.name not in held:
                 sweep.due = now + sweep.seconds  # another relay's
@@ -155,7 +155,7 @@ class DomainScheduler(threading.Thread):
                 log.error("sweeps: %s runs for more than %.0f s", sweep.name, HUNG_SECONDS)
                 self.locks.release(sweep.name)
 
-    def _say_away(self, error: psycopg.Error | None) -> None:
+    def _log_availability(self, error: psycopg.Error | None) -> None:
         if self.away is not (error is not None):
             self.away = error is not None
             state = f"its database is away: {error}" if error else "its database is back"

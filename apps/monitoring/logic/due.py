@@ -6,6 +6,6 @@ from __future__ import annotations
 GRACE_SECONDS = 30.0
 
 
-def patience(expected_seconds: float) -> float:
+def overdue_after(expected_seconds: float) -> float:
     """How many seconds after its last end a thing is overdue: when it has missed a whole turn, and some grace."""
     return 2 * expected_seconds + GRACE_SECONDS

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from aitbc.core.check_ins import HOST, CheckIn, Expected
 from aitbc.core.db import atomic, cursor
-from apps.monitoring.logic.due import patience
+from apps.monitoring.logic.due import overdue_after
 from apps.monitoring.models import Heartbeat
 from apps.monitoring.states import HeartbeatKind, Outcome
 
@@ -65,7 +65,7 @@ def _row(check_in: CheckIn) -> dict[str, Any]:
         "finished_at": finished,
         "outcome": str(outcome),
         "detail": check_in.error.replace("\x00", "")[:500],
-        "due_by": (finished or check_in.started_at) + timedelta(seconds=patience(expected.seconds)),
+        "due_by": (finished or check_in.started_at) + timedelta(seconds=overdue_after(expected.seconds)),
     }
 
 
@@ -82,7 +82,7 @@ def expect(expected: Iterable[Expected]) -> None:
                     kind=one.kind,
                     name=one.name,
                     expected_seconds=one.seconds,
-                    due_by=now + timedelta(seconds=patience(one.seconds)),
+                    due_by=now + timedelta(seconds=overdue_after(one.seconds)),
                 )
                 for key, one in wanting.items()
                 if key not in known

@@ -10,7 +10,7 @@ from django.db import connections
 from aitbc.core.check_ins import CheckIn, CheckIns
 from aitbc.core.postgres.breaker import breaker
 from aitbc.schedule import expected
-from apps.monitoring.logic.due import patience
+from apps.monitoring.logic.due import overdue_after
 from apps.monitoring.models import Heartbeat
 from apps.monitoring.services import heartbeats
 from apps.monitoring.tasks import check_in, sweep_heartbeats
@@ -23,7 +23,7 @@ def test_a_run_is_written_down_with_its_start_end_and_host():
     found = row(SWEEP)
     assert (found.started_at, found.finished_at, found.host) == (at(9), at(10), "one")
     assert (found.outcome, found.detail, found.expected_seconds) == ("ok", "", 2.0)
-    assert found.due_by == at(10 + patience(2.0))
+    assert found.due_by == at(10 + overdue_after(2.0))
 
 
 def test_a_run_that_has_only_begun_changes_nothing_of_the_last_finished_one():
@@ -33,7 +33,7 @@ def test_a_run_that_has_only_begun_changes_nothing_of_the_last_finished_one():
     found = row(SWEEP)
     assert (found.started_at, found.finished_at, found.host) == (at(20), at(10), "two")
     assert (found.outcome, found.detail) == ("failed", "ValueError: no good")
-    assert found.due_by == at(10 + patience(2.0))
+    assert found.due_by == at(10 + overdue_after(2.0))
     assert found.is_running
 
 
@@ -60,9 +60,9 @@ def test_several_are_written_in_one_statement(django_assert_num_queries):
 def test_what_is_overdue_is_logged_once_and_so_is_its_return(caplog):
     ended(SWEEP, 0)
     ended(QUEUE, 0)
-    silent = at(patience(SWEEP.seconds) + 1)
+    silent = at(overdue_after(SWEEP.seconds) + 1)
 
-    assert heartbeats.report_overdue(at(patience(SWEEP.seconds) - 1)) == 0
+    assert heartbeats.report_overdue(at(overdue_after(SWEEP.seconds) - 1)) == 0
     assert [heartbeats.report_overdue(silent) for _ in range(3)] == [1, 0, 0]
     assert row(SWEEP).overdue_since == silent and row(QUEUE).overdue_since is None
     assert caplog.text.count("is overdue") == 1
