@@ -35,7 +35,7 @@ ON CONFLICT (kind, name) DO UPDATE SET
   failing_since = CASE WHEN excluded.finished_at IS NULL THEN known.failing_since
                        WHEN excluded.outcome = 'failed' THEN coalesce(known.failing_since, excluded.finished_at) END,
   due_by = CASE WHEN excluded.finished_at IS NULL THEN known.due_by ELSE excluded.due_by END"""
-# The row itself is the lock: of several who look, one changes it and speaks.
+# The row itself is the lock: of several who look, one changes it and writes to the log.
 NOTICE = """
 UPDATE monitoring_heartbeat SET overdue_since = %(now)s WHERE due_by < %(now)s AND overdue_since IS NULL
 RETURNING kind, name, host, started_at, finished_at"""
