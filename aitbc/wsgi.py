@@ -1,4 +1,4 @@
-"""The project under any WSGI server: all doors work, but holds and streams answer at once."""
+"""The project under any WSGI server: every route works, but long polls and streams respond at once."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+from granian.utils.proxies import wrap_wsgi_with_proxy_headers
 
 from aitbc.core.long_polling import public
 
 os.environ.setdefault("AITBC_ROLE", "web")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aitbc.settings")
 _django = get_wsgi_application()
+if settings.TRUSTED_PROXIES:
+    _django = wrap_wsgi_with_proxy_headers(_django, settings.TRUSTED_PROXIES)
 
 from apps.gpu.attendance import attend  # noqa: E402
 
@@ -26,5 +30,5 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         return start_response(status, public(headers), *rest)
 
     inner = {name: value for name, value in environ.items() if not name.startswith("HTTP_X_AITBC_")}
-    answer: Iterable[bytes] = _django(inner, start)
-    return answer
+    response: Iterable[bytes] = _django(inner, start)
+    return response

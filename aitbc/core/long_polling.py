@@ -18,7 +18,6 @@ PAGE = "X-Aitbc-Page"
 UNDO = "X-Aitbc-Undo"
 INTERNAL_PREFIX = "x-aitbc-"
 
-HUB = "aitbc.hub"
 HOLD_LEFT = "aitbc.hold_left"
 REPLAY = "aitbc.replay"
 INTERNAL = "aitbc.internal"
@@ -27,14 +26,14 @@ LONGEST_HOLD = 60.0
 
 
 def hold(*, topics: Iterable[str], seconds: float, empty: HttpResponseBase | None = None) -> HttpResponseBase:
-    """Answer `empty` (204 unless given) once `seconds` are over, and run the request again whenever a topic wakes.
+    """Respond with `empty` (204 by default) once `seconds` are over, and run the request again whenever a topic wakes.
 
     A `work:` topic wakes one waiter per message, any other topic wakes all of them. At most a minute is waited.
     """
-    answer = HttpResponse(status=204) if empty is None else empty
+    response = HttpResponse(status=204) if empty is None else empty
     if seconds > 0:
-        answer[HOLD] = json.dumps({"topics": list(topics), "seconds": min(float(seconds), LONGEST_HOLD)})
-    return answer
+        response[HOLD] = json.dumps({"topics": list(topics), "seconds": min(float(seconds), LONGEST_HOLD)})
+    return response
 
 
 def stream_page(chunk: bytes, topics: Iterable[str], cursor: str, *, done: bool = False) -> HttpResponse:
@@ -49,10 +48,10 @@ def stream_page(chunk: bytes, topics: Iterable[str], cursor: str, *, done: bool 
     return page
 
 
-def undo_with(answer: HttpResponseBase, path: str) -> HttpResponseBase:
-    """Have `path` POSTed internally, with the caller's own headers, if the caller leaves before this answer is sent."""
-    answer[UNDO] = path
-    return answer
+def undo_with(response: HttpResponseBase, path: str) -> HttpResponseBase:
+    """Have `path` POSTed internally, with the caller's own headers, if the caller leaves before this is sent."""
+    response[UNDO] = path
+    return response
 
 
 def is_internal(request: HttpRequest) -> bool:

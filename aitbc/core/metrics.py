@@ -111,13 +111,22 @@ def _read_outbox(label: str) -> OutboxStatus | None:
     return OutboxStatus(int(waiting), int(dead), float(overdue))
 
 
+_collectors: list[Collector] = [Outboxes()]
+
+
+def register(collector: Collector) -> None:
+    """Add what a domain shows at /metrics; call it once, when the app loads."""
+    _collectors.append(collector)
+
+
 def exposition() -> HttpResponse:
     """Everything in Prometheus' text format."""
     registry = CollectorRegistry()
     if settings.METRICS_DIR:
         forget_dead_processes()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    registry.register(Outboxes())
+    for collector in _collectors:
+        registry.register(collector)
     parts: Iterable[CollectorRegistry] = (registry,) if settings.METRICS_DIR else (REGISTRY, registry)
     body = b"".join(generate_latest(part) for part in parts)
     return HttpResponse(body, content_type="text/plain; version=0.0.4; charset=utf-8")

@@ -32,32 +32,44 @@ def _listeners() -> list[str]:
     global _known
     now = time.monotonic()
     if now - _known[0] > 0.5:
-        _known = (now, [str(path) for path in folder().glob("*.sock")])
+        with contextlib.suppress(OSError):  # no descriptor left for reading a folder: those known before
+            _known = (now, [str(path) for path in folder().glob("*.sock")])
     return _known[1]
 
 
-def send(*topics: str) -> None:
-    """Tell every process on this machine that listens for them; what is the relay's is told to relays only."""
+def _sending_socket() -> socket.socket | None:
+    """This process's socket for sending; None while it has no file descriptor left for one."""
     global _sender
     if _sender is None:
-        _sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            _sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        except OSError:
+            return None
         _sender.setblocking(False)
+    return _sender
+
+
+def send(*topics: str) -> None:
+    """Wake every process on this machine that listens; topics of the relay reach relays only, others never do."""
+    sender = _sending_socket()
+    if sender is None:
+        return
     message = "\n".join(topics).encode()[:LARGEST]
-    ours = all(topic.startswith(RELAY) for topic in topics)
+    for_relays = all(topic.startswith(RELAY) for topic in topics)
     for path in list(_listeners()):
-        if Path(path).name.startswith(RELAY) is not ours:
+        if Path(path).name.startswith(RELAY) is not for_relays:
             continue
         try:
-            _sender.sendto(message, path)
-        except (BlockingIOError, FileNotFoundError):
-            continue  # its buffer is full of wake-ups already, or it has just left
-        except OSError:
+            sender.sendto(message, path)
+        except ConnectionRefusedError:
             with contextlib.suppress(OSError):
                 os.unlink(path)  # nobody listens there any more
+        except OSError:
+            continue  # its buffer is full of wake-ups, it has just left, or this process lacks something
 
 
 class Listener:
-    """A process's own ear: register fileno() with an event loop, or wait()."""
+    """A process's own socket for wake-ups: register fileno() with an event loop, or wait()."""
 
     def __init__(self, role: str) -> None:
         self.path = folder() / f"{role}-{os.getpid()}-{str(uuid7())[-6:]}.sock"

@@ -45,7 +45,7 @@ def throwaway_folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def attended(process: subprocess.Popen[bytes]) -> int:
+def wait_for(process: subprocess.Popen[bytes]) -> int:
     """Wait for the command. Ctrl-C reaches it as well as us, and it decides; SIGTERM reaches only us."""
     signal.signal(signal.SIGINT, lambda signum, frame: None)
     try:
@@ -62,7 +62,7 @@ def run(command: list[str], *, durable: bool = False) -> int:
         servers = Servers(var, run_dir(var), throwaway=not durable)
         try:
             servers.start()
-            return attended(spawn(command, env={**os.environ, **servers.environment()}, own_group=False))
+            return wait_for(spawn(command, env={**os.environ, **servers.environment()}, own_group=False))
         except ServerFailed as error:
             print(error, file=sys.stderr)
             return 1

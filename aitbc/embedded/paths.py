@@ -33,19 +33,19 @@ def home_of(var: Path) -> Path:
 
     PostgreSQL refuses to run as root, and opening root's home folder for it is not ours to do.
     """
-    wanted = var / "embedded"
-    wanted.mkdir(parents=True, exist_ok=True)
+    preferred = var / "embedded"
+    preferred.mkdir(parents=True, exist_ok=True)
     if not is_root() or reachable_by_nobody(var):
-        return wanted
+        return preferred
     return Path("/var/lib/aitbc") / tag(var)
 
 
 def sockets_of(home: Path) -> Path:
     """The folder of its socket: a short one when the path would not fit into a socket's address."""
-    wanted = home / "socket"
-    if len(os.fsencode(wanted / ".s.PGSQL.5432")) <= SOCKET_LIMIT:
-        return wanted
-    return (Path("/run") if is_root() else Path(tempfile.gettempdir())) / f"aitbc-pg-{os.getuid()}-{tag(wanted)}"
+    preferred = home / "socket"
+    if len(os.fsencode(preferred / ".s.PGSQL.5432")) <= SOCKET_LIMIT:
+        return preferred
+    return (Path("/run") if is_root() else Path(tempfile.gettempdir())) / f"aitbc-pg-{os.getuid()}-{tag(preferred)}"
 
 
 def private(folder: Path) -> None:

@@ -49,7 +49,7 @@ STALE_LOG = 16 * 1024 * 1024
 
 
 class Postgres:
-    """One server: `start`, `url`, `stop`. A server left by a killed supervisor is told to stop first."""
+    """One server: `start`, `url`, `stop`. A server left by a killed supervisor is stopped first."""
 
     def __init__(self, var: Path, *, throwaway: bool = False) -> None:
         self.home = paths.home_of(var)
@@ -75,8 +75,8 @@ class Postgres:
             self.log.replace(self.log.with_suffix(".log.old"))
         if not (self.data / "PG_VERSION").exists():
             self.create()
-        self.clear_the_way()
-        self.end_leftovers()
+        self.end_previous_server()
+        self.kill_orphans()
         self.spawn()
 
     def open_log(self) -> IO[bytes]:
@@ -124,11 +124,11 @@ class Postgres:
             fresh.rename(target)
         return target / package.name
 
-    def clear_the_way(self) -> None:
+    def end_previous_server(self) -> None:
         """A server whose supervisor was killed may still run, or be shutting down, over this data: end it, wait for it.
 
         A lock file whose number belongs to a foreign program by now (after a reboot) would keep the server from
-        starting. One whose process is gone stays: the server needs it to see that no process of the old one is left.
+        starting. One whose process is gone stays: from it the server sees that no process of the former one is left.
         """
         pidfile = self.data / "postmaster.pid"
         with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError):
@@ -144,9 +144,9 @@ class Postgres:
                     os.kill(pid, signal.SIGQUIT)
                 time.sleep(0.05)
 
-    def end_leftovers(self) -> None:
+    def kill_orphans(self) -> None:
         """Kill processes of a server whose first process is dead: they may hold its shared memory for long, and the
-        data is safe, since recovery starts from the log. They are told by their working folder, which is the data.
+        data is safe, since recovery starts from the log. They are known by their working folder, which is the data.
         """
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
@@ -164,14 +164,14 @@ class Postgres:
         return str(self.data) in listed.stdout
 
     def wait(self, seconds: float) -> None:
-        """Until it answers. After a crash the processes of the old server may take a moment to leave: try again."""
+        """Until it answers. After a crash the processes of the former server may take a moment to leave: try again."""
         deadline, starts = time.monotonic() + seconds, 1
         while time.monotonic() < deadline:
             if self.process is None or self.process.poll() is not None:
                 if starts == 10:
                     break
                 starts += 1
-                self.end_leftovers()
+                self.kill_orphans()
                 time.sleep(0.5)
                 self.spawn()
             if self.answers():

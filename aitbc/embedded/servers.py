@@ -1,4 +1,4 @@
-"""The servers an installation needs and was not given: started, named by URL, stopped."""
+"""The servers an installation needs and has not been configured with: started, named by URL, stopped."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from aitbc.embedded.valkey import Valkey
 
 def run_dir(var: Path) -> Path:
     """The folder of sockets; a short one elsewhere when a socket's path would pass 107 bytes (see settings/base.py)."""
-    wanted = Path(os.environ.get("AITBC_RUN_DIR", var / "run"))
-    if len(str(wanted)) <= 60:
-        return wanted
-    return Path(tempfile.gettempdir()) / f"aitbc-{os.getuid()}-{hashlib.sha256(str(wanted).encode()).hexdigest()[:12]}"
+    folder = Path(os.environ.get("AITBC_RUN_DIR", var / "run"))
+    if len(str(folder)) <= 60:
+        return folder
+    return Path(tempfile.gettempdir()) / f"aitbc-{os.getuid()}-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
 
 
 class Servers:

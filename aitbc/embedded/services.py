@@ -70,7 +70,7 @@ class Program:
                 text = Text(f"{self.name:>7} │ ", style=COLOURS.get(self.name, "white"))
                 self.console.print(text + Text.from_ansi(line.decode(errors="replace").rstrip()), soft_wrap=True)
 
-    def look(self) -> None:
+    def restart_ended(self) -> None:
         """Start it again when it has ended: soon, and less soon when it ends at once each time."""
         now = time.monotonic()
         if self.process is None or self.process.poll() is None:
@@ -79,8 +79,8 @@ class Program:
             lived = now - self.started
             self.pause = 0.5 if lived > QUICK_SECONDS else min(LONGEST_PAUSE, self.pause * 2)
             self.due = now + self.pause
-            said = f"{self.name} ended with {self.process.returncode}; starting it again in {self.pause:.1f} s"
-            self.console.print(f"[red]{said}[/]")
+            message = f"{self.name} ended with {self.process.returncode}; starting it again in {self.pause:.1f} s"
+            self.console.print(f"[red]{message}[/]")
             end_group(self.process)
         elif now >= self.due:
             self.due = 0.0

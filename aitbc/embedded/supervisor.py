@@ -98,8 +98,8 @@ class Supervisor:
     def on_signal(self, signum: int, frame: FrameType | None) -> None:
         self.stopping = True
 
-    def go_on(self) -> None:
-        """Leave, when told to stop."""
+    def exit_if_stopping(self) -> None:
+        """Exit if a signal has asked to stop."""
         if self.stopping:
             raise SystemExit(0)
 
@@ -112,7 +112,7 @@ class Supervisor:
             environment = {**self.environment, "AITBC_ROLE": ROLES[name]}
             if name == "miner":
                 environment |= {"AITBC_MINER_KEY": keys["AITBC_MINER_KEY"]}
-            self.go_on()
+            self.exit_if_stopping()
             self.programs.append(Program(name, command, environment, self.console))
             self.programs[-1].start()
             if name == "web":  # with the machine to itself; what follows has something to talk to
@@ -144,7 +144,7 @@ class Supervisor:
         output: bytes | None = None
         try:
             while output is None:
-                self.go_on()
+                self.exit_if_stopping()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     output, _ = process.communicate(timeout=0.2)
         finally:
@@ -155,21 +155,21 @@ class Supervisor:
     def wait_for_health(self, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            self.go_on()
+            self.exit_if_stopping()
             with contextlib.suppress(httpx.HTTPError):
                 if httpx.get(f"{self.url}/health", timeout=2).is_success:
                     return
-            self.look()
+            self.restart_ended()
             time.sleep(0.1)
         raise ServerFailed(f"{self.url}/health did not answer within {seconds:.0f} s")
 
-    def look(self) -> None:
+    def restart_ended(self) -> None:
         """Start again what has ended; nobody waits for anybody."""
         if time.monotonic() >= self.servers_due:
             for server in self.servers.ended():
                 self.relaunch(server)
         for program in self.programs:
-            program.look()
+            program.restart_ended()
 
     def relaunch(self, server: Postgres | Valkey) -> None:
         """Start a server again; if it ends again, or cannot be started just now, once more a second later."""
@@ -182,9 +182,9 @@ class Supervisor:
             self.console.print(f"[red]{name} does not start: {error}[/]")
 
     def watch(self, until: Callable[[], bool]) -> None:
-        """Keep everything running until told to stop, or until this holds."""
+        """Keep everything running until a signal asks to stop, or until this holds."""
         while not self.stopping and not until():
-            self.look()
+            self.restart_ended()
             time.sleep(0.2)
 
     def stop(self) -> None:

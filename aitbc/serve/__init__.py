@@ -1,1 +1,1 @@
-"""One port for ordinary doors, long polls and event streams (docs/server.md)."""
+"""One port for ordinary requests, long polls and event streams (docs/server.md)."""

@@ -6,7 +6,7 @@ import signal
 import sys
 
 
-def stay_mortal() -> None:
+def exit_while_loading() -> None:
     """Let SIGTERM and SIGINT end a worker that is still loading; call it before any slow import.
 
     A forked granian worker inherits its parent's handlers, which only raise a flag that nobody reads here, until it
@@ -18,4 +18,4 @@ def stay_mortal() -> None:
         if (getattr(handler, "__module__", None) or "").startswith("granian"):
             signal.signal(number, signal.SIG_DFL)
             if getattr(getattr(handler, "__self__", None), "interrupt_signal", False):
-                sys.exit()  # told to stop between the fork and here
+                sys.exit()  # a stop that came between the fork and here

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 WORK = "work:"
 SWEPT = 16
-FORGET_AFTER = 60.0
+FORGET_SECONDS = 60.0
 REMEMBERED = 64
 
 
@@ -31,13 +31,14 @@ class Waiter:
         return any(topic.startswith(WORK) for topic in self.topics)
 
 
-class Hub:
-    """The waiting room of one web process."""
+class WaitQueue:
+    """The parked requests of one web process."""
 
     def __init__(self) -> None:
         # An OrderedDict gives up its oldest in constant time even after a million departures; a dict does not.
-        self.rooms: OrderedDict[str, OrderedDict[Waiter, None]] = OrderedDict()
-        self.unclaimed: dict[str, deque[float]] = {}
+        self.waiting: OrderedDict[str, OrderedDict[Waiter, None]] = OrderedDict()
+        # Moments of wake-ups that nobody was parked for, by topic.
+        self.unused: dict[str, deque[float]] = {}
         self.draining = False
 
     @staticmethod
@@ -57,32 +58,32 @@ class Hub:
             waiter.future.set_result(None)
             return waiter
         for topic in waiter.topics:
-            self.rooms.setdefault(topic, OrderedDict())[waiter] = None
+            self.waiting.setdefault(topic, OrderedDict())[waiter] = None
         return waiter
 
     def leave(self, waiter: Waiter) -> None:
         """Stop waiting (idempotent)."""
         for topic in waiter.topics:
-            room = self.rooms.get(topic)
-            if room is not None:
-                room.pop(waiter, None)
-                if not room:
-                    del self.rooms[topic]
+            parked = self.waiting.get(topic)
+            if parked is not None:
+                parked.pop(waiter, None)
+                if not parked:
+                    del self.waiting[topic]
 
     def wake(self, topic: str) -> None:
         """One message: the first waiter of a work topic, or everybody at any other topic."""
-        room = self.rooms.get(topic)
+        parked = self.waiting.get(topic)
         if not topic.startswith(WORK):
-            self.unclaimed[topic] = deque([self.now()])
-            for waiter in list(room or ()):
-                self._settle(waiter)
-        elif room:
-            self._settle(next(iter(room)), cause=topic)
+            self.unused[topic] = deque([self.now()])
+            for waiter in list(parked or ()):
+                self._wake_waiter(waiter)
+        elif parked:
+            self._wake_waiter(next(iter(parked)), cause=topic)
         else:
             # Kept for a request that is looking right now and has not parked yet.
-            self.unclaimed.setdefault(topic, deque(maxlen=REMEMBERED)).append(self.now())
+            self.unused.setdefault(topic, deque(maxlen=REMEMBERED)).append(self.now())
 
-    def hand_on(self, waiter: Waiter) -> None:
+    def pass_on(self, waiter: Waiter) -> None:
         """Give the wake-up that this waiter could not use to the next one."""
         if waiter.cause is not None:
             topic, waiter.cause = waiter.cause, None
@@ -95,46 +96,46 @@ class Hub:
         """
         covered: set[str] = set()
         woken = 0
-        for topic in list(self.rooms):
+        for topic in list(self.waiting):
             if woken == SWEPT:
                 break
-            if topic not in self.rooms:
+            if topic not in self.waiting:
                 continue
-            self.rooms.move_to_end(topic)
+            self.waiting.move_to_end(topic)
             if topic.startswith(WORK) and topic not in covered:
-                waiter = next(iter(self.rooms[topic]))
+                waiter = next(iter(self.waiting[topic]))
                 covered.update(waiter.topics)
-                self._settle(waiter)
+                self._wake_waiter(waiter)
                 woken += 1
         self._forget()
 
     def drain(self) -> None:
         """Wake everybody for good: the process is leaving."""
         self.draining = True
-        for room in list(self.rooms.values()):
-            for waiter in list(room):
-                self._settle(waiter)
+        for parked in list(self.waiting.values()):
+            for waiter in list(parked):
+                self._wake_waiter(waiter)
 
-    def _settle(self, waiter: Waiter, cause: str | None = None) -> None:
+    def _wake_waiter(self, waiter: Waiter, cause: str | None = None) -> None:
         self.leave(waiter)
         waiter.cause = cause
         if not waiter.future.done():
             waiter.future.set_result(None)
 
     def _missed(self, topic: str, seen: float) -> bool:
-        times = self.unclaimed.get(topic)
+        times = self.unused.get(topic)
         if not times or times[-1] < seen:
             return False
         if topic.startswith(WORK):
             times.pop()
             if not times:
-                del self.unclaimed[topic]
+                del self.unused[topic]
         return True
 
     def _forget(self) -> None:
-        oldest = self.now() - FORGET_AFTER
-        for topic, times in list(self.unclaimed.items()):
+        oldest = self.now() - FORGET_SECONDS
+        for topic, times in list(self.unused.items()):
             while times and times[0] < oldest:
                 times.popleft()
             if not times:
-                del self.unclaimed[topic]
+                del self.unused[topic]

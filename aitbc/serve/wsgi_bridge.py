@@ -1,4 +1,9 @@
-"""From ASGI to Django's WSGI application: one hop into a thread for each request, none while waiting for a client."""
+"""From ASGI to Django's WSGI application: one hop into a thread for each request, none while waiting for a client.
+
+A response in memory is read whole and closed in the thread that ran its request, which returns the database connections
+of that thread. A streaming one is read part by part, in whichever thread is free: connections are returned
+after each part, so that none is held while a part travels, and none is left behind in a thread when it is closed.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +19,8 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 from urllib.parse import unquote_to_bytes
 from uuid import uuid4
+
+from django.db import close_old_connections
 
 from aitbc.core import long_polling
 from aitbc.core.problems import MEDIA_TYPE, TYPE_PREFIX
@@ -37,22 +44,25 @@ class BodyTooLarge(Exception):
 
 
 @dataclass(slots=True)
-class Answer:
-    """What Django answered: all of it, or its first part and `rest`, the iterator that still holds the others."""
+class BridgeResponse:
+    """Django's response: all of it, or its first part and `rest`, the iterator that still holds the others.
+
+    One with a `rest` is to be closed through WsgiBridge.close().
+    """
 
     status: int
     headers: Headers
     body: bytes
     rest: Iterator[bytes] | None = None
-    close: Callable[[], None] = lambda: None
+    close: Callable[[], object] = lambda: None
     hold: dict[str, Any] | None = None
     page: dict[str, Any] | None = None
     undo: str | None = None
 
 
 @dataclass(slots=True)
-class Call:
-    """A request read whole, to be run as often as its answer is "nothing yet"."""
+class BufferedRequest:
+    """A request read whole, to be run as often as its response is "nothing yet"."""
 
     environ: dict[str, Any]
     body: IO[bytes] = field(default_factory=io.BytesIO)
@@ -70,45 +80,55 @@ class Call:
         return {**self.environ, **changed, **empty}
 
 
-class Bridge:
+class WsgiBridge:
     """Runs a WSGI application in a few threads; only running requests occupy one."""
 
     def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
         self.application = application
         self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="django")
 
-    async def run(self, environ: dict[str, Any]) -> Answer:
+    async def run(self, environ: dict[str, Any]) -> BridgeResponse:
         return await asyncio.get_running_loop().run_in_executor(self.threads, self._run, environ)
 
-    async def more(self, answer: Answer) -> bytes:
-        """The next part of a large answer; empty at its end. No thread waits while a part travels to a slow client."""
-        loop = asyncio.get_running_loop()
-        return b"" if answer.rest is None else await loop.run_in_executor(self.threads, _take, answer.rest)
+    async def more(self, response: BridgeResponse) -> bytes:
+        """The next part of a streaming response; empty at its end. No thread waits while a part travels."""
+        if response.rest is None:
+            return b""
+        return await asyncio.get_running_loop().run_in_executor(self.threads, _next_part, response.rest)
 
-    async def close(self, answer: Answer) -> None:
-        await asyncio.get_running_loop().run_in_executor(self.threads, answer.close)
+    async def close(self, response: BridgeResponse) -> None:
+        """Close a streaming response, wherever it was left; does nothing the second time, nor for any other."""
+        if response.rest is None:
+            return
+        response.rest = None
+        try:
+            await asyncio.get_running_loop().run_in_executor(self.threads, _close, response.close)
+        except RuntimeError:  # the process is leaving, and its threads have gone
+            _close(response.close)
 
-    def _run(self, environ: dict[str, Any]) -> Answer:
+    def _run(self, environ: dict[str, Any]) -> BridgeResponse:
         started: list[Any] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
             started[:] = [int(status[:3]), headers]
 
-        response = None
+        iterable = None
         try:
-            response = self.application(environ, start_response)
-            chunks = iter(response)
-            body = _take(chunks)  # before the headers are looked at: an application may start with its first chunk
-            answer = _answer(started[0], started[1], body)
+            iterable = self.application(environ, start_response)
+            chunks = iter(iterable)
+            # Before the headers are looked at: an application may start with its first chunk.
+            body = _take(chunks) if getattr(iterable, "streaming", True) else b"".join(chunks)
+            response = _response(started[0], started[1], body)
         except Exception:
             logger.exception("the application failed outside its own error handling")
-            _closer(response)()
+            _close(_closer(iterable))
             return problem(environ, 500, "internal_error", "Internal error", "The server failed to answer.")
-        if len(answer.body) < PART:
-            _closer(response)()
+        if getattr(iterable, "streaming", True) and len(body) >= PART:
+            response.rest, response.close = chunks, _closer(iterable)
+            close_old_connections()
         else:
-            answer.rest, answer.close = chunks, _closer(response)
-        return answer
+            _close(_closer(iterable))
+        return response
 
 
 def _take(chunks: Iterator[bytes]) -> bytes:
@@ -123,14 +143,29 @@ def _take(chunks: Iterator[bytes]) -> bytes:
     return b"".join(parts)
 
 
-def _closer(response: Any) -> Callable[[], None]:
-    return getattr(response, "close", lambda: None)
+def _next_part(chunks: Iterator[bytes]) -> bytes:
+    try:
+        return _take(chunks)
+    finally:
+        close_old_connections()
 
 
-def _answer(status: int, headers: list[tuple[str, str]], body: bytes) -> Answer:
+def _closer(iterable: Any) -> Callable[[], object]:
+    return getattr(iterable, "close", lambda: None)
+
+
+def _close(closer: Callable[[], object]) -> None:
+    """What closing runs into is of no use to the client any more; Django returns connections on the way."""
+    try:
+        closer()
+    except Exception:
+        logger.exception("a response failed to close")
+
+
+def _response(status: int, headers: list[tuple[str, str]], body: bytes) -> BridgeResponse:
     inside = {name.lower(): value for name, value in headers if name.lower().startswith(long_polling.INTERNAL_PREFIX)}
     hold, page = inside.get(long_polling.HOLD.lower()), inside.get(long_polling.PAGE.lower())
-    return Answer(
+    return BridgeResponse(
         status=status,
         headers=[
             (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in long_polling.public(headers)
@@ -142,8 +177,8 @@ def _answer(status: int, headers: list[tuple[str, str]], body: bytes) -> Answer:
     )
 
 
-def problem(environ: dict[str, Any], status: int, code: str, title: str, detail: str) -> Answer:
-    """An RFC 9457 answer for what never reaches Django."""
+def problem(environ: dict[str, Any], status: int, code: str, title: str, detail: str) -> BridgeResponse:
+    """An RFC 9457 response for what never reaches Django."""
     request_id = environ.get("HTTP_X_REQUEST_ID") or str(uuid4())
     kind = TYPE_PREFIX + code.replace("_", "-")
     members = {"type": kind, "title": title, "status": status, "detail": detail, "code": code, "error": code}
@@ -155,7 +190,7 @@ def problem(environ: dict[str, Any], status: int, code: str, title: str, detail:
         (b"x-request-id", request_id.encode("latin-1")),
         (b"x-content-type-options", b"nosniff"),
     ]
-    return Answer(status=status, headers=headers, body=body)
+    return BridgeResponse(status=status, headers=headers, body=body)
 
 
 def environ_of(scope: Scope) -> dict[str, Any]:
@@ -176,7 +211,6 @@ def environ_of(scope: Scope) -> dict[str, Any]:
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
-        long_polling.HUB: True,
     }
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
@@ -189,13 +223,13 @@ def environ_of(scope: Scope) -> dict[str, Any]:
     return environ
 
 
-async def read(scope: Scope, receive: Receive, limit: int) -> Call:
+async def read(scope: Scope, receive: Receive, limit: int) -> BufferedRequest:
     """Read the request, its body onto disk beyond 1 MiB.
 
     Chunked uploads get their CONTENT_LENGTH here: without one Django silently reads nothing.
     """
-    call = Call(environ_of(scope))
-    declared = call.environ.get("CONTENT_LENGTH", "")
+    request = BufferedRequest(environ_of(scope))
+    declared = request.environ.get("CONTENT_LENGTH", "")
     if declared.isdigit() and int(declared) > limit:
         raise BodyTooLarge
     size = 0
@@ -207,11 +241,11 @@ async def read(scope: Scope, receive: Receive, limit: int) -> Call:
         size += len(chunk)
         if size > limit:
             raise BodyTooLarge
-        if size and isinstance(call.body, io.BytesIO):
-            call.body = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  (the exchange closes it)
-        call.body.write(chunk)
+        if size and isinstance(request.body, io.BytesIO):
+            request.body = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  (the request cycle closes it)
+        request.body.write(chunk)
         if not message.get("more_body"):
             break
-    call.environ["CONTENT_LENGTH"] = str(size) if size or declared else ""
-    call.environ.pop("HTTP_TRANSFER_ENCODING", None)
-    return call
+    request.environ["CONTENT_LENGTH"] = str(size) if size or declared else ""
+    request.environ.pop("HTTP_TRANSFER_ENCODING", None)
+    return request

@@ -29,13 +29,13 @@ def reconcile() -> int:
     return reconciliation.reconcile()
 
 
-@shared_task
+@shared_task(soft_time_limit=840, time_limit=900)
 def collect_artifacts() -> int:
     """Remove artifacts and blobs that nothing refers to any more; returns the number of blobs."""
     return artifacts.collect_unreferenced()
 
 
-@shared_task
+@shared_task(soft_time_limit=840, time_limit=900)
 def forget_answers() -> int:
     """Delete idempotency records that are older than any client's retry; returns how many."""
     return idempotency.purge(IdempotencyRecord, before=timezone.now() - IDEMPOTENCY_RETENTION)

@@ -50,13 +50,13 @@ def sweep_orders() -> None:
     miner_commands.expire_overdue()
 
 
-@shared_task
+@shared_task(soft_time_limit=840, time_limit=900)
 def judge_hours() -> None:
     """Every few minutes, so that an hour is judged soon after it is over, and a missed run costs nothing."""
     uptime.judge()
 
 
-@shared_task
+@shared_task(soft_time_limit=840, time_limit=900)
 def forget_figures() -> None:
     """Once a day: figures of cards and evidence of hours have a limited life."""
     gpus.forget_figures()

@@ -29,7 +29,7 @@ def record_asks() -> int:
     return prices.record_asks(now=timezone.now())
 
 
-@shared_task
+@shared_task(soft_time_limit=840, time_limit=900)
 def weigh_reliability() -> int:
     return reliability.weigh(now=timezone.now())
 
@@ -45,7 +45,7 @@ def run_bookings() -> int:
     return sweeps.run()
 
 
-@shared_task
+@shared_task(soft_time_limit=840, time_limit=900)
 def forget_answers() -> int:
     """Forget stored answers older than any client's retry, and quotes nobody used."""
     now = timezone.now()
@@ -68,7 +68,7 @@ def sweep_offers() -> int:
     return total + availability.settle()
 
 
-@shared_task
+@shared_task(soft_time_limit=840, time_limit=900)
 def refresh_offers() -> int:
     """Bring what offers say up to date: scores age, and a fact may have been lost."""
     return offer_refresh.refresh_all()

@@ -20,7 +20,7 @@ def seal_log() -> int:
     return sum(block.count for block in log.seal_if_due())
 
 
-@shared_task
+@shared_task(soft_time_limit=840, time_limit=900)
 def take_snapshot() -> int:
     """Store every account's balances, once a day; returns how many accounts."""
     return ledger.take_snapshot()
@@ -38,7 +38,7 @@ def reconcile_escrows() -> int:
     return escrow_reconciliation.reconcile()
 
 
-@shared_task
+@shared_task(soft_time_limit=840, time_limit=900)
 def forget_answers() -> int:
     """Delete stored responses older than any client's retry; returns how many."""
     return idempotency.purge(IdempotencyRecord, before=timezone.now() - ANSWER_RETENTION)

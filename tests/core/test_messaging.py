@@ -26,8 +26,8 @@ class Rang(Event):
     n: int
 
 
-class Ear:
-    """A consumer that remembers what it heard, and refuses what it is told to refuse."""
+class Consumer:
+    """A consumer that remembers what it received, and refuses the keys in `refuse`."""
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, int]] = []
@@ -46,9 +46,9 @@ class Ear:
 
 
 @pytest.fixture
-def ear() -> Iterator[Ear]:
+def consumer() -> Iterator[Consumer]:
     EVENTS[Rang.NAME] = Rang
-    listener = Ear()
+    listener = Consumer()
     subscribe(Rang, by="governance")(listener.hear)
     yield listener
     del HANDLERS[Rang.NAME, "governance"]
@@ -69,31 +69,31 @@ def test_a_fact_outside_a_transaction_is_refused():
         emit(Rang(bell="a", n=1), by="marketplace")
 
 
-def test_a_fact_nobody_wants_leaves_no_row():
+def test_a_fact_without_subscribers_leaves_no_row():
     ring(("a", 1))
 
     assert not Outbox.objects.exists()
 
 
-def test_facts_arrive_in_order_per_key_and_leave_the_outbox(ear):
+def test_facts_arrive_in_order_per_key_and_leave_the_outbox(consumer):
     ring(*((bell, n) for n in range(20) for bell in "abc"))
 
     assert drain() == 60
 
-    assert all(ear.of(bell) == list(range(20)) for bell in "abc")
+    assert all(consumer.of(bell) == list(range(20)) for bell in "abc")
     assert not Outbox.objects.exists()
     assert Inbox.objects.count() == 60
 
 
-def test_handlers_are_given_batches_with_one_event_per_key(ear):
+def test_handlers_receive_batches_with_one_event_per_key(consumer):
     ring(*((f"bell-{i}", 0) for i in range(100)))
 
     drain()
 
-    assert ear.batches == [100]
+    assert consumer.batches == [100]
 
 
-def test_a_redelivered_fact_has_no_second_effect(ear):
+def test_a_redelivered_fact_has_no_second_effect(consumer):
     ring(("a", 1))
     row = Outbox.objects.values().get()
     drain()
@@ -101,37 +101,37 @@ def test_a_redelivered_fact_has_no_second_effect(ear):
     Outbox.objects.create(**row)  # the relay died between the two commits
     drain()
 
-    assert ear.of("a") == [1]
+    assert consumer.of("a") == [1]
     assert not Outbox.objects.exists()
 
 
-def test_a_poisoned_fact_delays_only_its_own_key(ear):
-    ear.refuse = {"bad"}
+def test_a_poisoned_fact_delays_only_its_own_key(consumer):
+    consumer.refuse = {"bad"}
     ring(("good", 1), ("bad", 1), ("bad", 2), ("fine", 1), ("good", 2))
 
     drain()
 
-    assert sorted(ear.heard) == [("fine", 1), ("good", 1), ("good", 2)]
+    assert sorted(consumer.heard) == [("fine", 1), ("good", 1), ("good", 2)]
     first, second = Outbox.objects.order_by("id")
     assert (first.attempts, second.attempts) == (1, 0)
     assert "cannot hear bad" in first.last_error
     assert first.due_at == second.due_at
 
 
-def test_a_healed_key_goes_on_in_order(ear):
-    ear.refuse = {"bad"}
+def test_a_healed_key_goes_on_in_order(consumer):
+    consumer.refuse = {"bad"}
     ring(("bad", 1), ("bad", 2), ("bad", 3))
     drain()
 
-    ear.refuse = set()
+    consumer.refuse = set()
     make_due()
     drain()
 
-    assert ear.of("bad") == [1, 2, 3]
+    assert consumer.of("bad") == [1, 2, 3]
 
 
-def test_after_the_last_attempt_a_fact_is_a_dead_letter(ear):
-    ear.refuse = {"bad"}
+def test_after_the_last_attempt_a_fact_is_a_dead_letter(consumer):
+    consumer.refuse = {"bad"}
     ring(("bad", 1), ("bad", 2))
 
     for _ in range(ATTEMPTS):
@@ -143,52 +143,52 @@ def test_after_the_last_attempt_a_fact_is_a_dead_letter(ear):
     assert Outbox.objects.count() == 2
 
 
-def test_a_dead_letter_can_be_redelivered(ear):
-    ear.refuse = {"bad"}
+def test_a_dead_letter_can_be_redelivered(consumer):
+    consumer.refuse = {"bad"}
     ring(("bad", 1), ("bad", 2))
     for _ in range(ATTEMPTS):
         make_due()
         drain()
 
-    ear.refuse = set()
+    consumer.refuse = set()
     redeliver("marketplace", [Outbox.objects.dead().get().id])
     drain()
 
-    assert ear.of("bad") == [1, 2]
+    assert consumer.of("bad") == [1, 2]
 
 
-def test_a_dropped_letter_is_kept_with_its_reason_and_frees_its_key(ear):
-    ear.refuse = {"bad"}
+def test_a_dropped_letter_is_kept_with_its_reason_and_frees_its_key(consumer):
+    consumer.refuse = {"bad"}
     ring(("bad", 1), ("bad", 2))
     drain()
 
-    ear.refuse = set()
+    consumer.refuse = set()
     drop("marketplace", [Outbox.objects.order_by("id").first().id], actor="operator:x", reason="duplicate")
     drain()
 
-    assert ear.of("bad") == [2]
+    assert consumer.of("bad") == [2]
     kept = Outbox.objects.get()
     assert kept.consumer == "governance" + DROPPED
     assert "operator:x: duplicate" in kept.last_error
 
 
-def test_dropping_needs_a_reason(ear):
+def test_dropping_needs_a_reason(consumer):
     with pytest.raises(ValueError, match="reason"):
         drop("marketplace", [1], actor="x", reason=" ")
 
 
-def test_followers_of_a_postponed_head_do_not_block_the_window(ear):
-    ear.refuse = {"bad"}
+def test_followers_of_a_postponed_head_do_not_block_the_window(consumer):
+    consumer.refuse = {"bad"}
     ring(("bad", 0))
     drain()
     ring(*(("bad", n) for n in range(1, 1000)))
     ring(("good", 1))
 
-    ear.refuse = set()
+    consumer.refuse = set()
     for _ in range(5):
         relay_pair("marketplace", "governance")
 
-    assert ear.of("good") == [1]
+    assert consumer.of("good") == [1]
 
 
 def test_waves_keep_one_row_per_key_and_one_fact_per_group():
@@ -200,7 +200,7 @@ def test_waves_keep_one_row_per_key_and_one_fact_per_group():
 
 
 @pytest.mark.django_db(transaction=True, databases="__all__")
-def test_racing_relays_deliver_each_fact_once_and_in_order(ear):
+def test_racing_relays_deliver_each_fact_once_and_in_order(consumer):
     heard_by: list[tuple[str, int]] = []
     lock = threading.Lock()
 
@@ -228,12 +228,12 @@ def test_racing_relays_deliver_each_fact_once_and_in_order(ear):
 
 
 @pytest.mark.transaction
-def test_a_connection_that_breaks_under_a_handler_is_not_held_against_the_event(ear):
+def test_a_connection_that_breaks_under_a_handler_is_not_held_against_the_event(consumer):
     ring(("a", 1))
 
     def broken(events):
         connections["governance"].connection.close()
-        ear.hear(events)
+        consumer.hear(events)
         Inbox.objects.exists()
 
     HANDLERS[Rang.NAME, "governance"] = broken
@@ -241,6 +241,6 @@ def test_a_connection_that_breaks_under_a_handler_is_not_held_against_the_event(
         relay_pair("marketplace", "governance")
     connections["governance"].close()
 
-    HANDLERS[Rang.NAME, "governance"] = ear.hear
+    HANDLERS[Rang.NAME, "governance"] = consumer.hear
     assert list(Outbox.objects.values_list("attempts", flat=True)) == [0]
     assert relay_pair("marketplace", "governance") == 1

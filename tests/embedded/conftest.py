@@ -14,7 +14,7 @@ from aitbc.embedded import paths
 
 @pytest.fixture
 def var(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder like `var/`, with no server given by the environment."""
+    """A folder like `var/`, with no server named in the environment."""
     for name in ("DATABASE_URL", "REDIS_URL", "AITBC_RUN_DIR"):
         monkeypatch.delenv(name, raising=False)
     folder = Path(tempfile.mkdtemp(prefix="aitbc-embedded-", dir="/var/tmp"))

@@ -35,7 +35,7 @@ class Shell:
         return json.loads(done.stdout)
 
     def until(self, happened: Any, *words: str, seconds: float = 120) -> Any:
-        """Ask again until the answer is as wanted."""
+        """Repeat the command until its output is as expected."""
         deadline = time.monotonic() + seconds
         while not happened(answer := self(*words)):
             assert time.monotonic() < deadline, f"{words} still answers {answer}"
@@ -53,8 +53,8 @@ def test_a_device_is_measured_listed_found_booked_used_settled_and_reviewed(stac
     assert card["state"] == "available" and card["score"] > 0
     offer = shell("market", "offers", "create", "--gpu", card["id"], "--price", "0.50")
 
-    wanted = ("market", "search", "gpu_ram>=1 dph<1")
-    (found,) = shell.until(lambda answer: answer["items"], *wanted)["items"]
+    query = ("market", "search", "gpu_ram>=1 dph<1")
+    (found,) = shell.until(lambda answer: answer["items"], *query)["items"]
     assert (found["id"], found["verified"]) == (offer["id"], True)
     quote = shell("market", "quote", offer["id"], "--hours", "1")
     booking = shell("market", "book", "--quote", quote["id"])

@@ -35,11 +35,11 @@ def test_children_of_a_killed_program_do_not_outlive_it(tmp_path, monkeypatch):
 
         program.process.kill()
         program.process.wait()
-        program.look()
+        program.restart_ended()
 
         eventually(lambda: not runs(child), 10, "the child is gone")
         program.due = time.monotonic()
-        program.look()
+        program.restart_ended()
         assert program.process.pid != parent and program.process.poll() is None
     finally:
         program.stop()

@@ -121,7 +121,7 @@ def test_a_lock_file_naming_a_foreign_program_does_not_keep_the_server_down(var:
         assert sql(servers, "SELECT 1") == [(1,)]
 
 
-def test_a_path_too_long_for_a_socket_is_given_a_short_one(var: Path) -> None:
+def test_a_path_too_long_for_a_socket_gets_a_short_one(var: Path) -> None:
     deep = var / ("d" * 60) / ("e" * 60)
     deep.mkdir(parents=True)
 
@@ -161,7 +161,7 @@ def test_a_folder_that_somebody_else_put_in_place_is_refused(var: Path) -> None:
     assert stat.S_IMODE(target.stat().st_mode) == 0o755
 
 
-def test_given_servers_are_not_started_again(var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_configured_servers_are_not_started_again(var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://db.example/aitbc")
     monkeypatch.setenv("REDIS_URL", "redis://cache.example/0")
 

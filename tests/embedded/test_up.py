@@ -92,12 +92,13 @@ def test_a_server_that_cannot_be_started_just_now_is_tried_until_it_can(
     supervisor, port = exchange
     (valkey,) = programs(var, "valkey-server")
     log = var / "embedded" / "valkey.log"
-    log.rename(log.with_suffix(".old"))
+    log.rename(log.with_suffix(".moved"))
     log.mkdir()
 
     os.kill(valkey, signal.SIGKILL)
     eventually(lambda: "Valkey does not start" in (var / "up.out").read_text(), 30, "it says that it cannot")
-    assert supervisor.poll() is None and answers(port)
+    eventually(lambda: answers(port), 15, "it goes on answering")
+    assert supervisor.poll() is None
 
     log.rmdir()
     eventually(lambda: programs(var, "valkey-server"), 30, "Valkey is started again")

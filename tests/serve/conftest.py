@@ -22,13 +22,13 @@ T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 
 
-def until(question: Callable[[], T], seconds: float = 10) -> T:
-    """The first true answer to `question`, asked again until the deadline."""
+def until(condition: Callable[[], T], seconds: float = 10) -> T:
+    """The first true value of `condition`, evaluated again until the deadline."""
     deadline = time.monotonic() + seconds
-    while not (answer := question()):
+    while not (value := condition()):
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.01)
-    return answer
+    return value
 
 
 @dataclass

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from aitbc.serve.signal_handlers import stay_mortal
+from aitbc.serve.signal_handlers import exit_while_loading
 
-stay_mortal()
+exit_while_loading()
 
 import contextlib  # noqa: E402
 import hashlib  # noqa: E402
 import os  # noqa: E402
+import threading  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
 from uuid import uuid4  # noqa: E402
 
 import django  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.core.wsgi import get_wsgi_application  # noqa: E402
+from django.db import connection  # noqa: E402
+from django.db.backends.signals import connection_created  # noqa: E402
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse  # noqa: E402
 from django.http.response import HttpResponseBase  # noqa: E402
 from django.urls import path  # noqa: E402
@@ -31,6 +35,7 @@ if not settings.configured:
         MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
         RUN_DIR=ROOT / "run",
         DATA_UPLOAD_MAX_MEMORY_SIZE=64 << 20,
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(ROOT / "db")}},
     )
     django.setup()
 
@@ -48,10 +53,10 @@ def note(name: str, line: str) -> None:
         file.write(line + "\n")
 
 
-def wait_for(gate: str) -> None:
-    """Block this request until the test opens the gate."""
+def wait_for(latch: str) -> None:
+    """Block this request until the test opens the latch."""
     deadline = time.monotonic() + 20
-    while not (ROOT / gate).exists() and time.monotonic() < deadline:
+    while not (ROOT / latch).exists() and time.monotonic() < deadline:
         time.sleep(0.01)
 
 
@@ -74,9 +79,9 @@ def poll(request: HttpRequest) -> HttpResponseBase:
     if job is not None:
         with contextlib.suppress(FileNotFoundError):
             os.rename(ROOT / "waiting" / job, ROOT / "taken" / job)
-            if gate := request.GET.get("gate"):
+            if latch := request.GET.get("latch"):
                 note("claimed", job)
-                wait_for(gate)
+                wait_for(latch)
             return long_polling.undo_with(JsonResponse({"job": job}), f"/release?job={job}")
     empty = JsonResponse(None, safe=False) if request.method == "GET" else None
     return long_polling.hold(topics=topics, seconds=float(request.GET["wait"]), empty=empty)
@@ -134,9 +139,61 @@ def big(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(parts())
 
 
-def gated(request: HttpRequest) -> HttpResponse:
-    note("claimed", "gated")
-    wait_for("gate")
+CONNECTIONS: list[Any] = []
+
+
+def remember(connection: Any, **kwargs: Any) -> None:
+    if connection not in CONNECTIONS:
+        CONNECTIONS.append(connection)
+
+
+connection_created.connect(remember)
+
+
+def open_connections(request: HttpRequest) -> JsonResponse:
+    """How many database connections the threads of this process hold; this view opens none."""
+    return JsonResponse({"open": sum(one.connection is not None for one in CONNECTIONS)})
+
+
+def query_database() -> None:
+    with connection.cursor() as sql:
+        sql.execute("SELECT 1")
+
+
+def measured(request: HttpRequest) -> HttpResponseBase:
+    """A response of any kind that has queried the database; who ran it and who closed it is noted, by thread."""
+    thread, kind, size = threading.get_ident(), request.GET["kind"], int(request.GET["size"])
+    note("ran", str(thread))
+    query_database()
+    response: HttpResponseBase
+    if kind == "streaming":
+        response = StreamingHttpResponse(querying_parts(size))
+    elif kind == "page":
+        done = (ROOT / "done").exists()
+        response = long_polling.stream_page(b": " + b"x" * size + b"\n\n", ["job:1"], "1", done=done)
+    elif kind == "hold":
+        response = long_polling.hold(topics=["job:1"], seconds=0.6, empty=HttpResponse(b"x" * size))
+    else:
+        response = HttpResponse(b"x" * size)
+    close = response.close
+
+    def noted_close() -> None:
+        close()
+        note("closed", str(threading.get_ident()))
+
+    response.close = noted_close  # type: ignore[method-assign]
+    return response
+
+
+def querying_parts(size: int) -> Iterator[bytes]:
+    for _ in range(0, size, 65536):
+        query_database()
+        yield b"x" * 65536
+
+
+def latched(request: HttpRequest) -> HttpResponse:
+    note("claimed", "latched")
+    wait_for("latch")
     return HttpResponse("finished")
 
 
@@ -148,7 +205,9 @@ urlpatterns = [
     path("events", events),
     path("echo", echo),
     path("big", big),
-    path("gated", gated),
+    path("latched", latched),
+    path("measured", measured),
+    path("open-connections", open_connections),
 ]
 
 app = Dispatcher(get_wsgi_application(), listen=lambda: pubsub.Listener("web"), largest_body=20 << 20)

@@ -16,7 +16,7 @@ def test_a_service_alone_listens_on_its_own_port(settings: LazySettings, service
 
 
 def test_parked_polls_do_not_count_against_a_small_backlog() -> None:
-    given = flags("127.0.0.1", 8080, 2)
+    options = flags("127.0.0.1", 8080, 2)
 
-    assert int(given[given.index("--backpressure") + 1]) >= 4096
-    assert "--respawn-failed-workers" in given
+    assert int(options[options.index("--backpressure") + 1]) >= 4096
+    assert "--respawn-failed-workers" in options

@@ -65,7 +65,7 @@ def test_sigterm_closes_streams(site: Site) -> None:
         assert list(lines) == []
 
 
-def test_many_streams_leave_the_ordinary_doors_open(site: Site) -> None:
+def test_many_streams_leave_ordinary_requests_undisturbed(site: Site) -> None:
     with httpx.Client() as client:
         requests = [site.raw("GET /events HTTP/1.1\nHost: x\n\n") for _ in range(30)]
         for _ in range(10):

@@ -37,8 +37,8 @@ def test_internal_headers_stay_inside() -> None:
     ]
 
 
-@pytest.mark.parametrize("question", [long_polling.is_internal, long_polling.is_replay])
-def test_a_request_cannot_claim_to_be_internal(question: Any) -> None:
+@pytest.mark.parametrize("predicate", [long_polling.is_internal, long_polling.is_replay])
+def test_a_request_cannot_claim_to_be_internal(predicate: Any) -> None:
     headers = {"X-Aitbc-Internal": "1", "X-Aitbc-Replay": "1", "aitbc.internal": "1", "aitbc.replay": "1"}
 
-    assert not question(RequestFactory().get("/", headers=headers))
+    assert not predicate(RequestFactory().get("/", headers=headers))

@@ -1,4 +1,4 @@
-"""Clients and miners that go on whatever happens, and remember every 2xx they were given: the oracle."""
+"""Clients and miners that go on whatever happens, and remember every 2xx they got: the oracle."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Miner:
                     time.sleep(0.1)
 
     def work(self, http: httpx.Client) -> None:
-        # It names no job: what it was given and does not know of is not pushed on.
+        # It names no job: what was handed to it and it does not know of is not pushed on.
         http.post(f"{MINERS}/heartbeat", json={"status": "ONLINE", "jobs": []})
         answer = http.post(f"{MINERS}/poll", json={"max_wait_seconds": 2, "max_jobs": 2})
         if answer.status_code >= 500:

@@ -45,8 +45,10 @@ class Stack:
         self.var, self.port = var, port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         own = {"DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE"}
-        given = {name: text for name, text in os.environ.items() if name not in own and not name.startswith("AITBC")}
-        self.environment = {**given, "AITBC_VAR_DIR": str(var), **environment}
+        inherited = {
+            name: text for name, text in os.environ.items() if name not in own and not name.startswith("AITBC")
+        }
+        self.environment = {**inherited, "AITBC_VAR_DIR": str(var), **environment}
         self.start()
 
     def start(self) -> None:
@@ -64,9 +66,9 @@ class Stack:
                 if self.found("miner") and httpx.get(f"{self.url}/health", timeout=2).is_success:
                     return
             time.sleep(0.1)
-        raise AssertionError(f"it does not run: {self.told()[-3000:]}")
+        raise AssertionError(f"it does not run: {self.log_text()[-3000:]}")
 
-    def told(self) -> str:
+    def log_text(self) -> str:
         return (self.var / "up.log").read_text(errors="replace")
 
     def found(self, target: str) -> list[int]:

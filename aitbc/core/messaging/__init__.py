@@ -50,7 +50,7 @@ H = TypeVar("H", bound=Handler)
 
 
 def subscribe(event: type[Event], *, by: str) -> Callable[[H], H]:
-    """Register the one handler by which a domain takes notice of a fact. It is given batches, one event per key."""
+    """Register the one handler by which a domain takes notice of a fact. It receives batches, one event per key."""
 
     def register(handler: H) -> H:
         if HANDLERS.setdefault((event.NAME, by), handler) is not handler:

@@ -8,7 +8,7 @@ from django.db import migrations
 def tuned_queue(table: str) -> migrations.RunSQL:
     """Vacuum often and without pause; analyse rarely, since a plan made while the queue is empty is a bad plan.
 
-    vacuum_truncate is off because giving pages back takes an exclusive lock (figures: design notes, core.md §3).
+    vacuum_truncate is off because giving pages back takes an exclusive lock while the table is in use.
     """
     return migrations.RunSQL(
         f"""ALTER TABLE {table} SET (

@@ -23,10 +23,11 @@ LONGEST_REST = 10.0
 
 
 class ResidentRelay:
-    """One loop over all pairs of domains; `stop` is asked between batches."""
+    """One loop over all pairs of domains: `stop` is called between batches, `on_round` once all had their turn."""
 
-    def __init__(self, stop: Callable[[], bool]) -> None:
+    def __init__(self, stop: Callable[[], bool], *, on_round: Callable[[], None] = lambda: None) -> None:
         self.stop = stop
+        self.on_round = on_round
         self.listener = pubsub.Listener(pubsub.RELAY)
         self.resting: dict[tuple[str, str], float] = {}
         self.parked_at = time.monotonic()
@@ -43,6 +44,7 @@ class ResidentRelay:
             dirty = {topic.partition(":")[2] for topic in topics if topic.startswith(pubsub.RELAY)}
             if time.monotonic() - polled > POLL_SECONDS:
                 dirty, polled = None, time.monotonic()
+                self.on_round()
         self.listener.close()
 
     def round(self, dirty: set[str] | None) -> int:

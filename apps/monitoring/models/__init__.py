@@ -1,3 +1,4 @@
+from apps.monitoring.models.heartbeats import Heartbeat, HeartbeatQuerySet
 from apps.monitoring.models.messages import Inbox, Outbox
 
-__all__ = ["Outbox", "Inbox"]
+__all__ = ["Heartbeat", "HeartbeatQuerySet", "Inbox", "Outbox"]

@@ -1,4 +1,4 @@
-"""`manage.py relay`: carry facts between the domains' databases."""
+"""`manage.py relay`: carry events between the domains' databases, and run the frequent sweeps."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ from types import FrameType
 from typing import Any
 
 from django.core.management.base import CommandParser
+from django.utils import timezone
 
 from aitbc.celery import app as celery
+from aitbc.core.check_ins import CheckIn, CheckIns, Expected
 from aitbc.core.cli.commands import ProjectCommand
 from aitbc.core.messaging.relay import drain
 from aitbc.core.messaging.worker import ResidentRelay
-from aitbc.core.standin import StandIn
+from aitbc.core.scheduler import Scheduler
+from aitbc.schedule import RELAY_SECONDS, expected, in_relay
 
 
 class Command(ProjectCommand):
-    help = "Carry facts between the domains' databases until stopped (or, with --once, until nothing is due)."
+    help = (
+        "Carry events between the domains' databases and run the sweeps that come every minute or oftener, "
+        "until stopped (or, with --once, carry events until nothing is due)."
+    )
     examples = "  manage.py relay\n  manage.py relay --once\n"
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -34,6 +40,15 @@ class Command(ProjectCommand):
 
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
-        StandIn(celery).start()
+        celery.loader.import_default_modules()
+        check_ins = CheckIns(expected())
+        scheduler = Scheduler(in_relay(), celery.tasks, check_ins)
+        scheduler.start()
         self.stdout.write("relay: running")
-        ResidentRelay(lambda: stopping).run()
+        relay = Expected("relay", "relay", RELAY_SECONDS)
+
+        def check_in() -> None:
+            check_ins.note(CheckIn(relay, timezone.now(), timezone.now()))
+
+        ResidentRelay(lambda: stopping, on_round=check_in).run()
+        scheduler.stop()

@@ -1,0 +1,1 @@
+from apps.monitoring.admin import heartbeats  # noqa: F401
