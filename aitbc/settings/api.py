@@ -62,7 +62,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "TransferCodeEnum": "apps.trading.states.Code",
         "GpuStateEnum": "apps.gpu.states.GpuState",
         "OrderStateEnum": "apps.gpu.states.OrderState",
-        "BackendKindEnum": "apps.gpu.models.miners.Backend.Kind",
+        "BackendKindEnum": "apps.gpu.models.backends.Backend.Kind",
         "OfferStateEnum": "apps.marketplace.states.OfferState",
         "OfferKindEnum": "apps.marketplace.models.offers.MarketplaceOffer.Kind",
     },

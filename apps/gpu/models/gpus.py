@@ -1,4 +1,4 @@
-"""Graphics cards: what a model of card can do (the catalogue), which cards there are, how they fare now."""
+"""The registry: one row per GPU of a miner, with its state and its history."""
 
 from __future__ import annotations
 
@@ -9,57 +9,14 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from aitbc.core.fields import AmountField
 from aitbc.core.ids import uuid7
 from aitbc.core.states import AbstractTransition, StatefulModel
 from apps.gpu.models.miners import Miner
+from apps.gpu.models.profiles import ConsumerGPUProfile
 from apps.gpu.states import BOOKED, GPU_TRANSITIONS, RENTABLE, GpuState
-
-
-class ConsumerGPUProfile(models.Model):
-    """A model of graphics card as its vendor publishes it; `local` rows are an operator's and win over the file's."""
-
-    class Source(models.TextChoices):
-        CATALOGUE = "catalogue"
-        LOCAL = "local"
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    vendor = models.CharField(max_length=40)
-    model = models.CharField(max_length=120, unique=True)
-    architecture = models.CharField(max_length=40)
-    year = models.PositiveSmallIntegerField()
-    memory_gb = models.FloatField()
-    memory_type = models.CharField(max_length=20, blank=True)
-    bandwidth_gbps = models.FloatField(help_text="Memory bandwidth, GB/s.")
-    fp32_tflops = models.FloatField(null=True, blank=True, help_text="Empty where the vendor does not say.")
-    fp16_tflops = models.FloatField(
-        null=True, blank=True, help_text="Dense tensor or matrix peak; empty where there is none."
-    )
-    tdp_w = models.FloatField(null=True, blank=True, help_text="Empty where the vendor does not say.")
-    compute_capability = models.CharField(max_length=10, blank=True)
-    consumer_grade = models.BooleanField()
-    edge_optimized = models.BooleanField(help_text="Draws little enough to stand at the edge.")
-    source = models.CharField(max_length=10, choices=Source, default=Source.CATALOGUE)
-    updated_at = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        ordering = ["vendor", "model"]
-        verbose_name = "GPU profile"
-        constraints = [
-            models.CheckConstraint(name="gpu_profile_memory", condition=Q(memory_gb__gt=0)),
-            models.CheckConstraint(name="gpu_profile_bandwidth", condition=Q(bandwidth_gbps__gt=0)),
-            models.CheckConstraint(name="gpu_profile_tdp", condition=Q(tdp_w=None) | Q(tdp_w__gt=0)),
-            models.CheckConstraint(
-                name="gpu_profile_fp16_not_below_fp32",
-                condition=Q(fp16_tflops=None) | Q(fp32_tflops=None) | Q(fp16_tflops__gte=models.F("fp32_tflops")),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.model
 
 
 class GPUQuerySet(models.QuerySet["GPURegistry"]):
@@ -174,35 +131,3 @@ class GPURegistry(StatefulModel):
 
 class GPUTransition(AbstractTransition):
     """One move of a card between its states."""
-
-
-class EdgeGPUMetrics(models.Model):
-    """How a card fared at one moment, as its miner's heartbeat said; at most one row a minute and card."""
-
-    id = models.BigAutoField(primary_key=True)
-    gpu = models.ForeignKey(GPURegistry, on_delete=models.CASCADE, related_name="metrics")
-    network_latency_ms = models.FloatField(null=True)
-    compute_latency_ms = models.FloatField(null=True)
-    total_latency_ms = models.FloatField(null=True)
-    gpu_utilization_percent = models.FloatField(null=True)
-    memory_utilization_percent = models.FloatField(null=True)
-    memory_used_mb = models.FloatField(null=True)
-    power_draw_w = models.FloatField(null=True)
-    temperature_celsius = models.FloatField(null=True)
-    fan_percent = models.FloatField(null=True)
-    graphics_clock_mhz = models.FloatField(null=True)
-    memory_clock_mhz = models.FloatField(null=True)
-    thermal_throttling_active = models.BooleanField(null=True)
-    power_limit_active = models.BooleanField(null=True)
-    region = models.CharField(max_length=100, blank=True)
-    at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        verbose_name_plural = "edge GPU metrics"
-        indexes = [
-            models.Index(name="gpu_metrics_gpu_at", fields=["gpu", "-at"]),
-            models.Index(name="gpu_metrics_at", fields=["at"]),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.gpu_id} at {self.at}"

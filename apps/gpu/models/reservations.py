@@ -1,4 +1,4 @@
-"""Bookings as gpu sees them: which cards are whose, from when on; and in which minutes miners were heard."""
+"""Bookings as gpu sees them: which GPUs are reserved for whom, and from when on."""
 
 from __future__ import annotations
 
@@ -63,28 +63,3 @@ class Reservation(models.Model):
 
     def __str__(self) -> str:
         return f"booking {self.booking_id}"
-
-
-class MinerHour(models.Model):
-    """In which minutes of an hour a miner was heard: bit n is minute n. The heartbeat itself writes it."""
-
-    id = models.BigAutoField(primary_key=True)
-    miner_id = models.UUIDField()
-    hour = models.DateTimeField()
-    minutes = models.BigIntegerField(default=0)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(name="gpu_minerhour_once", fields=["hour", "miner_id"])]
-
-    def __str__(self) -> str:
-        return f"{self.miner_id} {self.hour:%Y-%m-%d %H}h: {self.minutes.bit_count()} minutes"
-
-
-class WatchedHour(models.Model):
-    """In which minutes of an hour the exchange was there to hear anybody: silence counts in no other."""
-
-    hour = models.DateTimeField(primary_key=True)
-    minutes = models.BigIntegerField(default=0)
-
-    def __str__(self) -> str:
-        return f"{self.hour:%Y-%m-%d %H}h: {self.minutes.bit_count()} minutes"
