@@ -10,7 +10,7 @@ from aitbc.core.db import ABSENT_NEIGHBOUR
 from aitbc.core.money import format_amount, metered
 from apps.ai import interface as ai
 from apps.gpu.models import Lease, Miner
-from apps.gpu.serializers.miner_protocol import LeaseSerializer
+from apps.gpu.serializers.leases import LeaseSerializer
 from apps.gpu.states import LeaseState
 from apps.trading import interface as trading
 

@@ -1,4 +1,4 @@
-"""The doors of miners: register, live, take work, answer it. The paths and dialects are the seed's wire."""
+"""The protocol of miner programs: register, send heartbeats, take work, deliver it."""
 
 from __future__ import annotations
 
@@ -11,78 +11,43 @@ from uuid import UUID
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, PolymorphicProxySerializer, extend_schema
+from drf_spectacular.utils import OpenApiResponse, PolymorphicProxySerializer, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from aitbc.accounts.authentication import presented
 from aitbc.core import blobs, params
 from aitbc.core.errors import Invalid
 from aitbc.core.long_polling import hold, is_internal, is_replay, undo_with
-from aitbc.core.parsers import plain, refuse_unstorable
+from aitbc.core.parsers import plain
 from aitbc.core.schema import NOT_THERE
-from aitbc.core.viewsets import DomainViewSet, Scopes
+from aitbc.core.viewsets import Scopes
 from apps.gpu.errors import LeaseNotFound
 from apps.gpu.legacy import payloads
 from apps.gpu.models import Lease
 from apps.gpu.serializers.miner_protocol import (
-    FailSerializer,
-    HeartbeatSerializer,
-    PollSerializer,
-    RegisterSerializer,
-    ResultSerializer,
-)
-from apps.gpu.serializers.miners import (
     AcceptedSerializer,
     AssignedSerializer,
     CalledSerializer,
+    FailSerializer,
+    HeartbeatSerializer,
     JobGivenUpSerializer,
+    PollSerializer,
     PulseSerializer,
     RegisteredSerializer,
+    RegisterSerializer,
+    ResultSerializer,
 )
 from apps.gpu.services import heartbeats, lease_grant, leases, miners, requirement_classes
 from apps.gpu.services.miner_cache import Known
+from apps.gpu.views.identity import IDENTITY, MinerIdentity
 
 MINER = "miner"
 POLL_SECONDS = 3  # how often a miner that does not wait may ask; waiting is cheaper for both
-MINER_ID = OpenApiParameter(
-    "X-Miner-ID", location=OpenApiParameter.HEADER, required=False, description="Selects one of the key owner's miners."
-)
-IDENTITY = [MINER_ID, OpenApiParameter("miner_id", required=False, description="The same, as a query parameter.")]
 WORK = PolymorphicProxySerializer("Polled", [AssignedSerializer, CalledSerializer], resource_type_field_name=None)
 WORK_OR_NULL = OpenApiResponse(
     {"oneOf": [{"$ref": "#/components/schemas/Polled"}, {"type": "null"}]}, description="Work, a call, or null."
 )
 NO_WORK = OpenApiResponse(description="Nothing fits at the moment.")
-
-
-class MinerIdentity(DomainViewSet):
-    """Who asks: the key's owner is the authority, the id a client sends only selects among its miners."""
-
-    required_scopes: ClassVar[dict[str, Scopes]] = {}
-
-    def caller(self, body: Mapping[str, Any] | None = None, *, path: str | None = None) -> miners.Caller:
-        sent = (
-            path,
-            self.request.META.get("HTTP_X_MINER_ID"),
-            self.request.query_params.get("miner_id"),
-            (body or {}).get("miner_id"),
-        )
-        named = next((str(text).strip() for text in sent if text is not None and str(text).strip()), None)
-        if named is not None and named == presented(self.request.META):
-            named = None  # one daemon sends its key as its id; the key is never stored or shown
-        if named is not None:
-            refuse_unstorable(named)
-            if len(named) > 128 or not named.isprintable():
-                raise Invalid(
-                    "A miner id is at most 128 printable characters.",
-                    errors=[{"field": "miner_id", "message": "too long"}],
-                )
-        return miners.Caller(self.actor.pk, str(self.actor.key_id), self.actor.key_prefix, named)
-
-    def body(self) -> dict[str, Any]:
-        """The body if it is an object; some clients send none, or a list."""
-        return dict(self.request.data) if isinstance(self.request.data, Mapping) else {}
 
 
 class MinerDoorViewSet(MinerIdentity):

@@ -1,9 +1,8 @@
-"""What a miner's owner looks at and changes: its machines, cards, jobs, earnings, and registered back-ends."""
+"""Miners as their owners see and change them: machines, jobs, earnings."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
-from uuid import UUID
 
 from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
@@ -12,30 +11,24 @@ from rest_framework import mixins
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from aitbc.core.money import format_amount
 from aitbc.core.pagination import KeysetPagination
-from aitbc.core.schema import IDEMPOTENCY_KEY, REUSED
-from aitbc.core.viewsets import DomainViewSet, Scopes
-from apps.gpu.models import Backend, IdempotencyRecord, Miner
+from aitbc.core.viewsets import Scopes
+from apps.gpu.models import Miner
 from apps.gpu.selectors.miners import earnings_of, jobs_of
-from apps.gpu.serializers.miner_protocol import (
-    BackendInputSerializer,
-    BackendSerializer,
+from apps.gpu.serializers.miner_protocol import RegisterSerializer
+from apps.gpu.serializers.miners import (
     GpuOfMinerSerializer,
     HistorySerializer,
-    MinerFilterSerializer,
-    MinerSerializer,
-    PeriodSerializer,
-    RegisterSerializer,
-)
-from apps.gpu.serializers.miners import (
     LeftSerializer,
     MinerEarningsSerializer,
+    MinerFilterSerializer,
     MinerJobsSerializer,
+    MinerSerializer,
     OfferedSerializer,
+    PeriodSerializer,
 )
-from apps.gpu.services import backends, miners
-from apps.gpu.views.miner_protocol import MinerIdentity
+from apps.gpu.services import miners
+from apps.gpu.views.identity import MinerIdentity, uuid_or_none
 
 OWNERS: Scopes = ("miner", "operator", "read")
 FLAGS = [
@@ -120,7 +113,7 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
         return self.answer({"status": "ok", "miner_id": left.name, "state": left.state, "message": message})
 
     def _miner(self, named: str) -> Miner:
-        if self.actor.may("operator") and (found := Miner.objects.filter(pk=_uuid_or_none(named)).first()):
+        if self.actor.may("operator") and (found := Miner.objects.filter(pk=uuid_or_none(named)).first()):
             return found
         return miners.get(self.caller(path=named))
 
@@ -128,50 +121,5 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
         return self.validated(serializer, {**self.request.query_params.dict(), **self.body()})
 
 
-class BackendViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DomainViewSet):
-    """Model servers that cannot poll: the exchange asks them for models and feeds them work."""
-
-    required_scopes: ClassVar[dict[str, Scopes]] = {
-        **dict.fromkeys(("list", "retrieve"), OWNERS),
-        **dict.fromkeys(("create", "destroy"), ("miner", "operator")),
-    }
-    queryset = Backend.objects.select_related("miner")
-    serializer_class = BackendSerializer
-    pagination_class = KeysetPagination
-    ordering = ("-created_at", "-id")
-
-    def get_queryset(self) -> QuerySet[Backend]:
-        rows = super().get_queryset()
-        return rows if self.actor.may("operator") else rows.filter(owner_id=self.actor.pk)
-
-    @extend_schema(
-        request=BackendInputSerializer, responses={201: BackendSerializer, **REUSED}, parameters=[IDEMPOTENCY_KEY]
-    )
-    def create(self, request: Request) -> Any:
-        """Register a model server; only an operator's may be on http or a private address."""
-        data = self.validated(BackendInputSerializer)
-        price = None if data["price"] is None else format_amount(data["price"])
-        caller = miners.Caller(self.actor.pk, str(self.actor.key_id), self.actor.key_prefix)
-
-        def produce() -> Response:
-            added = backends.add(caller=caller, allow_listed=self.actor.may("operator"), **{**data, "price": price})
-            return self.answer(added, status=201)
-
-        return self.idempotently(IdempotencyRecord, produce)
-
-    @extend_schema(responses={204: None})
-    def destroy(self, request: Request, pk: Any = None) -> Response:
-        """Take a model server out of service."""
-        backends.remove(self.get_object(), actor=f"key:{self.actor.key_prefix}")
-        return Response(status=204)
-
-
 def _flag(request: Request, name: str) -> bool:
     return str(request.query_params.get(name, "")).lower() in ("1", "true", "yes")
-
-
-def _uuid_or_none(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
