@@ -17,10 +17,10 @@ django = get_wsgi_application()
 
 from aitbc.core import pubsub  # noqa: E402
 from aitbc.serve.asgi import Dispatcher  # noqa: E402
-from apps.gpu.attendance import attend  # noqa: E402
+from apps.gpu.services.exchange_downtime import start_recorder  # noqa: E402
 
 app = Dispatcher(django, listen=lambda: pubsub.Listener("web"))
-attend()
+start_recorder()
 # What was loaded stays: the collector need not walk through it again and again while requests wait.
 gc.collect()
 gc.freeze()

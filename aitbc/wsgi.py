@@ -14,9 +14,9 @@ os.environ.setdefault("AITBC_ROLE", "web")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aitbc.settings")
 _django = get_wsgi_application()
 
-from apps.gpu.attendance import attend  # noqa: E402
+from apps.gpu.services.exchange_downtime import start_recorder  # noqa: E402
 
-attend()
+start_recorder()
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

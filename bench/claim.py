@@ -97,7 +97,7 @@ def taking(queue: Queue, width: int) -> Taking:
 
 
 def taken(known: claims.Known, wanted: int) -> None:
-    got = sum(len(claims.claim(known).grants) for _ in range(wanted))
+    got = sum(len(claims.grant(known).grants) for _ in range(wanted))
     if got != wanted:
         raise AssertionError(f"{got} of {wanted} claims were given work")
 
@@ -106,7 +106,7 @@ def empty_poll(queue: Queue) -> Figure:
     """A poll that fits nothing while a million jobs wait."""
     with queue:
         hopeless = miner(0)
-        claims.claim(hopeless)
+        claims.grant(hopeless)
         with CaptureQueriesContext(connections["gpu"]) as sent:
             cpu, started = time.process_time(), time.perf_counter()
             each = [timed(hopeless) for _ in range(EMPTY)]
@@ -121,7 +121,7 @@ def empty_poll(queue: Queue) -> Figure:
 
 def timed(hopeless: claims.Known) -> float:
     started = time.perf_counter()
-    claims.claim(hopeless)
+    claims.grant(hopeless)
     return time.perf_counter() - started
 
 

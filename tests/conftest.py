@@ -60,10 +60,10 @@ def _stays_on_this_machine() -> Iterator[None]:
 def _fresh_process_caches() -> Iterator[None]:
     """What a process remembers between requests must not leak from one test to the next."""
     from aitbc.accounts.services import keys
-    from apps.gpu.services import memory
+    from apps.gpu.services import miner_cache
 
     keys.forget()
-    memory.forget()
+    miner_cache.forget()
     yield
 
 

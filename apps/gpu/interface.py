@@ -13,7 +13,6 @@ from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F
 from apps.gpu.logic import llm, roofline
 from apps.gpu.logic.job_matching import CHECKS, Candidate
 from apps.gpu.models import Lease, Miner, RequirementClass, Work
-from apps.gpu.services import miner_cache
 from apps.gpu.services.requirement_classes import on_grid
 from apps.gpu.states import LeaseState
 
@@ -54,7 +53,7 @@ class LeaseView:
 def explain(requirement: Mapping[str, Any], job_id: UUID | str | None) -> Explanation:
     """How many online miners pass each constraint, how many would fit were it relaxed; position and estimate."""
     wanted = on_grid(requirement)
-    miners = [miner_cache.candidate_of(miner) for miner in Miner.objects.online()]
+    miners = [miner.candidate() for miner in Miner.objects.online()]
     verdicts = [{name: check(wanted, miner) for name, check in CHECKS.items()} for miner in miners]
     fitting = sum(all(verdict.values()) for verdict in verdicts)
     work = Work.objects.open().filter(job_id=job_id).first() if job_id else None

@@ -9,13 +9,13 @@ from apps.gpu.services import (
     benchmark_schedule,
     exchange_downtime,
     gpu_availability,
-    gpus,
     miner_commands,
     power_limits,
     queue,
     requirement_classes,
     reservations,
     sweeps,
+    telemetry,
     uptime,
 )
 
@@ -59,7 +59,7 @@ def judge_hours() -> None:
 @shared_task
 def forget_figures() -> None:
     """Once a day: figures of cards and evidence of hours have a limited life."""
-    gpus.forget_figures()
+    telemetry.delete_expired()
     uptime.forget()
 
 

@@ -9,9 +9,12 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from aitbc.core import params
 from aitbc.core.fields import AmountField
 from aitbc.core.ids import uuid7
 from aitbc.core.states import AbstractTransition, StatefulModel
+from apps.gpu.logic.capabilities import Offer
+from apps.gpu.logic.job_matching import Candidate, Holding
 from apps.gpu.states import MINER_TRANSITIONS, MinerState
 
 
@@ -74,6 +77,16 @@ class Miner(StatefulModel):
 
     def __str__(self) -> str:
         return self.name
+
+    def candidate(self) -> Candidate:
+        """This miner as matching sees it; its rate is the reference rate (micro-AIT per hour) where it has none."""
+        return Candidate(
+            id=str(self.pk),
+            offer=Offer.from_json(self.offer),
+            rate=params.get("jobs.reference_rate") if self.price is None else self.price,
+            reputation=self.reputation,
+            holding=Holding.from_json(self.booked),
+        )
 
 
 class MinerTransition(AbstractTransition):

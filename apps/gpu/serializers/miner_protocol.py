@@ -7,8 +7,8 @@ from typing import Any
 from rest_framework import serializers
 
 from aitbc.core.serializers import LenientSerializer, ObjectField
+from apps.gpu.logic.miner_payloads import CODES
 from apps.gpu.serializers.fields import AnyField, MinerIdField
-from apps.gpu.services.leases import CODES
 
 
 class RegisterSerializer(LenientSerializer):

@@ -21,7 +21,7 @@ from aitbc.core.db import atomic
 from aitbc.core.errors import Conflict
 from apps.gpu.errors import BackendRefused, LeaseFenced
 from apps.gpu.models import Backend, Miner
-from apps.gpu.services import heartbeats, lease_grant, leases, miners
+from apps.gpu.services import heartbeats, leases, miners
 from apps.gpu.services.miner_cache import known_from
 from apps.gpu.states import MinerState
 
@@ -118,7 +118,7 @@ def feed(*, backend_id: UUID | str) -> int:
 def _feed(backend: Backend, take_until: Any) -> int:
     """The calls run in threads without a database; leases are taken, kept alive and ended here."""
     done = 0
-    running: dict[Future[Outcome], lease_grant.Grant] = {}
+    running: dict[Future[Outcome], leases.Grant] = {}
     with ThreadPoolExecutor(max_workers=backend.miner.concurrency) as pool:
         while True:
             if timezone.now() < take_until:
@@ -132,11 +132,11 @@ def _feed(backend: Backend, take_until: Any) -> int:
             _beat(backend)
 
 
-def _take(backend: Backend, free: int) -> list[lease_grant.Grant]:
+def _take(backend: Backend, free: int) -> list[leases.Grant]:
     if free < 1:
         return []
     miner = Miner.objects.get(pk=backend.miner_id)
-    return lease_grant.claim(known_from(miner), n=free).grants
+    return leases.grant(known_from(miner), n=free).grants
 
 
 def _beat(backend: Backend) -> None:
@@ -144,7 +144,7 @@ def _beat(backend: Backend) -> None:
     heartbeats.take(miners.Caller(miner.owner_id, miner.key_id, "", named=miner.name))
 
 
-def _settle(backend: Backend, grant: lease_grant.Grant, future: Future[Outcome]) -> None:
+def _settle(backend: Backend, grant: leases.Grant, future: Future[Outcome]) -> None:
     holder = leases.Holder(backend.owner_id, backend.miner_id, grant.attempt)
     error = future.exception()
     outcome = (

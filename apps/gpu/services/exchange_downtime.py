@@ -7,10 +7,21 @@ sooner than that and finds its lease overdue.
 
 from __future__ import annotations
 
+import logging
+import threading
+import time
+
+from django.conf import settings
+from django.db import Error, connections
+
 from aitbc.core.db import atomic, cursor
+from aitbc.domains import served
 from apps.gpu.models import Clock
 
+log = logging.getLogger(__name__)
+
 AWAY_SECONDS = 5  # so many notes are missing
+TICK_SECONDS = 1.0
 
 GAP = "SELECT extract(epoch FROM clock_timestamp() - seen_at) FROM gpu_clock WHERE id = 1"
 TICK = """WITH before AS (SELECT seen_at FROM gpu_clock WHERE id = 1 FOR UPDATE)
@@ -65,3 +76,29 @@ def _gap() -> float | None:
         sql.execute(GAP)
         row = sql.fetchone()
     return None if row is None else float(row[0])
+
+
+class UptimeRecorder(threading.Thread):
+    """Calls `tick` every second for as long as its web process lives."""
+
+    def __init__(self) -> None:
+        super().__init__(name="uptime-recorder", daemon=True)
+
+    def run(self) -> None:
+        while True:
+            self.record()
+            time.sleep(TICK_SECONDS)
+
+    def record(self) -> None:
+        try:
+            tick()
+        except Error as error:
+            log.warning("uptime is not recorded: %s", error)
+        finally:
+            connections["gpu"].close()
+
+
+def start_recorder() -> None:
+    """Start recording in a web process that serves gpu; asgi.py and wsgi.py call this. Tests set the time themselves."""
+    if not settings.TESTING and any(domain.label == "gpu" for domain in served(settings.AITBC_SERVICES)):
+        UptimeRecorder().start()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +15,7 @@ from aitbc.core.errors import Invalid, StateConflict
 from aitbc.core.states import begin
 from apps.gpu.errors import CardBooked
 from apps.gpu.logic.capabilities import Gpu
-from apps.gpu.models import EdgeGPUMetrics, GPURegistry, Miner, Reservation
+from apps.gpu.models import GPURegistry, Miner, Reservation
 from apps.gpu.services import catalogue
 from apps.gpu.services.gpu_allocations import lock_miners, tell_miners
 from apps.gpu.services.gpu_availability import lose, take_back
@@ -27,7 +26,6 @@ from apps.gpu.states import BOOKED, GpuState
 
 __all__ = ["announce", "change", "keep_in_step", "register", "retire"]
 
-FIGURES_DAYS = 30
 SWITCHES = {"available": True, "online": True, "active": True, "offline": False, "paused": False, "maintenance": False}
 PROVEN = ("name", "memory_mb", "kind")  # what a benchmark was passed as; another card must pass its own
 
@@ -234,12 +232,6 @@ def _switch(card: GPURegistry, miner: Miner, *, on: bool, actor: str) -> None:
         move([card.pk], GpuState.OFFLINE, reason=PAUSED, actor=actor, sources=PRESENT)
     elif card.state == GpuState.OFFLINE and card.reason == PAUSED:
         take_back([card], miner, actor=actor, reason="its owner put it back")
-
-
-def forget_figures(*, keep_days: int = FIGURES_DAYS) -> int:
-    """Delete heartbeat figures older than this; returns how many."""
-    with atomic(EdgeGPUMetrics):
-        return EdgeGPUMetrics.objects.filter(at__lt=timezone.now() - timedelta(days=keep_days)).delete()[0]
 
 
 def on_the_market(status: str) -> bool:

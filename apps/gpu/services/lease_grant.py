@@ -79,7 +79,7 @@ COLUMNS = [column.name for column in fields(Grant)][:-1]  # all but the body, in
 
 
 @dataclass(frozen=True)
-class Claim:
+class Granted:
     """What a poll got; `full` means that the miner holds as much as it may and need not be woken for work."""
 
     grants: list[Grant] = field(default_factory=list)
@@ -87,7 +87,7 @@ class Claim:
     changed: bool = False  # the miner is not what the roster said: recognise it again
 
 
-def claim(miner: Known, *, n: int = 1, newer_than: float | None = None) -> Claim:
+def grant(miner: Known, *, n: int = 1, newer_than: float | None = None) -> Granted:
     """Grant up to n waiting jobs that the miner fits, or nothing. An empty answer needs no database.
 
     `newer_than` (time.monotonic) is when a long poll was woken: heads older than that are not trusted.
@@ -97,13 +97,13 @@ def claim(miner: Known, *, n: int = 1, newer_than: float | None = None) -> Claim
     for second_look in (False, True):
         best = _fitting(miner)
         if not best:
-            return Claim()
+            return Granted()
         found = retrying(partial(_grant, miner, best, n))
         if found.full and newer_than is not None:
             pubsub.send(f"work:{best[0].class_id}")  # this miner was woken in vain: let the next one look
-        if found != Claim() or second_look or not HEADS_HERE.again():
+        if found != Granted() or second_look or not HEADS_HERE.again():
             return found
-    return Claim()
+    return Granted()
 
 
 def _fitting(miner: Known) -> list[Head]:
@@ -113,14 +113,14 @@ def _fitting(miner: Known) -> list[Head]:
     return HEADS_HERE.best(CATALOGUE.fitting(miner.candidate, miner.version))
 
 
-def _grant(miner: Known, best: Sequence[Head], n: int) -> Claim:
+def _grant(miner: Known, best: Sequence[Head], n: int) -> Granted:
     """One transaction: the miner's row locked, work taken, leases written, facts emitted."""
     with atomic(Lease), cursor(Lease) as sql:
         sql.execute(LOCK_MINER, {"miner": miner.pk})
         state, concurrency, version, price = sql.fetchone() or ("", 0, 0, 0)
         if state != MinerState.ONLINE or version != miner.version:
             ROSTER.drop({miner.pk})
-            return Claim(changed=True)
+            return Granted(changed=True)
         rate = params.get("jobs.reference_rate") if price is None else price
         terms = {"miner": miner.pk, "provider": miner.owner_id, "rate": rate, "capacity": concurrency}
         found = _take(sql, terms, best, n)
@@ -128,19 +128,19 @@ def _grant(miner: Known, best: Sequence[Head], n: int) -> Claim:
     return found
 
 
-def _take(sql: Any, terms: dict[str, Any], best: Sequence[Head], n: int) -> Claim:
+def _take(sql: Any, terms: dict[str, Any], best: Sequence[Head], n: int) -> Granted:
     """Strict priority over the four best classes first; then fill up from sixteen without floors."""
     hot = best[:WALKED]
     floors = [best[i + 1].priority if i + 1 < len(best) else LOWEST for i in range(len(hot))]
     grants, room = _walk(sql, terms, hot, floors, n)
     if not grants and _live(sql, terms["miner"]) >= terms["capacity"]:
-        return Claim(full=True)  # says nothing about the heads
+        return Granted(full=True)  # says nothing about the heads
     HEADS_HERE.moved(hot, floors, _places(grants), room)
     if len(grants) < room and len(best) > 1:
         wide = best[:WIDE]
         more, _ = _walk(sql, terms, wide, [LOWEST] * len(wide), n - len(grants))
         grants += more
-    return Claim(grants)
+    return Granted(grants)
 
 
 def _walk(

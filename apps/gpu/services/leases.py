@@ -20,22 +20,16 @@ from aitbc.core.messaging import emit
 from apps.gpu.errors import LeaseFenced, LeaseNotFound, ResultTooLarge, UnusableResult
 from apps.gpu.events import JobProgressed, LeaseCompleted, LeaseFailed, LeaseReleased
 from apps.gpu.models import LateResult, Lease
-from apps.gpu.services import exchange_downtime
+from apps.gpu.services import exchange_downtime, lease_grant
+from apps.gpu.services.lease_grant import Grant, Granted
+from apps.gpu.services.miner_cache import Known
 from apps.gpu.services.queue import announce, wake_up
 from apps.gpu.states import LeaseState
 
+__all__ = ["Grant", "Granted", "complete", "fail", "grant", "release", "report"]
+
 INLINE_BYTES = 64 * 1024
 RESULT_BYTES = 16 * 1024 * 1024
-CODES = (
-    "BAD_INPUT",
-    "OUT_OF_MEMORY",
-    "ENGINE_ERROR",
-    "INFERENCE_FAILED",
-    "REFUSED",
-    "CANCELLED",
-    "DRAINING",
-    "UNKNOWN",
-)
 
 # clock_timestamp() is read once: the time a lease ends is the time it is metered to.
 END = """WITH ended AS (
@@ -110,6 +104,16 @@ class Report:
     job_id: UUID
     progress: float
     note: str
+
+
+def grant(miner: Known, *, n: int = 1, newer_than: float | None = None) -> Granted:
+    """Grant up to n waiting jobs that this miner fits (at most 64 and its concurrency).
+
+    `newer_than` (time.monotonic) is when a long poll was woken: queue heads read before that are read again.
+    Returns no grants when there is no fitting work, `full` when the miner holds as much as it may, and `changed` when
+    its row is not what the cache says: recognise the miner again. The SQL is in lease_grant.py.
+    """
+    return lease_grant.grant(miner, n=n, newer_than=newer_than)
 
 
 def complete(*, job_id: UUID, holder: Holder, result: Any, metrics: Mapping[str, Any]) -> bool:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from aitbc.core import params
 from aitbc.core.db import cursor
-from apps.gpu.logic.capabilities import Offer
-from apps.gpu.logic.job_matching import Candidate, Holding
+from apps.gpu.logic.job_matching import Candidate
 from apps.gpu.models import Miner
+from apps.gpu.services.queue_heads import HEADS_HERE
+from apps.gpu.services.requirement_classes import CATALOGUE
 
 REREAD_SECONDS = 1.0
 OVERLAP = timedelta(seconds=10)  # longer than a transaction that sets changed_at may take to commit
@@ -41,17 +41,6 @@ class Known:
     candidate: Candidate
 
 
-def candidate_of(miner: Miner) -> Candidate:
-    rate = params.get("jobs.reference_rate") if miner.price is None else miner.price
-    return Candidate(
-        id=str(miner.pk),
-        offer=Offer.from_json(miner.offer),
-        rate=rate,
-        reputation=miner.reputation,
-        holding=Holding.from_json(miner.booked),
-    )
-
-
 def known_from(miner: Miner) -> Known:
     return Known(
         pk=miner.pk,
@@ -62,7 +51,7 @@ def known_from(miner: Miner) -> Known:
         version=miner.capability_version,
         attention=miner.attention,
         changed_at=miner.changed_at,
-        candidate=candidate_of(miner),
+        candidate=miner.candidate(),
     )
 
 
@@ -121,3 +110,10 @@ def _database_now() -> datetime:
 
 
 ROSTER = Roster()
+
+
+def forget() -> None:
+    """Empty every cache that this process keeps of the gpu domain: miners, queue heads, requirement classes."""
+    CATALOGUE.forget()
+    HEADS_HERE.forget()
+    ROSTER.forget()

@@ -13,7 +13,6 @@ import orjson
 from aitbc.core.db import atomic, cursor
 from apps.gpu.logic.job_matching import Candidate, fits
 from apps.gpu.models import Miner, RequirementClass
-from apps.gpu.services import miner_cache
 
 REREAD_SECONDS = 5.0
 IDLE_SECONDS = 3600
@@ -128,12 +127,12 @@ def judge_served(class_ids: Iterable[int] | None = None) -> int:
 def _online() -> Iterator[Candidate]:
     """Online miners as matching sees them, a few hundred at a time."""
     rows = Miner.objects.online().only("offer", "price", "reputation", "booked")
-    return map(miner_cache.candidate_of, rows.iterator(chunk_size=500))
+    return (miner.candidate() for miner in rows.iterator(chunk_size=500))
 
 
 def served_by(miner: Miner) -> None:
     """A miner came or changed: mark the classes that it serves and nobody did before."""
-    candidate = miner_cache.candidate_of(miner)
+    candidate = miner.candidate()
     waiting = RequirementClass.objects.filter(served=False).values_list("pk", "requirement")
     if fitting := [class_id for class_id, requirement in waiting if fits(requirement, candidate)]:
         with atomic(RequirementClass):

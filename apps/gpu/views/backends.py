@@ -13,14 +13,15 @@ from rest_framework.response import Response
 from aitbc.core.money import format_amount
 from aitbc.core.pagination import KeysetPagination
 from aitbc.core.schema import IDEMPOTENCY_KEY, REUSED
-from aitbc.core.viewsets import DomainViewSet, Scopes
+from aitbc.core.viewsets import Scopes
 from apps.gpu.models import Backend, IdempotencyRecord
 from apps.gpu.serializers.backends import BackendInputSerializer, BackendSerializer
 from apps.gpu.services import backends, miners
+from apps.gpu.views.identity import ActorView
 from apps.gpu.views.miners import OWNERS
 
 
-class BackendViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DomainViewSet):
+class BackendViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ActorView):
     """Model servers that cannot poll: the exchange asks them for models and feeds them work."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = {
@@ -54,5 +55,5 @@ class BackendViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DomainVie
     @extend_schema(responses={204: None})
     def destroy(self, request: Request, pk: Any = None) -> Response:
         """Take a model server out of service."""
-        backends.remove(self.get_object(), actor=f"key:{self.actor.key_prefix}")
+        backends.remove(self.get_object(), actor=self.actor_name())
         return Response(status=204)

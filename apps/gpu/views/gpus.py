@@ -106,7 +106,7 @@ class CardViewSet(mixins.ListModelMixin, CardIdentity):
             told,
             external_id=data.get("gpu_id") or "",
             price_per_hour=data.get("price_per_hour"),
-            actor=self.known_as(),
+            actor=self.actor_name(),
         )
         shown = CardSerializer(card).data
         return self.answer({**shown, "status": "registered", "message": f"Registered; it is {card.state}."})
@@ -119,7 +119,7 @@ class CardViewSet(mixins.ListModelMixin, CardIdentity):
             raise Invalid("Send price_per_hour, status, or both.")
         card = gpus.change(
             self.card(gpu, own=True),
-            actor=self.known_as(),
+            actor=self.actor_name(),
             price_per_hour=data.get("price_per_hour"),
             on=gpus.on_the_market(data["status"]) if "status" in data else None,
         )
@@ -128,7 +128,7 @@ class CardViewSet(mixins.ListModelMixin, CardIdentity):
     @extend_schema(responses={200: CardChangedSerializer})
     def destroy(self, request: Request, gpu: str) -> Response:
         """Retire a card; 409 while a booking needs it."""
-        card = gpus.retire(self.card(gpu, own=True), actor=self.known_as())
+        card = gpus.retire(self.card(gpu, own=True), actor=self.actor_name())
         return self.answer({**CardSerializer(card).data, "message": "Retired."})
 
     @extend_schema(responses=MoveSerializer(many=True), filters=False)
@@ -141,7 +141,7 @@ class CardViewSet(mixins.ListModelMixin, CardIdentity):
     def release(self, request: Request, gpu: str) -> Response:
         """Believe a card in quarantine (operators only), with the reason."""
         data = self.validated(GpuReasonSerializer)
-        card = uuid_disputes.release(self.card(gpu), reason=data["reason"], actor=self.known_as())
+        card = uuid_disputes.release(self.card(gpu), reason=data["reason"], actor=self.actor_name())
         return self.answer({**CardSerializer(card).data, "message": f"Released; it is {card.state}."})
 
 

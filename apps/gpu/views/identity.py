@@ -28,7 +28,14 @@ MINER_ID = OpenApiParameter(
 IDENTITY = [MINER_ID, OpenApiParameter("miner_id", required=False, description="The same, as a query parameter.")]
 
 
-class MinerIdentity(DomainViewSet):
+class ActorView(DomainViewSet):
+    """A view whose writes are signed with the public prefix of the caller's key."""
+
+    def actor_name(self) -> str:
+        return f"key:{self.actor.key_prefix}"
+
+
+class MinerIdentity(ActorView):
     """Who asks: the key's owner is the authority, the id a client sends only selects among its miners."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = {}
@@ -72,9 +79,6 @@ class CardIdentity(MinerIdentity):
             raise GpuNotFound()
         return found
 
-    def known_as(self) -> str:
-        return f"key:{self.actor.key_prefix}"
-
 
 def uuid_or_none(text: str) -> UUID | None:
     try:
@@ -83,7 +87,7 @@ def uuid_or_none(text: str) -> UUID | None:
         return None
 
 
-class CardTools(DomainViewSet):
+class CardTools(ActorView):
     """What the views of one card share."""
 
     def card(self, named: str) -> GPURegistry:
@@ -95,6 +99,3 @@ class CardTools(DomainViewSet):
         if found.owner_id != self.actor.pk and not self.actor.may("operator"):
             raise GpuNotFound()
         return found
-
-    def signed(self) -> str:
-        return f"key:{self.actor.key_prefix}"

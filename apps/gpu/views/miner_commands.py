@@ -79,7 +79,7 @@ class OrderViewSet(MinerIdentity):
         found = self._miner(miner)
         order = found.orders.filter(kind=MinerOrder.Kind.SCAN).order_by("-created_at").first()
         if order is None or not is_replay(request):
-            order = miner_commands.scan(found, actor=self.known_as()).order
+            order = miner_commands.scan(found, actor=self.actor_name()).order
         if order.state in (OrderState.FAILED, OrderState.EXPIRED):
             raise ScanFailed(order.answer.get("error") or "The miner did not answer in time.", order_id=str(order.pk))
         if order.state != OrderState.OPEN:

@@ -22,7 +22,7 @@ from aitbc.core.parsers import plain
 from aitbc.core.schema import NOT_THERE
 from aitbc.core.viewsets import Scopes
 from apps.gpu.errors import LeaseNotFound
-from apps.gpu.legacy import payloads
+from apps.gpu.logic import miner_payloads
 from apps.gpu.models import Lease
 from apps.gpu.serializers.miner_protocol import (
     AcceptedSerializer,
@@ -37,7 +37,7 @@ from apps.gpu.serializers.miner_protocol import (
     RegisterSerializer,
     ResultSerializer,
 )
-from apps.gpu.services import heartbeats, lease_grant, leases, miners, requirement_classes
+from apps.gpu.services import heartbeats, leases, miners, requirement_classes
 from apps.gpu.services.miner_cache import Known
 from apps.gpu.views.identity import IDENTITY, MinerIdentity
 
@@ -96,7 +96,7 @@ class MinerDoorViewSet(MinerIdentity):
         told = [job for job in jobs or [] if job.get("progress") is not None]
         pulse = heartbeats.take(
             self.caller(body),
-            metrics=payloads.metrics_of(plain(body)),
+            metrics=miner_payloads.metrics_of(plain(body)),
             running=None if jobs is None else [job["job_id"] for job in jobs],
             reports=[leases.Report(job["job_id"], job["progress"], job.get("note") or "") for job in told],
             bookings_ready=read.get("bookings_ready"),
@@ -134,10 +134,10 @@ class MinerDoorViewSet(MinerIdentity):
         woken = time.monotonic() if is_replay(request) else None
         caller, n = self.caller(body), data.get("max_jobs") or 1
         known = miners.recognise(caller)
-        found = lease_grant.claim(known, n=n, newer_than=woken)
+        found = leases.grant(known, n=n, newer_than=woken)
         if found.changed:
             known = miners.recognise(caller)
-            found = lease_grant.claim(known, n=n, newer_than=woken)
+            found = leases.grant(known, n=n, newer_than=woken)
         if found.grants:
             return self._handed(known, found.grants, many=n > 1)
         if heartbeats.is_asked_for(known, heard=data.get("attention"), woken=woken is not None):
@@ -171,7 +171,7 @@ class MinerDoorViewSet(MinerIdentity):
         )
         holder = self._holder(body, data.get("attempt"))
         success = False if "result" not in body else data.get("success")
-        failed = payloads.failure_in_result(data["result"], success=success, error=data.get("error"))
+        failed = miner_payloads.failure_in_result(data["result"], success=success, error=data.get("error"))
         if failed is not None:
             leases.fail(job_id=job_id, holder=holder, code=failed[0], message=failed[1])
             return self.answer(
@@ -186,7 +186,7 @@ class MinerDoorViewSet(MinerIdentity):
         """Give a job up, with the reason."""
         body = self.body()
         data = self.validated(FailSerializer, body)
-        code, message = payloads.failure(
+        code, message = miner_payloads.failure(
             code=data.get("code") or data.get("error_code"),
             message=data.get("message") or data.get("error_message"),
             error=data.get("error"),
@@ -217,14 +217,14 @@ class MinerDoorViewSet(MinerIdentity):
         miner_id = None if caller.named is None else miners.id_of(caller)
         return leases.Holder(caller.owner_id, miner_id, attempt)
 
-    def _handed(self, known: Known, grants: list[lease_grant.Grant], *, many: bool) -> HttpResponseBase:
+    def _handed(self, known: Known, grants: list[leases.Grant], *, many: bool) -> HttpResponseBase:
         jobs = [{**self._job(grant), **_cards_for(known, grant)} for grant in grants]
         answer = self.answer({**jobs[0], "jobs": jobs} if many else jobs[0])
         since = min(grant.granted_at for grant in grants).isoformat().replace("+00:00", "Z")
         door = self.request.path.rsplit("/", 1)[0]
         return undo_with(answer, f"{door}/release?jobs={','.join(str(grant.job_id) for grant in grants)}&since={since}")
 
-    def _job(self, grant: lease_grant.Grant) -> dict[str, Any]:
+    def _job(self, grant: leases.Grant) -> dict[str, Any]:
         body, job_id = grant.body, str(grant.job_id)
         told = {
             "job_id": job_id,
@@ -233,7 +233,7 @@ class MinerDoorViewSet(MinerIdentity):
             "task_type": body["task_type"],
             "payload": body["payload"],
             "constraints": body["constraints"],
-            "model": payloads.model_of(body["payload"], body["constraints"]),
+            "model": miner_payloads.model_of(body["payload"], body["constraints"]),
             "lease_until": grant.lease_until,
             "lease_seconds": round((grant.lease_until - grant.granted_at).total_seconds()),
             "heartbeat_seconds": min(params.get("miner.heartbeat_s"), max(1, grant.heartbeat_seconds // 3)),
@@ -249,7 +249,7 @@ class MinerDoorViewSet(MinerIdentity):
         return told
 
 
-def _cards_for(known: Known, grant: lease_grant.Grant) -> dict[str, Any]:
+def _cards_for(known: Known, grant: leases.Grant) -> dict[str, Any]:
     """Which cards a job may use: its booking's; or, on a miner with booked cards, those that are not."""
     booking_id = requirement_classes.CATALOGUE.booking_of(grant.class_id)
     candidate = known.candidate

@@ -15,6 +15,7 @@ from aitbc.core.pagination import KeysetPagination
 from aitbc.core.viewsets import Scopes
 from apps.gpu.models import Miner
 from apps.gpu.selectors.miners import earnings_of, jobs_of
+from apps.gpu.serializers.leases import LeaseSerializer
 from apps.gpu.serializers.miner_protocol import RegisterSerializer
 from apps.gpu.serializers.miners import (
     GpuOfMinerSerializer,
@@ -68,7 +69,13 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
     @extend_schema(request=None, responses={200: MinerJobsSerializer}, parameters=[HistorySerializer], filters=False)
     def jobs(self, request: Request, miner: str) -> Response:
         """What the miner did, newest first."""
-        return self.answer(jobs_of(self._miner(miner), self._asked(HistorySerializer)))
+        found, query = self._miner(miner), self._asked(HistorySerializer)
+        page = jobs_of(found, query)
+        jobs = [
+            {**LeaseSerializer(job.lease).data, "task_type": job.task_type, "reward": job.reward} for job in page.jobs
+        ]
+        place = {"limit": query["limit"], "offset": query["offset"], "total": page.total}
+        return self.answer({"miner_id": found.name, **place, "jobs": jobs})
 
     @extend_schema(request=None, responses={200: MinerEarningsSerializer}, parameters=[PeriodSerializer], filters=False)
     def earnings(self, request: Request, miner: str) -> Response:
@@ -106,7 +113,7 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
             miners.get(self.caller(path=miner)),
             drain=_flag(request, "drain"),
             force=_flag(request, "force"),
-            actor=f"key:{self.actor.key_prefix}",
+            actor=self.actor_name(),
         )
         drained = left.state == "deregistered"
         message = "Miner deregistered" if drained else "Miner drains; it leaves when its leases end"

@@ -65,7 +65,7 @@ class AdviceViewSet(CardTools):
     def _apply(self, card: GPURegistry, advice: dict[str, Any]) -> dict[str, Any]:
         if not self.actor.may("miner"):
             raise Forbidden("Only the owner of a card changes its settings.")
-        order = power_limits.apply(card, owner_id=self.actor.pk, actor=self.signed(), advice=advice)
+        order = power_limits.apply(card, owner_id=self.actor.pk, actor=self.actor_name(), advice=advice)
         return {
             "order_id": str(order.pk),
             "state": order.state,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from apps.gpu.models import GPURegistry, Miner, Reservation
-from apps.gpu.services import gpu_availability, gpus, memory, reservations, sweeps, uuid_disputes
+from apps.gpu.services import gpu_availability, gpus, miner_cache, reservations, sweeps, uuid_disputes
 from apps.gpu.states import BOOKED
 from tests.clients import Api
 from tests.gpu.rigs import CARD, M, closed, register, reserved, started, violations
@@ -35,7 +35,7 @@ def machine(api: Api) -> type[RuleBasedStateMachine]:
 
         @initialize()
         def come(self) -> None:
-            memory.forget()
+            miner_cache.forget()
             Reservation.objects.all().delete()
             GPURegistry.objects.all().delete()
             self.names(set(UUIDS))

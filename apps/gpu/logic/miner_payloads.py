@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from apps.gpu.services.leases import CODES
-
+#: Reasons a miner may give for a failure; anything else is UNKNOWN.
+CODES = (
+    "BAD_INPUT",
+    "OUT_OF_MEMORY",
+    "ENGINE_ERROR",
+    "INFERENCE_FAILED",
+    "REFUSED",
+    "CANCELLED",
+    "DRAINING",
+    "UNKNOWN",
+)
 MOST_CARDS = 64
 KNOWN_METRICS = 64
 Failure = tuple[str, str]  # code, message

@@ -1,0 +1,71 @@
+"""A recommendation as a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from apps.gpu.management.tables.layout import pairs
+
+
+def advice(told: dict[str, Any]) -> Group:
+    """What to set, what to expect, what else fits, how to do it."""
+    parts: list[Any] = [_plan(told) if told["fits"] else _elsewhere(told), _formats(told)]
+    parts += [Text(f"! {text}", style="yellow") for text in told["warnings"]]
+    if told["commands"]:
+        parts += [Text("set it:   " + "; ".join(told["commands"])), Text("undo it:  " + "; ".join(told["rollback"]))]
+    if told.get("order"):
+        parts.append(Text(f"order {told['order']['order_id']} is {told['order']['state']}; a benchmark will judge it"))
+    return Group(*parts)
+
+
+def _plan(told: dict[str, Any]) -> Table:
+    best, expected = told["recommended"], told["predicted"]
+    speed, change = expected["tok_s"], told["vs_current"]
+    table = pairs(f"{told['model']} on {told['current']['gpu']} ({told['current']['device']}), {told['objective']}")
+    limit = f"{best['power_limit_w']:g} W" if best["power_limit_w"] else f"not set: {best['power_limit_reason']}"
+    rows = [
+        ("format", f"{best['quantisation']} (loss of quality: {best['quality_loss']}), cache {best['kv_dtype']}"),
+        ("users × context", f"{best['batch']} × {best['ctx']} (up to {best['ctx_max']})"), ("power limit", limit),
+        ("tokens/s", f"{speed['p50']:g} (p10 {speed['p10']:g}, p90 {speed['p90']:g})"),
+        ("each user", f"{expected['tok_s_per_user']:g} tokens/s"),
+        ("energy", f"{expected['J_per_token']:g} J per token" if expected["J_per_token"] else "not known"),
+        ("limited by", told["bottleneck"]), ("known from", told["confidence"]),
+    ]  # fmt: skip
+    if change:
+        rows.append(
+            ("against now", f"{change['speed_change']:+.1%} speed, {change['energy_change']:+.1%} energy per token")
+        )
+    for name, value in rows:
+        table.add_row(name, value)
+    for engine, flags in best["engine_flags"].items():
+        table.add_row(engine, flags)
+    return table
+
+
+def _elsewhere(told: dict[str, Any]) -> Table:
+    table, other = pairs(f"{told['model']} does not fit on {told['current']['gpu']}"), told["alternatives"]
+    shorter, cards, offload = other["shorter_ctx"], other["gpus"], other["offload"]
+    rows = (
+        ("smaller format", other["smaller_quantisation"]),
+        ("shorter context", shorter and f"{shorter['ctx_max']} tokens as {shorter['quantisation']}"),
+        ("more cards", cards and f"{cards['count']} of them as {cards['quantisation']}"),
+        ("with host memory", f"{offload['tok_s']:g} tokens/s as {offload['quantisation']}"),
+        ("largest that fits", f"{other['largest_model_b']['q4_k_m']:g}B as q4_k_m"),
+    )
+    for name, value in rows:
+        table.add_row(name, str(value or "none"))
+    return table
+
+
+def _formats(told: dict[str, Any]) -> Table:
+    table = Table("format", "loss", "needs", "left", "tokens/s p10–p90", "first token", title_justify="left")
+    for one in told["fits_table"]:
+        speed = f"{one['tok_s']['p10']:g} – {one['tok_s']['p90']:g}" if one["tok_s"] else "does not fit"
+        first = f"{one['ttft_ms']:g} ms" if one["ttft_ms"] else "–"
+        cells = (f"{one['need_gb']:.1f} GB", f"{one['headroom_gb']:.1f} GB", speed, first)
+        table.add_row(one["quantisation"], one["quality_loss"], *cells, style="" if one["fits"] else "dim")
+    return table
