@@ -49,7 +49,7 @@ class CardViewSet(mixins.ListModelMixin, CardIdentity):
     ordering = ("-created_at", "-id")
 
     def get_queryset(self) -> QuerySet[GPURegistry]:
-        rows = super().get_queryset()
+        rows = GPURegistry.objects.select_related("miner", "profile")
         return rows if self.actor.may("operator") else rows.visible_to(self.actor.pk)
 
     def narrow(self, queryset: QuerySet[Any], filters: dict[str, Any]) -> QuerySet[Any]:

@@ -52,7 +52,7 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
     ordering = ("-created_at", "-id")
 
     def get_queryset(self) -> QuerySet[Miner]:
-        rows = super().get_queryset()
+        rows = Miner.objects.all()
         return rows if self.actor.may("operator") else rows.owned_by(self.actor.pk)
 
     @extend_schema(responses=MinerSerializer)
@@ -120,7 +120,8 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
         return self.answer({"status": "ok", "miner_id": left.name, "state": left.state, "message": message})
 
     def _miner(self, named: str) -> Miner:
-        if self.actor.may("operator") and (found := Miner.objects.filter(pk=uuid_or_none(named)).first()):
+        pk = uuid_or_none(named)
+        if self.actor.may("operator") and pk and (found := Miner.objects.filter(pk=pk).first()):
             return found
         return miners.get(self.caller(path=named))
 

@@ -149,7 +149,8 @@ def match_orders(command: VerbCommand, *, bid: str | None, offer: str | None, **
     """One pair, or every bid with the cheapest offer of the same size and length; refusals are said and passed over."""
     if bid and offer:
         return shown(command, send(command, "match", bid_id=bid, offer_id=offer))
-    made, refused = [], []
+    made: list[dict[str, Any]] = []
+    refused: list[str] = []
     for wanted, one in pairs(found(command, status="active", limit=500)):
         if any(wanted["id"] == done["bid"] for done in made) or (bid and bid not in (wanted["bid_id"], wanted["id"])):
             continue
