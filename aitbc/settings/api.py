@@ -61,7 +61,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "OkEnum": ["ok"],
         "TransferCodeEnum": "apps.trading.states.Code",
         "GpuStateEnum": "apps.gpu.states.GpuState",
-        "OrderStateEnum": "apps.gpu.states.OrderState",
+        "OrderStateEnum": "apps.gpu.states.CommandState",
         "BackendKindEnum": "apps.gpu.models.backends.Backend.Kind",
         "OfferStateEnum": "apps.marketplace.states.OfferState",
         "OfferKindEnum": "apps.marketplace.models.offers.MarketplaceOffer.Kind",

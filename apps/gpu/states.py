@@ -105,7 +105,7 @@ BENCHMARK_TRANSITIONS: Transitions = {
 }  # fmt: skip
 
 
-class OrderState(TextChoices):
+class CommandState(TextChoices):
     """An order to a miner (rescan, apply settings): told in the answer to a heartbeat, answered by the miner."""
 
     OPEN = "open"
@@ -115,10 +115,10 @@ class OrderState(TextChoices):
     REVERTED = "reverted"  # applied, found worse, taken back
 
 
-ORDER_TRANSITIONS: Transitions = {
-    OrderState.OPEN: {OrderState.ANSWERED, OrderState.FAILED, OrderState.EXPIRED},
-    OrderState.ANSWERED: {OrderState.REVERTED},
-    OrderState.FAILED: set(),
-    OrderState.EXPIRED: set(),
-    OrderState.REVERTED: set(),
+COMMAND_TRANSITIONS: Transitions = {
+    CommandState.OPEN: {CommandState.ANSWERED, CommandState.FAILED, CommandState.EXPIRED},
+    CommandState.ANSWERED: {CommandState.REVERTED},
+    CommandState.FAILED: set(),
+    CommandState.EXPIRED: set(),
+    CommandState.REVERTED: set(),
 }

@@ -5,20 +5,20 @@ from __future__ import annotations
 from django.urls import path
 
 from apps.gpu.views.backends import BackendViewSet
-from apps.gpu.views.benchmarks import BenchmarkDoorViewSet, BenchmarkViewSet
-from apps.gpu.views.gpus import CardViewSet
-from apps.gpu.views.miner_commands import OrderViewSet
-from apps.gpu.views.miner_protocol import MinerDoorViewSet
+from apps.gpu.views.benchmarks import BenchmarkViewSet, MinerBenchmarkViewSet
+from apps.gpu.views.gpus import GpuViewSet
+from apps.gpu.views.miner_commands import MinerCommandViewSet
+from apps.gpu.views.miner_protocol import MinerProtocolViewSet
 from apps.gpu.views.miners import MinerViewSet
-from apps.gpu.views.optimization import AdviceViewSet
+from apps.gpu.views.optimization import OptimizationViewSet
 from apps.gpu.views.profiles import ProfileViewSet
 from apps.gpu.views.status import StatusViewSet
 from apps.gpu.views.telemetry import TelemetryViewSet
 
-protocol, miner, backend = MinerDoorViewSet.as_view, MinerViewSet.as_view, BackendViewSet.as_view
-gpu, command, telemetry = CardViewSet.as_view, OrderViewSet.as_view, TelemetryViewSet.as_view
-benchmark, run = BenchmarkViewSet.as_view, BenchmarkDoorViewSet.as_view
-profile, optimization = ProfileViewSet.as_view, AdviceViewSet.as_view
+protocol, miner, backend = MinerProtocolViewSet.as_view, MinerViewSet.as_view, BackendViewSet.as_view
+gpu, command, telemetry = GpuViewSet.as_view, MinerCommandViewSet.as_view, TelemetryViewSet.as_view
+benchmark, run = BenchmarkViewSet.as_view, MinerBenchmarkViewSet.as_view
+profile, optimization = ProfileViewSet.as_view, OptimizationViewSet.as_view
 status = StatusViewSet.as_view({"get": "read_status"})
 RUN, EDGE = "v1/miners/benchmarks/<uuid:benchmark>", "v1/marketplace/edge-gpu"
 
@@ -29,7 +29,7 @@ urlpatterns = [
     path("v1/miners/heartbeat", protocol({"post": "heartbeat"}), name="miner-heartbeat"),
     path("v1/miners/poll", protocol({"get": "poll", "post": "poll"}), name="miner-poll"),
     path("v1/miners/release", protocol({"post": "release"}), name="miner-release"),
-    path("v1/miners/orders/<uuid:pk>", command({"post": "answer_order"}), name="miner-order"),
+    path("v1/miners/orders/<uuid:pk>", command({"post": "answer_command"}), name="miner-order"),
     path("v1/miners/orders/<uuid:order>/applied", command({"post": "applied"}), name="order-applied"),
     path(f"{RUN}/begin", run({"post": "begin"}), name="benchmark-begin"),
     path(f"{RUN}/commit", run({"post": "commit"}), name="benchmark-commit"),

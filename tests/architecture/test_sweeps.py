@@ -28,7 +28,7 @@ JANITORS = {
         ("registered", "verifying", "available", "reserved", "busy", "draining", "offline"), "apps.gpu.tasks.sweep_gpus"
     ),
     "gpu.GPUBenchmark": dict.fromkeys(("requested", "committed"), "apps.gpu.tasks.sweep_benchmarks"),
-    "gpu.MinerOrder": {"open": "apps.gpu.tasks.sweep_orders"},
+    "gpu.MinerCommand": {"open": "apps.gpu.tasks.sweep_orders"},
     "trading.Payment": {
         "held": "apps.trading.tasks.release_overdue_holds",
     },
@@ -61,7 +61,7 @@ JANITORS = {
 RESTING = {
     "gpu.Miner": {"deregistered"},
     "gpu.GPURegistry": {"quarantined", "retired"},  # until an operator looks; until it comes back
-    "gpu.MinerOrder": {"answered"},
+    "gpu.MinerCommand": {"answered"},
 }
 MODELS = [model for model in apps.get_models() if issubclass(model, StatefulModel)]
 

@@ -8,20 +8,20 @@ from django.contrib import admin
 
 from aitbc.core.admin import ReadOnlyAdmin
 from apps.gpu.models import (
-    MinerOrder,
-    OrderTransition,
+    CommandTransition,
+    MinerCommand,
 )
 
 
-@admin.register(MinerOrder)
-class MinerOrderAdmin(ReadOnlyAdmin):
+@admin.register(MinerCommand)
+class MinerCommandAdmin(ReadOnlyAdmin):
     list_display: ClassVar[tuple[str, ...]] = ("id", "miner", "gpu", "kind", "state", "actor", "created_at", "ended_at")
     list_filter = ("kind", "state")
     list_select_related = ("miner", "gpu")
     search_fields = ("=id", "miner__name")
 
 
-@admin.register(OrderTransition)
-class OrderTransitionAdmin(ReadOnlyAdmin):
+@admin.register(CommandTransition)
+class CommandTransitionAdmin(ReadOnlyAdmin):
     list_display = ("subject_id", "seq", "from_state", "to_state", "actor", "reason", "at")
     search_fields = ("=subject_id",)

@@ -8,7 +8,7 @@ from aitbc.core.invariants import invariant
 from apps.gpu.invariants.queries import rows
 
 OUTSIDE = """SELECT o.id, o.body->'settings'->>'power_limit_w'
-FROM gpu_minerorder o JOIN gpu_gpuregistry g ON g.id = o.gpu_id
+FROM gpu_minercommand o JOIN gpu_gpuregistry g ON g.id = o.gpu_id
 WHERE o.kind = 'apply' AND o.state = 'open' AND g.details ? 'power'
 AND NOT (o.body->'settings'->>'power_limit_w')::float8
   BETWEEN coalesce((g.details->'power'->>'min_w')::float8, 0)

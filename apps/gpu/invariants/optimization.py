@@ -14,7 +14,7 @@ from itertools import permutations
 from typing import Any
 
 from aitbc.core.invariants import invariant
-from apps.gpu.errors import CardUnfit
+from apps.gpu.errors import GpuUnfit
 from apps.gpu.logic import llm, roofline
 from apps.gpu.logic.optimizer import Plan, Subject, Wish, plan
 from apps.gpu.models import ConsumerGPUProfile, GPURegistry
@@ -53,7 +53,7 @@ def advised() -> Iterator[Advised]:
     for card in cards:
         try:
             subject = subject_of(card)
-        except CardUnfit:
+        except GpuUnfit:
             continue  # nothing is known of it: it is given no advice
         yield Advised(card, subject, _known(card, subject.device))
 
@@ -115,7 +115,7 @@ def _known(card: GPURegistry, device: roofline.Device) -> roofline.Device | None
         profile = _file().get(profile.model)
     try:
         bandwidth, compute = peaks(profile, proven)
-    except CardUnfit:
+    except GpuUnfit:
         return None
     return replace(device, bandwidth=bandwidth, compute=compute)
 

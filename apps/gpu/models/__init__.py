@@ -4,7 +4,7 @@ from apps.gpu.models.exchange_downtime import Clock
 from apps.gpu.models.gpus import GPURegistry, GPUTransition
 from apps.gpu.models.leases import LateResult, Lease
 from apps.gpu.models.messages import IdempotencyRecord, Inbox, Outbox
-from apps.gpu.models.miner_commands import MinerOrder, OrderTransition
+from apps.gpu.models.miner_commands import CommandTransition, MinerCommand
 from apps.gpu.models.miners import Miner, MinerTransition
 from apps.gpu.models.profiles import ConsumerGPUProfile
 from apps.gpu.models.queue import FairShare, Work
@@ -31,9 +31,9 @@ __all__ = [
     "Lease",
     "Miner",
     "MinerHour",
-    "MinerOrder",
+    "MinerCommand",
     "MinerTransition",
-    "OrderTransition",
+    "CommandTransition",
     "Outbox",
     "RequirementClass",
     "Reservation",

@@ -54,11 +54,16 @@ class GPUBenchmark(StatefulModel):
     begun_at = models.DateTimeField(null=True, help_text="When the miner was given the nonce: our clock starts.")
     due_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
-    order = models.ForeignKey(
-        "gpu.MinerOrder", on_delete=models.SET_NULL, null=True, related_name="told", help_text="How its miner was told."
+    command = models.ForeignKey(
+        "gpu.MinerCommand",
+        on_delete=models.SET_NULL,
+        null=True,
+        db_column="order_id",
+        related_name="benchmarks",
+        help_text="The command by which its miner learns of it.",
     )
     proves = models.ForeignKey(
-        "gpu.MinerOrder", on_delete=models.SET_NULL, null=True, related_name="proofs",
+        "gpu.MinerCommand", on_delete=models.SET_NULL, null=True, related_name="proofs",
         help_text="The change of settings whose effect it measures.",
     )  # fmt: skip
 

@@ -13,22 +13,22 @@ from aitbc.core.ids import uuid7
 from aitbc.core.states import AbstractTransition, StatefulModel
 from apps.gpu.models.gpus import GPURegistry
 from apps.gpu.models.miners import Miner
-from apps.gpu.states import ORDER_TRANSITIONS, OrderState
+from apps.gpu.states import COMMAND_TRANSITIONS, CommandState
 
 
-class OrderQuerySet(models.QuerySet["MinerOrder"]):
+class CommandQuerySet(models.QuerySet["MinerCommand"]):
     def open(self) -> Self:
-        return self.filter(state=OrderState.OPEN)
+        return self.filter(state=CommandState.OPEN)
 
     def overdue(self, now: datetime) -> Self:
         return self.open().filter(due_at__lt=now)
 
 
-class MinerOrder(StatefulModel):
+class MinerCommand(StatefulModel):
     """What a miner is asked to do beside its jobs: look at its cards again, or set a power limit."""
 
-    TRANSITIONS = ORDER_TRANSITIONS
-    HISTORY = "OrderTransition"
+    TRANSITIONS = COMMAND_TRANSITIONS
+    HISTORY = "CommandTransition"
 
     class Kind(models.TextChoices):
         SCAN = "scan"
@@ -36,10 +36,10 @@ class MinerOrder(StatefulModel):
         BENCHMARK = "benchmark"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    miner = models.ForeignKey(Miner, on_delete=models.CASCADE, related_name="orders")
-    gpu = models.ForeignKey(GPURegistry, on_delete=models.CASCADE, null=True, related_name="orders")
+    miner = models.ForeignKey(Miner, on_delete=models.CASCADE, related_name="commands")
+    gpu = models.ForeignKey(GPURegistry, on_delete=models.CASCADE, null=True, related_name="commands")
     kind = models.CharField(max_length=10, choices=Kind)
-    state = models.CharField(max_length=10, choices=OrderState, default=OrderState.OPEN)
+    state = models.CharField(max_length=10, choices=CommandState, default=CommandState.OPEN)
     body = models.JSONField(default=dict, help_text="What is asked, within the limits that the card reports.")
     signature = models.JSONField(default=dict, help_text="Ed25519 over the canonical body; a miner obeys no other.")
     answer = models.JSONField(default=dict)
@@ -48,16 +48,16 @@ class MinerOrder(StatefulModel):
     due_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 
-    objects = OrderQuerySet.as_manager()
+    objects = CommandQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]
-        constraints = [models.CheckConstraint(name="gpu_order_state_known", condition=Q(state__in=OrderState.values))]
+        constraints = [models.CheckConstraint(name="gpu_order_state_known", condition=Q(state__in=CommandState.values))]
         indexes = [models.Index(name="gpu_order_open", fields=["miner", "created_at"], condition=Q(state="open"))]
 
     def __str__(self) -> str:
         return f"{self.kind} for {self.miner_id}: {self.state}"
 
 
-class OrderTransition(AbstractTransition):
+class CommandTransition(AbstractTransition):
     """One move of an order."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from aitbc.core.serializers import AmountField, ObjectField, StrictSerializer
@@ -20,7 +21,8 @@ class EarningsQuerySerializer(StrictSerializer):
     load_w = serializers.DecimalField(required=False, max_digits=8, decimal_places=2, min_value=0, max_value=5000)
 
 
-class CardEarningsSerializer(serializers.Serializer[Any]):
+@extend_schema_serializer(component_name="CardEarnings")
+class GpuEarningsSerializer(serializers.Serializer[Any]):
     """Amounts are AIT per hour."""
 
     gpu_id = serializers.CharField()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from aitbc.core.serializers import AmountField, LenientSerializer, ResourceSerializer, StrictSerializer
@@ -13,7 +14,8 @@ from apps.gpu.services.gpus import SWITCHES
 from apps.gpu.states import BOOKED, RENTABLE, GpuState
 
 
-class CardSerializer(ResourceSerializer):
+@extend_schema_serializer(component_name="Card")
+class GpuSerializer(ResourceSerializer):
     """One device of one miner. `state` is ours; `status` says it in the words of the predecessor."""
 
     gpu_id = serializers.SerializerMethodField(help_text="The id its owner gave it, else ours.")
@@ -63,21 +65,23 @@ class CardSerializer(ResourceSerializer):
         return list(card.miner.offer.get("tasks", []))
 
 
-class CardDetailSerializer(CardSerializer):
+@extend_schema_serializer(component_name="CardDetail")
+class GpuDetailSerializer(GpuSerializer):
     """A card with what its renters said of it."""
 
     average_rating = serializers.FloatField(read_only=True, allow_null=True, help_text="1 to 5; null: no review yet.")
     total_reviews = serializers.IntegerField(read_only=True)
 
-    class Meta(CardSerializer.Meta):
-        fields = [*CardSerializer.Meta.fields, "average_rating", "total_reviews"]
+    class Meta(GpuSerializer.Meta):
+        fields = [*GpuSerializer.Meta.fields, "average_rating", "total_reviews"]
 
 
-class CardChangedSerializer(CardSerializer):
+@extend_schema_serializer(component_name="CardChanged")
+class GpuChangedSerializer(GpuSerializer):
     message = serializers.CharField(read_only=True)
 
-    class Meta(CardSerializer.Meta):
-        fields = [*CardSerializer.Meta.fields, "message"]
+    class Meta(GpuSerializer.Meta):
+        fields = [*GpuSerializer.Meta.fields, "message"]
 
 
 class DiscoveredSerializer(serializers.Serializer[Any]):
@@ -87,10 +91,11 @@ class DiscoveredSerializer(serializers.Serializer[Any]):
     memory_gb = serializers.FloatField(required=False)
     cuda_version = serializers.CharField(required=False, help_text="The driver's version, as the predecessor had it.")
     compute_capability = serializers.CharField(required=False)
-    gpus = CardSerializer(many=True)
+    gpus = GpuSerializer(many=True)
 
 
-class CardFilterSerializer(StrictSerializer):
+@extend_schema_serializer(component_name="CardFilter")
+class GpuFilterSerializer(StrictSerializer):
     state = serializers.ChoiceField(GpuState.choices, required=False)
     device = serializers.ChoiceField(GPURegistry.Kind.choices, required=False)
     miner_id = serializers.CharField(required=False, max_length=128, help_text="A miner's name or id.")
@@ -99,7 +104,8 @@ class CardFilterSerializer(StrictSerializer):
     verified = serializers.BooleanField(required=False)
 
 
-class CardRegisterSerializer(LenientSerializer):
+@extend_schema_serializer(component_name="CardRegister")
+class GpuRegisterSerializer(LenientSerializer):
     """A card registered by hand: its figures in `specs`, or beside the ids."""
 
     gpu_id = serializers.CharField(required=False, allow_blank=True, allow_null=True, max_length=64)
@@ -109,7 +115,8 @@ class CardRegisterSerializer(LenientSerializer):
     region = serializers.CharField(required=False, allow_blank=True, allow_null=True, max_length=100)
 
 
-class CardChangeSerializer(LenientSerializer):
+@extend_schema_serializer(component_name="CardChange")
+class GpuChangeSerializer(LenientSerializer):
     price_per_hour = AmountField(required=False)
     status = serializers.CharField(required=False, max_length=20, help_text=" | ".join(sorted(SWITCHES)))
 
@@ -118,7 +125,8 @@ class GpuReasonSerializer(StrictSerializer):
     reason = serializers.CharField(max_length=300)
 
 
-class MoveSerializer(ResourceSerializer):
+@extend_schema_serializer(component_name="Move")
+class GpuTransitionSerializer(ResourceSerializer):
     class Meta:
         model = GPUTransition
         fields = ["seq", "from_state", "to_state", "actor", "reason", "at"]

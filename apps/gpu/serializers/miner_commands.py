@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from aitbc.core.serializers import LenientSerializer, ObjectField, ResourceSerializer, StrictSerializer
-from apps.gpu.models import MinerOrder
+from apps.gpu.models import MinerCommand
 from apps.gpu.serializers.fields import AnyField
-from apps.gpu.serializers.gpus import CardSerializer
-from apps.gpu.states import OrderState
+from apps.gpu.serializers.gpus import GpuSerializer
+from apps.gpu.states import CommandState
 
 
-class ScanAskedSerializer(LenientSerializer):
+class ScanQuerySerializer(LenientSerializer):
     wait = serializers.FloatField(
         required=False, min_value=0, max_value=60, default=10, help_text="Seconds to wait for the miner."
     )
@@ -24,8 +25,8 @@ class ScanSerializer(serializers.Serializer[Any]):
 
     miner_id = serializers.CharField()
     order_id = serializers.UUIDField()
-    state = serializers.ChoiceField(OrderState.choices)
-    gpus = CardSerializer(many=True, help_text="The registry's cards of this miner, as they are now.")
+    state = serializers.ChoiceField(CommandState.choices)
+    gpus = GpuSerializer(many=True, help_text="The registry's cards of this miner, as they are now.")
     registered = serializers.IntegerField(help_text="How many cards of the miner are registered.")
     edge_optimized = serializers.IntegerField(help_text="How many of them draw little enough for the edge.")
     discovery_method = serializers.CharField(allow_null=True, help_text="nvml, cpu …; null until it has answered")
@@ -34,21 +35,23 @@ class ScanSerializer(serializers.Serializer[Any]):
     ask_again = serializers.CharField(required=False, help_text="Where the answer will be; only while it is open.")
 
 
-class MinerOrderSerializer(ResourceSerializer):
+@extend_schema_serializer(component_name="MinerOrder")
+class MinerCommandSerializer(ResourceSerializer):
     """What a miner was asked to do, and what came of it."""
 
     order_id = serializers.UUIDField(source="pk", read_only=True)
     miner_id = serializers.CharField(source="miner.name", read_only=True)
 
     class Meta:
-        model = MinerOrder
+        model = MinerCommand
         fields = [
             "order_id", "miner_id", "gpu_id", "kind", "state", "body", "answer", "actor", "created_at", "due_at",
             "ended_at",
         ]  # fmt: skip
 
 
-class OrderAnswerSerializer(LenientSerializer):
+@extend_schema_serializer(component_name="OrderAnswer")
+class CommandAnswerSerializer(LenientSerializer):
     """A miner's answer: what it found or did, or why it could not."""
 
     error = serializers.CharField(required=False, allow_blank=True, allow_null=True, max_length=1000)
@@ -59,10 +62,11 @@ class OrderAnswerSerializer(LenientSerializer):
     result = ObjectField(required=False, allow_null=True)
 
 
-class OrderTakenSerializer(serializers.Serializer[Any]):
+@extend_schema_serializer(component_name="OrderTaken")
+class CommandAnsweredSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(["ok"])
     order_id = serializers.UUIDField()
-    state = serializers.ChoiceField(OrderState.choices)
+    state = serializers.ChoiceField(CommandState.choices)
 
 
 class AppliedSerializer(StrictSerializer):
@@ -77,6 +81,7 @@ class AppliedSerializer(StrictSerializer):
         return attrs
 
 
-class OrderStateSerializer(serializers.Serializer[Any]):
+@extend_schema_serializer(component_name="OrderState")
+class CommandStateSerializer(serializers.Serializer[Any]):
     order_id = serializers.UUIDField()
     state = serializers.CharField()

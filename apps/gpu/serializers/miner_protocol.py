@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from aitbc.core.serializers import LenientSerializer, ObjectField
@@ -87,7 +88,8 @@ class HeldSerializer(serializers.Serializer[Any]):
     lease_until = serializers.DateTimeField()
 
 
-class ToldOrderSerializer(serializers.Serializer[Any]):
+@extend_schema_serializer(component_name="ToldOrder")
+class OpenCommandSerializer(serializers.Serializer[Any]):
     """What the miner is asked to do beside its jobs."""
 
     order_id = serializers.UUIDField()
@@ -98,7 +100,8 @@ class ToldOrderSerializer(serializers.Serializer[Any]):
     due_at = serializers.DateTimeField()
 
 
-class ToldBookingSerializer(serializers.Serializer[Any]):
+@extend_schema_serializer(component_name="ToldBooking")
+class MinerBookingSerializer(serializers.Serializer[Any]):
     """What is booked of the miner's cards; it says `bookings_ready` once they are ready for the renter."""
 
     booking_id = serializers.UUIDField()
@@ -118,8 +121,8 @@ class PulseSerializer(PaceSerializer):
     cancel = serializers.ListField(child=serializers.UUIDField())
     checkpoint = serializers.ListField(child=serializers.UUIDField())
     leases = HeldSerializer(many=True)
-    bookings = ToldBookingSerializer(many=True)
-    orders = ToldOrderSerializer(many=True)
+    bookings = MinerBookingSerializer(many=True)
+    orders = OpenCommandSerializer(many=True)
     attention = serializers.IntegerField(help_text="Send it with a poll: a larger one here means, beat at once.")
 
 

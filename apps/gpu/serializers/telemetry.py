@@ -24,5 +24,5 @@ class MetricsSerializer(ResourceSerializer):
         ]  # fmt: skip
 
 
-class MetricsAskedSerializer(LenientSerializer):
+class MetricsQuerySerializer(LenientSerializer):
     limit = serializers.IntegerField(required=False, min_value=1, max_value=1000, default=100)

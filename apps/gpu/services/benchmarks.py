@@ -20,10 +20,10 @@ from aitbc.core import params
 from aitbc.core.db import atomic
 from aitbc.core.errors import Invalid, StateConflict
 from aitbc.core.states import advance_many, begin
-from apps.gpu.errors import BenchmarkNotFound, BenchmarkOpen, CardBooked, CardUnfit
+from apps.gpu.errors import BenchmarkNotFound, BenchmarkOpen, GpuBooked, GpuUnfit
 from apps.gpu.logic import benchmark_scoring, challenge, challenge_check
 from apps.gpu.logic.challenge import Task
-from apps.gpu.models import GPUBenchmark, GPURegistry, Miner, MinerOrder
+from apps.gpu.models import GPUBenchmark, GPURegistry, Miner, MinerCommand
 from apps.gpu.services import calibration, miner_commands, uuid_disputes
 from apps.gpu.services.gpu_events import announce
 from apps.gpu.states import BOOKED, RENTABLE, BenchmarkState, GpuState
@@ -36,11 +36,11 @@ MISSED_RETESTS = 3  # in a row, before a card that was verified is so no more
 
 
 def request(
-    card: GPURegistry, *, actor: str, reason: str = "asked for", proves: MinerOrder | None = None
+    card: GPURegistry, *, actor: str, reason: str = "asked for", proves: MinerCommand | None = None
 ) -> GPUBenchmark:
     """Challenge a card; its miner hears of it with its next heartbeat.
 
-    Raises CardBooked, CardUnfit, MinerAway, or BenchmarkOpen when one is open already.
+    Raises GpuBooked, GpuUnfit, MinerAway, or BenchmarkOpen when one is open already.
     """
     with atomic(GPUBenchmark):
         miner = Miner.objects.select_for_update(no_key=True).get(pk=card.miner_id)
@@ -53,9 +53,9 @@ def request(
         benchmark.task = _task(card, benchmark.nonce).to_json()
         told = {"benchmark_id": str(benchmark.pk), "uuid": card.uuid, "name": card.name, "device": card.kind}
         asked = miner_commands.ask(
-            miner, kind=MinerOrder.Kind.BENCHMARK, actor=actor, seconds=int(DUE.total_seconds()), body=told, gpu=card
+            miner, kind=MinerCommand.Kind.BENCHMARK, actor=actor, seconds=int(DUE.total_seconds()), body=told, gpu=card
         )
-        benchmark.order = asked.order
+        benchmark.command = asked.command
         _begin(benchmark, actor, reason)
         advance_many(GPURegistry, [card.pk], GpuState.VERIFYING, actor=actor, reason=reason, sources=RENTABLE)
         announce([card.pk])
@@ -68,7 +68,7 @@ def begin_work(benchmark: GPUBenchmark) -> GPUBenchmark:
         _require(benchmark, BenchmarkState.REQUESTED)
         started = GPUBenchmark.objects.filter(pk=benchmark.pk, state=BenchmarkState.REQUESTED, begun_at=None)
         if started.update(begun_at=timezone.now()):
-            _close_order(benchmark, {"begun": True})
+            _close_command(benchmark, {"begun": True})
     benchmark.refresh_from_db()
     return benchmark
 
@@ -138,7 +138,7 @@ def expire(benchmark: GPUBenchmark) -> None:
 
 def find(*, owner_id: UUID, benchmark_id: UUID) -> GPUBenchmark:
     """A benchmark of one of this owner's cards."""
-    mine = GPUBenchmark.objects.of_owner(owner_id).select_related("gpu", "gpu__profile", "order")
+    mine = GPUBenchmark.objects.of_owner(owner_id).select_related("gpu", "gpu__profile", "command")
     found = mine.filter(pk=benchmark_id).first()
     if found is None:
         raise BenchmarkNotFound()
@@ -147,11 +147,11 @@ def find(*, owner_id: UUID, benchmark_id: UUID) -> GPUBenchmark:
 
 def _check_fit(card: GPURegistry) -> None:
     if card.state in BOOKED:
-        raise CardBooked("It is measured when the booking is over.", state=card.state)
+        raise GpuBooked("It is measured when the booking is over.", state=card.state)
     if card.state not in RENTABLE and not _failed_before(card):
-        raise CardUnfit(f"The card is {card.state}.", state=card.state)
+        raise GpuUnfit(f"The card is {card.state}.", state=card.state)
     if not card.memory_mb:
-        raise CardUnfit("Its miner did not say how much memory the card has.", state=card.state)
+        raise GpuUnfit("Its miner did not say how much memory the card has.", state=card.state)
 
 
 def _failed_before(card: GPURegistry) -> bool:
@@ -235,7 +235,7 @@ def _exposed(benchmark: GPUBenchmark, why: str) -> None:
 def _unproven(benchmark: GPUBenchmark, why: str) -> None:
     """Nothing was shown. A verified card is asked again in an hour, and loses its mark at the third time in a row."""
     card, now = benchmark.gpu, timezone.now()
-    _close_order(benchmark, {"given_up": why})
+    _close_command(benchmark, {"given_up": why})
     before = GPUBenchmark.objects.filter(gpu=card).exclude(pk=benchmark.pk).order_by("-requested_at")
     missed = list(before.values_list("state", flat=True)[: MISSED_RETESTS - 1])
     lost = len(missed) >= MISSED_RETESTS - 1 and BenchmarkState.PASSED not in missed
@@ -252,11 +252,11 @@ def _back(card: GPURegistry, to: GpuState, reason: str) -> None:
     announce([card.pk])
 
 
-def _close_order(benchmark: GPUBenchmark, said: Mapping[str, Any]) -> None:
+def _close_command(benchmark: GPUBenchmark, said: Mapping[str, Any]) -> None:
     """The miner need not be told any more."""
-    if benchmark.order_id is None:
+    if benchmark.command_id is None:
         return
     try:
-        miner_commands.answer(owner_id=benchmark.gpu.owner_id, order_id=benchmark.order_id, said=said)
+        miner_commands.answer(owner_id=benchmark.gpu.owner_id, command_id=benchmark.command_id, said=said)
     except StateConflict:
         return  # it is closed: begun before it failed, or expired first

@@ -6,7 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from aitbc.core import params
-from apps.gpu.errors import CardUnfit
+from apps.gpu.errors import GpuUnfit
 from apps.gpu.logic import earnings
 from apps.gpu.models import GPURegistry
 
@@ -22,7 +22,7 @@ def advise(
 ) -> dict[str, Any]:
     """Net per hour, break-even price and a price to ask, all micro-AIT.
 
-    CardUnfit when the card's power is neither known nor given.
+    GpuUnfit when the card's power is neither known nor given.
     """
     load, load_from = _load(card, load_w)
     idle, idle_from = (idle_w, "given") if idle_w is not None else (load * earnings.IDLE_SHARE, "8 % of full load")
@@ -46,4 +46,4 @@ def _load(card: GPURegistry, given: Decimal | None) -> tuple[Decimal, str]:
     for watts, source in known:
         if watts:
             return Decimal(str(watts)), source
-    raise CardUnfit("Nobody knows how much power this card draws: give load_w.", state=card.state)
+    raise GpuUnfit("Nobody knows how much power this card draws: give load_w.", state=card.state)

@@ -13,7 +13,7 @@ from django.utils import timezone
 from aitbc.core.db import atomic
 from aitbc.core.errors import Invalid, StateConflict
 from aitbc.core.states import begin
-from apps.gpu.errors import CardBooked
+from apps.gpu.errors import GpuBooked
 from apps.gpu.logic.capabilities import Gpu
 from apps.gpu.models import GPURegistry, Miner, Reservation
 from apps.gpu.services import catalogue
@@ -57,7 +57,7 @@ def register(
 ) -> GPURegistry:
     """Register a card by hand, or change the one its owner gave this id; what the miner reports later wins.
 
-    Raises CardBooked where another miner of the owner holds the id in a booking.
+    Raises GpuBooked where another miner of the owner holds the id in a booking.
     """
     with atomic(GPURegistry):
         (miner,) = lock_miners([miner.pk])
@@ -99,12 +99,12 @@ def change(card: GPURegistry, *, actor: str, price_per_hour: int | None = None, 
 
 
 def retire(card: GPURegistry, *, actor: str, reason: str = "retired by its owner") -> GPURegistry:
-    """Take a card out of the registry; its history stays. Raises CardBooked while a booking needs it."""
+    """Take a card out of the registry; its history stays. Raises GpuBooked while a booking needs it."""
     with atomic(GPURegistry):
         (miner,) = lock_miners([card.miner_id])
         booking = Reservation.objects.open().over_card(card.pk).first()
         if booking is not None:
-            raise CardBooked(
+            raise GpuBooked(
                 f"Booking {booking.pk} has it until {booking.ends_at:%Y-%m-%d %H:%M} UTC.", booking_id=str(booking.pk)
             )
         card.refresh_from_db()
@@ -214,7 +214,7 @@ def _move_to(row: GPURegistry, miner: Miner) -> None:
     if row.miner_id == miner.pk:
         return
     if Reservation.objects.open().over_card(row.pk).exists():
-        raise CardBooked("A booking has it; it cannot go to another miner now.")
+        raise GpuBooked("A booking has it; it cannot go to another miner now.")
     row.position = _next_by_hand(miner)
     GPURegistry.objects.filter(pk=row.pk).update(miner=miner)
     row.miner = miner

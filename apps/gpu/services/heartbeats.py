@@ -50,7 +50,7 @@ BEAT = """WITH old AS MATERIALIZED (
 ), asked AS (
   SELECT coalesce(jsonb_agg(jsonb_build_object('order_id', id, 'kind', kind, 'gpu_id', gpu_id, 'body', body,
     'signature', signature, 'due_at', due_at) ORDER BY created_at), '[]'::jsonb) AS orders
-  FROM gpu_minerorder WHERE miner_id = %(miner)s::uuid AND state = 'open'
+  FROM gpu_minercommand WHERE miner_id = %(miner)s::uuid AND state = 'open'
 ), alive AS (
   UPDATE gpu_lease SET started_at = coalesce(started_at, clock_timestamp()), suspect_at = NULL,
     lease_until = CASE WHEN cancel_at IS NULL

@@ -12,12 +12,12 @@ from django.utils import timezone
 
 from aitbc.core.db import atomic, on_commit
 from aitbc.core.states import advance_many, begin
-from apps.gpu.errors import MinerAway, OrderNotFound
-from apps.gpu.models import GPURegistry, Miner, MinerOrder
+from apps.gpu.errors import CommandNotFound, MinerAway
+from apps.gpu.models import GPURegistry, Miner, MinerCommand
 from apps.gpu.services import miners
 from apps.gpu.services.gpu_allocations import lock_miners, summon
 from apps.gpu.services.queue import wake_up
-from apps.gpu.states import MinerState, OrderState
+from apps.gpu.states import CommandState, MinerState
 
 SCAN_SECONDS = 120  # a miner that beats every 15 s has been told many times by then
 KEPT_ANSWER = 32_768  # characters; what a miner may say about an order
@@ -27,7 +27,7 @@ KEPT_ANSWER = 32_768  # characters; what a miner may say about an order
 class Asked:
     """An order, and whether it was just made."""
 
-    order: MinerOrder
+    command: MinerCommand
     new: bool
 
 
@@ -36,7 +36,7 @@ def scan(miner: Miner, *, actor: str) -> Asked:
 
     Raises MinerAway when the miner is not there to hear it.
     """
-    return ask(miner, kind=MinerOrder.Kind.SCAN, actor=actor, seconds=SCAN_SECONDS)
+    return ask(miner, kind=MinerCommand.Kind.SCAN, actor=actor, seconds=SCAN_SECONDS)
 
 
 def ask(
@@ -50,14 +50,14 @@ def ask(
     signature: Mapping[str, Any] | None = None,
 ) -> Asked:
     """Give a miner an order; one of the same kind about the same card that is still open stands for it."""
-    with atomic(MinerOrder):
+    with atomic(MinerCommand):
         (miner,) = lock_miners([miner.pk])
         if miner.state not in (MinerState.ONLINE, MinerState.SUSPECT, MinerState.DRAINING):
             raise MinerAway(f"The miner is {miner.state}; it hears orders with its next heartbeat.", state=miner.state)
-        order = MinerOrder.objects.open().filter(miner=miner, kind=kind, gpu=gpu).first()
-        if order is not None:
-            return Asked(order, new=False)
-        order = MinerOrder(
+        command = MinerCommand.objects.open().filter(miner=miner, kind=kind, gpu=gpu).first()
+        if command is not None:
+            return Asked(command, new=False)
+        command = MinerCommand(
             miner=miner,
             gpu=gpu,
             kind=kind,
@@ -66,49 +66,49 @@ def ask(
             actor=actor,
             due_at=timezone.now() + timedelta(seconds=seconds),
         )
-        begin(order, actor=actor, reason=f"{kind} asked for")
+        begin(command, actor=actor, reason=f"{kind} asked for")
         summon(miner.pk)
-    return Asked(order, new=True)
+    return Asked(command, new=True)
 
 
-def answer(*, owner_id: UUID, order_id: UUID, said: Mapping[str, Any], error: str = "") -> MinerOrder:
+def answer(*, owner_id: UUID, command_id: UUID, said: Mapping[str, Any], error: str = "") -> MinerCommand:
     """Take a miner's answer; the cards of a scan are written into the registry at once.
 
-    Raises OrderNotFound for another's order, StateConflict for one that is answered or expired already.
+    Raises CommandNotFound for another's order, StateConflict for one that is answered or expired already.
     """
-    order = MinerOrder.objects.select_related("miner").filter(pk=order_id, miner__owner_id=owner_id).first()
-    if order is None:
-        raise OrderNotFound()
-    with atomic(MinerOrder):
-        lock_miners([order.miner_id])
-        order.refresh_from_db()
-        order.advance(
-            OrderState.FAILED if error else OrderState.ANSWERED,
-            actor=f"miner:{order.miner_id}",
+    command = MinerCommand.objects.select_related("miner").filter(pk=command_id, miner__owner_id=owner_id).first()
+    if command is None:
+        raise CommandNotFound()
+    with atomic(MinerCommand):
+        lock_miners([command.miner_id])
+        command.refresh_from_db()
+        command.advance(
+            CommandState.FAILED if error else CommandState.ANSWERED,
+            actor=f"miner:{command.miner_id}",
             reason=error[:300],
             answer={"error": error[:1000]} if error else dict(said),
             ended_at=timezone.now(),
         )
-        if order.kind == MinerOrder.Kind.SCAN and not error:
-            _take_in(order.miner, said)
-        on_commit(MinerOrder, lambda: wake_up([topic(order.pk)]))
-    return order
+        if command.kind == MinerCommand.Kind.SCAN and not error:
+            _take_in(command.miner, said)
+        on_commit(MinerCommand, lambda: wake_up([topic(command.pk)]))
+    return command
 
 
 def expire_overdue(*, limit: int = 1000) -> int:
     """End the orders that nobody answered in time."""
     now = timezone.now()
-    late = list(MinerOrder.objects.overdue(now).order_by("due_at").values_list("pk", flat=True)[:limit])
+    late = list(MinerCommand.objects.overdue(now).order_by("due_at").values_list("pk", flat=True)[:limit])
     ended = advance_many(
-        MinerOrder, late, OrderState.EXPIRED, actor="sweep", reason="not answered in time", ended_at=now
+        MinerCommand, late, CommandState.EXPIRED, actor="sweep", reason="not answered in time", ended_at=now
     )
-    wake_up(topic(order_id) for order_id in ended)
+    wake_up(topic(command_id) for command_id in ended)
     return len(ended)
 
 
-def topic(order_id: UUID) -> str:
+def topic(command_id: UUID) -> str:
     """What a caller listens to who waits for an answer."""
-    return f"order:{order_id}"
+    return f"order:{command_id}"
 
 
 def _take_in(miner: Miner, said: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from apps.gpu.errors import CardUnfit, GpuNotFound
+from apps.gpu.errors import GpuNotFound, GpuUnfit
 from apps.gpu.logic import power, roofline
 from apps.gpu.logic.optimizer import Subject, Wish
 from apps.gpu.logic.optimizer_report import advise
@@ -31,7 +31,7 @@ def find(named: str, *, owner_id: UUID | None = None) -> GPURegistry:
 
 
 def recommend(card: GPURegistry, wish: Wish) -> dict[str, Any]:
-    """The whole advice. CardUnfit when nothing is known that it could be based on."""
+    """The whole advice. GpuUnfit when nothing is known that it could be based on."""
     return {"gpu_id": str(card.pk), **advise(subject_of(card), wish)}
 
 
@@ -58,15 +58,15 @@ def subject_of(card: GPURegistry) -> Subject:
 def peaks(profile: ConsumerGPUProfile | None, measured: Mapping[str, Any]) -> tuple[float, float]:
     """Bytes and operations per second at best: the catalogue's, or what the benchmark implies where it knows none.
 
-    Raises CardUnfit where neither does.
+    Raises GpuUnfit where neither does.
     """
     if profile is not None:
         peak = profile.fp16_tflops or profile.fp32_tflops or measured.get("fp32_tflops")
         if peak is None:
-            raise CardUnfit("Its vendor tells no rate; request a benchmark first.")
+            raise GpuUnfit("Its vendor tells no rate; request a benchmark first.")
         return profile.bandwidth_gbps * GIGA, peak * TERA
     if "bandwidth_gbps" not in measured:
-        raise CardUnfit("No catalogue knows this model, and it was not measured: request a benchmark first.")
+        raise GpuUnfit("No catalogue knows this model, and it was not measured: request a benchmark first.")
     rate = measured.get("fp16_tflops", measured["fp32_tflops"])
     return measured["bandwidth_gbps"] / TYPICAL_BANDWIDTH * GIGA, rate / TYPICAL_COMPUTE * TERA
 

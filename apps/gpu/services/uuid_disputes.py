@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import IntegrityError
 
 from aitbc.core.db import atomic
-from apps.gpu.errors import CardDisputed
+from apps.gpu.errors import GpuDisputed
 from apps.gpu.models import GPURegistry, Miner
 from apps.gpu.services.gpu_allocations import break_bookings, lock_miners, tell_miners
 from apps.gpu.services.gpu_events import announce
@@ -68,7 +68,7 @@ def confine(card: GPURegistry, *, reason: str, actor: str) -> GPURegistry:
 def release(card: GPURegistry, *, reason: str, actor: str) -> GPURegistry:
     """Believe this claim: an operator looked, or the card passed a benchmark.
 
-    Raises CardDisputed while another claim to the same UUID stands outside of quarantine, StateConflict when the
+    Raises GpuDisputed while another claim to the same UUID stands outside of quarantine, StateConflict when the
     card is not in quarantine.
     """
     try:
@@ -82,6 +82,6 @@ def release(card: GPURegistry, *, reason: str, actor: str) -> GPURegistry:
             announce([card.pk])
             tell_miners([miner.pk])
     except IntegrityError:
-        raise CardDisputed("Another miner's claim to this UUID stands; quarantine or retire that one first.") from None
+        raise GpuDisputed("Another miner's claim to this UUID stands; quarantine or retire that one first.") from None
     card.refresh_from_db()
     return card

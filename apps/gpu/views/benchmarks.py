@@ -28,12 +28,12 @@ from apps.gpu.serializers.benchmarks import (
     QuestionSerializer,
 )
 from apps.gpu.services import benchmarks, power_limits
-from apps.gpu.views.identity import CardTools
+from apps.gpu.views.identity import AnyGpuView
 
 OWNERS: Scopes = ("miner", "operator", "read")
 
 
-class BenchmarkViewSet(mixins.ListModelMixin, CardTools):
+class BenchmarkViewSet(mixins.ListModelMixin, AnyGpuView):
     """Benchmarks of the caller's cards."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = {
@@ -71,7 +71,7 @@ class BenchmarkViewSet(mixins.ListModelMixin, CardTools):
         return self.answer(found)
 
 
-class BenchmarkDoorViewSet(CardTools):
+class MinerBenchmarkViewSet(AnyGpuView):
     """A benchmark as its miner goes through it: begin, commit, answer, or give up."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = dict.fromkeys(("begin", "commit", "respond", "give_up"), "miner")

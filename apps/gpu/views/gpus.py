@@ -16,25 +16,25 @@ from aitbc.core.viewsets import Scopes
 from apps.gpu.logic.capabilities import Gpu, normalise
 from apps.gpu.models import GPURegistry, GPUTransition
 from apps.gpu.serializers.gpus import (
-    CardChangedSerializer,
-    CardChangeSerializer,
-    CardDetailSerializer,
-    CardFilterSerializer,
-    CardRegisterSerializer,
-    CardSerializer,
     DiscoveredSerializer,
+    GpuChangedSerializer,
+    GpuChangeSerializer,
+    GpuDetailSerializer,
+    GpuFilterSerializer,
     GpuReasonSerializer,
-    MoveSerializer,
+    GpuRegisterSerializer,
+    GpuSerializer,
+    GpuTransitionSerializer,
 )
 from apps.gpu.services import gpus, miners, uuid_disputes
-from apps.gpu.views.identity import IDENTITY, CardIdentity, uuid_or_none
+from apps.gpu.views.identity import IDENTITY, GpuIdentity, uuid_or_none
 from apps.marketplace import interface as marketplace
 
 READERS: Scopes = ("miner", "client", "trader", "operator", "read")
 OWNERS: Scopes = ("miner", "operator")
 
 
-class CardViewSet(mixins.ListModelMixin, CardIdentity):
+class GpuViewSet(mixins.ListModelMixin, GpuIdentity):
     """Cards of the caller, and those it has in a booking; an operator sees everybody's."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = {
@@ -43,8 +43,8 @@ class CardViewSet(mixins.ListModelMixin, CardIdentity):
         "release": "operator",
     }
     queryset = GPURegistry.objects.select_related("miner", "profile")
-    serializer_class = CardSerializer
-    filter_serializer = CardFilterSerializer
+    serializer_class = GpuSerializer
+    filter_serializer = GpuFilterSerializer
     pagination_class = KeysetPagination
     ordering = ("-created_at", "-id")
 
@@ -69,12 +69,12 @@ class CardViewSet(mixins.ListModelMixin, CardIdentity):
             terms &= proven if filters["verified"] else ~proven
         return queryset.filter(terms)
 
-    @extend_schema(responses=CardDetailSerializer)
+    @extend_schema(responses=GpuDetailSerializer)
     def retrieve(self, request: Request, gpu: str) -> Response:
         """One card, by our id or its owner's."""
         card = self.card(gpu)
         rating = marketplace.rating_of(card.pk)
-        shown = CardSerializer(card).data
+        shown = GpuSerializer(card).data
         return self.answer({**shown, "average_rating": rating.average, "total_reviews": rating.count})
 
     @extend_schema(responses=DiscoveredSerializer, parameters=IDENTITY, filters=False)
@@ -84,7 +84,7 @@ class CardViewSet(mixins.ListModelMixin, CardIdentity):
         cards = GPURegistry.objects.select_related("miner", "profile").owned_by(self.actor.pk).present()
         if caller.named is not None:
             cards = cards.of_miner(miners.get(caller).pk)
-        shown = CardSerializer(cards.order_by("miner_id", "position")[:256], many=True).data
+        shown = GpuSerializer(cards.order_by("miner_id", "position")[:256], many=True).data
         first = {}
         if shown:
             card = shown[0]
@@ -93,11 +93,11 @@ class CardViewSet(mixins.ListModelMixin, CardIdentity):
             first |= {"compute_capability": str(capability)} if capability else {}
         return self.answer({**first, "gpus": shown})
 
-    @extend_schema(request=CardRegisterSerializer, responses=CardChangedSerializer, parameters=IDENTITY)
+    @extend_schema(request=GpuRegisterSerializer, responses=GpuChangedSerializer, parameters=IDENTITY)
     def register(self, request: Request) -> Response:
         """Register a card by hand; the same gpu_id again changes it. What its miner reports about it wins."""
         body = self.body()
-        data = self.validated(CardRegisterSerializer, body)
+        data = self.validated(GpuRegisterSerializer, body)
         told = _told({**body, **(data["specs"] if isinstance(data.get("specs"), dict) else {})})
         caller = self.caller(body)
         miner = miners.find(caller) or miners.register(caller, region=data.get("region") or "")
@@ -108,13 +108,13 @@ class CardViewSet(mixins.ListModelMixin, CardIdentity):
             price_per_hour=data.get("price_per_hour"),
             actor=self.actor_name(),
         )
-        shown = CardSerializer(card).data
+        shown = GpuSerializer(card).data
         return self.answer({**shown, "status": "registered", "message": f"Registered; it is {card.state}."})
 
-    @extend_schema(request=CardChangeSerializer, responses=CardChangedSerializer)
+    @extend_schema(request=GpuChangeSerializer, responses=GpuChangedSerializer)
     def update(self, request: Request, gpu: str) -> Response:
         """Change the price a card asks, or take it off the market and put it back."""
-        data = self.validated(CardChangeSerializer, self.body())
+        data = self.validated(GpuChangeSerializer, self.body())
         if not data:
             raise Invalid("Send price_per_hour, status, or both.")
         card = gpus.change(
@@ -123,26 +123,26 @@ class CardViewSet(mixins.ListModelMixin, CardIdentity):
             price_per_hour=data.get("price_per_hour"),
             on=gpus.on_the_market(data["status"]) if "status" in data else None,
         )
-        return self.answer({**CardSerializer(card).data, "message": f"Changed; it is {card.state}."})
+        return self.answer({**GpuSerializer(card).data, "message": f"Changed; it is {card.state}."})
 
-    @extend_schema(responses={200: CardChangedSerializer})
+    @extend_schema(responses={200: GpuChangedSerializer})
     def destroy(self, request: Request, gpu: str) -> Response:
         """Retire a card; 409 while a booking needs it."""
         card = gpus.retire(self.card(gpu, own=True), actor=self.actor_name())
-        return self.answer({**CardSerializer(card).data, "message": "Retired."})
+        return self.answer({**GpuSerializer(card).data, "message": "Retired."})
 
-    @extend_schema(responses=MoveSerializer(many=True), filters=False)
+    @extend_schema(responses=GpuTransitionSerializer(many=True), filters=False)
     def history(self, request: Request, gpu: str) -> Response:
         """How a card came to its state: every move, newest first (at most 200)."""
         moves = GPUTransition.objects.filter(subject_id=self.card(gpu).pk).order_by("-seq")[:200]
-        return self.answer(moves, serializer=MoveSerializer)
+        return self.answer(moves, serializer=GpuTransitionSerializer)
 
-    @extend_schema(request=GpuReasonSerializer, responses=CardChangedSerializer)
+    @extend_schema(request=GpuReasonSerializer, responses=GpuChangedSerializer)
     def release(self, request: Request, gpu: str) -> Response:
         """Believe a card in quarantine (operators only), with the reason."""
         data = self.validated(GpuReasonSerializer)
         card = uuid_disputes.release(self.card(gpu), reason=data["reason"], actor=self.actor_name())
-        return self.answer({**CardSerializer(card).data, "message": f"Released; it is {card.state}."})
+        return self.answer({**GpuSerializer(card).data, "message": f"Released; it is {card.state}."})
 
 
 def _told(specs: dict[str, Any]) -> Gpu:

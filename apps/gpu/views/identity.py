@@ -64,7 +64,7 @@ class MinerIdentity(ActorView):
         return dict(self.request.data) if isinstance(self.request.data, Mapping) else {}
 
 
-class CardIdentity(MinerIdentity):
+class GpuIdentity(MinerIdentity):
     """Which card is meant, and who may see it: its owner, whoever has it in a booking now, and operators."""
 
     def card(self, named: str, *, own: bool = False) -> GPURegistry:
@@ -87,7 +87,7 @@ def uuid_or_none(text: str) -> UUID | None:
         return None
 
 
-class CardTools(ActorView):
+class AnyGpuView(ActorView):
     """What the views of one card share."""
 
     def card(self, named: str) -> GPURegistry:

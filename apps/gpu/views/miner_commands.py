@@ -13,79 +13,85 @@ from rest_framework.response import Response
 from aitbc.core.long_polling import hold, is_replay
 from aitbc.core.parsers import plain
 from aitbc.core.viewsets import Scopes
-from apps.gpu.errors import OrderNotFound, ScanFailed
-from apps.gpu.models import Miner, MinerOrder
+from apps.gpu.errors import CommandNotFound, ScanFailed
+from apps.gpu.models import Miner, MinerCommand
 from apps.gpu.serializers.miner_commands import (
     AppliedSerializer,
-    MinerOrderSerializer,
-    OrderAnswerSerializer,
-    OrderStateSerializer,
-    OrderTakenSerializer,
-    ScanAskedSerializer,
+    CommandAnsweredSerializer,
+    CommandAnswerSerializer,
+    CommandStateSerializer,
+    MinerCommandSerializer,
+    ScanQuerySerializer,
     ScanSerializer,
 )
 from apps.gpu.services import miner_commands, miners, power_limits
-from apps.gpu.states import OrderState
+from apps.gpu.states import CommandState
 from apps.gpu.views.gpus import OWNERS
 from apps.gpu.views.identity import MinerIdentity, uuid_or_none
 from apps.gpu.views.miner_protocol import MINER
 
 
-class OrderViewSet(MinerIdentity):
+class MinerCommandViewSet(MinerIdentity):
     """What miners were asked: read by their owners, answered by the miners."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = {
         "retrieve": OWNERS,
         "scan": OWNERS,
-        **dict.fromkeys(("answer_order", "applied"), MINER),
+        **dict.fromkeys(("answer_command", "applied"), MINER),
     }
     pagination_class = None
-    body_limits: ClassVar[dict[str, int]] = {"answer_order": 256 * 1024}
+    body_limits: ClassVar[dict[str, int]] = {"answer_command": 256 * 1024}
 
-    @extend_schema(responses=MinerOrderSerializer)
+    @extend_schema(responses=MinerCommandSerializer)
     def retrieve(self, request: Request, pk: UUID) -> Response:
         """An order and, once there is one, its answer."""
-        rows = MinerOrder.objects.select_related("miner").filter(pk=pk)
-        order = (rows if self.actor.may("operator") else rows.filter(miner__owner_id=self.actor.pk)).first()
-        if order is None:
-            raise OrderNotFound()
-        return self.answer(order, serializer=MinerOrderSerializer)
+        rows = MinerCommand.objects.select_related("miner").filter(pk=pk)
+        command = (rows if self.actor.may("operator") else rows.filter(miner__owner_id=self.actor.pk)).first()
+        if command is None:
+            raise CommandNotFound()
+        return self.answer(command, serializer=MinerCommandSerializer)
 
-    @extend_schema(request=OrderAnswerSerializer, responses=OrderTakenSerializer)
-    def answer_order(self, request: Request, pk: UUID) -> Response:
+    @extend_schema(
+        operation_id="gpu_v1_miners_orders_answer_order",
+        request=CommandAnswerSerializer,
+        responses=CommandAnsweredSerializer,
+    )
+    def answer_command(self, request: Request, pk: UUID) -> Response:
         """A miner's answer to an order: what it found or did, or `error`."""
-        said = {name: value for name, value in self.validated(OrderAnswerSerializer, self.body()).items() if value}
+        said = {name: value for name, value in self.validated(CommandAnswerSerializer, self.body()).items() if value}
         error = said.pop("error", "")
-        order = miner_commands.answer(owner_id=self.actor.pk, order_id=pk, said=plain(said), error=error)
-        return self.answer({"status": "ok", "order_id": order.pk, "state": order.state})
+        command = miner_commands.answer(owner_id=self.actor.pk, command_id=pk, said=plain(said), error=error)
+        return self.answer({"status": "ok", "order_id": command.pk, "state": command.state})
 
-    @extend_schema(request=AppliedSerializer, responses=OrderStateSerializer)
+    @extend_schema(request=AppliedSerializer, responses=CommandStateSerializer)
     def applied(self, request: Request, order: UUID) -> Response:
         """Answer an order to change settings; a change that was made is measured next."""
         data = self.validated(AppliedSerializer)
         done = power_limits.applied(
-            owner_id=self.actor.pk, order_id=order, settings=data.get("settings", {}), refused=data.get("refused", "")
+            owner_id=self.actor.pk, command_id=order, settings=data.get("settings", {}), refused=data.get("refused", "")
         )
         return self.answer({"order_id": str(done.pk), "state": done.state})
 
     @extend_schema(
         request=None,
-        parameters=[ScanAskedSerializer],
+        parameters=[ScanQuerySerializer],
         responses={200: ScanSerializer, 202: OpenApiResponse(ScanSerializer, description="Not answered yet.")},
     )
     def scan(self, request: Request, miner: str) -> HttpResponseBase:
         """Ask a miner to look at its cards again, and wait for what it reports; 202 when that takes longer."""
-        asked = self.validated(ScanAskedSerializer, {**request.query_params.dict(), **self.body()})
+        asked = self.validated(ScanQuerySerializer, {**request.query_params.dict(), **self.body()})
         found = self._miner(miner)
-        order = found.orders.filter(kind=MinerOrder.Kind.SCAN).order_by("-created_at").first()
-        if order is None or not is_replay(request):
-            order = miner_commands.scan(found, actor=self.actor_name()).order
-        if order.state in (OrderState.FAILED, OrderState.EXPIRED):
-            raise ScanFailed(order.answer.get("error") or "The miner did not answer in time.", order_id=str(order.pk))
-        if order.state != OrderState.OPEN:
-            return self.answer(_scan(order), serializer=ScanSerializer)
-        pending = self.answer(_scan(order), status=202, serializer=ScanSerializer)
-        return hold(topics=[miner_commands.topic(order.pk)], seconds=asked["wait"], empty=pending)
+        command = found.commands.filter(kind=MinerCommand.Kind.SCAN).order_by("-created_at").first()
+        if command is None or not is_replay(request):
+            command = miner_commands.scan(found, actor=self.actor_name()).command
+        if command.state in (CommandState.FAILED, CommandState.EXPIRED):
+            raise ScanFailed(
+                command.answer.get("error") or "The miner did not answer in time.", order_id=str(command.pk)
+            )
+        if command.state != CommandState.OPEN:
+            return self.answer(_scan(command), serializer=ScanSerializer)
+        pending = self.answer(_scan(command), status=202, serializer=ScanSerializer)
+        return hold(topics=[miner_commands.topic(command.pk)], seconds=asked["wait"], empty=pending)
 
     def _miner(self, named: str) -> Miner:
         pk = uuid_or_none(named)
@@ -94,18 +100,18 @@ class OrderViewSet(MinerIdentity):
         return miners.get(self.caller(path=named))
 
 
-def _scan(order: MinerOrder) -> dict[str, Any]:
-    cards = list(order.miner.gpus.present().order_by("position").select_related("miner", "profile"))
-    answered = order.state == OrderState.ANSWERED
+def _scan(command: MinerCommand) -> dict[str, Any]:
+    cards = list(command.miner.gpus.present().order_by("position").select_related("miner", "profile"))
+    answered = command.state == CommandState.ANSWERED
     told = {
-        "miner_id": order.miner.name,
-        "order_id": order.pk,
-        "state": order.state,
+        "miner_id": command.miner.name,
+        "order_id": command.pk,
+        "state": command.state,
         "gpus": cards,
         "registered": len(cards),
         "edge_optimized": sum(bool(card.profile and card.profile.edge_optimized) for card in cards),
-        "discovery_method": order.answer.get("discovery_method") or "reported" if answered else None,
-        "requested_at": order.created_at,
-        "answered_at": order.ended_at,
+        "discovery_method": command.answer.get("discovery_method") or "reported" if answered else None,
+        "requested_at": command.created_at,
+        "answered_at": command.ended_at,
     }
-    return told if answered else {**told, "ask_again": f"/gpu/v1/orders/{order.pk}"}
+    return told if answered else {**told, "ask_again": f"/gpu/v1/orders/{command.pk}"}

@@ -50,7 +50,7 @@ WORK_OR_NULL = OpenApiResponse(
 NO_WORK = OpenApiResponse(description="Nothing fits at the moment.")
 
 
-class MinerDoorViewSet(MinerIdentity):
+class MinerProtocolViewSet(MinerIdentity):
     """What a miner program calls while it runs."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = dict.fromkeys(

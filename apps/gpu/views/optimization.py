@@ -14,18 +14,18 @@ from aitbc.core.money import format_amount
 from aitbc.core.schema import IDEMPOTENCY_KEY, REUSED
 from aitbc.core.viewsets import Scopes
 from apps.gpu.models import GPURegistry, IdempotencyRecord
-from apps.gpu.serializers.earnings import CardEarningsSerializer, EarningsQuerySerializer
+from apps.gpu.serializers.earnings import EarningsQuerySerializer, GpuEarningsSerializer
 from apps.gpu.serializers.optimization import AdviceSerializer, OptimizeSerializer, WorkloadSerializer
 from apps.gpu.serializers.optimize_request import wish_of
 from apps.gpu.services import earnings, optimization, power_limits
-from apps.gpu.views.identity import CardTools
+from apps.gpu.views.identity import AnyGpuView
 
 READERS: Scopes = ("client", "miner", "operator", "read")
 OLD_WORDS = ("ctx", "batch", "task", "quantisation", "target_tps", "slo_ms", "kv_dtype", "gpus")
 EXAMPLE = OpenApiParameter("model_name", required=False, description="The model, for clients that name it here.")
 
 
-class AdviceViewSet(CardTools):
+class OptimizationViewSet(AnyGpuView):
     """What to run a model with on a card, and what the card earns."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = dict.fromkeys(("optimize", "earnings_advice"), READERS)
@@ -49,13 +49,13 @@ class AdviceViewSet(CardTools):
 
         return self.idempotently(IdempotencyRecord, produce) if data["apply"] else produce()
 
-    @extend_schema(parameters=[EarningsQuerySerializer], responses=CardEarningsSerializer)
+    @extend_schema(parameters=[EarningsQuerySerializer], responses=GpuEarningsSerializer)
     def earnings_advice(self, request: Request, gpu: str) -> Response:
         """What a card earns per hour, the price below which it loses, and a price to ask."""
         advice = earnings.advise(self.card(gpu), **self.filters(EarningsQuerySerializer))
         net = advice.pop("net")
         signed = f"-{format_amount(-net)}" if net < 0 else format_amount(net)
-        return self.answer({**CardEarningsSerializer({**advice, "net_per_hour": signed}).data})
+        return self.answer({**GpuEarningsSerializer({**advice, "net_per_hour": signed}).data})
 
     def _old(self, data: dict[str, Any]) -> dict[str, Any]:
         """The workload of a client of the predecessor: what it put into request_data, as far as we know the words."""
@@ -65,10 +65,10 @@ class AdviceViewSet(CardTools):
     def _apply(self, card: GPURegistry, advice: dict[str, Any]) -> dict[str, Any]:
         if not self.actor.may("miner"):
             raise Forbidden("Only the owner of a card changes its settings.")
-        order = power_limits.apply(card, owner_id=self.actor.pk, actor=self.actor_name(), advice=advice)
+        command = power_limits.apply(card, owner_id=self.actor.pk, actor=self.actor_name(), advice=advice)
         return {
-            "order_id": str(order.pk),
-            "state": order.state,
-            "due_at": order.due_at,
-            "settings": order.body["settings"],
+            "order_id": str(command.pk),
+            "state": command.state,
+            "due_at": command.due_at,
+            "settings": command.body["settings"],
         }

@@ -9,20 +9,20 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aitbc.core.viewsets import Scopes
-from apps.gpu.serializers.telemetry import MetricsAskedSerializer, MetricsSerializer
+from apps.gpu.serializers.telemetry import MetricsQuerySerializer, MetricsSerializer
 from apps.gpu.views.gpus import READERS
-from apps.gpu.views.identity import CardIdentity
+from apps.gpu.views.identity import GpuIdentity
 
 
-class TelemetryViewSet(CardIdentity):
+class TelemetryViewSet(GpuIdentity):
     """Measurements of a GPU, for its owner, and for its renter while it is booked."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = {"metrics": READERS}
     pagination_class = None
 
-    @extend_schema(responses=MetricsSerializer(many=True), parameters=[MetricsAskedSerializer])
+    @extend_schema(responses=MetricsSerializer(many=True), parameters=[MetricsQuerySerializer])
     def metrics(self, request: Request, gpu: str) -> Response:
         """How a card fared, newest first, at most a row a minute. For its owner, and its renter while it is booked."""
-        asked = self.validated(MetricsAskedSerializer, request.query_params.dict())
+        asked = self.validated(MetricsQuerySerializer, request.query_params.dict())
         rows = self.card(gpu).metrics.order_by("-at")[: asked["limit"]]
         return self.answer(rows, serializer=MetricsSerializer)

@@ -11,8 +11,8 @@ from apps.gpu.services import catalogue
 from tests.gpu.rigs import beat, register
 
 PAGES = (
-    "consumergpuprofile", "gpuregistry", "gputransition", "edgegpumetrics", "reservation", "minerorder",
-    "ordertransition", "minerhour",
+    "consumergpuprofile", "gpuregistry", "gputransition", "edgegpumetrics", "reservation", "minercommand",
+    "commandtransition", "minerhour",
 )  # fmt: skip
 
 

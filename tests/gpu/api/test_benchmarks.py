@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from apps.gpu.logic import challenge
-from apps.gpu.models import GPUBenchmark, GPURegistry, GPUTransition, MinerOrder
+from apps.gpu.models import GPUBenchmark, GPURegistry, GPUTransition, MinerCommand
 from apps.gpu.services import benchmark_schedule, uuid_disputes
 from tests.clients import Api
 from tests.gpu.factories import Honest, M, card, cpu, figures, register, small
@@ -226,7 +226,7 @@ def test_one_benchmark_at_a_time_none_of_a_booked_card_and_none_of_an_absent_min
     assert miner_api.json("POST", path, {}, status=409)["code"] == "card_booked"
     GPURegistry.objects.update(state="registered")
     GPUBenchmark.objects.all().delete()
-    MinerOrder.objects.all().delete()
+    MinerCommand.objects.all().delete()
     gpu.miner.__class__.objects.update(state="offline")
     assert miner_api.json("POST", path, {}, status=409)["code"] == "miner_away"
 

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from aitbc.core.long_polling import HOLD, REPLAY
-from apps.gpu.models import GPURegistry, Miner, MinerOrder
+from apps.gpu.models import GPURegistry, Miner, MinerCommand
 from apps.gpu.services import miner_commands
 from tests.clients import Api
 from tests.gpu.rigs import CARD, EDGE, M, beat, poll, register
@@ -65,7 +65,7 @@ def test_two_callers_share_one_open_order(miner_api: Api, operator_api: Api):
     register(miner_api)
 
     assert scan(miner_api)["order_id"] == scan(operator_api, rig=str(Miner.objects.get().pk))["order_id"]
-    assert MinerOrder.objects.count() == 1
+    assert MinerCommand.objects.count() == 1
 
 
 def test_a_miner_that_could_not_look_says_why(miner_api: Api):
@@ -83,7 +83,7 @@ def test_an_order_nobody_answers_expires(miner_api: Api):
     register(miner_api)
     order = scan(miner_api)["order_id"]
     assert miner_commands.expire_overdue() == 0
-    MinerOrder.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    MinerCommand.objects.update(due_at=timezone.now() - timedelta(seconds=1))
 
     assert miner_commands.expire_overdue() == 1
 
@@ -97,7 +97,7 @@ def test_a_miner_that_is_away_is_not_asked(miner_api: Api):
     Miner.objects.update(state="offline")
 
     assert scan(miner_api, status=409)["code"] == "miner_away"
-    assert MinerOrder.objects.count() == 0
+    assert MinerCommand.objects.count() == 0
 
 
 def test_strangers_neither_ask_nor_answer_nor_read(miner_api: Api, other_miner_api: Api, client_api: Api):
@@ -108,7 +108,7 @@ def test_strangers_neither_ask_nor_answer_nor_read(miner_api: Api, other_miner_a
     assert client_api.post(f"{EDGE}/scan/rig").status_code == 403
     assert other_miner_api.post(f"{M}/orders/{order}", {"gpus": []}).status_code == 404
     assert other_miner_api.get(f"/gpu/v1/orders/{order}").status_code == 404
-    assert MinerOrder.objects.get().state == "open"
+    assert MinerCommand.objects.get().state == "open"
 
 
 @pytest.mark.parametrize("query", ["?wait=-1", "?wait=x", "?wait=61"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aitbc.core import signing
 from apps.gpu.logic import challenge, earnings
-from apps.gpu.models import GPUBenchmark, GPURegistry, MinerOrder
+from apps.gpu.models import GPUBenchmark, GPURegistry, MinerCommand
 from apps.gpu.services import calibration, power_limits
 from tests.clients import Api
 from tests.gpu.factories import Honest, M, card, cpu, figures, small
@@ -141,10 +141,10 @@ def measured_card(api: Api) -> GPURegistry:
     return gpu
 
 
-def applied(api: Api, gpu: GPURegistry, objective: str = "efficiency") -> MinerOrder:
+def applied(api: Api, gpu: GPURegistry, objective: str = "efficiency") -> MinerCommand:
     """Ask for settings and let the miner say that they are set."""
     told = ask(api, gpu, {**QWEN, "objective": objective, "apply": True})
-    order = MinerOrder.objects.get(pk=told["order"]["order_id"])
+    order = MinerCommand.objects.get(pk=told["order"]["order_id"])
     api.json("POST", f"{M}/orders/{order.pk}/applied", {"settings": order.body["settings"]}, status=200)
     order.refresh_from_db()
     return order
@@ -182,7 +182,7 @@ def test_a_change_that_holds_what_it_promised_is_kept_and_teaches(miner_api: Api
     assert order.answer["outcome"]["J_per_token"] < order.answer["outcome"]["J_per_token_before"]
     assert gpu.details["power"]["limit_w"] == watts
     assert len(gpu.learned["residuals"]) == 1 and len(gpu.learned["sweep"]) == 2
-    assert not MinerOrder.objects.open().exists()
+    assert not MinerCommand.objects.open().exists()
 
 
 def test_a_change_that_does_worse_than_promised_is_taken_back(miner_api: Api) -> None:
@@ -194,7 +194,7 @@ def test_a_change_that_does_worse_than_promised_is_taken_back(miner_api: Api) ->
     order.refresh_from_db()
     assert order.state == "reverted" and order.answer["outcome"]["kept"] is False
     assert "promised" in order.answer["outcome"]["why"]
-    back = MinerOrder.objects.open().get()
+    back = MinerCommand.objects.open().get()
     assert back.body["settings"] == {"power_limit_w": 350.0} and back.body["reverts"] == str(order.pk)
     miner_api.json("POST", f"{M}/orders/{back.pk}/applied", {"settings": {"power_limit_w": 350}}, status=200)
     gpu.refresh_from_db()
@@ -245,13 +245,13 @@ def test_a_host_that_permits_nothing_fails_the_order_with_its_reason(miner_api: 
         status=200,
     )  # fmt: skip
 
-    assert done["state"] == "failed" and "needs root" in MinerOrder.objects.get(pk=done["order_id"]).answer["error"]
+    assert done["state"] == "failed" and "needs root" in MinerCommand.objects.get(pk=done["order_id"]).answer["error"]
     assert not GPUBenchmark.objects.open().exists()
 
 
 def test_an_order_of_another_kind_or_of_another_s_is_absent(miner_api: Api, other_miner_api: Api) -> None:
     gpu = measured_card(miner_api)
-    other = GPUBenchmark.objects.get().order_id
+    other = GPUBenchmark.objects.get().command_id
     told = ask(miner_api, gpu, {**QWEN, "objective": "efficiency", "apply": True})
 
     assert miner_api.post(f"{M}/orders/{other}/applied", {"settings": {}}).status_code == 404
@@ -285,7 +285,7 @@ def test_what_cannot_be_applied_says_why(miner_api: Api) -> None:
     assert "does not fit" in ask(miner_api, gpu, {**wish, "workload": {"model": "Llama-3.1-70B"}}, status=409)["detail"]
     GPURegistry.objects.update(state="offline")
     assert ask(miner_api, gpu, wish, status=409)["code"] == "card_unfit"
-    assert not MinerOrder.objects.exists()
+    assert not MinerCommand.objects.exists()
 
 
 def test_measurements_move_the_efficiencies_by_shrinkage(miner_api: Api) -> None:
