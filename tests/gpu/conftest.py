@@ -14,7 +14,7 @@ from aitbc.core.messaging import HANDLERS, Event
 from apps.ai.events import JobQueued
 from apps.gpu.models import Work
 from apps.gpu.services import queue
-from tests.gpu.rigs import EAR
+from tests.gpu.factories import LISTENER
 
 # The machines that run this are shared: an example may take long, which says nothing about it.
 settings.register_profile("shared", deadline=None)
@@ -64,7 +64,7 @@ def listen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def hear(*facts: type[Event]) -> None:
         for fact in facts:
-            monkeypatch.setitem(HANDLERS, (fact.NAME, EAR), lambda events: None)
+            monkeypatch.setitem(HANDLERS, (fact.NAME, LISTENER), lambda events: None)
 
     return hear
 

@@ -8,7 +8,7 @@ from django.test import Client
 from aitbc.accounts.services import users
 from apps.gpu.models import ConsumerGPUProfile, GPURegistry, GPUTransition
 from apps.gpu.services import catalogue
-from tests.gpu.rigs import beat, register
+from tests.gpu.factories import beat, register
 
 PAGES = (
     "consumergpuprofile", "gpuregistry", "gputransition", "edgegpumetrics", "reservation", "minercommand",

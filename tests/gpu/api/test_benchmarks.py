@@ -12,9 +12,9 @@ from apps.gpu.logic import challenge
 from apps.gpu.models import GPUBenchmark, GPURegistry, GPUTransition, MinerCommand
 from apps.gpu.services import benchmark_schedule, uuid_disputes
 from tests.clients import Api
-from tests.gpu.factories import Honest, M, card, cpu, figures, register, small
+from tests.gpu.factories import HonestMiner, M, make_cpu, make_gpu, measurements, register_gpu, small
 
-GOOD = figures(860, 29, 110)
+GOOD = measurements(860, 29, 110)
 
 
 @pytest.fixture(autouse=True)
@@ -31,12 +31,12 @@ def requested(api: Api, gpu: GPURegistry) -> str:
 
 
 def test_a_card_that_proves_itself_is_verified_and_scored(miner_api: Api) -> None:
-    gpu = card(miner_api)
+    gpu = make_gpu(miner_api)
     benchmark_id = requested(miner_api, gpu)
     gpu.refresh_from_db()
     assert gpu.state == "verifying"
 
-    verdict = Honest(miner_api, benchmark_id).prove(GOOD, device="cuda")
+    verdict = HonestMiner(miner_api, benchmark_id).prove(GOOD, device="cuda")
 
     gpu.refresh_from_db()
     assert verdict["state"] == "passed" and verdict["verdict"]["reasons"] == []
@@ -47,7 +47,7 @@ def test_a_card_that_proves_itself_is_verified_and_scored(miner_api: Api) -> Non
 
 
 def test_the_miner_hears_of_it_in_its_heartbeat_until_it_begins_and_learns_the_nonce_only_then(miner_api: Api) -> None:
-    gpu = card(miner_api)
+    gpu = make_gpu(miner_api)
     benchmark_id = requested(miner_api, gpu)
 
     (order,) = miner_api.json("POST", f"{M}/heartbeat", {"miner_id": "rig"}, status=200)["orders"]
@@ -61,9 +61,9 @@ def test_the_miner_hears_of_it_in_its_heartbeat_until_it_begins_and_learns_the_n
 
 
 def test_figures_of_a_lesser_card_are_a_mismatch_and_quarantine_it(miner_api: Api) -> None:
-    gpu = card(miner_api)
+    gpu = make_gpu(miner_api)
 
-    verdict = Honest(miner_api, requested(miner_api, gpu)).prove(figures(360, 12.7, 51), device="cuda")
+    verdict = HonestMiner(miner_api, requested(miner_api, gpu)).prove(measurements(360, 12.7, 51), device="cuda")
 
     gpu.refresh_from_db()
     assert verdict["state"] == "mismatch"
@@ -76,17 +76,17 @@ def test_figures_of_a_lesser_card_are_a_mismatch_and_quarantine_it(miner_api: Ap
 
 
 def test_a_card_that_failed_is_cleared_by_the_next_benchmark_it_passes(miner_api: Api) -> None:
-    gpu = card(miner_api)
-    Honest(miner_api, requested(miner_api, gpu)).prove(figures(360, 12.7, 51), device="cuda")
+    gpu = make_gpu(miner_api)
+    HonestMiner(miner_api, requested(miner_api, gpu)).prove(measurements(360, 12.7, 51), device="cuda")
 
-    verdict = Honest(miner_api, requested(miner_api, gpu)).prove(GOOD, device="cuda")
+    verdict = HonestMiner(miner_api, requested(miner_api, gpu)).prove(GOOD, device="cuda")
 
     gpu.refresh_from_db()
     assert (verdict["state"], gpu.state, gpu.reason, gpu.verified) == ("passed", "available", "", True)
 
 
 def test_a_disputed_card_is_an_operators_to_clear(miner_api: Api) -> None:
-    gpu = card(miner_api)
+    gpu = make_gpu(miner_api)
     uuid_disputes.confine(gpu, reason="two miners name it", actor="operator")
 
     answer = miner_api.post(f"/gpu/v1/gpu/{gpu.pk}/benchmarks")
@@ -95,17 +95,17 @@ def test_a_disputed_card_is_an_operators_to_clear(miner_api: Api) -> None:
 
 
 def test_figures_that_no_such_card_can_reach_are_a_mismatch_too(miner_api: Api) -> None:
-    gpu = card(miner_api)
+    gpu = make_gpu(miner_api)
 
-    verdict = Honest(miner_api, requested(miner_api, gpu)).prove(figures(1900, 35, 140), device="cuda")
+    verdict = HonestMiner(miner_api, requested(miner_api, gpu)).prove(measurements(1900, 35, 140), device="cuda")
 
     assert verdict["state"] == "mismatch" and "2.03" in verdict["verdict"]["reasons"][0]
 
 
 def test_whoever_was_slower_than_its_figures_allow_is_found_out(miner_api: Api) -> None:
-    gpu = card(miner_api)
+    gpu = make_gpu(miner_api)
     benchmark_id = requested(miner_api, gpu)
-    honest = Honest(miner_api, benchmark_id)
+    honest = HonestMiner(miner_api, benchmark_id)
     miner_api.json("POST", f"{honest.path}/begin", status=200)
     GPUBenchmark.objects.update(begun_at=timezone.now() - timedelta(minutes=5))
 
@@ -115,9 +115,9 @@ def test_whoever_was_slower_than_its_figures_allow_is_found_out(miner_api: Api) 
 
 
 def test_an_unknown_model_passes_as_unverified_model(miner_api: Api) -> None:
-    gpu = cpu(miner_api)
+    gpu = make_cpu(miner_api)
 
-    verdict = Honest(miner_api, requested(miner_api, gpu)).prove(figures(9, 0.08))
+    verdict = HonestMiner(miner_api, requested(miner_api, gpu)).prove(measurements(9, 0.08))
 
     gpu.refresh_from_db()
     assert verdict["state"] == "passed" and verdict["device"] == "cpu"
@@ -126,8 +126,8 @@ def test_an_unknown_model_passes_as_unverified_model(miner_api: Api) -> None:
 
 
 def test_a_wrong_row_is_found_and_quarantines_the_card(miner_api: Api) -> None:
-    gpu = card(miner_api)
-    honest = Honest(miner_api, requested(miner_api, gpu))
+    gpu = make_gpu(miner_api)
+    honest = HonestMiner(miner_api, requested(miner_api, gpu))
     task = challenge.Task.from_json(miner_api.json("POST", f"{honest.path}/begin", status=200)["task"])
     from apps.gpu.miner.devices import Cpu
     from apps.gpu.miner.prover import Prover
@@ -144,7 +144,7 @@ def test_a_wrong_row_is_found_and_quarantines_the_card(miner_api: Api) -> None:
 
 
 def test_a_miner_that_cannot_says_why_and_keeps_an_unverified_card(miner_api: Api) -> None:
-    gpu = card(miner_api)
+    gpu = make_gpu(miner_api)
     benchmark_id = requested(miner_api, gpu)
 
     told = miner_api.json("POST", f"{M}/benchmarks/{benchmark_id}/fail", {"reason": "OUT_OF_MEMORY"}, status=200)
@@ -157,9 +157,9 @@ def test_a_miner_that_cannot_says_why_and_keeps_an_unverified_card(miner_api: Ap
     "change",
     [
         {"figures": {}},
-        {"figures": figures(860, 29) | {"mem_bandwidth_gbps": {"median": 9999, "runs": [860] * 7}}},
-        {"figures": figures(860, 29) | {"fp32_tflops": {"median": 29, "runs": [29]}}},
-        {"figures": figures(-1, 29)},
+        {"figures": measurements(860, 29) | {"mem_bandwidth_gbps": {"median": 9999, "runs": [860] * 7}}},
+        {"figures": measurements(860, 29) | {"fp32_tflops": {"median": 29, "runs": [29]}}},
+        {"figures": measurements(-1, 29)},
         {"product": "xyz"},
         {"device": "cpu"},
         {"device": "abacus"},
@@ -167,7 +167,7 @@ def test_a_miner_that_cannot_says_why_and_keeps_an_unverified_card(miner_api: Ap
     ],
 )
 def test_impossible_commitments_are_refused_and_change_nothing(miner_api: Api, change: dict) -> None:
-    benchmark_id = requested(miner_api, card(miner_api))
+    benchmark_id = requested(miner_api, make_gpu(miner_api))
     path = f"{M}/benchmarks/{benchmark_id}"
     miner_api.json("POST", f"{path}/begin", status=200)
     body = {"product": "ab" * 32, "memory": "cd" * 32, "figures": GOOD, "device": "cuda"} | change
@@ -177,7 +177,7 @@ def test_impossible_commitments_are_refused_and_change_nothing(miner_api: Api, c
 
 
 def test_the_steps_have_an_order(miner_api: Api) -> None:
-    benchmark_id = requested(miner_api, card(miner_api))
+    benchmark_id = requested(miner_api, make_gpu(miner_api))
     path = f"{M}/benchmarks/{benchmark_id}"
     body = {"product": "ab" * 32, "memory": "cd" * 32, "figures": GOOD, "device": "cuda"}
 
@@ -192,7 +192,7 @@ def test_the_steps_have_an_order(miner_api: Api) -> None:
 
 
 def test_an_answer_after_its_minute_is_too_late(miner_api: Api) -> None:
-    benchmark_id = requested(miner_api, card(miner_api))
+    benchmark_id = requested(miner_api, make_gpu(miner_api))
     path = f"{M}/benchmarks/{benchmark_id}"
     miner_api.json("POST", f"{path}/begin", status=200)
     body = {"product": "ab" * 32, "memory": "cd" * 32, "figures": GOOD, "device": "cuda"}
@@ -204,7 +204,7 @@ def test_an_answer_after_its_minute_is_too_late(miner_api: Api) -> None:
 
 
 def test_others_may_neither_request_see_nor_answer(miner_api: Api, other_miner_api: Api, client_api: Api) -> None:
-    gpu = card(miner_api)
+    gpu = make_gpu(miner_api)
     benchmark_id = requested(miner_api, gpu)
 
     assert other_miner_api.post(f"/gpu/v1/gpu/{gpu.pk}/benchmarks", {}).status_code == 404
@@ -217,7 +217,7 @@ def test_others_may_neither_request_see_nor_answer(miner_api: Api, other_miner_a
 
 
 def test_one_benchmark_at_a_time_none_of_a_booked_card_and_none_of_an_absent_miner(miner_api: Api) -> None:
-    gpu = card(miner_api)
+    gpu = make_gpu(miner_api)
     requested(miner_api, gpu)
     path = f"/gpu/v1/gpu/{gpu.pk}/benchmarks"
 
@@ -232,10 +232,10 @@ def test_one_benchmark_at_a_time_none_of_a_booked_card_and_none_of_an_absent_min
 
 
 def test_the_sweep_tests_new_cards_and_those_whose_time_has_come(miner_api: Api) -> None:
-    gpu = register(miner_api)
+    gpu = register_gpu(miner_api)
     assert benchmark_schedule.sweep()["requested"] == 1
     assert benchmark_schedule.sweep()["requested"] == 0
-    Honest(miner_api, GPUBenchmark.objects.get().pk).prove(GOOD, device="cuda")
+    HonestMiner(miner_api, GPUBenchmark.objects.get().pk).prove(GOOD, device="cuda")
 
     assert benchmark_schedule.sweep()["requested"] == 0
     GPURegistry.objects.update(retest_at=timezone.now() - timedelta(seconds=1))
@@ -245,20 +245,20 @@ def test_the_sweep_tests_new_cards_and_those_whose_time_has_come(miner_api: Api)
 
 
 def test_a_card_is_tested_again_after_its_miner_drained_and_came_back(miner_api: Api) -> None:
-    gpu = register(miner_api)
+    gpu = register_gpu(miner_api)
     benchmark_schedule.sweep()
-    Honest(miner_api, GPUBenchmark.objects.get().pk).prove(GOOD, device="cuda")
+    HonestMiner(miner_api, GPUBenchmark.objects.get().pk).prove(GOOD, device="cuda")
     miner_api.json("DELETE", f"{M}/rig", status=200)
 
-    register(miner_api)
+    register_gpu(miner_api)
 
     GPURegistry.objects.filter(pk=gpu.pk, state="offline").update(state="available")
     assert benchmark_schedule.sweep()["requested"] == 1
 
 
 def test_unanswered_tests_expire_and_cost_the_mark_at_the_third_time(miner_api: Api) -> None:
-    gpu = card(miner_api)
-    Honest(miner_api, requested(miner_api, gpu)).prove(GOOD, device="cuda")
+    gpu = make_gpu(miner_api)
+    HonestMiner(miner_api, requested(miner_api, gpu)).prove(GOOD, device="cuda")
     states = []
     for _ in range(3):
         requested(miner_api, gpu)
@@ -272,8 +272,8 @@ def test_unanswered_tests_expire_and_cost_the_mark_at_the_third_time(miner_api: 
 
 
 def test_a_booking_made_while_a_card_is_tested_keeps_it(miner_api: Api) -> None:
-    gpu = card(miner_api)
-    honest = Honest(miner_api, requested(miner_api, gpu))
+    gpu = make_gpu(miner_api)
+    honest = HonestMiner(miner_api, requested(miner_api, gpu))
     GPURegistry.objects.update(state="reserved", booking_id=gpu.pk)
 
     honest.prove(GOOD, device="cuda")

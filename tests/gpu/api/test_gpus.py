@@ -14,9 +14,9 @@ from apps.gpu.logic.capabilities import Gpu
 from apps.gpu.models import GPURegistry, GPUTransition, Miner
 from apps.gpu.services import exchange_downtime, gpus, sweeps, uuid_disputes
 from tests.clients import Api
-from tests.gpu.rigs import CARD, EDGE, PROCESSOR, G, M, beat, register, the_card, told
+from tests.gpu.factories import EDGE, PROCESSOR, RTX_4090, G, M, beat, published, register, registered_gpu
 
-SECOND = {**CARD, "uuid": "GPU-2"}
+SECOND = {**RTX_4090, "uuid": "GPU-2"}
 
 
 def states() -> dict[str, str]:
@@ -32,7 +32,7 @@ def test_a_reported_card_is_registered_with_its_model_and_told_to_the_market(min
     assert (card["model"], card["state"], card["status"]) == ("GeForce RTX 4090", "registered", "available")
     assert card["details"]["pci"]["lanes"] == 16 and card["details"]["power"]["max_w"] == 600
     assert card["price_per_hour"] == "0.500000" and card["verified"] is False
-    (fact,) = told(GpuChanged)
+    (fact,) = published(GpuChanged)
     assert (fact["gpu_id"], fact["seq"], fact["state"], fact["device"]) == (card["id"], 1, "registered", "gpu")
     assert (fact["model"], fact["memory_mb"], fact["bandwidth_gbps"]) == ("GeForce RTX 4090", 24564, 1008)
     assert (fact["region"], fact["price_per_hour"], fact["verified"]) == ("eu", 500_000, False)
@@ -40,40 +40,41 @@ def test_a_reported_card_is_registered_with_its_model_and_told_to_the_market(min
 
 def test_registering_again_changes_nothing_and_tells_nothing(miner_api: Api):
     register(miner_api)
-    before = the_card()
+    before = registered_gpu()
 
     register(miner_api)
 
-    after = the_card()
+    after = registered_gpu()
     assert (after.pk, after.seq, after.version) == (before.pk, before.seq, before.version)
 
 
 @pytest.mark.parametrize(
-    "change", [{"price": "2"}, {"cards": [{**CARD, "driver": "590"}]}, {"cards": [{**CARD, "memory_mb": 12000}]}]
+    "change",
+    [{"price": "2"}, {"cards": [{**RTX_4090, "driver": "590"}]}, {"cards": [{**RTX_4090, "memory_mb": 12000}]}],
 )
 def test_a_changed_fact_is_told_with_a_larger_number(miner_api: Api, change):
     register(miner_api)
 
     register(miner_api, **change)
 
-    assert the_card().seq == 2
+    assert registered_gpu().seq == 2
 
 
 def test_a_heartbeat_tells_the_market_nothing(miner_api: Api):
     register(miner_api)
-    before = the_card()
+    before = registered_gpu()
 
     beat(miner_api, metrics={"gpus": [{"uuid": "GPU-1", "utilization": 50}]})
 
-    assert the_card().seq == before.seq
+    assert registered_gpu().seq == before.seq
 
 
 def test_a_card_that_is_no_longer_named_goes_offline_and_comes_back_when_named(miner_api: Api):
-    register(miner_api, cards=[CARD, SECOND])
+    register(miner_api, cards=[RTX_4090, SECOND])
     register(miner_api, cards=[SECOND])
     assert states() == {"GPU-1": "offline", "GPU-2": "registered"}
 
-    register(miner_api, cards=[CARD, SECOND])
+    register(miner_api, cards=[RTX_4090, SECOND])
 
     assert states() == {"GPU-1": "registered", "GPU-2": "registered"}
 
@@ -85,12 +86,12 @@ def test_cards_follow_their_miner(miner_api: Api):
     sweeps.watch_miners()
     Miner.objects.update(last_heartbeat=old)
     sweeps.watch_miners()
-    assert (the_card().state, the_card().reason) == ("offline", "its miner is not heard")
+    assert (registered_gpu().state, registered_gpu().reason) == ("offline", "its miner is not heard")
 
     beat(miner_api)
 
-    assert (the_card().state, the_card().reason) == ("registered", "")
-    assert the_card().seq == 3
+    assert (registered_gpu().state, registered_gpu().reason) == ("registered", "")
+    assert registered_gpu().seq == 3
 
 
 def test_a_miner_that_leaves_takes_its_cards_with_it(miner_api: Api):
@@ -98,19 +99,19 @@ def test_a_miner_that_leaves_takes_its_cards_with_it(miner_api: Api):
 
     miner_api.json("DELETE", f"{M}/rig", status=200)
 
-    assert (the_card().state, the_card().reason) == ("offline", "its miner left")
+    assert (registered_gpu().state, registered_gpu().reason) == ("offline", "its miner left")
     register(miner_api)
-    assert the_card().state == "registered"
+    assert registered_gpu().state == "registered"
 
 
 def test_a_verified_card_that_becomes_another_must_prove_itself_again(miner_api: Api):
     register(miner_api)
-    card = the_card()
+    card = registered_gpu()
     GPURegistry.objects.update(verified_at=timezone.now(), score=200)
     card.refresh_from_db()
     card.advance("available", actor="test")
 
-    register(miner_api, cards=[{**CARD, "memory_mb": 48000}])
+    register(miner_api, cards=[{**RTX_4090, "memory_mb": 48000}])
 
     card.refresh_from_db()
     assert (card.state, card.verified_at, card.score, card.profile) == ("registered", None, None, None)
@@ -121,7 +122,7 @@ def test_a_machine_without_a_card_offers_its_processor(miner_api: Api):
 
     card = miner_api.json("GET", f"{G}?device=cpu", status=200)["items"][0]
     assert (card["name"], card["memory_mb"], card["device"], card["known_model"]) == ("AMD EPYC", 16000, "cpu", False)
-    register(miner_api, cards=[CARD], cpu=PROCESSOR)
+    register(miner_api, cards=[RTX_4090], cpu=PROCESSOR)
     assert states() == {"CPU-1": "offline", "GPU-1": "registered"}
 
 
@@ -148,7 +149,7 @@ def test_one_uuid_on_two_miners_quarantines_both(miner_api: Api, other_miner_api
 def test_two_miners_that_name_one_card_at_the_same_moment_are_both_quarantined(api_for):
     owners = [api_for(f"owner-{n}", "miner") for n in range(6)]
     barrier = threading.Barrier(len(owners))
-    cards = [CARD, SECOND, {**CARD, "uuid": "GPU-3"}]
+    cards = [RTX_4090, SECOND, {**RTX_4090, "uuid": "GPU-3"}]
 
     def come(n: int) -> None:
         try:
@@ -215,7 +216,7 @@ def test_a_card_registered_by_hand_answers_in_the_old_words(miner_api: Api):
 
 def test_what_the_miner_reports_takes_the_place_of_what_was_said_by_hand(miner_api: Api):
     miner_api.json(
-        "POST", f"{G}/register", {"gpu_id": "g1", "miner_id": "rig", "specs": CARD | {"uuid": ""}}, status=200
+        "POST", f"{G}/register", {"gpu_id": "g1", "miner_id": "rig", "specs": RTX_4090 | {"uuid": ""}}, status=200
     )
 
     register(miner_api)
@@ -223,7 +224,7 @@ def test_what_the_miner_reports_takes_the_place_of_what_was_said_by_hand(miner_a
     assert [(card.external_id, card.uuid, card.position) for card in GPURegistry.objects.all()] == [("g1", "GPU-1", 0)]
 
 
-@pytest.mark.parametrize("body", [{}, {"specs": {}}, {"specs": "x"}, {"specs": CARD, "price_per_hour": -5}])
+@pytest.mark.parametrize("body", [{}, {"specs": {}}, {"specs": "x"}, {"specs": RTX_4090, "price_per_hour": -5}])
 def test_a_card_without_a_name_or_with_a_wrong_price_is_refused(miner_api: Api, body):
     assert miner_api.post(f"{G}/register", body).status_code == 400
     assert GPURegistry.objects.count() == 0
@@ -242,14 +243,14 @@ def test_discover_tells_what_the_callers_miner_has(miner_api: Api, other_miner_a
 
 def test_owners_change_prices_and_switch_cards_off_and_on(miner_api: Api):
     register(miner_api)
-    path = f"{G}/{the_card().pk}"
+    path = f"{G}/{registered_gpu().pk}"
 
     priced = miner_api.json("PUT", path, {"price_per_hour": 0.75, "owner_id": "me"}, status=200)
     assert priced["price_per_hour"] == "0.750000"
     assert miner_api.json("PUT", path, {"status": "offline"}, status=200)["state"] == "offline"
     register(miner_api)
     beat(miner_api)
-    assert the_card().state == "offline"
+    assert registered_gpu().state == "offline"
     assert miner_api.json("PUT", path, {"status": "available"}, status=200)["state"] == "registered"
 
 
@@ -267,30 +268,30 @@ def test_wrong_changes_change_nothing(miner_api: Api, body):
 
 def test_a_strangers_card_is_not_there(miner_api: Api, other_miner_api: Api, client_api: Api, operator_api: Api):
     register(miner_api)
-    path = f"{G}/{the_card().pk}"
+    path = f"{G}/{registered_gpu().pk}"
 
     for method, body in (("GET", None), ("PUT", {"price_per_hour": 1}), ("DELETE", None)):
         assert other_miner_api.request(method, path, body).status_code == 404
     assert client_api.get(path).status_code == 404
-    assert client_api.get(f"{EDGE}/metrics/{the_card().pk}").status_code == 404
+    assert client_api.get(f"{EDGE}/metrics/{registered_gpu().pk}").status_code == 404
     assert other_miner_api.json("GET", G, status=200)["items"] == []
     assert operator_api.get(path).status_code == 200
 
 
 def test_a_retired_card_stays_so_until_its_owner_registers_it_again(miner_api: Api):
     register(miner_api)
-    path = f"{G}/{the_card().pk}"
+    path = f"{G}/{registered_gpu().pk}"
     assert miner_api.json("DELETE", path, status=200)["state"] == "retired"
     register(miner_api)
-    assert the_card().state == "retired"
+    assert registered_gpu().state == "retired"
 
-    miner_api.json("POST", f"{G}/register", {"miner_id": "rig", "specs": CARD}, status=200)
+    miner_api.json("POST", f"{G}/register", {"miner_id": "rig", "specs": RTX_4090}, status=200)
 
-    assert the_card().state == "registered"
+    assert registered_gpu().state == "registered"
 
 
 def test_the_list_is_filtered_and_paged(miner_api: Api):
-    register(miner_api, cards=[{**CARD, "uuid": f"GPU-{n}"} for n in range(5)])
+    register(miner_api, cards=[{**RTX_4090, "uuid": f"GPU-{n}"} for n in range(5)])
     register(miner_api, rig="small", cards=[{"name": "Tesla T4", "memory_mb": 15360, "uuid": "T4-1"}])
 
     def ids(query: str) -> list[str]:
@@ -309,7 +310,7 @@ def test_history_says_how_a_card_came_to_its_state(miner_api: Api):
     register(miner_api)
     register(miner_api, cards=[])
 
-    moves = miner_api.json("GET", f"{G}/{the_card().pk}/history", status=200)
+    moves = miner_api.json("GET", f"{G}/{registered_gpu().pk}/history", status=200)
 
     assert [(one["to_state"], one["reason"]) for one in moves] == [
         ("offline", "its miner no longer names it"),
@@ -318,7 +319,7 @@ def test_history_says_how_a_card_came_to_its_state(miner_api: Api):
 
 
 def test_figures_are_kept_once_a_minute_and_shown_newest_first(miner_api: Api):
-    register(miner_api, cards=[CARD, SECOND])
+    register(miner_api, cards=[RTX_4090, SECOND])
     figures = [
         {"uuid": "GPU-2", "utilization": 80, "memory_used_mb": 6000, "memory_total_mb": 24000, "power_w": 300.5},
         {"uuid": "GPU-unknown", "utilization": 10},
@@ -326,7 +327,7 @@ def test_figures_are_kept_once_a_minute_and_shown_newest_first(miner_api: Api):
     ]
     beat(miner_api, metrics={"gpus": figures})
     beat(miner_api, metrics={"gpus": figures})
-    one, other = the_card(uuid="GPU-1"), the_card(uuid="GPU-2")
+    one, other = registered_gpu(uuid="GPU-1"), registered_gpu(uuid="GPU-2")
 
     rows = miner_api.json("GET", f"{EDGE}/metrics/{other.pk}", status=200)
 
@@ -347,7 +348,7 @@ def test_an_old_miners_figures_go_to_its_only_card(miner_api: Api):
     old = {"gpu_utilization": 33, "memory_used": 100, "memory_total": 1000, "network_latency_ms": -1.0}
     beat(miner_api, **old)
 
-    row = miner_api.json("GET", f"{EDGE}/metrics/{the_card().pk}", status=200)[0]
+    row = miner_api.json("GET", f"{EDGE}/metrics/{registered_gpu().pk}", status=200)[0]
     assert (row["gpu_utilization_percent"], row["memory_utilization_percent"]) == (33, 10)
     assert row["network_latency_ms"] is None
 
@@ -364,7 +365,7 @@ def test_release_by_a_service_needs_a_card_in_quarantine(miner_api: Api):
     register(miner_api)
 
     with pytest.raises(Exception, match="registered"):
-        uuid_disputes.release(the_card(), reason="no need", actor="test")
+        uuid_disputes.release(registered_gpu(), reason="no need", actor="test")
 
 
 def test_hand_registered_cards_of_one_miner_stand_side_by_side(miner_api: Api):
@@ -382,7 +383,7 @@ def test_the_status_counts(miner_api: Api, anonymous_api: Api, enqueue):
     before = anonymous_api.json("GET", "/gpu/status", status=200)
     assert before["status"] == "degraded" or before["swept_seconds_ago"] < 60
     exchange_downtime.tick()
-    register(miner_api, cards=[CARD, SECOND])
+    register(miner_api, cards=[RTX_4090, SECOND])
     enqueue()
 
     assert anonymous_api.get("/gpu/gpu/status").status_code == 200  # the mission's path, under the prefix

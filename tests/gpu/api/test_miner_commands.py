@@ -12,9 +12,9 @@ from aitbc.core.long_polling import HOLD, REPLAY
 from apps.gpu.models import GPURegistry, Miner, MinerCommand
 from apps.gpu.services import miner_commands
 from tests.clients import Api
-from tests.gpu.rigs import CARD, EDGE, M, beat, poll, register
+from tests.gpu.factories import EDGE, RTX_4090, M, beat, poll, register
 
-FOUND = {**CARD, "uuid": "GPU-9", "name": "Tesla T4", "memory_mb": 15360}
+FOUND = {**RTX_4090, "uuid": "GPU-9", "name": "Tesla T4", "memory_mb": 15360}
 
 
 def scan(api: Api, status: int = 202, rig: str = "rig", query: str = "") -> dict:
@@ -35,7 +35,7 @@ def test_the_order_is_told_in_the_heartbeat_and_the_answer_changes_the_registry(
 
     (order,) = beat(miner_api)["orders"]
     assert (order["order_id"], order["kind"]) == (asked["order_id"], "scan")
-    body = {"gpus": [CARD, FOUND], "cuda": "12.8", "discovery_method": "nvml"}
+    body = {"gpus": [RTX_4090, FOUND], "cuda": "12.8", "discovery_method": "nvml"}
     miner_api.json("POST", f"{M}/orders/{order['order_id']}", body, status=200)
 
     assert beat(miner_api)["orders"] == []

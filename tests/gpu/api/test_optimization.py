@@ -15,7 +15,7 @@ from apps.gpu.logic import challenge, earnings
 from apps.gpu.models import GPUBenchmark, GPURegistry, MinerCommand
 from apps.gpu.services import calibration, power_limits
 from tests.clients import Api
-from tests.gpu.factories import Honest, M, card, cpu, figures, small
+from tests.gpu.factories import HonestMiner, M, make_cpu, make_gpu, measurements, small
 
 EDGE = "/gpu/v1/marketplace/edge-gpu"
 QWEN = {"workload": {"model": "qwen2.5:7b"}}
@@ -34,7 +34,7 @@ def ask(api: Api, gpu: GPURegistry, body: dict, status: int = 200) -> dict:
 
 
 def test_anyone_with_a_key_is_told_how_to_run_a_model_on_a_card(miner_api: Api, client_api: Api) -> None:
-    gpu = card(miner_api)
+    gpu = make_gpu(miner_api)
 
     told = ask(client_api, gpu, QWEN)
 
@@ -49,7 +49,7 @@ def test_anyone_with_a_key_is_told_how_to_run_a_model_on_a_card(miner_api: Api, 
 
 @pytest.mark.parametrize("where", ["query", "body"])
 def test_the_old_route_answers_the_old_fields_with_real_numbers(client_api: Api, miner_api: Api, where: str) -> None:
-    gpu = card(miner_api)
+    gpu = make_gpu(miner_api)
     path = f"{EDGE}/optimize/inference/{gpu.pk}"
     body = {"request_data": {"ctx": 1024, "whatever": 1}, "unknown": True}
     if where == "query":
@@ -66,7 +66,7 @@ def test_the_old_route_answers_the_old_fields_with_real_numbers(client_api: Api,
 
 
 def test_the_answers_depend_on_card_model_and_objective(miner_api: Api, other_miner_api: Api) -> None:
-    large, small_card = card(miner_api), card(other_miner_api, "RTX 5060 Ti", uuid="GPU-2", memory_mb=16384)
+    large, small_card = make_gpu(miner_api), make_gpu(other_miner_api, "RTX 5060 Ti", uuid="GPU-2", memory_mb=16384)
     answers = {
         (gpu.pk, model, objective): ask(miner_api, gpu, {"workload": {"model": model}, "objective": objective})
         for gpu in (large, small_card)
@@ -82,7 +82,7 @@ def test_the_answers_depend_on_card_model_and_objective(miner_api: Api, other_mi
 
 
 def test_a_model_too_large_is_an_answer_and_not_an_error(miner_api: Api) -> None:
-    told = ask(miner_api, card(miner_api), {"workload": {"model": "Llama-3.1-70B"}})
+    told = ask(miner_api, make_gpu(miner_api), {"workload": {"model": "Llama-3.1-70B"}})
 
     assert told["fits"] is False and told["optimized"] is False and told["bottleneck"] == "capacity"
     assert told["alternatives"]["gpus"]["count"] == 2 or told["alternatives"]["gpus"]["count"] == 3
@@ -106,18 +106,18 @@ def test_a_model_too_large_is_an_answer_and_not_an_error(miner_api: Api) -> None
     ],
 )
 def test_bad_wishes_are_refused_in_words(miner_api: Api, body: dict, says: str) -> None:
-    answer = miner_api.post(f"{EDGE}/{card(miner_api).pk}/optimize", body)
+    answer = miner_api.post(f"{EDGE}/{make_gpu(miner_api).pk}/optimize", body)
 
     assert answer.status_code == 400 and says in answer.content.decode()
 
 
 def test_unknown_cards_are_absent_and_unknown_figures_a_conflict(miner_api: Api) -> None:
     assert miner_api.post(f"{EDGE}/gpu_1/optimize", QWEN).status_code == 404
-    assert "request a benchmark first" in ask(miner_api, cpu(miner_api), QWEN, status=409)["detail"]
+    assert "request a benchmark first" in ask(miner_api, make_cpu(miner_api), QWEN, status=409)["detail"]
 
 
 def test_a_processor_is_flagged_and_its_power_is_not_touched(miner_api: Api) -> None:
-    gpu = cpu(miner_api, memory_mb=16_000)
+    gpu = make_cpu(miner_api, memory_mb=16_000)
     GPURegistry.objects.filter(pk=gpu.pk).update(measured={"bandwidth_gbps": 20.0, "fp32_tflops": 0.1})
 
     told = ask(miner_api, gpu, {"workload": {"model": "Qwen2.5-0.5B"}})
@@ -127,16 +127,18 @@ def test_a_processor_is_flagged_and_its_power_is_not_touched(miner_api: Api) -> 
 
 
 def test_a_size_alone_is_enough(miner_api: Api) -> None:
-    gpu = card(miner_api)
+    gpu = make_gpu(miner_api)
     small_model, large = (ask(miner_api, gpu, {"workload": {"params_b": size}}) for size in (3, 13))
 
     assert small_model["predicted"]["tok_s"]["p50"] > large["predicted"]["tok_s"]["p50"]
 
 
 def measured_card(api: Api) -> GPURegistry:
-    gpu = card(api)
+    gpu = make_gpu(api)
     made = api.json("POST", f"/gpu/v1/gpu/{gpu.pk}/benchmarks", {}, status=201)
-    Honest(api, made["id"]).prove(figures(*MEASURED.values()), device="cuda", environment={"power_limit_w": 350})
+    HonestMiner(api, made["id"]).prove(
+        measurements(*MEASURED.values()), device="cuda", environment={"power_limit_w": 350}
+    )
     gpu.refresh_from_db()
     return gpu
 
@@ -152,8 +154,8 @@ def applied(api: Api, gpu: GPURegistry, objective: str = "efficiency") -> MinerC
 
 def prove(api: Api, bandwidth: float, watts: float) -> None:
     benchmark = GPUBenchmark.objects.open().get()
-    told = figures(bandwidth, 29.0, 110.0)
-    Honest(api, benchmark.pk).prove(told, device="cuda", environment={"power_limit_w": watts})
+    told = measurements(bandwidth, 29.0, 110.0)
+    HonestMiner(api, benchmark.pk).prove(told, device="cuda", environment={"power_limit_w": watts})
 
 
 def test_an_order_is_signed_and_told_to_the_miner(miner_api: Api) -> None:
@@ -277,7 +279,7 @@ def test_only_the_owner_applies_and_never_on_another_s_booking(
 
 def test_what_cannot_be_applied_says_why(miner_api: Api) -> None:
     wish = {**QWEN, "apply": True}
-    gpu = card(miner_api)
+    gpu = make_gpu(miner_api)
     assert "Request a benchmark first" in ask(miner_api, gpu, wish, status=409)["detail"]
     GPURegistry.objects.update(measured=MEASURED)
     GPURegistry.objects.update(details={})
@@ -301,7 +303,7 @@ def test_measurements_move_the_efficiencies_by_shrinkage(miner_api: Api) -> None
 
 
 def test_earnings_name_their_inputs_and_answer_the_question(miner_api: Api) -> None:
-    gpu = card(miner_api, price_per_hour=400_000)
+    gpu = make_gpu(miner_api, price_per_hour=400_000)
     path = f"/gpu/v1/gpu/{gpu.pk}/earnings-advice"
 
     told = miner_api.json("GET", f"{path}?power_price=0.30&utilisation=0.5", status=200)

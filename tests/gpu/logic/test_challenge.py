@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from apps.gpu.logic import benchmark_scoring, challenge, challenge_check
 from apps.gpu.logic.challenge import NUMPY, Task
 from apps.gpu.logic.challenge_check import Tree, check, root_of
-from tests.gpu.factories import figures, proof, small
+from tests.gpu.factories import measurements, proof, small
 
 pytestmark = pytest.mark.no_db
 TASK = small(challenge.gpu_task("5eed", memory_mb=1024, fp32_tflops=1.0))
@@ -170,7 +170,7 @@ def test_an_rtx_3090_scores_a_hundred_and_the_score_is_the_geometric_mean():
 
 
 def test_a_geforce_that_accumulates_in_fp32_is_held_to_half_its_fp16_rate():
-    told = figures(860, 33, 65)
+    told = measurements(860, 33, 65)
     reference = {"bandwidth_gbps": 936.0, "fp32_tflops": 35.6, "fp16_tflops": 142.0}
 
     def state(**how):

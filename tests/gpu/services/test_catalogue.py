@@ -10,7 +10,7 @@ from apps.gpu.logic.model_matching import Model, best_match, normalise
 from apps.gpu.models import ConsumerGPUProfile
 from apps.gpu.services import catalogue
 from tests.clients import Api
-from tests.gpu.rigs import EDGE
+from tests.gpu.factories import EDGE
 
 ROWS = list(catalogue.rows())
 MODELS = [Model(row["model"], row["memory_gb"], row["model"], row["vendor"] == "Apple") for row in ROWS]

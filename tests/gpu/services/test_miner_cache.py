@@ -14,7 +14,7 @@ from django.utils import timezone
 from aitbc.core.ids import uuid7
 from apps.gpu.models import Miner
 from apps.gpu.services.miner_cache import ROSTER, Roster, known_from
-from tests.gpu.rigs import beat, register
+from tests.gpu.factories import beat, register
 
 
 def a_second_passes() -> None:

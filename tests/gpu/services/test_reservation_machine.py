@@ -14,7 +14,7 @@ from apps.gpu.models import GPURegistry, Miner, Reservation
 from apps.gpu.services import gpu_availability, gpus, miner_cache, reservations, sweeps, uuid_disputes
 from apps.gpu.states import BOOKED
 from tests.clients import Api
-from tests.gpu.rigs import CARD, M, closed, register, reserved, started, violations
+from tests.gpu.factories import RTX_4090, M, closed, register, reserved, started, violations
 
 UUIDS = ("GPU-1", "GPU-2", "GPU-3")
 SETTINGS = settings(
@@ -42,7 +42,7 @@ def machine(api: Api) -> type[RuleBasedStateMachine]:
 
         @rule(uuids=st.sets(st.sampled_from(UUIDS)))
         def names(self, uuids: set[str]) -> None:
-            register(api, cards=[{**CARD, "uuid": uuid} for uuid in sorted(uuids)])
+            register(api, cards=[{**RTX_4090, "uuid": uuid} for uuid in sorted(uuids)])
 
         @rule(target=bookings, uuids=st.sets(st.sampled_from(UUIDS), min_size=1), late=st.sampled_from([0, 0, 900]))
         def is_booked(self, uuids: set[str], late: int):

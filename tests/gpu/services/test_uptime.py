@@ -14,7 +14,7 @@ from apps.gpu.events import MinerHourJudged
 from apps.gpu.models import Miner, MinerHour, WatchedHour
 from apps.gpu.services import exchange_downtime, uptime
 from tests.clients import Api
-from tests.gpu.rigs import beat, register, told
+from tests.gpu.factories import beat, published, register
 
 ALL = (1 << 60) - 1
 
@@ -36,7 +36,7 @@ def hour(miner_api: Api, listen) -> datetime:
 
 
 def verdicts() -> list[tuple[str, bool]]:
-    return [(one["hour"], one["met"]) for one in told(MinerHourJudged)]
+    return [(one["hour"], one["met"]) for one in published(MinerHourJudged)]
 
 
 def seen(hour: datetime, minutes: int) -> None:

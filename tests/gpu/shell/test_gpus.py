@@ -5,7 +5,7 @@ import json
 import pytest
 from django.core.management import CommandError
 
-from tests.gpu.rigs import CARD, M, beat, register, the_card
+from tests.gpu.factories import RTX_4090, M, beat, register, registered_gpu
 from tests.shell import spoken
 
 
@@ -17,8 +17,8 @@ def gpu(live_server, miner_api):
 @pytest.mark.transaction
 def test_cards_from_the_shell(gpu, miner_api):
     assert "no cards" in gpu("list")
-    register(miner_api, cards=[CARD])
-    card = the_card()
+    register(miner_api, cards=[RTX_4090])
+    card = registered_gpu()
     beat(miner_api, metrics={"gpus": [{"uuid": "GPU-1", "utilization": 42}]})
 
     assert [one["model"] for one in json.loads(gpu("list", "--model", "4090", "--json"))["items"]] == [
@@ -41,7 +41,7 @@ def test_scans_and_models_from_the_shell(gpu, miner_api):
 
     asked = json.loads(gpu("scan", "rig", "--wait", "0", "--json"))
     assert "not answered yet" in gpu("scan", "rig", "--wait", "0")
-    miner_api.json("POST", f"{M}/orders/{asked['order_id']}", {"gpus": [CARD]}, status=200)
+    miner_api.json("POST", f"{M}/orders/{asked['order_id']}", {"gpus": [RTX_4090]}, status=200)
 
     assert len(json.loads(gpu("models", "--architecture", "ada_lovelace", "--min-memory-gb", "24", "--json"))) == 7
     assert "no such model" in gpu("models", "--q", "banana")
