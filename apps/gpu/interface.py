@@ -52,16 +52,16 @@ class LeaseView:
 
 def explain(requirement: Mapping[str, Any], job_id: UUID | str | None) -> Explanation:
     """How many online miners pass each constraint, how many would fit were it relaxed; position and estimate."""
-    wanted = on_grid(requirement)
+    needs = on_grid(requirement)
     miners = [miner.candidate() for miner in Miner.objects.online()]
-    verdicts = [{name: check(wanted, miner) for name, check in CHECKS.items()} for miner in miners]
+    verdicts = [{name: check(needs, miner) for name, check in CHECKS.items()} for miner in miners]
     fitting = sum(all(verdict.values()) for verdict in verdicts)
     work = Work.objects.open().filter(job_id=job_id).first() if job_id else None
     ahead = Work.objects.ahead_of(work).count() if work is not None and work.state == "waiting" else None
     return Explanation(
         online_miners=len(miners),
         fitting_miners=fitting,
-        constraints=[_constraint(name, wanted, verdicts) for name in CHECKS if _shown(name, wanted, verdicts)],
+        constraints=[_constraint(name, needs, verdicts) for name in CHECKS if _shown(name, needs, verdicts)],
         position=None if ahead is None else ahead + 1,
         ahead=ahead,
         estimate_seconds=_estimate(work, ahead, _slots(miners, verdicts)),
@@ -84,20 +84,20 @@ def attempts_of(job_id: UUID | str) -> list[tuple[int, str]]:
     return list(Lease.objects.filter(job_id=job_id).order_by("id").values_list("attempt", "state"))
 
 
-def _asked(name: str, wanted: Mapping[str, Any]) -> bool:
-    return any(wanted.get(key) not in (None, [], 0, "") for key in NAMES.get(name, (name,)))
+def _is_constrained(name: str, needs: Mapping[str, Any]) -> bool:
+    return any(needs.get(key) not in (None, [], 0, "") for key in NAMES.get(name, (name,)))
 
 
-def _shown(name: str, wanted: Mapping[str, Any], verdicts: list[dict[str, bool]]) -> bool:
+def _shown(name: str, needs: Mapping[str, Any], verdicts: list[dict[str, bool]]) -> bool:
     """What the job asks for; and, where miners are booked by others, that."""
-    return _asked(name, wanted) or (name == "booking_id" and not all(verdict[name] for verdict in verdicts))
+    return _is_constrained(name, needs) or (name == "booking_id" and not all(verdict[name] for verdict in verdicts))
 
 
-def _constraint(name: str, wanted: Mapping[str, Any], verdicts: list[dict[str, bool]]) -> dict[str, Any]:
+def _constraint(name: str, needs: Mapping[str, Any], verdicts: list[dict[str, bool]]) -> dict[str, Any]:
     keys = NAMES.get(name, (name,))
     return {
         "name": name,
-        "value": wanted.get(name) if len(keys) == 1 else {key: wanted.get(key) for key in keys},
+        "value": needs.get(name) if len(keys) == 1 else {key: needs.get(key) for key in keys},
         "pass": sum(verdict[name] for verdict in verdicts),
         "if_relaxed": sum(all(ok for other, ok in verdict.items() if other != name) for verdict in verdicts),
     }

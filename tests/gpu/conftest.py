@@ -38,10 +38,10 @@ ANYTHING: dict[str, Any] = {
 def queued(*, owner_id: UUID | None = None, attempt: int = 0, job_id: str | None = None, **changes: Any) -> JobQueued:
     """A job as ai announces it; keyword arguments that are requirements go there, the rest are fields of the fact."""
     terms = {*ANYTHING, "booking_id"}
-    wanted = {**ANYTHING, **{name: changes.pop(name) for name in list(changes) if name in terms}}
+    requirement = {**ANYTHING, **{name: changes.pop(name) for name in list(changes) if name in terms}}
     fields: dict[str, Any] = {
-        "task_type": wanted["task_type"],
-        "requirement": wanted,
+        "task_type": requirement["task_type"],
+        "requirement": requirement,
         "constraints": {},
         "payload": {"prompt": "hello"},
         "input_sha256": None,
@@ -62,11 +62,11 @@ def queued(*, owner_id: UUID | None = None, attempt: int = 0, job_id: str | None
 def listen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Have facts written to the outbox even where nobody subscribes to them yet."""
 
-    def hear(*facts: type[Event]) -> None:
+    def subscribe(*facts: type[Event]) -> None:
         for fact in facts:
             monkeypatch.setitem(HANDLERS, (fact.NAME, LISTENER), lambda events: None)
 
-    return hear
+    return subscribe
 
 
 @pytest.fixture

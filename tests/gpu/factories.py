@@ -53,8 +53,8 @@ def profile(model: str, **changes: Any) -> ConsumerGPUProfile:
 
 def register_gpu(api: Api, *, name: str = "rig", uuid: str = "GPU-1", memory_mb: int = 24576) -> GPURegistry:
     """A miner with one card, known by its word only."""
-    cards = [{"name": "NVIDIA GeForce RTX 3090", "memory_mb": memory_mb, "uuid": uuid}]
-    body = {"miner_id": name, "capabilities": {"gpus": cards, "benchmark_suite": SUITE}}
+    gpus = [{"name": "NVIDIA GeForce RTX 3090", "memory_mb": memory_mb, "uuid": uuid}]
+    body = {"miner_id": name, "capabilities": {"gpus": gpus, "benchmark_suite": SUITE}}
     api.json("POST", f"{M}/register", body, status=200)
     return GPURegistry.objects.get(uuid=uuid)
 
@@ -63,8 +63,8 @@ def make_gpu(api: Api, model: str | None = "RTX 3090", **fields: Any) -> GPURegi
     """A card of this model with limits its driver reports; keyword arguments are columns."""
     found = register_gpu(api, uuid=fields.pop("uuid", "GPU-1"))
     power = {"min_w": 100.0, "max_w": 350.0, "default_w": 350.0, "limit_w": 350.0}
-    given = {"profile": profile(model) if model else None, "details": {"power": power}, **fields}
-    GPURegistry.objects.filter(pk=found.pk).update(**given)
+    provided = {"profile": profile(model) if model else None, "details": {"power": power}, **fields}
+    GPURegistry.objects.filter(pk=found.pk).update(**provided)
     found.refresh_from_db()
     return found
 
@@ -93,11 +93,11 @@ class HonestMiner:
     def __init__(self, api: Api, benchmark_id: str | UUID):
         self.api, self.path = api, f"{M}/benchmarks/{benchmark_id}"
 
-    def prove(self, told: dict[str, Any], *, device: str = "cpu", environment: dict[str, Any] | None = None) -> Any:
+    def prove(self, response: dict[str, Any], *, device: str = "cpu", environment: dict[str, Any] | None = None) -> Any:
         """Begin, commit with these figures, answer; returns the verdict."""
         task = Task.from_json(self.api.json("POST", f"{self.path}/begin", status=200)["task"])
         self.prover = Prover(task, Cpu())
-        body = self.prover.commit() | {"figures": told, "device": device, "environment": environment or {}}
+        body = self.prover.commit() | {"figures": response, "device": device, "environment": environment or {}}
         self.question = self.api.json("POST", f"{self.path}/commit", body, status=200)["question"]
         return self.api.json("POST", f"{self.path}/answer", self.prover.answer(self.question), status=200)
 
@@ -116,9 +116,9 @@ def proof(task: Task) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     return commitment, question, prover.answer(question)
 
 
-def register(api: Api, *, rig: str = "rig", cards: list[dict[str, Any]] | None = None, **more: Any) -> Any:
+def register(api: Api, *, rig: str = "rig", gpus: list[dict[str, Any]] | None = None, **more: Any) -> Any:
     """A miner with these cards; by default one RTX 4090."""
-    capabilities = {"gpus": [RTX_4090] if cards is None else cards, "tasks": ["inference"], **more}
+    capabilities = {"gpus": [RTX_4090] if gpus is None else gpus, "tasks": ["inference"], **more}
     body = {"capabilities": capabilities, "region": "eu", "concurrency": 4}
     return api.json("POST", f"{M}/register", body, status=200, x_miner_id=rig)
 
@@ -148,16 +148,16 @@ def published(fact: type[Event], **terms: Any) -> list[dict[str, Any]]:
 
 
 def reserved(
-    *cards: GPURegistry, starts_in: int = 0, hours: int = 1, booking_id: str = "", **ids: str
+    *gpus: GPURegistry, starts_in: int = 0, hours: int = 1, booking_id: str = "", **ids: str
 ) -> BookingReserved:
     """The marketplace's word that these cards are booked."""
     start = timezone.now() + timedelta(seconds=starts_in)
     return BookingReserved(
         booking_id=booking_id or str(uuid4()),
         renter_id=ids.get("renter_id", str(uuid4())),
-        provider_id=str(cards[0].owner_id),
-        miner_id=str(cards[0].miner_id),
-        gpu_ids=[str(card.pk) for card in cards],
+        provider_id=str(gpus[0].owner_id),
+        miner_id=str(gpus[0].miner_id),
+        gpu_ids=[str(gpu.pk) for gpu in gpus],
         starts_at=start.isoformat(),
         ends_at=(start + timedelta(hours=hours)).isoformat(),
     )

@@ -106,8 +106,8 @@ MODELS = ("Qwen2.5-7B", "Llama-3.2-3B")
 def live_benchmarks(life: Life) -> None:
     """A miner with four cards: one to ask about, one to measure, one whose miner gives up, one with an open order."""
     n, things = life.number, life.things
-    cards = [{"name": f"Probe {n}", "memory_mb": 8192 * n, "uuid": f"GPU-{n}-{place}"} for place in range(4)]
-    life.miner.json("POST", f"{M}/register", {"miner_id": f"prover-{n}", "capabilities": {"gpus": cards}}, status=200)
+    gpus = [{"name": f"Probe {n}", "memory_mb": 8192 * n, "uuid": f"GPU-{n}-{place}"} for place in range(4)]
+    life.miner.json("POST", f"{M}/register", {"miner_id": f"prover-{n}", "capabilities": {"gpus": gpus}}, status=200)
     own = GPURegistry.objects.filter(uuid__startswith=f"GPU-{n}-").select_related("miner")
     own.update(
         measured={"bandwidth_gbps": 400.0 * n, "fp32_tflops": 10.0 * n, "fp16_tflops": 40.0 * n},
@@ -118,47 +118,47 @@ def live_benchmarks(life: Life) -> None:
     things |= {"card": str(asked.pk), "model": MODELS[n - 1]}
     things |= {"proof": requested(life, measured), "hopeless": requested(life, leaving)}
     body = {"settings": {"power_limit_w": 150}, "previous": {"power_limit_w": 200}}
-    given = miner_commands.ask(ordered.miner, kind="apply", actor="test", seconds=60, gpu=ordered, body=body)
-    things["order"] = str(given.order.pk)
+    provided = miner_commands.optimize(ordered.miner, kind="apply", actor="test", seconds=60, gpu=ordered, body=body)
+    things["order"] = str(provided.command.pk)
     things["done"] = {"settings": {"power_limit_w": 150}} if n == 1 else {"refused": "not here"}
     things["bound"] = {
         "product": f"{n}a" * 32, "memory": f"{n}b" * 32, "device": "cuda", "figures": measurements(400.0 * n, 10.0 * n),
     }  # fmt: skip
 
 
-def requested(life: Life, card: GPURegistry) -> str:
-    return str(life.miner.json("POST", f"/gpu/v1/gpu/{card.pk}/benchmarks", {}, status=201)["id"])
+def requested(life: Life, gpu: GPURegistry) -> str:
+    return str(life.miner.json("POST", f"/gpu/v1/gpu/{gpu.pk}/benchmarks", {}, status=201)["id"])
 
 
-WISH: dict[str, Any] = {"workload": {"model": "{model}"}}
+REQUEST: dict[str, Any] = {"workload": {"model": "{model}"}}
 
 
-CARDS = ("listed", "changed", "retired", "doubted")
+GPUS = ("listed", "changed", "retired", "doubted")
 WORDS = ("3090", "4090")
 
 
 def live_gpus(life: Life) -> None:
     """A miner with a card for each thing that is done to one, a few figures, and an order that it has not answered."""
     n, things = life.number, life.things
-    cards = [{"name": f"{word} card {n}", "memory_mb": 4096 * n, "uuid": f"{word}-{n}"} for word in CARDS]
+    gpus = [{"name": f"{word} card {n}", "memory_mb": 4096 * n, "uuid": f"{word}-{n}"} for word in GPUS]
     things["rig"] = f"looker-{n}"
-    register(life.miner, rig=things["rig"], cards=cards)
-    things |= {f"{word}_card": str(registered_gpu(uuid=f"{word}-{n}").pk) for word in CARDS}
+    register(life.miner, rig=things["rig"], gpus=gpus)
+    things |= {f"{word}_card": str(registered_gpu(uuid=f"{word}-{n}").pk) for word in GPUS}
     GPURegistry.objects.filter(pk=things["doubted_card"]).update(state="quarantined")
-    figures = [{"uuid": f"listed-{n}", "utilization": 10 * n}]
-    beat(life.miner, rig=things["rig"], metrics={"gpus": figures})
+    rows = [{"uuid": f"listed-{n}", "utilization": 10 * n}]
+    beat(life.miner, rig=things["rig"], metrics={"gpus": rows})
     life.miner.json("PUT", f"{G}/{things['listed_card']}", {"status": "offline"}, status=200)
     if n == 2:
         life.miner.json("PUT", f"{G}/{things['listed_card']}", {"status": "available"}, status=200)
     things["known_model"] = WORDS[n - 1]
-    things["look"] = str(miner_commands.scan(Miner.objects.get(name=things["rig"]), actor="test").order.pk)
-    things["seen"] = {"gpus": cards, "discovery_method": "nvml"} if n == 1 else {"error": "the driver is gone"}
+    things["look"] = str(miner_commands.scan(Miner.objects.get(name=things["rig"]), actor="test").command.pk)
+    things["seen"] = {"gpus": gpus, "discovery_method": "nvml"} if n == 1 else {"error": "the driver is gone"}
 
 
 def one_more(life: Life) -> None:
     """Another card in the registry."""
     seen = GPURegistry.objects.count()
-    register(life.miner, rig=f"more-{seen}", cards=[{"name": "One more", "memory_mb": 1024, "uuid": f"more-{seen}"}])
+    register(life.miner, rig=f"more-{seen}", gpus=[{"name": "One more", "memory_mb": 1024, "uuid": f"more-{seen}"}])
 
 
 BY_HAND: dict[str, Any] = {
@@ -168,8 +168,8 @@ BY_HAND: dict[str, Any] = {
 
 
 PROBES = [
-    Probe("client", "POST", f"{EDGE}/{{card}}/optimize", WISH),
-    Probe("client", "POST", f"{EDGE}/optimize/inference/{{card}}", {"model_name": "{model}"}),
+    Probe("client", "POST", f"{EDGE}/{{gpu}}/optimize", REQUEST),
+    Probe("client", "POST", f"{EDGE}/optimize/inference/{{gpu}}", {"model_name": "{model}"}),
     Probe("client", "GET", "/gpu/v1/gpu/{card}/earnings-advice"),
     Probe("miner", "POST", "/gpu/v1/gpu/{card}/benchmarks", {}),
     Probe("miner", "GET", "/gpu/v1/gpu/{card}/benchmarks"),
@@ -178,7 +178,7 @@ PROBES = [
     Probe("miner", "POST", f"{M}/benchmarks/{{proof}}/answer", {"rows": [], "pages": []}),
     Probe("miner", "POST", f"{M}/benchmarks/{{hopeless}}/fail", {"reason": "no torch"}),
     Probe("miner", "GET", "/gpu/v1/benchmarks/{proof}"),
-    Probe("miner", "POST", f"{M}/orders/{{order}}/applied", "{done}"),
+    Probe("miner", "POST", f"{M}/orders/{{command}}/applied", "{done}"),
     Probe("anonymous", "GET", "/gpu/status", before=one_more),
     Probe("anonymous", "GET", "/gpu/gpu/status", before=one_more),
     Probe("anonymous", "GET", f"{G}/status", before=one_more),

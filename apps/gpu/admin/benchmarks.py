@@ -36,15 +36,15 @@ class GPUBenchmarkAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Request a benchmark of these cards", permissions=["request"])
     def request_again(self, request: HttpRequest, queryset: QuerySet[GPUBenchmark]) -> None:
-        cards = {row.gpu_id: row.gpu for row in queryset.select_related("gpu")}
-        for card in cards.values():
+        gpus = {row.gpu_id: row.gpu for row in queryset.select_related("gpu")}
+        for gpu in gpus.values():
             try:
-                made = benchmarks.request(card, actor=f"user:{request.user}", reason="asked for in the admin")
+                made = benchmarks.request(gpu, actor=f"user:{request.user}", reason="asked for in the admin")
             except DomainError as error:
-                messages.error(request, f"{card}: {error.title()} {error.detail}")
+                messages.error(request, f"{gpu}: {error.title()} {error.detail}")
                 continue
             self.log_change(request, made, "requested")
-            messages.success(request, f"{card}: requested; its miner hears of it with its next heartbeat.")
+            messages.success(request, f"{gpu}: requested; its miner hears of it with its next heartbeat.")
 
 
 @admin.register(BenchmarkTransition)

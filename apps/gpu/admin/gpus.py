@@ -45,20 +45,20 @@ class GPUAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], action: str, title: str, service: Callable[..., Any]
     ) -> HttpResponse | None:
         def act(chosen: QuerySet[Any], reason: str) -> int:
-            return sum(self._one(request, card, action, service, reason) for card in chosen)
+            return sum(self._one(request, gpu, action, service, reason) for gpu in chosen)
 
         return with_reason(self, request, queryset, action=action, title=title, act=act)
 
     def _one(
-        self, request: HttpRequest, card: GPURegistry, action: str, service: Callable[..., Any], reason: str
+        self, request: HttpRequest, gpu: GPURegistry, action: str, service: Callable[..., Any], reason: str
     ) -> bool:
         """One card may be refused without the others being so."""
         try:
-            service(card, reason=reason, actor=f"user:{request.user}")
+            service(gpu, reason=reason, actor=f"user:{request.user}")
         except DomainError as error:
-            messages.error(request, f"{card}: {error.detail}")
+            messages.error(request, f"{gpu}: {error.detail}")
             return False
-        self.log_change(request, card, f"{action}: {reason}")
+        self.log_change(request, gpu, f"{action}: {reason}")
         return True
 
 

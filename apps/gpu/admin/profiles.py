@@ -27,4 +27,4 @@ class ProfileAdmin(DomainAdmin):
     readonly_fields = ("source", "updated_at")
 
     def save_model(self, request: HttpRequest, obj: ConsumerGPUProfile, form: Any, change: bool) -> None:
-        catalogue.keep(obj)
+        catalogue.save_local(obj)

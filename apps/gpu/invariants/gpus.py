@@ -16,7 +16,7 @@ AND NOT EXISTS (SELECT FROM gpu_gpubenchmark b WHERE b.gpu_id = g.id AND b.state
 
 
 @invariant("U7", db="gpu")
-def one_card_one_claim() -> Iterable[str]:
+def one_gpu_one_claim() -> Iterable[str]:
     """Outside of quarantine nobody else names the same UUID."""
     return [f"card {uuid} is claimed {count} times" for uuid, count in rows(DISPUTED)]
 
@@ -24,10 +24,10 @@ def one_card_one_claim() -> Iterable[str]:
 @invariant("U9", db="gpu")
 def verified_means_passed() -> Iterable[str]:
     """A verified card has passed a benchmark."""
-    return [f"card {card} is verified and never passed a benchmark" for card, _ in rows(UNPROVEN)]
+    return [f"card {gpu} is verified and never passed a benchmark" for gpu, _ in rows(UNPROVEN)]
 
 
 @invariant("U8", db="gpu")
 def verifying_means_a_benchmark_is_open() -> Iterable[str]:
     """A card under verification has an open benchmark."""
-    return [f"card {card} is being verified without a benchmark" for (card,) in rows(UNTESTED)]
+    return [f"card {gpu} is being verified without a benchmark" for (gpu,) in rows(UNTESTED)]

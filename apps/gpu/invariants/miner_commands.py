@@ -16,6 +16,6 @@ AND NOT (o.body->'settings'->>'power_limit_w')::float8
 
 
 @invariant("U3", db="gpu")
-def orders_stay_within_limits() -> Iterable[str]:
+def commands_stay_within_limits() -> Iterable[str]:
     """No order sets a power limit outside what the card's driver reports."""
-    return [f"order {order} sets {watts} W, outside the card's limits" for order, watts in rows(OUTSIDE)]
+    return [f"order {command} sets {watts} W, outside the card's limits" for command, watts in rows(OUTSIDE)]

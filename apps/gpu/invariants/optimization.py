@@ -16,7 +16,7 @@ from typing import Any
 from aitbc.core.invariants import invariant
 from apps.gpu.errors import GpuUnfit
 from apps.gpu.logic import llm, roofline
-from apps.gpu.logic.optimizer import Plan, Subject, Wish, plan
+from apps.gpu.logic.optimizer import OptimizeRequest, Plan, Subject, plan
 from apps.gpu.models import ConsumerGPUProfile, GPURegistry
 from apps.gpu.services import catalogue
 from apps.gpu.services.optimization import peaks, subject_of
@@ -31,13 +31,13 @@ ROUNDING = 1e-9
 class Advised:
     """A card as advice sees it, and as it was published or proven to be; None: neither."""
 
-    card: GPURegistry
+    gpu: GPURegistry
     subject: Subject
     known: roofline.Device | None
 
     def plans(self) -> Iterator[Plan]:
         """What it is recommended for each model of the table."""
-        found = (plan(self.subject, Wish(model)) for model in llm.models().values())
+        found = (plan(self.subject, OptimizeRequest(model)) for model in llm.models().values())
         return (one for one in found if one is not None)
 
     def speed(self, model: llm.Model) -> float | None:
@@ -49,24 +49,24 @@ class Advised:
 
 
 def advised() -> Iterator[Advised]:
-    cards = GPURegistry.objects.present().select_related("profile", "miner").order_by("-created_at")[:MOST]
-    for card in cards:
+    ranked = GPURegistry.objects.present().select_related("profile", "miner").order_by("-created_at")[:MOST]
+    for gpu in ranked:
         try:
-            subject = subject_of(card)
+            subject = subject_of(gpu)
         except GpuUnfit:
             continue  # nothing is known of it: it is given no advice
-        yield Advised(card, subject, _known(card, subject.device))
+        yield Advised(gpu, subject, _known(gpu, subject.device))
 
 
 @invariant("U1", db="gpu")
 def advice_fits_the_memory() -> Iterable[str]:
     """What is recommended needs no more memory than is usable, nor than such a card is sold with."""
     for one in advised():
-        usable, profile = one.subject.device.usable, one.card.profile
+        usable, profile = one.subject.device.usable, one.gpu.profile
         sold = profile.memory_gb * 2**30 * AS_SOLD if profile else usable
         for found in one.plans():
             if roofline.need(found.load) > min(usable, sold):
-                yield f"card {one.card.pk}: {found.load.model.name} is recommended, and does not fit"
+                yield f"card {one.gpu.pk}: {found.load.model.name} is recommended, and does not fit"
 
 
 @invariant("U2", db="gpu")
@@ -74,26 +74,26 @@ def advice_is_within_the_hardware() -> Iterable[str]:
     """No card is promised more tokens per second than its published or proven figures allow with nothing lost."""
     for one in advised():
         if one.known is None:
-            yield f"card {one.card.pk}: advice from figures that no catalogue and no passed benchmark gave"
+            yield f"card {one.gpu.pk}: advice from figures that no catalogue and no passed benchmark gave"
             continue
         for found in one.plans():
             if found.total > roofline.bound(one.known, found.load) * (1 + ROUNDING):
-                yield f"card {one.card.pk}: {found.load.model.name} is promised faster than the card can be"
+                yield f"card {one.gpu.pk}: {found.load.model.name} is promised faster than the card can be"
 
 
 @invariant("U4", db="gpu")
 def better_cards_are_not_promised_less() -> Iterable[str]:
     """A card with no less bandwidth, rate and learned efficiency than another is not predicted to be slower."""
-    cards = list(advised())
+    ranked = list(advised())
     for model in llm.models().values():
-        speeds = [(one, speed) for one in cards if (speed := one.speed(model)) is not None]
+        speeds = [(one, speed) for one in ranked if (speed := one.speed(model)) is not None]
         yield from _reversed(speeds, model)
 
 
 def _reversed(speeds: Sequence[tuple[Advised, float]], model: llm.Model) -> Iterator[str]:
     for (better, slower), (other, faster) in permutations(speeds, 2):
         if slower < faster * (1 - ROUNDING) and _no_less(better, other):
-            yield f"card {better.card.pk}: {model.name} is predicted slower than on {other.card.pk}, which has less"
+            yield f"card {better.gpu.pk}: {model.name} is predicted slower than on {other.gpu.pk}, which has less"
 
 
 def _no_less(one: Advised, other: Advised) -> bool:
@@ -108,9 +108,9 @@ def _merits(one: Advised) -> tuple[float, ...]:
     return one.known.bandwidth, one.known.compute, efficiency.decode, efficiency.compute
 
 
-def _known(card: GPURegistry, device: roofline.Device) -> roofline.Device | None:
+def _known(gpu: GPURegistry, device: roofline.Device) -> roofline.Device | None:
     """The card by figures that no row of the registry holds: the file's, else what a passed benchmark proved."""
-    profile, proven = card.profile, _proven(card)
+    profile, proven = gpu.profile, _proven(gpu)
     if profile is not None and profile.source == ConsumerGPUProfile.Source.CATALOGUE:
         profile = _file().get(profile.model)
     try:
@@ -120,8 +120,8 @@ def _known(card: GPURegistry, device: roofline.Device) -> roofline.Device | None
     return replace(device, bandwidth=bandwidth, compute=compute)
 
 
-def _proven(card: GPURegistry) -> dict[str, Any]:
-    passed = card.benchmarks.filter(state=BenchmarkState.PASSED).order_by("-ended_at")
+def _proven(gpu: GPURegistry) -> dict[str, Any]:
+    passed = gpu.benchmarks.filter(state=BenchmarkState.PASSED).order_by("-ended_at")
     verdict = passed.values_list("verdict", flat=True).first() or {}
     return dict(verdict.get("measured", {}))
 

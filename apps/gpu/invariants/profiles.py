@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from aitbc.core.invariants import invariant
 from apps.gpu.invariants.queries import rows
 
-NO_CARD = """SELECT model FROM gpu_consumergpuprofile WHERE bandwidth_gbps <= 0 OR memory_gb <= 0 OR tdp_w <= 0
+IMPOSSIBLE = """SELECT model FROM gpu_consumergpuprofile WHERE bandwidth_gbps <= 0 OR memory_gb <= 0 OR tdp_w <= 0
 OR fp32_tflops <= 0 OR fp16_tflops < fp32_tflops"""
 
 
 @invariant("U6", db="gpu")
 def the_catalogue_is_plausible() -> Iterable[str]:
     """Bandwidth, memory and power are positive, and fp16 is not below fp32."""
-    return [f"{model}: a figure of the catalogue is impossible" for (model,) in rows(NO_CARD)]
+    return [f"{model}: a figure of the catalogue is impossible" for (model,) in rows(IMPOSSIBLE)]

@@ -26,12 +26,12 @@ WHERE l.state = 'leased' AND l.granted_at > m.changed_at AND l.cancel_at IS NULL
 
 
 @invariant("U5", db="gpu")
-def a_card_has_one_booking() -> Iterable[str]:
+def a_gpu_has_one_booking() -> Iterable[str]:
     """A card is reserved or busy exactly when one running booking has it."""
     return [
-        *(f"card {card} is {state} without a booking that holds it" for card, state in rows(UNHELD)),
-        *(f"card {card} is in {count} bookings at once" for card, count in rows(HELD_TWICE)),
-        *(f"booking {booking} holds card {card}, which is {state}" for booking, card, state in rows(IDLE)),
+        *(f"card {gpu} is {state} without a booking that holds it" for gpu, state in rows(UNHELD)),
+        *(f"card {gpu} is in {count} bookings at once" for gpu, count in rows(HELD_TWICE)),
+        *(f"booking {booking} holds card {gpu}, which is {state}" for booking, gpu, state in rows(IDLE)),
     ]
 
 

@@ -11,7 +11,7 @@ from apps.gpu.logic.challenge import Task
 BAND = (0.55, 1.10)  # measured ÷ catalogue; below: another card, or throttled hard; above: no such card
 #: RTX 3090 of the catalogue = 100.
 STANDARD = {"bandwidth_gbps": 936.0, "fp32_tflops": 35.6, "fp16_tflops": 142.0}
-FIGURES = {"bandwidth_gbps": "mem_bandwidth_gbps", "fp32_tflops": "fp32_tflops", "fp16_tflops": "fp16_tflops"}
+MEASUREMENTS = {"bandwidth_gbps": "mem_bandwidth_gbps", "fp32_tflops": "fp32_tflops", "fp16_tflops": "fp16_tflops"}
 LEAST_RUNS = 5
 #: Passes over the filled memory that filling and digesting make in the reference miner (each array operation reads and
 #: writes it), and over each product; a miner that fuses its kernels is faster, never slower.
@@ -21,10 +21,14 @@ SLACK = 4.0
 ALLOWANCE_SECONDS = 10.0  # start-up of libraries, hashing on the host, the way over the network
 
 
-def plain(figures: Mapping[str, Any]) -> dict[str, float]:
+def plain(measurements: Mapping[str, Any]) -> dict[str, float]:
     """{term: median} of a miner's figures. ValueError for one that its own runs do not bear out."""
-    found = {name: _median(told, figures[told]) for name, told in FIGURES.items() if told in figures}
-    others = {name: _median(name, figures[name]) for name in ("h2d_gbps", "d2h_gbps", "disk_mbps") if name in figures}
+    found = {name: _median(sent, measurements[sent]) for name, sent in MEASUREMENTS.items() if sent in measurements}
+    others = {
+        name: _median(name, measurements[name])
+        for name in ("h2d_gbps", "d2h_gbps", "disk_mbps")
+        if name in measurements
+    }
     if "bandwidth_gbps" not in found or "fp32_tflops" not in found:
         raise ValueError("mem_bandwidth_gbps and fp32_tflops are required")
     return found | others
@@ -32,7 +36,7 @@ def plain(figures: Mapping[str, Any]) -> dict[str, float]:
 
 def judge(
     task: Task,
-    figures: Mapping[str, Any],
+    measurements: Mapping[str, Any],
     reference: Mapping[str, float | None],
     *,
     elapsed: float,
@@ -45,7 +49,7 @@ def judge(
     `elapsed` is by the exchange's clock, from giving the nonce to hearing the commitment. Without a reference nothing
     is compared: the work was done, the figures are the miner's own.
     """
-    measured = plain(figures)
+    measured = plain(measurements)
     allowed = allowed_seconds(task, measured)
     terms = [_term(name, measured, value, fp16_accumulate, consumer) for name, value in reference.items()
              if value and name in measured]  # fmt: skip
@@ -63,8 +67,8 @@ def judge(
 def allowed_seconds(task: Task, measured: Mapping[str, float]) -> float:
     """How long the work may take at the speeds claimed: whoever claims more must have been faster."""
     compute = task.flop / (measured["fp32_tflops"] * 1e12)
-    moved = MEMORY_PASSES * task.bytes + PRODUCT_BYTES * task.words**2 * task.rounds
-    return SLACK * (compute + moved / (measured["bandwidth_gbps"] * 1e9)) + ALLOWANCE_SECONDS
+    moved_bytes = MEMORY_PASSES * task.bytes + PRODUCT_BYTES * task.words**2 * task.rounds
+    return SLACK * (compute + moved_bytes / (measured["bandwidth_gbps"] * 1e9)) + ALLOWANCE_SECONDS
 
 
 def score(measured: Mapping[str, float]) -> float:
@@ -83,14 +87,14 @@ def _term(
             "ok": BAND[0] <= ratio <= BAND[1]}  # fmt: skip
 
 
-def _median(name: str, told: Any) -> float:
-    runs = told.get("runs") if isinstance(told, Mapping) else None
+def _median(name: str, sent: Any) -> float:
+    runs = sent.get("runs") if isinstance(sent, Mapping) else None
     if not isinstance(runs, list) or len(runs) < LEAST_RUNS:
         raise ValueError(f"{name}: at least {LEAST_RUNS} runs are required")
     numbers = sorted(_number(name, run) for run in runs)
     half = len(numbers) // 2
     median = numbers[half] if len(numbers) % 2 else (numbers[half - 1] + numbers[half]) / 2
-    if abs(_number(name, told.get("median")) / median - 1) > 0.01:
+    if abs(_number(name, sent.get("median")) / median - 1) > 0.01:
         raise ValueError(f"{name}: the median is not that of its runs")
     return median
 

@@ -72,8 +72,8 @@ class Task:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, told: dict[str, Any]) -> Task:
-        return cls(**{name: told[name] for name in cls.__dataclass_fields__})
+    def from_json(cls, data: dict[str, Any]) -> Task:
+        return cls(**{name: data[name] for name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True)
@@ -174,10 +174,10 @@ def digests(xp: Arrays, pages: Any) -> Any:
 
 
 def _fold(xp: Arrays, x: Any) -> Any:
-    given = [x[:, n] for n in range(4)]
-    rows = _quarter_round(*(row + key for row, key in zip(given, KEYS, strict=True)))
+    words = [x[:, n] for n in range(4)]
+    rows = _quarter_round(*(row + key for row, key in zip(words, KEYS, strict=True)))
     turned = [rows[0], *(xp.roll(rows[n], (-n,), (1,)) for n in (1, 2, 3))]
-    a, b, c, d = (new + old for new, old in zip(_quarter_round(*turned), given, strict=True))
+    a, b, c, d = (new + previous for new, previous in zip(_quarter_round(*turned), words, strict=True))
     return (a ^ c) + (b ^ d)
 
 

@@ -87,36 +87,36 @@ class Bound:
     root: str
     total: int
 
-    def opened(self, place: int, told: Mapping[str, Any]) -> Any:
+    def opened(self, place: int, opened: Mapping[str, Any]) -> Any:
         """The words of a row or page, if its digest lies in a table under this root at this place; else None."""
         import numpy
 
         size = self.task.table * DIGEST
-        table = _unpacked(told["table"], size)
-        words = numpy.frombuffer(_unpacked(told["data"], self.task.words * challenge.WORD), "<i4")
+        table = _unpacked(opened["table"], size)
+        words = numpy.frombuffer(_unpacked(opened["data"], self.task.words * challenge.WORD), "<i4")
         at, leaf = place % self.task.table * DIGEST, place // self.task.table
         depth = (-(-self.total // self.task.table) - 1).bit_length()
-        if words.size != self.task.words or len(told["path"]) != depth:
+        if words.size != self.task.words or len(opened["path"]) != depth:
             return None
         digest = challenge.digests(NUMPY, words.reshape(1, -1)).astype("<i4").tobytes()
-        belongs = table[at : at + DIGEST] == digest and root_of(table, leaf, told["path"]) == self.root
+        belongs = table[at : at + DIGEST] == digest and root_of(table, leaf, opened["path"]) == self.root
         return words if belongs else None
 
 
-def _check_rows(task: Task, root: str, asked: Sequence[int], told: Sequence[Mapping[str, Any]]) -> list[str]:
+def _check_rows(task: Task, root: str, requested: Sequence[int], opened: Sequence[Mapping[str, Any]]) -> list[str]:
     import numpy
 
-    if len(told) != len(asked):
-        return [f"{len(asked)} rows were asked, {len(told)} came"]
+    if len(opened) != len(requested):
+        return [f"{len(requested)} rows were asked, {len(opened)} came"]
     bound = Bound(task, root, task.rows)
-    rows = [bound.opened(row, one) for row, one in zip(asked, told, strict=True)]
-    if strays := [row for row, found in zip(asked, rows, strict=True) if found is None]:
+    rows = [bound.opened(row, one) for row, one in zip(requested, opened, strict=True)]
+    if strays := [row for row, found in zip(requested, rows, strict=True) if found is None]:
         return [f"row {row} is not the one committed to" for row in strays[:3]]
-    wrong = _not_products(task, asked, numpy.stack(rows))
+    wrong = _not_products(task, requested, numpy.stack(rows))
     return [f"row {row} is not a row of the product" for row in wrong[:3]]
 
 
-def _not_products(task: Task, asked: Sequence[int], rows: Any) -> list[int]:
+def _not_products(task: Task, requested: Sequence[int], rows: Any) -> list[int]:
     """Freivalds' check of rows of the product; returns those that fail."""
     import numpy
 
@@ -128,25 +128,27 @@ def _not_products(task: Task, asked: Sequence[int], rows: Any) -> list[int]:
         for first in range(0, n, 512)
     ])  # |B·r| ≤ 2n: exact in float32  # fmt: skip
     left = numpy.concatenate([
-        challenge.matrix_rows(NUMPY, task, ("A", row // n), row % n, 1) for row in asked
+        challenge.matrix_rows(NUMPY, task, ("A", row // n), row % n, 1) for row in requested
     ])  # fmt: skip
     same = left.astype("float64") @ right.astype("float64") == rows.astype("float64") @ vectors.astype("float64")
-    return [row for row, good in zip(asked, same.all(axis=1), strict=True) if not good]
+    return [row for row, good in zip(requested, same.all(axis=1), strict=True) if not good]
 
 
-def _check_pages(task: Task, root: str, asked: Sequence[Sequence[int]], told: Sequence[Mapping[str, Any]]) -> list[str]:
-    if len(told) != len(asked):
-        return [f"{len(asked)} pages were asked, {len(told)} came"]
+def _check_pages(
+    task: Task, root: str, requested: Sequence[Sequence[int]], opened: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    if len(opened) != len(requested):
+        return [f"{len(requested)} pages were asked, {len(opened)} came"]
     bound = Bound(task, root, task.all_pages)
-    faults = [_page_fault(bound, block, page, one) for (block, page), one in zip(asked, told, strict=True)]
+    faults = [_page_fault(bound, block, page, one) for (block, page), one in zip(requested, opened, strict=True)]
     return [fault for fault in faults if fault][:3]
 
 
-def _page_fault(bound: Bound, block: int, page: int, told: Mapping[str, Any]) -> str:
+def _page_fault(bound: Bound, block: int, page: int, opened: Mapping[str, Any]) -> str:
     task = bound.task
     how = challenge.link(task, block)
     places = family(task, block, page)
-    found = {name: bound.opened(places[name], told[name]) for name in places}
+    found = {name: bound.opened(places[name], opened[name]) for name in places}
     if any(words is None for words in found.values()):
         return f"page {page} of block {block}, or a parent of it, is not the one committed to"
     shifted = NUMPY.roll(found["parent"], (how.word_shift,), (0,))

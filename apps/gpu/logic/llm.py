@@ -94,8 +94,8 @@ KV_BYTES = {"fp16": 2.0, "q8": 1.0625, "fp8": 1.0}
 
 def quant_of(name: str) -> Quant:
     """The format of this name; ValueError when there is none."""
-    wanted = name.lower().replace("-", "_")
-    found = next((quant for quant in QUANTS if quant.name == wanted), None)
+    normalised = name.lower().replace("-", "_")
+    found = next((quant for quant in QUANTS if quant.name == normalised), None)
     if found is None:
         raise ValueError(f"no format is called {name[:40]!r}; there are {', '.join(QUANT_NAMES)}")
     return found

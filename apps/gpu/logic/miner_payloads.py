@@ -16,29 +16,29 @@ CODES = (
     "DRAINING",
     "UNKNOWN",
 )
-MOST_CARDS = 64
+MOST_GPUS = 64
 KNOWN_METRICS = 64
 Failure = tuple[str, str]  # code, message
 
 
 def failure_in_result(result: Any, *, success: bool | None, error: Any) -> Failure | None:
     """A failure that was sent to the door for results, as an old daemon does; None when it is a result."""
-    told = result if isinstance(result, Mapping) else {}
-    if told.get("status") != "failed" and success is not False:
+    fields = result if isinstance(result, Mapping) else {}
+    if fields.get("status") != "failed" and success is not False:
         return None
-    reason = told.get("error") or told.get("error_message") or error or "The miner reported a failure."
-    return failure(code=told.get("code") or told.get("error_code"), message=told.get("message"), error=reason)
+    reason = fields.get("error") or fields.get("error_message") or error or "The miner reported a failure."
+    return failure(code=fields.get("code") or fields.get("error_code"), message=fields.get("message"), error=reason)
 
 
 def failure(*, code: Any, message: Any, error: Any) -> Failure:
     """A typed failure from error_code/error_message, code/message, or an `error` that is a text or holds both."""
-    told = error if isinstance(error, Mapping) else {}
-    code = code or told.get("code") or ""
-    message = message or told.get("message") or (error if isinstance(error, str) else "")
-    wanted = str(code).strip().upper().replace("-", "_").replace(" ", "_")
-    typed = wanted if wanted in CODES else "UNKNOWN" if wanted else "INFERENCE_FAILED"
-    untold = f"{code}: {message}" if typed == "UNKNOWN" and wanted != "UNKNOWN" else str(message)
-    return typed, untold[:1000].replace("\x00", "")
+    fields = error if isinstance(error, Mapping) else {}
+    code = code or fields.get("code") or ""
+    message = message or fields.get("message") or (error if isinstance(error, str) else "")
+    normalised = str(code).strip().upper().replace("-", "_").replace(" ", "_")
+    typed = normalised if normalised in CODES else "UNKNOWN" if normalised else "INFERENCE_FAILED"
+    text = f"{code}: {message}" if typed == "UNKNOWN" and normalised != "UNKNOWN" else str(message)
+    return typed, text[:1000].replace("\x00", "")
 
 
 def metrics_of(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,21 +50,21 @@ def metrics_of(body: Mapping[str, Any]) -> dict[str, Any]:
                 name[:60]: _short(value) for name, value in part.items() if isinstance(value, (str, int, float, bool))
             }
             found.update(flat)
-            found.update(_cards(part.get("gpus")))
+            found.update(_gpus(part.get("gpus")))
     found.pop("miner_id", None)
     return dict(list(found.items())[:KNOWN_METRICS])
 
 
-def _cards(cards: Any) -> dict[str, list[dict[str, Any]]]:
+def _gpus(entries: Any) -> dict[str, list[dict[str, Any]]]:
     """Figures per graphics card, when they are given as a list of flat objects."""
-    if not isinstance(cards, list):
+    if not isinstance(entries, list):
         return {}
-    flat = [_flat(card) for card in cards[:MOST_CARDS] if isinstance(card, Mapping)]
+    flat = [_flat(entry) for entry in entries[:MOST_GPUS] if isinstance(entry, Mapping)]
     return {"gpus": flat} if flat else {}
 
 
-def _flat(card: Mapping[str, Any]) -> dict[str, Any]:
-    few = list(card.items())[:KNOWN_METRICS]
+def _flat(entry: Mapping[str, Any]) -> dict[str, Any]:
+    few = list(entry.items())[:KNOWN_METRICS]
     return {name[:60]: _short(value) for name, value in few if not isinstance(value, (dict, list))}
 
 

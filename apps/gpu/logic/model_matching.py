@@ -29,7 +29,7 @@ TELLING = {
     "pcie", "sxm", "sxm2", "sxm4", "sxm5", "nvl", "quadro", "titan", "nx", "nano", "agx", "jetson", "arc",
 }  # fmt: skip
 OPTIONAL = {"pcie", "sxm", "sxm2", "sxm4", "sxm5", "quadro", "blackwell", "nvl"}  # drivers often leave these out
-SAID_OTHERWISE = ((re.compile(r"\bh100 .*hbm3\b"), "h100 sxm5"),)  # the driver names the SXM card by its memory
+SYNONYMS = ((re.compile(r"\bh100 .*hbm3\b"), "h100 sxm5"),)  # the driver names the SXM card by its memory
 MEMORY = re.compile(r"\b\d+\s*(?:gb|gib|g)\b")
 WORD = re.compile(r"[a-z]+\d+[a-z]*|\d+[a-z]*|[a-z]+")
 GLUED = re.compile(r"\b(rtx|gtx|rx|mi|arc)(?=\d)")
@@ -62,7 +62,7 @@ class Match(Generic[T]):
 def normalise(name: str) -> str:
     """The words of a name that matter, in order, lower case, without the memory size."""
     text = MEMORY.sub(" ", name.casefold().replace("-", " ").replace("_", " "))
-    for pattern, meant in SAID_OTHERWISE:
+    for pattern, meant in SYNONYMS:
         text = pattern.sub(meant, text)
     text = TRAILING.sub(r"\1 \2", GLUED.sub(r"\1 ", text))
     words = [word for word in WORD.findall(text) if word not in NOISE]
@@ -74,11 +74,11 @@ def best_match(name: str, memory_mb: int, models: Iterable[Model[T]]) -> Match[T
 
     Memory 0 means that the miner did not say: then the name alone decides. Equal likeness: the nearer memory wins.
     """
-    wanted = normalise(name)
+    words = normalise(name)
     best: tuple[float, float, T] | None = None
     for model in models:
         apart = _memory_apart(memory_mb, model)
-        likeness = _likeness(wanted, normalise(model.name))
+        likeness = _likeness(words, normalise(model.name))
         if apart > MEMORY_TOLERANCE or likeness < LEAST_LIKENESS:
             continue
         if best is None or (likeness, -apart) > best[:2]:

@@ -42,7 +42,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Card:
+class PowerLimits:
     """What matters for power: design power, the limits its driver reports, what the exchange may set it with."""
 
     tdp: float
@@ -102,7 +102,7 @@ def own_curve(sweep: Sequence[tuple[float, float]]) -> Curve | None:
 
 
 def choose(
-    card: Card, curve: Curve, mode: str, *, load: float = 1.0, price: float = 0.0, rent: float = 0.0,
+    limits: PowerLimits, curve: Curve, mode: str, *, load: float = 1.0, price: float = 0.0, rent: float = 0.0,
     target_c: float = TARGET_C,
 ) -> Choice:  # fmt: skip
     """The power limit for an objective, within the card's limits. `load` is the share of the limit that is drawn.
@@ -111,10 +111,10 @@ def choose(
     energy per token. quiet: P ≤ (T_target − T_ambient) / R_th. price: least (energy + rent) per token; `price` is of a
     kWh and `rent` of an hour, in one currency.
     """
-    ceiling = _cooled(card, target_c) if mode == "quiet" else card.ceiling
-    speeds = {watts: _speed(card, curve, watts) for watts in _watts(card)}
+    ceiling = _cooled(limits, target_c) if mode == "quiet" else limits.ceiling
+    speeds = {watts: _speed(limits, curve, watts) for watts in _watts(limits)}
     full = max(speeds.values())
-    tried = [watts for watts in speeds if watts <= ceiling] or [card.floor]
+    tried = [watts for watts in speeds if watts <= ceiling] or [limits.floor]
     if mode == "balanced":
         tried = [watts for watts in tried if speeds[watts] >= BALANCED_SPEED * full]
     if mode == "price":
@@ -123,7 +123,7 @@ def choose(
         watts = min(tried, key=lambda w: (w / speeds[w], w))
     else:
         watts = min(tried, key=lambda w: (-speeds[w], w))
-    return Choice(watts, speeds[watts], mode, _why(mode, watts, card, curve, target_c))
+    return Choice(watts, speeds[watts], mode, _why(mode, watts, limits, curve, target_c))
 
 
 def resistance(power_w: float, temperature_c: float, ambient_c: float = AMBIENT_C) -> float | None:
@@ -133,8 +133,8 @@ def resistance(power_w: float, temperature_c: float, ambient_c: float = AMBIENT_
     return (temperature_c - ambient_c) / power_w
 
 
-def temperature(card: Card, watts: float) -> float | None:
-    return None if card.resistance is None else round(AMBIENT_C + card.resistance * watts, 1)
+def temperature(limits: PowerLimits, watts: float) -> float | None:
+    return None if limits.resistance is None else round(AMBIENT_C + limits.resistance * watts, 1)
 
 
 def commands(vendor: str, index: int, watts: float) -> list[str]:
@@ -157,26 +157,26 @@ def unsettable(vendor: str, device: str) -> str:
     }.get(vendor.lower(), "the vendor is not known, so no tool is")
 
 
-def _watts(card: Card) -> list[float]:
+def _watts(limits: PowerLimits) -> list[float]:
     """Whole watts from the floor to the ceiling, at most STEPS of them."""
-    step = max(math.ceil((card.ceiling - card.floor) / STEPS), 1)
-    return [card.ceiling - n * step for n in range(int((card.ceiling - card.floor) / step), -1, -1)]
+    step = max(math.ceil((limits.ceiling - limits.floor) / STEPS), 1)
+    return [limits.ceiling - n * step for n in range(int((limits.ceiling - limits.floor) / step), -1, -1)]
 
 
-def _speed(card: Card, curve: Curve, watts: float) -> float:
-    return max(curve(watts / card.tdp), 1e-6)
+def _speed(limits: PowerLimits, curve: Curve, watts: float) -> float:
+    return max(curve(watts / limits.tdp), 1e-6)
 
 
-def _cooled(card: Card, target_c: float) -> float:
+def _cooled(limits: PowerLimits, target_c: float) -> float:
     """The power at which the card stays at the target; without telemetry, 70 % of the design power."""
-    if card.resistance is None:
-        return min(card.ceiling, 0.7 * card.tdp)
-    return min(card.ceiling, (target_c - AMBIENT_C) / card.resistance)
+    if limits.resistance is None:
+        return min(limits.ceiling, 0.7 * limits.tdp)
+    return min(limits.ceiling, (target_c - AMBIENT_C) / limits.resistance)
 
 
-def _why(mode: str, watts: float, card: Card, curve: Curve, target_c: float) -> str:
-    share, full = _speed(card, curve, watts), _speed(card, curve, card.ceiling)
-    told = f"{watts:.0f} W leaves {share / full:.0%} of the speed of {card.ceiling:.0f} W"
-    if mode == "quiet" and card.resistance is None:
-        return f"{told}; no telemetry yet, so 70 % of the design power is taken for {target_c:.0f} °C"
-    return told
+def _why(mode: str, watts: float, limits: PowerLimits, curve: Curve, target_c: float) -> str:
+    share, full = _speed(limits, curve, watts), _speed(limits, curve, limits.ceiling)
+    text = f"{watts:.0f} W leaves {share / full:.0%} of the speed of {limits.ceiling:.0f} W"
+    if mode == "quiet" and limits.resistance is None:
+        return f"{text}; no telemetry yet, so 70 % of the design power is taken for {target_c:.0f} °C"
+    return text

@@ -119,22 +119,22 @@ def decode_step(device: Device, load: Load, eff: Efficiency = DEFAULT, *, speed:
     over = min(max(need(load) - device.usable, 0), weights(model, load.quant) / n)
     touched = model.touched_params(load.batch) * load.quant.bits / 8
     split = n if load.parallelism == "tp" else 1
-    moved = _moved(load) / split
+    bytes_read = _bytes_read(load) / split
     away = over * touched / weights(model, load.quant)  # of the offloaded weights, those this step reads
-    memory = max(moved - away, 0) / (eff.decode * device.bandwidth * speed)
+    memory = max(bytes_read - away, 0) / (eff.decode * device.bandwidth * speed)
     compute = 2 * model.active_params * load.batch / split / (eff.compute * device.compute * speed)
-    link = away / device.link + _between_cards(device, load)
+    link = away / device.link + _between_gpus(device, load)
     overhead = LAUNCH_SECONDS * model.layers / 32
     return Step(max(memory, compute) + link + overhead, memory, compute, link, overhead)
 
 
-def _moved(load: Load) -> float:
+def _bytes_read(load: Load) -> float:
     """Bytes that a decoding step reads: weights its tokens touch, and every user's cache."""
     cache = load.batch * load.model.kv_bytes(load.kv_bytes) * load.ctx
     return load.model.touched_params(load.batch) * load.quant.bits / 8 + cache
 
 
-def _between_cards(device: Device, load: Load) -> float:
+def _between_gpus(device: Device, load: Load) -> float:
     """Tensor parallel: two ring all-reduces a layer, 2(n−1)/n · B·d·2 bytes each. Pipeline: n−1 hand-overs."""
     n, message = load.gpus, load.batch * load.model.d_model * 2
     if n == 1:
@@ -172,12 +172,12 @@ def bound(device: Device, load: Load) -> float:
     """Tokens per second that no software can exceed here: efficiency 1, no overhead."""
     split = load.gpus if load.parallelism == "tp" else 1
     compute = 2 * load.model.active_params * load.batch / device.compute
-    return load.batch * split / max(_moved(load) / device.bandwidth, compute)
+    return load.batch * split / max(_bytes_read(load) / device.bandwidth, compute)
 
 
 def intensity(load: Load) -> float:
     """Operations per byte of a decoding step."""
-    return 2 * load.model.active_params * load.batch / _moved(load)
+    return 2 * load.model.active_params * load.batch / _bytes_read(load)
 
 
 def ridge(device: Device) -> float:

@@ -14,7 +14,7 @@ from aitbc.core.fields import AmountField
 from aitbc.core.ids import uuid7
 from aitbc.core.states import AbstractTransition, StatefulModel
 from apps.gpu.logic.capabilities import Offer
-from apps.gpu.logic.job_matching import Candidate, Holding
+from apps.gpu.logic.job_matching import Allocation, Candidate
 from apps.gpu.states import MINER_TRANSITIONS, MinerState
 
 
@@ -85,7 +85,7 @@ class Miner(StatefulModel):
             offer=Offer.from_json(self.offer),
             rate=params.get("jobs.reference_rate") if self.price is None else self.price,
             reputation=self.reputation,
-            holding=Holding.from_json(self.booked),
+            allocation=Allocation.from_json(self.booked),
         )
 
 

@@ -23,7 +23,7 @@ class ReservationQuerySet(models.QuerySet["Reservation"]):
     def of_miner(self, miner_id: UUID) -> Self:
         return self.filter(miner_id=miner_id)
 
-    def over_card(self, gpu_id: UUID) -> Self:
+    def over_gpu(self, gpu_id: UUID) -> Self:
         return self.filter(gpu_ids__contains=[gpu_id])
 
     def due(self, now: datetime) -> Self:

@@ -42,27 +42,27 @@ class GpuSerializer(ResourceSerializer):
             "verified_at", "retest_at", "score", "measured", "latest", "capabilities", "seen_at", "created_at",
         ]  # fmt: skip
 
-    def get_gpu_id(self, card: GPURegistry) -> str:
-        return card.external_id or str(card.pk)
+    def get_gpu_id(self, gpu: GPURegistry) -> str:
+        return gpu.external_id or str(gpu.pk)
 
-    def get_model(self, card: GPURegistry) -> str:
-        return card.profile.model if card.profile else card.name
+    def get_model(self, gpu: GPURegistry) -> str:
+        return gpu.profile.model if gpu.profile else gpu.name
 
-    def get_known_model(self, card: GPURegistry) -> bool:
-        return card.profile is not None
+    def get_known_model(self, gpu: GPURegistry) -> bool:
+        return gpu.profile is not None
 
-    def get_memory_gb(self, card: GPURegistry) -> float:
-        return round(card.memory_mb / 1024, 2)
+    def get_memory_gb(self, gpu: GPURegistry) -> float:
+        return round(gpu.memory_mb / 1024, 2)
 
-    def get_price_per_hour(self, card: GPURegistry) -> str | None:
-        price = card.miner.price if card.price_per_hour is None else card.price_per_hour
+    def get_price_per_hour(self, gpu: GPURegistry) -> str | None:
+        price = gpu.miner.price if gpu.price_per_hour is None else gpu.price_per_hour
         return None if price is None else AmountField().to_representation(price)
 
-    def get_status(self, card: GPURegistry) -> str:
-        return "available" if card.state in RENTABLE else "booked" if card.state in BOOKED else card.state
+    def get_status(self, gpu: GPURegistry) -> str:
+        return "available" if gpu.state in RENTABLE else "booked" if gpu.state in BOOKED else gpu.state
 
-    def get_capabilities(self, card: GPURegistry) -> list[str]:
-        return list(card.miner.offer.get("tasks", []))
+    def get_capabilities(self, gpu: GPURegistry) -> list[str]:
+        return list(gpu.miner.offer.get("tasks", []))
 
 
 @extend_schema_serializer(component_name="CardDetail")

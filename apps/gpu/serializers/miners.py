@@ -26,11 +26,11 @@ class HistorySerializer(LenientSerializer):
     type = serializers.CharField(required=False, max_length=100)
     min_reward = AmountField(required=False, help_text="Only jobs that offered at least this, in AIT.")
 
-    def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def validate(self, query: dict[str, Any]) -> dict[str, Any]:
         """The shell of the predecessor says `type` and `status`, its server read `job_type` and `job_status`."""
         for ours, theirs in (("job_status", "status"), ("job_type", "type")):
-            asked.setdefault(ours, asked.get(theirs))
-        return asked
+            query.setdefault(ours, query.get(theirs))
+        return query
 
 
 class GpuOfMinerSerializer(ResourceSerializer):
@@ -59,8 +59,8 @@ class GpuOfMinerSerializer(ResourceSerializer):
             "created_at",
         ]
 
-    def get_memory_gb(self, card: GPURegistry) -> int:
-        return card.memory_mb // 1024
+    def get_memory_gb(self, gpu: GPURegistry) -> int:
+        return gpu.memory_mb // 1024
 
 
 class MinerSerializer(ResourceSerializer):

@@ -8,12 +8,12 @@ from typing import Any
 from aitbc.core.errors import Invalid
 from apps.gpu.errors import ModelUnknown
 from apps.gpu.logic import llm
-from apps.gpu.logic.optimizer import Wish
+from apps.gpu.logic.optimizer import OptimizeRequest
 
-PLAIN = ("task", "ctx", "batch", "prompt_tokens", "output_tokens", "gpus", "parallelism", "target_c")
+UNCHANGED = ("task", "ctx", "batch", "prompt_tokens", "output_tokens", "gpus", "parallelism", "target_c")
 
 
-def wish_of(workload: Mapping[str, Any], *, objective: str, model_name: str | None = None) -> Wish:
+def read_request(workload: Mapping[str, Any], *, objective: str, model_name: str | None = None) -> OptimizeRequest:
     """Raises ModelUnknown (naming the nearest) or Invalid when no model is named, or two."""
     named = workload.get("model") or model_name
     if bool(named) == ("params_b" in workload):
@@ -21,13 +21,13 @@ def wish_of(workload: Mapping[str, Any], *, objective: str, model_name: str | No
         raise Invalid(text, errors=[{"field": "workload.model", "message": text}])
     slo = workload.get("slo_ms")
     targets = [value for value in (workload.get("target_tps"), 1000 / slo if slo else None) if value]
-    return Wish(
+    return OptimizeRequest(
         model=_model(named) if named else llm.of_size(workload["params_b"] * 1e9), objective=objective,
         target_tps=max(targets, default=None),
         quant=llm.quant_of(workload["quantisation"]) if workload.get("quantisation") else None,
         kv=workload.get("kv_dtype", "fp16"), quality=workload.get("min_quality", "small"),
         power_price=workload.get("power_price", 0) / 1_000_000,
-        **{name: workload[name] for name in PLAIN if name in workload},
+        **{name: workload[name] for name in UNCHANGED if name in workload},
     )  # fmt: skip
 
 

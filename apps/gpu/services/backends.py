@@ -182,17 +182,19 @@ def _generate(backend: Backend, model: str, payload: Mapping[str, Any]) -> dict[
     tokens = payload.get("max_tokens") if isinstance(payload.get("max_tokens"), int) else DEFAULT_TOKENS
     if backend.kind == KINDS.OLLAMA:
         body = {"model": model, "prompt": _prompt(payload), "stream": False, "options": {"num_predict": tokens}}
-        told = outbound_http.call(target, "POST", "/api/generate", body=body, seconds=CALL_SECONDS, limit=ANSWER_BYTES)
-        told = told if isinstance(told, dict) else {}
-        return {"output": told.get("response"), "tokens_processed": told.get("eval_count")}
+        response = outbound_http.call(
+            target, "POST", "/api/generate", body=body, seconds=CALL_SECONDS, limit=ANSWER_BYTES
+        )
+        response = response if isinstance(response, dict) else {}
+        return {"output": response.get("response"), "tokens_processed": response.get("eval_count")}
     messages = payload.get("messages") or [{"role": "user", "content": str(payload["prompt"])}]
-    asked = {"model": model, "messages": messages, "max_tokens": tokens, "stream": False}
-    told = outbound_http.call(
-        target, "POST", "/v1/chat/completions", body=asked, seconds=CALL_SECONDS, limit=ANSWER_BYTES
+    chat = {"model": model, "messages": messages, "max_tokens": tokens, "stream": False}
+    response = outbound_http.call(
+        target, "POST", "/v1/chat/completions", body=chat, seconds=CALL_SECONDS, limit=ANSWER_BYTES
     )
-    choices = told.get("choices") if isinstance(told, dict) else None
+    choices = response.get("choices") if isinstance(response, dict) else None
     first = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    usage = told.get("usage") if isinstance(told, dict) else None
+    usage = response.get("usage") if isinstance(response, dict) else None
     spent = usage.get("completion_tokens") if isinstance(usage, dict) else None
     return {"output": (first.get("message") or {}).get("content"), "tokens_processed": spent}
 
@@ -209,8 +211,8 @@ def _models(backend: Backend) -> list[str]:
     path, outer, inner = (
         ("/api/tags", "models", "name") if backend.kind == KINDS.OLLAMA else ("/v1/models", "data", "id")
     )
-    told = outbound_http.call(target, "GET", path)
-    listed = told.get(outer) if isinstance(told, dict) else None
+    response = outbound_http.call(target, "GET", path)
+    listed = response.get(outer) if isinstance(response, dict) else None
     if not isinstance(listed, list):
         raise outbound_http.Failed("its answer names no models")
     return sorted({str(model[inner])[:200] for model in listed if isinstance(model, dict) and model.get(inner)})

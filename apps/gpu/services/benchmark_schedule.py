@@ -56,10 +56,10 @@ def _expire(now: datetime) -> int:
 
 def _request(now: datetime) -> int:
     made = 0
-    for card in due(now)[:BATCH]:
+    for gpu in due(now)[:BATCH]:
         try:
-            benchmarks.request(card, actor="sweep", reason="time for a test")
+            benchmarks.request(gpu, actor="sweep", reason="time for a test")
             made += 1
         except DomainError as error:
-            log.info("card %s is not measured now: %s", card.pk, error)
+            log.info("card %s is not measured now: %s", gpu.pk, error)
     return made

@@ -36,29 +36,29 @@ MISSED_RETESTS = 3  # in a row, before a card that was verified is so no more
 
 
 def request(
-    card: GPURegistry, *, actor: str, reason: str = "asked for", proves: MinerCommand | None = None
+    gpu: GPURegistry, *, actor: str, reason: str = "asked for", proves: MinerCommand | None = None
 ) -> GPUBenchmark:
     """Challenge a card; its miner hears of it with its next heartbeat.
 
     Raises GpuBooked, GpuUnfit, MinerAway, or BenchmarkOpen when one is open already.
     """
     with atomic(GPUBenchmark):
-        miner = Miner.objects.select_for_update(no_key=True).get(pk=card.miner_id)
-        card = _card(card.pk)
-        _check_fit(card)
+        miner = Miner.objects.select_for_update(no_key=True).get(pk=gpu.miner_id)
+        gpu = _locked_gpu(gpu.pk)
+        _check_fit(gpu)
         benchmark = GPUBenchmark(
-            gpu=card, suite=challenge.SUITE, nonce=secrets.token_hex(32), requested_by=actor,
+            gpu=gpu, suite=challenge.SUITE, nonce=secrets.token_hex(32), requested_by=actor,
             due_at=timezone.now() + DUE, proves=proves,
         )  # fmt: skip
-        benchmark.task = _task(card, benchmark.nonce).to_json()
-        told = {"benchmark_id": str(benchmark.pk), "uuid": card.uuid, "name": card.name, "device": card.kind}
-        asked = miner_commands.ask(
-            miner, kind=MinerCommand.Kind.BENCHMARK, actor=actor, seconds=int(DUE.total_seconds()), body=told, gpu=card
+        benchmark.task = _task(gpu, benchmark.nonce).to_json()
+        body = {"benchmark_id": str(benchmark.pk), "uuid": gpu.uuid, "name": gpu.name, "device": gpu.kind}
+        issued = miner_commands.issue(
+            miner, kind=MinerCommand.Kind.BENCHMARK, actor=actor, seconds=int(DUE.total_seconds()), body=body, gpu=gpu
         )
-        benchmark.command = asked.command
+        benchmark.command = issued.command
         _begin(benchmark, actor, reason)
-        advance_many(GPURegistry, [card.pk], GpuState.VERIFYING, actor=actor, reason=reason, sources=RENTABLE)
-        announce([card.pk])
+        advance_many(GPURegistry, [gpu.pk], GpuState.VERIFYING, actor=actor, reason=reason, sources=RENTABLE)
+        announce([gpu.pk])
     return benchmark
 
 
@@ -73,7 +73,7 @@ def begin_work(benchmark: GPUBenchmark) -> GPUBenchmark:
     return benchmark
 
 
-def commit(benchmark: GPUBenchmark, *, commitment: Mapping[str, Any], figures: Mapping[str, Any],
+def commit(benchmark: GPUBenchmark, *, commitment: Mapping[str, Any], measurements: Mapping[str, Any],
            environment: Mapping[str, Any], device: str) -> GPUBenchmark:  # fmt: skip
     """Take the miner's commitment and figures, stop the clock, draw the question. Invalid for impossible figures."""
     _require(benchmark, BenchmarkState.REQUESTED)
@@ -81,13 +81,13 @@ def commit(benchmark: GPUBenchmark, *, commitment: Mapping[str, Any], figures: M
     if benchmark.begun_at is None:
         raise StateConflict("Begin the benchmark first: its nonce is given then.", state=benchmark.state, allowed=[])
     try:
-        benchmark_scoring.plain(figures)
+        benchmark_scoring.plain(measurements)
     except ValueError as error:
         raise Invalid(str(error), errors=[{"field": "figures", "message": str(error)}]) from None
     elapsed = (now - benchmark.begun_at).total_seconds()
     benchmark.advance(
         BenchmarkState.COMMITTED, actor=f"miner:{benchmark.gpu.miner_id}", reason=f"after {elapsed:.2f} s",
-        commitment={**commitment, "elapsed_s": round(elapsed, 4)}, results=dict(figures),
+        commitment={**commitment, "elapsed_s": round(elapsed, 4)}, results=dict(measurements),
         environment=dict(environment), device=device[:10],
         question=challenge_check.draw(Task.from_json(benchmark.task)),
         due_at=now + timedelta(seconds=ANSWER_SECONDS),
@@ -145,32 +145,32 @@ def find(*, owner_id: UUID, benchmark_id: UUID) -> GPUBenchmark:
     return found
 
 
-def _check_fit(card: GPURegistry) -> None:
-    if card.state in BOOKED:
-        raise GpuBooked("It is measured when the booking is over.", state=card.state)
-    if card.state not in RENTABLE and not _failed_before(card):
-        raise GpuUnfit(f"The card is {card.state}.", state=card.state)
-    if not card.memory_mb:
-        raise GpuUnfit("Its miner did not say how much memory the card has.", state=card.state)
+def _check_fit(gpu: GPURegistry) -> None:
+    if gpu.state in BOOKED:
+        raise GpuBooked("It is measured when the booking is over.", state=gpu.state)
+    if gpu.state not in RENTABLE and not _failed_before(gpu):
+        raise GpuUnfit(f"The card is {gpu.state}.", state=gpu.state)
+    if not gpu.memory_mb:
+        raise GpuUnfit("Its miner did not say how much memory the card has.", state=gpu.state)
 
 
-def _failed_before(card: GPURegistry) -> bool:
+def _failed_before(gpu: GPURegistry) -> bool:
     """Whether a benchmark put it into quarantine, and so may clear it; two claims to one UUID are an operator's."""
-    return card.state == GpuState.QUARANTINED and card.reason.startswith(BLAME)
+    return gpu.state == GpuState.QUARANTINED and gpu.reason.startswith(BLAME)
 
 
-def _task(card: GPURegistry, nonce: str) -> Task:
-    if card.kind == GPURegistry.Kind.CPU:
-        return challenge.cpu_task(nonce, memory_mb=card.memory_mb)
-    told = card.profile.fp32_tflops if card.profile else None
-    fp32 = float(told or card.measured.get("fp32_tflops", CPU_TFLOPS))
-    return challenge.gpu_task(nonce, memory_mb=card.memory_mb, fp32_tflops=fp32)
+def _task(gpu: GPURegistry, nonce: str) -> Task:
+    if gpu.kind == GPURegistry.Kind.CPU:
+        return challenge.cpu_task(nonce, memory_mb=gpu.memory_mb)
+    body = gpu.profile.fp32_tflops if gpu.profile else None
+    fp32 = float(body or gpu.measured.get("fp32_tflops", CPU_TFLOPS))
+    return challenge.gpu_task(nonce, memory_mb=gpu.memory_mb, fp32_tflops=fp32)
 
 
-def _card(card_id: UUID) -> GPURegistry:
+def _locked_gpu(gpu_id: UUID) -> GPURegistry:
     """The card's row, locked; its profile and miner are only read."""
-    cards = GPURegistry.objects.select_related("profile", "miner").select_for_update(no_key=True, of=("self",))
-    return cards.get(pk=card_id)
+    gpus = GPURegistry.objects.select_related("profile", "miner").select_for_update(no_key=True, of=("self",))
+    return gpus.get(pk=gpu_id)
 
 
 def _begin(benchmark: GPUBenchmark, actor: str, reason: str) -> None:
@@ -190,7 +190,7 @@ def _require(benchmark: GPUBenchmark, state: BenchmarkState) -> None:
 def _lock(benchmark: GPUBenchmark) -> None:
     """Miner, then card: in the order in which everyone takes them."""
     Miner.objects.select_for_update(no_key=True).get(pk=benchmark.gpu.miner_id)
-    benchmark.gpu = _card(benchmark.gpu_id)
+    benchmark.gpu = _locked_gpu(benchmark.gpu_id)
 
 
 def _end(benchmark: GPUBenchmark, judged: Mapping[str, Any]) -> GPUBenchmark:
@@ -213,50 +213,50 @@ def _end(benchmark: GPUBenchmark, judged: Mapping[str, Any]) -> GPUBenchmark:
 
 def _proven(benchmark: GPUBenchmark, judged: Mapping[str, Any]) -> None:
     """The card is what it says: its figures count from now on, and the next test comes at a random time."""
-    card, now = benchmark.gpu, timezone.now()
+    gpu, now = benchmark.gpu, timezone.now()
     days = params.get("gpu.retest_days") * random.uniform(0.5, 1.5)
-    GPURegistry.objects.filter(pk=card.pk).update(
+    GPURegistry.objects.filter(pk=gpu.pk).update(
         verified_at=now, retest_at=now + timedelta(days=days), measured=dict(judged["measured"]),
-        score=judged["score"], learned=calibration.learned(card, benchmark),
+        score=judged["score"], learned=calibration.learned(gpu, benchmark),
     )  # fmt: skip
-    if _failed_before(card):
-        uuid_disputes.release(card, actor="benchmark", reason="passed its benchmark")
+    if _failed_before(gpu):
+        uuid_disputes.release(gpu, actor="benchmark", reason="passed its benchmark")
     else:
-        _back(card, GpuState.AVAILABLE, "passed its benchmark")
+        _back(gpu, GpuState.AVAILABLE, "passed its benchmark")
 
 
 def _exposed(benchmark: GPUBenchmark, why: str) -> None:
     """A wrong answer, or figures of another card: nobody rents it until somebody has looked."""
-    card = benchmark.gpu
-    GPURegistry.objects.filter(pk=card.pk).update(verified_at=None, retest_at=None)
-    uuid_disputes.quarantine([card.pk], reason=f"{BLAME}{why}"[:300], actor="benchmark")
+    gpu = benchmark.gpu
+    GPURegistry.objects.filter(pk=gpu.pk).update(verified_at=None, retest_at=None)
+    uuid_disputes.quarantine([gpu.pk], reason=f"{BLAME}{why}"[:300], actor="benchmark")
 
 
 def _unproven(benchmark: GPUBenchmark, why: str) -> None:
     """Nothing was shown. A verified card is asked again in an hour, and loses its mark at the third time in a row."""
-    card, now = benchmark.gpu, timezone.now()
+    gpu, now = benchmark.gpu, timezone.now()
     _close_command(benchmark, {"given_up": why})
-    before = GPUBenchmark.objects.filter(gpu=card).exclude(pk=benchmark.pk).order_by("-requested_at")
+    before = GPUBenchmark.objects.filter(gpu=gpu).exclude(pk=benchmark.pk).order_by("-requested_at")
     missed = list(before.values_list("state", flat=True)[: MISSED_RETESTS - 1])
     lost = len(missed) >= MISSED_RETESTS - 1 and BenchmarkState.PASSED not in missed
-    verified_at = None if lost else card.verified_at
-    GPURegistry.objects.filter(pk=card.pk).update(
+    verified_at = None if lost else gpu.verified_at
+    GPURegistry.objects.filter(pk=gpu.pk).update(
         verified_at=verified_at, retest_at=now + timedelta(hours=1) if verified_at else None
     )
-    _back(card, GpuState.AVAILABLE if verified_at else GpuState.REGISTERED, why)
+    _back(gpu, GpuState.AVAILABLE if verified_at else GpuState.REGISTERED, why)
 
 
-def _back(card: GPURegistry, to: GpuState, reason: str) -> None:
+def _back(gpu: GPURegistry, to: GpuState, reason: str) -> None:
     """Out of verification; a card that was booked, or went offline, meanwhile stays as it is."""
-    advance_many(GPURegistry, [card.pk], to, actor="benchmark", reason=reason[:300], sources=[GpuState.VERIFYING])
-    announce([card.pk])
+    advance_many(GPURegistry, [gpu.pk], to, actor="benchmark", reason=reason[:300], sources=[GpuState.VERIFYING])
+    announce([gpu.pk])
 
 
-def _close_command(benchmark: GPUBenchmark, said: Mapping[str, Any]) -> None:
+def _close_command(benchmark: GPUBenchmark, result: Mapping[str, Any]) -> None:
     """The miner need not be told any more."""
     if benchmark.command_id is None:
         return
     try:
-        miner_commands.answer(owner_id=benchmark.gpu.owner_id, command_id=benchmark.command_id, said=said)
+        miner_commands.answer(owner_id=benchmark.gpu.owner_id, command_id=benchmark.command_id, result=result)
     except StateConflict:
         return  # it is closed: begun before it failed, or expired first

@@ -22,7 +22,7 @@ def rows() -> Iterator[dict[str, Any]]:
     """The file's rows as columns of a profile; figures are the vendor's, GB/s, TFLOPS (dense) and watts."""
     with (files("apps.gpu") / "data" / FILE).open(encoding="utf-8") as lines:
         for row in csv.DictReader(lines):
-            watts = _figure(row["tdp_w"])
+            watts = _number(row["tdp_w"])
             yield {
                 "vendor": row["vendor"],
                 "model": row["model"],
@@ -31,8 +31,8 @@ def rows() -> Iterator[dict[str, Any]]:
                 "memory_gb": float(row["vram_gb"]),
                 "memory_type": row["memory_type"],
                 "bandwidth_gbps": float(row["bandwidth_gbps"]),
-                "fp32_tflops": _figure(row["fp32_tflops"]),
-                "fp16_tflops": _figure(row["fp16_tensor_tflops_dense"]),
+                "fp32_tflops": _number(row["fp32_tflops"]),
+                "fp16_tflops": _number(row["fp16_tensor_tflops_dense"]),
                 "tdp_w": watts,
                 "compute_capability": row["compute_capability"],
                 "consumer_grade": row["consumer_grade"] == "true",
@@ -60,7 +60,7 @@ def ensure() -> None:
         load()
 
 
-def keep(profile: ConsumerGPUProfile) -> ConsumerGPUProfile:
+def save_local(profile: ConsumerGPUProfile) -> ConsumerGPUProfile:
     """Save an operator's own row: from now on the file does not touch it."""
     profile.source, profile.updated_at = ConsumerGPUProfile.Source.LOCAL, timezone.now()
     profile.architecture = spelled(profile.architecture)
@@ -81,5 +81,5 @@ def spelled(architecture: str) -> str:
     return "_".join(architecture.casefold().replace("(", "").replace(")", "").replace("-", "_").split())
 
 
-def _figure(text: str) -> float | None:
+def _number(text: str) -> float | None:
     return float(text) if text else None

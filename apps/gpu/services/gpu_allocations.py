@@ -15,7 +15,7 @@ from apps.gpu.events import BookingBroken
 from apps.gpu.models import GPURegistry, Miner, Reservation
 from apps.gpu.services import requirement_classes
 from apps.gpu.services.gpu_transitions import BY_HAND, ON_OFFER
-from apps.gpu.services.miner_cache import ROSTER
+from apps.gpu.services.miner_cache import MINER_CACHE
 from apps.gpu.services.queue import wake_up
 from apps.gpu.states import BOOKED, GpuState
 
@@ -42,7 +42,7 @@ def tell_miners(miner_ids: Iterable[UUID]) -> None:
 def summon(miner_id: UUID) -> None:
     """Have a miner beat at once, to hear what it is asked for; inside the caller's transaction."""
     Miner.objects.filter(pk=miner_id).update(**_called())
-    ROSTER.drop({miner_id})
+    MINER_CACHE.drop({miner_id})
     on_commit(Miner, lambda: _woken(miner_id))
 
 
@@ -54,7 +54,7 @@ def break_bookings(gpu_ids: Iterable[UUID], reason: str) -> None:
         if one.held_at is None and one.starts_at > now:
             continue  # it has time to come back
         Reservation.objects.filter(pk=one.pk).update(broken_at=now)
-        gone = next(card for card in one.gpu_ids if card in lost)
+        gone = next(gpu for gpu in one.gpu_ids if gpu in lost)
         emit(
             BookingBroken(booking_id=str(one.pk), gpu_id=str(gone), reason=reason, at=now.isoformat()),
             by="gpu",
@@ -62,25 +62,25 @@ def break_bookings(gpu_ids: Iterable[UUID], reason: str) -> None:
 
 
 def _booked(miner: Miner) -> dict[str, Any]:
-    cards = list(miner.gpus.order_by("position", "pk"))
-    states = {card.state for card in cards}
+    gpus = list(miner.gpus.order_by("position", "pk"))
+    states = {gpu.state for gpu in gpus}
     held = Reservation.objects.held().of_miner(miner.pk).order_by("pk")
-    hidden = sorted({card.position for card in cards if card.state in HIDDEN and card.position < BY_HAND})
+    hidden = sorted({gpu.position for gpu in gpus if gpu.state in HIDDEN and gpu.position < BY_HAND})
     found = {
         "hidden": hidden,
         "taken": bool(states & set(BOOKED)) and not states & {*ON_OFFER, GpuState.DRAINING},
-        "bookings": [_told(one, cards) for one in held],
+        "bookings": [_booking_entry(one, gpus) for one in held],
     }
     return {name: value for name, value in found.items() if value}
 
 
-def _told(one: Reservation, cards: list[GPURegistry]) -> dict[str, Any]:
-    own = [card for card in cards if card.pk in one.gpu_ids]
+def _booking_entry(one: Reservation, gpus: list[GPURegistry]) -> dict[str, Any]:
+    own = [gpu for gpu in gpus if gpu.pk in one.gpu_ids]
     return {
         "booking_id": str(one.pk),
-        "gpu_ids": [str(card.pk) for card in own],
-        "gpu_uuids": [card.uuid for card in own if card.uuid],
-        "places": [card.position for card in own if card.kind == GPURegistry.Kind.GPU],
+        "gpu_ids": [str(gpu.pk) for gpu in own],
+        "gpu_uuids": [gpu.uuid for gpu in own if gpu.uuid],
+        "places": [gpu.position for gpu in own if gpu.kind == GPURegistry.Kind.GPU],
         "starts_at": one.starts_at.isoformat(),
         "ends_at": one.ends_at.isoformat(),
         "ready": one.ready_at is not None,
@@ -92,7 +92,7 @@ def _called() -> dict[str, Any]:
 
 
 def _after_commit(miner_id: UUID) -> None:
-    ROSTER.drop({miner_id})
+    MINER_CACHE.drop({miner_id})
 
     def noticed() -> None:
         _woken(miner_id)
@@ -102,5 +102,5 @@ def _after_commit(miner_id: UUID) -> None:
 
 
 def _woken(miner_id: UUID) -> None:
-    ROSTER.drop({miner_id})
+    MINER_CACHE.drop({miner_id})
     wake_up([f"miner:{miner_id}"])

@@ -10,10 +10,10 @@ from uuid import UUID
 import orjson
 
 from aitbc.core.db import cursor
-from apps.gpu.logic.telemetry import FIGURES, figures_of
+from apps.gpu.logic.telemetry import METRICS, gpu_metrics
 from apps.gpu.models import Miner
 from apps.gpu.services import exchange_downtime, leases, reservations
-from apps.gpu.services.miner_cache import ROSTER, Known
+from apps.gpu.services.miner_cache import MINER_CACHE, Known
 from apps.gpu.services.miners import Caller, recognise
 from apps.gpu.states import MinerState
 
@@ -63,7 +63,7 @@ BEAT = """WITH old AS MATERIALIZED (
 )
 SELECT beat.state, beat.attention, beat.booked, asked.orders, alive.*
 FROM (SELECT 1) one LEFT JOIN beat ON true CROSS JOIN asked LEFT JOIN alive ON true""".format(
-    columns=", ".join(FIGURES)
+    columns=", ".join(METRICS)
 )
 
 
@@ -99,7 +99,7 @@ def take(
     if _lost(running, rows) and exchange_downtime.was_noticed():
         rows = _beat(miner, metrics or {}, running)
     if rows[0][0] in (None, MinerState.SUSPECT, MinerState.OFFLINE, MinerState.DEREGISTERED):
-        ROSTER.drop({miner.pk})
+        MINER_CACHE.drop({miner.pk})
         miner = recognise(caller)
     if reports:
         leases.report(miner_id=miner.pk, reports=reports)
@@ -117,24 +117,24 @@ def take(
     )
 
 
-def is_asked_for(miner: Known, *, heard: int | None, woken: bool) -> bool:
+def needs_heartbeat(miner: Known, *, seen_attention: int | None, woken: bool) -> bool:
     """Whether a miner that can (it sends what it last heard) should beat at once, for an order or a booking.
 
     An ordinary empty poll asks no database: the roster knows within a second. A woken one looks at the row.
     """
-    if heard is None:
+    if seen_attention is None:
         return False
     now = miner.attention
-    if woken and now <= heard:
+    if woken and now <= seen_attention:
         now = Miner.objects.filter(pk=miner.pk).values_list("attention", flat=True).first() or 0
-    return now > heard
+    return now > seen_attention
 
 
 def _beat(miner: Known, metrics: Mapping[str, Any], running: list[UUID] | None) -> list[Any]:
     values = {
         "miner": miner.pk,
         "metrics": orjson.dumps(metrics).decode() if metrics else None,
-        "cards": orjson.dumps(figures_of(metrics)).decode(),
+        "cards": orjson.dumps(gpu_metrics(metrics)).decode(),
         "jobs": running,
     }
     with cursor(Miner) as sql:
@@ -147,13 +147,13 @@ def _lost(running: list[UUID] | None, rows: list[Any]) -> set[UUID]:
     return set(running or ()) - {row[4] for row in rows}
 
 
-def _bookings(miner: Known, booked: Any, said_ready: list[UUID]) -> list[dict[str, Any]]:
+def _bookings(miner: Known, booked: Any, ready_ids: list[UUID]) -> list[dict[str, Any]]:
     """What is booked, as the miner is told; those it newly says to be ready are passed on."""
-    told: list[dict[str, Any]] = _json(booked or {}).get("bookings", [])
-    waiting = {UUID(one["booking_id"]) for one in told if not one["ready"]}
-    if new := waiting & set(said_ready):
+    bookings: list[dict[str, Any]] = _json(booked or {}).get("bookings", [])
+    waiting = {UUID(one["booking_id"]) for one in bookings if not one["ready"]}
+    if new := waiting & set(ready_ids):
         reservations.ready(miner_id=miner.pk, booking_ids=new)
-    return [{**one, "ready": one["ready"] or UUID(one["booking_id"]) in new} for one in told]
+    return [{**one, "ready": one["ready"] or UUID(one["booking_id"]) in new} for one in bookings]
 
 
 def _json(value: Any) -> Any:

@@ -20,8 +20,8 @@ from aitbc.core.db import atomic, cursor, retrying
 from aitbc.core.messaging import emit
 from apps.gpu.events import LeaseGranted
 from apps.gpu.models import Lease
-from apps.gpu.services.miner_cache import ROSTER, Known
-from apps.gpu.services.queue_heads import HEADS_HERE, LOWEST, WALKED, WIDE, Head
+from apps.gpu.services.miner_cache import MINER_CACHE, Known
+from apps.gpu.services.queue_heads import LOWEST, QUEUE_HEADS, WALKED, WIDE, Head
 from apps.gpu.services.requirement_classes import CATALOGUE
 from apps.gpu.states import MinerState
 
@@ -93,7 +93,7 @@ def grant(miner: Known, *, n: int = 1, newer_than: float | None = None) -> Grant
     `newer_than` (time.monotonic) is when a long poll was woken: heads older than that are not trusted.
     """
     n = max(1, min(n, MOST_AT_ONCE, miner.concurrency))
-    HEADS_HERE.fresh(newer_than=newer_than)
+    QUEUE_HEADS.fresh(newer_than=newer_than)
     for second_look in (False, True):
         best = _fitting(miner)
         if not best:
@@ -101,7 +101,7 @@ def grant(miner: Known, *, n: int = 1, newer_than: float | None = None) -> Grant
         found = retrying(partial(_grant, miner, best, n))
         if found.full and newer_than is not None:
             pubsub.send(f"work:{best[0].class_id}")  # this miner was woken in vain: let the next one look
-        if found != Granted() or second_look or not HEADS_HERE.again():
+        if found != Granted() or second_look or not QUEUE_HEADS.again():
             return found
     return Granted()
 
@@ -109,8 +109,8 @@ def grant(miner: Known, *, n: int = 1, newer_than: float | None = None) -> Grant
 def _fitting(miner: Known) -> list[Head]:
     if miner.state not in (MinerState.ONLINE, MinerState.SUSPECT, MinerState.OFFLINE):
         return []
-    CATALOGUE.learn(HEADS_HERE.by_class)
-    return HEADS_HERE.best(CATALOGUE.fitting(miner.candidate, miner.version))
+    CATALOGUE.learn(QUEUE_HEADS.by_class)
+    return QUEUE_HEADS.best(CATALOGUE.fitting(miner.candidate, miner.version))
 
 
 def _grant(miner: Known, best: Sequence[Head], n: int) -> Granted:
@@ -119,7 +119,7 @@ def _grant(miner: Known, best: Sequence[Head], n: int) -> Granted:
         sql.execute(LOCK_MINER, {"miner": miner.pk})
         state, concurrency, version, price = sql.fetchone() or ("", 0, 0, 0)
         if state != MinerState.ONLINE or version != miner.version:
-            ROSTER.drop({miner.pk})
+            MINER_CACHE.drop({miner.pk})
             return Granted(changed=True)
         rate = params.get("jobs.reference_rate") if price is None else price
         terms = {"miner": miner.pk, "provider": miner.owner_id, "rate": rate, "capacity": concurrency}
@@ -135,7 +135,7 @@ def _take(sql: Any, terms: dict[str, Any], best: Sequence[Head], n: int) -> Gran
     grants, room = _walk(sql, terms, hot, floors, n)
     if not grants and _live(sql, terms["miner"]) >= terms["capacity"]:
         return Granted(full=True)  # says nothing about the heads
-    HEADS_HERE.moved(hot, floors, _places(grants), room)
+    QUEUE_HEADS.taken(hot, floors, _places(grants), room)
     if len(grants) < room and len(best) > 1:
         wide = best[:WIDE]
         more, _ = _walk(sql, terms, wide, [LOWEST] * len(wide), n - len(grants))

@@ -16,7 +16,7 @@ from uuid import UUID
 from aitbc.core.db import cursor
 from apps.gpu.logic.job_matching import Candidate
 from apps.gpu.models import Miner
-from apps.gpu.services.queue_heads import HEADS_HERE
+from apps.gpu.services.queue_heads import QUEUE_HEADS
 from apps.gpu.services.requirement_classes import CATALOGUE
 
 REREAD_SECONDS = 1.0
@@ -55,7 +55,7 @@ def known_from(miner: Miner) -> Known:
     )
 
 
-class Roster:
+class MinerCache:
     """Who asks under which key and name → the miner."""
 
     def __init__(self) -> None:
@@ -109,11 +109,11 @@ def _database_now() -> datetime:
         return sql.fetchone()[0]  # type: ignore[no-any-return]
 
 
-ROSTER = Roster()
+MINER_CACHE = MinerCache()
 
 
 def forget() -> None:
     """Empty every cache that this process keeps of the gpu domain: miners, queue heads, requirement classes."""
     CATALOGUE.forget()
-    HEADS_HERE.forget()
-    ROSTER.forget()
+    QUEUE_HEADS.forget()
+    MINER_CACHE.forget()

@@ -20,26 +20,26 @@ from apps.gpu.services.queue import wake_up
 from apps.gpu.states import CommandState, MinerState
 
 SCAN_SECONDS = 120  # a miner that beats every 15 s has been told many times by then
-KEPT_ANSWER = 32_768  # characters; what a miner may say about an order
+LONGEST_ANSWER = 32_768  # characters; what a miner may say about an order
 
 
 @dataclass(frozen=True)
-class Asked:
+class Issued:
     """An order, and whether it was just made."""
 
     command: MinerCommand
     new: bool
 
 
-def scan(miner: Miner, *, actor: str) -> Asked:
+def scan(miner: Miner, *, actor: str) -> Issued:
     """Ask a miner to look at its cards again; an order that is still open is the same one.
 
     Raises MinerAway when the miner is not there to hear it.
     """
-    return ask(miner, kind=MinerCommand.Kind.SCAN, actor=actor, seconds=SCAN_SECONDS)
+    return issue(miner, kind=MinerCommand.Kind.SCAN, actor=actor, seconds=SCAN_SECONDS)
 
 
-def ask(
+def issue(
     miner: Miner,
     *,
     kind: str,
@@ -48,7 +48,7 @@ def ask(
     body: Mapping[str, Any] | None = None,
     gpu: GPURegistry | None = None,
     signature: Mapping[str, Any] | None = None,
-) -> Asked:
+) -> Issued:
     """Give a miner an order; one of the same kind about the same card that is still open stands for it."""
     with atomic(MinerCommand):
         (miner,) = lock_miners([miner.pk])
@@ -56,7 +56,7 @@ def ask(
             raise MinerAway(f"The miner is {miner.state}; it hears orders with its next heartbeat.", state=miner.state)
         command = MinerCommand.objects.open().filter(miner=miner, kind=kind, gpu=gpu).first()
         if command is not None:
-            return Asked(command, new=False)
+            return Issued(command, new=False)
         command = MinerCommand(
             miner=miner,
             gpu=gpu,
@@ -68,10 +68,10 @@ def ask(
         )
         begin(command, actor=actor, reason=f"{kind} asked for")
         summon(miner.pk)
-    return Asked(command, new=True)
+    return Issued(command, new=True)
 
 
-def answer(*, owner_id: UUID, command_id: UUID, said: Mapping[str, Any], error: str = "") -> MinerCommand:
+def answer(*, owner_id: UUID, command_id: UUID, result: Mapping[str, Any], error: str = "") -> MinerCommand:
     """Take a miner's answer; the cards of a scan are written into the registry at once.
 
     Raises CommandNotFound for another's order, StateConflict for one that is answered or expired already.
@@ -86,11 +86,11 @@ def answer(*, owner_id: UUID, command_id: UUID, said: Mapping[str, Any], error: 
             CommandState.FAILED if error else CommandState.ANSWERED,
             actor=f"miner:{command.miner_id}",
             reason=error[:300],
-            answer={"error": error[:1000]} if error else dict(said),
+            answer={"error": error[:1000]} if error else dict(result),
             ended_at=timezone.now(),
         )
         if command.kind == MinerCommand.Kind.SCAN and not error:
-            _take_in(command.miner, said)
+            _take_in(command.miner, result)
         on_commit(MinerCommand, lambda: wake_up([topic(command.pk)]))
     return command
 
@@ -111,8 +111,8 @@ def topic(command_id: UUID) -> str:
     return f"order:{command_id}"
 
 
-def _take_in(miner: Miner, said: Mapping[str, Any]) -> None:
+def _take_in(miner: Miner, result: Mapping[str, Any]) -> None:
     """The miner's capabilities, with the cards it has found now."""
     before = miner.capabilities if isinstance(miner.capabilities, dict) else {"tasks": miner.capabilities}
-    found = {name: said[name] for name in ("gpus", "cpu", "cuda") if name in said}
+    found = {name: result[name] for name in ("gpus", "cpu", "cuda") if name in result}
     miners.declare(miner, capabilities={**before, **found})

@@ -24,7 +24,7 @@ from apps.gpu.errors import MinerBusy, MinerNotFound
 from apps.gpu.logic.capabilities import Offer, normalise
 from apps.gpu.models import Lease, Miner, Reservation
 from apps.gpu.services import gpu_availability, gpus, requirement_classes
-from apps.gpu.services.miner_cache import ROSTER, Known
+from apps.gpu.services.miner_cache import MINER_CACHE, Known
 from apps.gpu.services.queue import wake_up
 from apps.gpu.states import MinerState
 
@@ -72,7 +72,7 @@ def get(caller: Caller) -> Miner:
 
 def id_of(caller: Caller) -> UUID:
     """The id of the miner the caller means, from this process's roster when it can; MinerNotFound when it has none."""
-    known = ROSTER.find((caller.owner_id, caller.key_id, caller.named))
+    known = MINER_CACHE.find((caller.owner_id, caller.key_id, caller.named))
     return get(caller).pk if known is None else known.pk
 
 
@@ -113,7 +113,7 @@ def declare(miner: Miner, *, capabilities: Any, concurrency: int | None = None, 
 def recognise(caller: Caller) -> Known:
     """The miner behind a heartbeat or a poll, from this process's roster when it can; a missing row is made again."""
     key = (caller.owner_id, caller.key_id, caller.named)
-    known = ROSTER.find(key)
+    known = MINER_CACHE.find(key)
     if known is not None and known.state == MinerState.ONLINE:
         return known
     miner = find(caller)
@@ -126,7 +126,7 @@ def recognise(caller: Caller) -> Known:
         raise MinerNotFound("This miner was deregistered; register it again.")
     if miner.state in (MinerState.SUSPECT, MinerState.OFFLINE):
         _revive(miner)
-    return ROSTER.put(key, miner)
+    return MINER_CACHE.put(key, miner)
 
 
 def deregister(miner: Miner, *, drain: bool = False, force: bool = False, actor: str) -> Miner:
@@ -149,7 +149,7 @@ def deregister(miner: Miner, *, drain: bool = False, force: bool = False, actor:
         if live and force:
             Lease.objects.live().of_miner(miner.pk).update(lease_until=timezone.now(), code="miner_gone")
         gpu_availability.follow([miner.pk], actor=actor)
-    ROSTER.drop({miner.pk})
+    MINER_CACHE.drop({miner.pk})
     return miner
 
 
@@ -192,13 +192,13 @@ def _store_offer(miner: Miner, capabilities: Any, offer: Offer, slots: int) -> N
         changed_at=timezone.now(),
     )
     gpus.keep_in_step(Miner.objects.get(pk=miner.pk), offer.devices, actor=f"miner:{miner.pk}")
-    ROSTER.drop({miner.pk})
+    MINER_CACHE.drop({miner.pk})
     on_commit(Miner, lambda: _noticed(miner.pk))
 
 
 def _noticed(miner_id: UUID) -> None:
     wake_up([f"miner:{miner_id}"])
-    ROSTER.drop({miner_id})
+    MINER_CACHE.drop({miner_id})
     requirement_classes.served_by(Miner.objects.get(pk=miner_id))
 
 

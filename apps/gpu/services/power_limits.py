@@ -24,18 +24,18 @@ NOISE = 0.02  # two benchmarks of one card differ by this much
 AWAY = (GpuState.OFFLINE, GpuState.QUARANTINED, GpuState.RETIRED, GpuState.DRAINING)
 
 
-def apply(card: GPURegistry, *, owner_id: UUID, actor: str, advice: Mapping[str, Any]) -> MinerCommand:
+def apply(gpu: GPURegistry, *, owner_id: UUID, actor: str, advice: Mapping[str, Any]) -> MinerCommand:
     """Order the recommended settings from the card's miner. Only its owner may, and never on another's booking.
 
     Raises Forbidden, GpuBooked, GpuUnfit, MinerAway, or SettingImpossible with the reason.
     """
-    watts = _checked(card, owner_id, advice)
+    watts = _checked(gpu, owner_id, advice)
     body = {
-        "serial": str(uuid7()), "gpu_id": str(card.pk), "gpu_uuid": card.uuid, "settings": {"power_limit_w": watts},
-        "not_after": _stamp(COMMAND_SECONDS), "previous": {"power_limit_w": _limit(card)},
-        "objective": advice["objective"], "expected": _expected(card, advice),
+        "serial": str(uuid7()), "gpu_id": str(gpu.pk), "gpu_uuid": gpu.uuid, "settings": {"power_limit_w": watts},
+        "not_after": _stamp(COMMAND_SECONDS), "previous": {"power_limit_w": _limit(gpu)},
+        "objective": advice["objective"], "expected": _expected(gpu, advice),
     }  # fmt: skip
-    return _send(card, body, actor)
+    return _send(gpu, body, actor)
 
 
 def applied(*, owner_id: UUID, command_id: UUID, settings: Mapping[str, Any], refused: str = "") -> MinerCommand:
@@ -44,7 +44,7 @@ def applied(*, owner_id: UUID, command_id: UUID, settings: Mapping[str, Any], re
         raise CommandNotFound()
     with atomic(MinerCommand):
         command = miner_commands.answer(
-            owner_id=owner_id, command_id=command_id, said={"settings": dict(settings)}, error=refused
+            owner_id=owner_id, command_id=command_id, result={"settings": dict(settings)}, error=refused
         )
         if command.gpu is None or refused:
             return command
@@ -70,9 +70,9 @@ def judge(benchmark: GPUBenchmark) -> None:
         return
     outcome = _outcome(command, benchmark.verdict["measured"])
     with atomic(MinerCommand):
-        card = GPURegistry.objects.locked().get(pk=benchmark.gpu_id)
-        told = calibration.surprised(card.learned, outcome["tok_s"] / command.body["expected"]["tok_s_p50"])
-        GPURegistry.objects.filter(pk=card.pk).update(learned=told)
+        gpu = GPURegistry.objects.locked().get(pk=benchmark.gpu_id)
+        stored = calibration.with_residual(gpu.learned, outcome["tok_s"] / command.body["expected"]["tok_s_p50"])
+        GPURegistry.objects.filter(pk=gpu.pk).update(learned=stored)
         if outcome["kept"] and benchmark.state == BenchmarkState.PASSED:
             MinerCommand.objects.filter(pk=command.pk).update(answer={**command.answer, "outcome": outcome})
         else:
@@ -90,15 +90,15 @@ def judge_ended() -> int:
     return len(found)
 
 
-def _checked(card: GPURegistry, owner_id: UUID, advice: Mapping[str, Any]) -> float:
-    if card.owner_id != owner_id:
+def _checked(gpu: GPURegistry, owner_id: UUID, advice: Mapping[str, Any]) -> float:
+    if gpu.owner_id != owner_id:
         raise Forbidden("Only the owner of a card changes its settings.")
-    if card.state in BOOKED and card.renter_id != owner_id:
-        raise GpuBooked("Somebody else rents it now.", state=card.state)
-    if card.state in AWAY:
-        raise GpuUnfit(f"The card is {card.state}.", state=card.state)
-    if "bandwidth_gbps" not in card.measured:
-        raise GpuUnfit("Request a benchmark first: without one nobody can tell what a change did.", state=card.state)
+    if gpu.state in BOOKED and gpu.renter_id != owner_id:
+        raise GpuBooked("Somebody else rents it now.", state=gpu.state)
+    if gpu.state in AWAY:
+        raise GpuUnfit(f"The card is {gpu.state}.", state=gpu.state)
+    if "bandwidth_gbps" not in gpu.measured:
+        raise GpuUnfit("Request a benchmark first: without one nobody can tell what a change did.", state=gpu.state)
     return _settable(advice)
 
 
@@ -114,25 +114,25 @@ def _settable(advice: Mapping[str, Any]) -> float:
     return float(watts)
 
 
-def _expected(card: GPURegistry, advice: Mapping[str, Any]) -> dict[str, Any]:
+def _expected(gpu: GPURegistry, advice: Mapping[str, Any]) -> dict[str, Any]:
     predicted, now = advice["predicted"], advice["vs_current"]
-    figure = "bandwidth_gbps" if advice["bottleneck"] == "memory_bw" else _rate(card.measured)
+    measure = "bandwidth_gbps" if advice["bottleneck"] == "memory_bw" else _rate(gpu.measured)
     return {
         "tok_s_p10": predicted["tok_s"]["p10"], "tok_s_p50": predicted["tok_s"]["p50"], "watts": predicted["watts"],
-        "tok_s_before": now["tok_s"], "watts_before": now["watts"], "figure": figure,
-        "figure_before": card.measured[figure],
+        "tok_s_before": now["tok_s"], "watts_before": now["watts"], "figure": measure,
+        "figure_before": gpu.measured[measure],
     }  # fmt: skip
 
 
 def _outcome(command: MinerCommand, measured: Mapping[str, float]) -> dict[str, Any]:
     """Speed after the change: the speed before, times the figure that limits it after over before."""
-    told = command.body["expected"]
-    tok_s = told["tok_s_before"] * measured[told["figure"]] / told["figure_before"]
-    joules, before = told["watts"] / tok_s, told["watts_before"] / told["tok_s_before"]
+    stored = command.body["expected"]
+    tok_s = stored["tok_s_before"] * measured[stored["figure"]] / stored["figure_before"]
+    joules, before = stored["watts"] / tok_s, stored["watts_before"] / stored["tok_s_before"]
     faults = {
-        f"{tok_s:.2f} tokens/s is less than the {told['tok_s_p10']:.2f} promised": tok_s < told["tok_s_p10"],
+        f"{tok_s:.2f} tokens/s is less than the {stored['tok_s_p10']:.2f} promised": tok_s < stored["tok_s_p10"],
         "it is slower than before": command.body["objective"] == "max_throughput"
-        and tok_s < told["tok_s_before"] * (1 - NOISE),
+        and tok_s < stored["tok_s_before"] * (1 - NOISE),
         "it takes more energy per token than before": command.body["objective"] != "max_throughput"
         and joules > before * (1 + NOISE),
     }
@@ -145,44 +145,44 @@ def _outcome(command: MinerCommand, measured: Mapping[str, float]) -> dict[str, 
 
 def _revert(command: MinerCommand, why: str, outcome: Mapping[str, Any] | None = None) -> None:
     """Order the former settings back, and the figures that go with them."""
-    previous, card = command.body["previous"], command.gpu
+    previous, gpu = command.body["previous"], command.gpu
     with atomic(MinerCommand):
         command.advance(
             CommandState.REVERTED, actor="benchmark", reason=why,
             answer={**command.answer, "outcome": dict(outcome or {"kept": False, "why": why})},
         )  # fmt: skip
-        if card is None or previous["power_limit_w"] is None:
+        if gpu is None or previous["power_limit_w"] is None:
             return
         body = {
-            "serial": str(uuid7()), "gpu_id": str(card.pk), "gpu_uuid": card.uuid, "settings": previous,
+            "serial": str(uuid7()), "gpu_id": str(gpu.pk), "gpu_uuid": gpu.uuid, "settings": previous,
             "not_after": _stamp(24 * 3600), "reverts": str(command.pk),
         }  # fmt: skip
         try:
-            _send(card, body, "benchmark", seconds=24 * 3600)
+            _send(gpu, body, "benchmark", seconds=24 * 3600)
         except DomainError:
             return  # its miner is away: the limit is gone with the next start of its driver
-    GPURegistry.objects.filter(pk=card.pk, retest_at__isnull=False).update(retest_at=timezone.now())
+    GPURegistry.objects.filter(pk=gpu.pk, retest_at__isnull=False).update(retest_at=timezone.now())
 
 
-def _send(card: GPURegistry, body: dict[str, Any], actor: str, seconds: int = COMMAND_SECONDS) -> MinerCommand:
-    asked = miner_commands.ask(
-        card.miner, kind=MinerCommand.Kind.APPLY, actor=actor, seconds=seconds, body=body, gpu=card,
+def _send(gpu: GPURegistry, body: dict[str, Any], actor: str, seconds: int = COMMAND_SECONDS) -> MinerCommand:
+    issued = miner_commands.issue(
+        gpu.miner, kind=MinerCommand.Kind.APPLY, actor=actor, seconds=seconds, body=body, gpu=gpu,
         signature=signing.sign(COMMAND_TAG, body),
     )  # fmt: skip
-    if not asked.new:
+    if not issued.new:
         raise SettingImpossible("Another change of this card is under way; wait for it to end.")
-    return asked.command
+    return issued.command
 
 
-def _note_limit(card: GPURegistry, watts: float) -> None:
-    details = dict(card.details)
+def _note_limit(gpu: GPURegistry, watts: float) -> None:
+    details = dict(gpu.details)
     details["power"] = {**(details.get("power") or {}), "limit_w": watts}
-    GPURegistry.objects.filter(pk=card.pk).update(details=details)
+    GPURegistry.objects.filter(pk=gpu.pk).update(details=details)
 
 
-def _limit(card: GPURegistry) -> float | None:
-    told = card.details.get("power") or {}
-    found = told.get("limit_w") or told.get("default_w")
+def _limit(gpu: GPURegistry) -> float | None:
+    stored = gpu.details.get("power") or {}
+    found = stored.get("limit_w") or stored.get("default_w")
     return float(found) if isinstance(found, (int, float)) else None
 
 

@@ -13,7 +13,7 @@ from aitbc.core.db import atomic, cursor, on_commit
 from apps.ai.events import JobPrioritized, JobQueued, JobWithdrawn
 from apps.gpu.models import Work
 from apps.gpu.services import requirement_classes
-from apps.gpu.services.queue_heads import HEADS_HERE
+from apps.gpu.services.queue_heads import QUEUE_HEADS
 
 WAKES_AT_ONCE = 100  # topics of one datagram
 LOWEST, HIGHEST = -1000, 1000
@@ -99,12 +99,12 @@ def withdraw(events: Sequence[JobWithdrawn]) -> None:
 def prioritize(events: Sequence[JobPrioritized]) -> int:
     """Move waiting jobs; one that a miner holds stays where it is."""
     columns = {"jobs": [UUID(e.job_id) for e in events], "priorities": [_bounded(e.priority) for e in events]}
-    return _moved(MOVE, columns)
+    return _requeued(MOVE, columns)
 
 
 def wake_due(*, limit: int = 5000) -> int:
     """Let work whose back-off is over wait for a miner."""
-    return _moved(WAKE_DUE, {"limit": limit})
+    return _requeued(WAKE_DUE, {"limit": limit})
 
 
 def sweep_done(*, keep_seconds: int = KEEP_DONE_SECONDS, limit: int = 20_000) -> int:
@@ -120,14 +120,14 @@ def announce(places: Iterable[Place], topics: Iterable[str] = ()) -> None:
 
     def note() -> None:
         for class_id, priority, tag, _ in waiting:
-            HEADS_HERE.note(class_id, priority, tag)
+            QUEUE_HEADS.note(class_id, priority, tag)
 
-    def tell() -> None:
+    def notify() -> None:
         note()
         wake_up([*topics, *(f"work:{place[0]}" for place in waiting)])
 
     note()
-    on_commit(Work, tell)
+    on_commit(Work, notify)
 
 
 def wake_up(topics: Iterable[str]) -> None:
@@ -137,7 +137,7 @@ def wake_up(topics: Iterable[str]) -> None:
         pubsub.send(*named[start : start + WAKES_AT_ONCE])
 
 
-def _moved(statement: str, values: dict[str, Any]) -> int:
+def _requeued(statement: str, values: dict[str, Any]) -> int:
     with atomic(Work), cursor(Work) as sql:
         sql.execute(statement, values)
         places: list[Place] = sql.fetchall()

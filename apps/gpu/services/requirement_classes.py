@@ -52,11 +52,11 @@ class Catalogue:
         classes = self.requirements
         if known.classes is classes:
             return known.fitting
-        kept = known.fitting & classes.keys()
+        still_fitting = known.fitting & classes.keys()
         fresh = (class_id for class_id in classes.keys() - known.classes.keys() if fits(classes[class_id], miner))
         if len(self.judged) > 20_000:
             self.judged.clear()
-        self.judged[(miner.id, version, miner.rate)] = found = Judged(classes, kept.union(fresh))
+        self.judged[(miner.id, version, miner.rate)] = found = Judged(classes, still_fitting.union(fresh))
         return found.fitting
 
     def topics(self, miner: Candidate, version: int) -> list[str]:
@@ -96,9 +96,9 @@ def ensure(requirements: Iterable[Mapping[str, Any]]) -> tuple[list[int], set[in
     """The class of each requirement, in order, and which of them are new. Inside the caller's transaction."""
     written = [orjson.dumps(on_grid(r), option=orjson.OPT_SORT_KEYS) for r in requirements]
     digests = [hashlib.sha256(text).hexdigest() for text in written]
-    wanted = dict(zip(digests, (text.decode() for text in written), strict=True))
+    by_digest = dict(zip(digests, (text.decode() for text in written), strict=True))
     with cursor(RequirementClass) as sql:
-        sql.execute(UPSERT, {"digests": list(wanted), "requirements": list(wanted.values())})
+        sql.execute(UPSERT, {"digests": list(by_digest), "requirements": list(by_digest.values())})
         rows = sql.fetchall()
     ids = {digest: class_id for digest, class_id, _ in rows}
     return [ids[digest] for digest in digests], {class_id for _, class_id, new in rows if new}

@@ -20,7 +20,7 @@ from apps.gpu.events import BookingProvisioned
 from apps.gpu.models import GPURegistry, Lease, Miner, Reservation
 from apps.gpu.services.gpu_allocations import break_bookings, lock_miners, tell_miners
 from apps.gpu.services.gpu_events import announce
-from apps.gpu.services.gpu_transitions import ON_OFFER, move, send_home
+from apps.gpu.services.gpu_transitions import ON_OFFER, send_home, transition
 from apps.gpu.services.queue import WITHDRAWN_GRACE_SECONDS, wake_up
 from apps.gpu.states import BOOKED, GpuState
 from apps.marketplace.events import BookingClosed, BookingReserved, BookingStarted
@@ -50,7 +50,7 @@ def reserve(events: Sequence[BookingReserved]) -> None:
             renter_id=UUID(event.renter_id),
             provider_id=UUID(event.provider_id),
             miner_id=UUID(event.miner_id),
-            gpu_ids=[UUID(card) for card in event.gpu_ids],
+            gpu_ids=[UUID(gpu) for gpu in event.gpu_ids],
             starts_at=_moment(event.starts_at),
             ends_at=_moment(event.ends_at),
         )
@@ -73,7 +73,7 @@ def start(events: Sequence[BookingStarted]) -> None:
         for one in waiting.locked():
             Reservation.objects.filter(pk=one.pk).update(started_at=at[one.pk], ready_at=one.ready_at or at[one.pk])
             lent = GPURegistry.objects.of_booking(one.pk).filter(state=GpuState.RESERVED)
-            announce(move(_ids(lent), GpuState.BUSY, reason=f"booking {one.pk} runs", actor=ACTOR))
+            announce(transition(_ids(lent), GpuState.BUSY, reason=f"booking {one.pk} runs", actor=ACTOR))
             tell_miners([one.miner_id])
 
 
@@ -90,18 +90,18 @@ def ready(*, miner_id: UUID, booking_ids: Iterable[UUID]) -> list[UUID]:
     now = timezone.now()
     with atomic(Reservation):
         held = Reservation.objects.held().of_miner(miner_id).filter(pk__in=list(booking_ids), ready_at=None)
-        said = [one.pk for one in held.locked()]
-        Reservation.objects.filter(pk__in=said).update(ready_at=now)
+        ready_ids = [one.pk for one in held.locked()]
+        Reservation.objects.filter(pk__in=ready_ids).update(ready_at=now)
         emit(
             *(
                 BookingProvisioned(booking_id=str(booking), miner_id=str(miner_id), at=now.isoformat())
-                for booking in said
+                for booking in ready_ids
             ),
             by="gpu",
         )
-        if said:
+        if ready_ids:
             tell_miners([miner_id])
-    return said
+    return ready_ids
 
 
 def hold_due(*, limit: int = 200) -> int:
@@ -128,10 +128,10 @@ def close_forgotten(*, limit: int = 100) -> int:
 
 def _hold(waiting: Iterable[Reservation]) -> int:
     """Set cards aside for these, those that can be had; inside the caller's transaction."""
-    asked = list(waiting)
-    lock_miners(one.miner_id for one in asked)
+    candidates = list(waiting)
+    lock_miners(one.miner_id for one in candidates)
     held = 0
-    for one in Reservation.objects.filter(pk__in=[one.pk for one in asked], held_at=None, closed_at=None).locked():
+    for one in Reservation.objects.filter(pk__in=[one.pk for one in candidates], held_at=None, closed_at=None).locked():
         if Reservation.objects.held().filter(gpu_ids__overlap=one.gpu_ids).exists():
             continue  # the booking before it has not closed yet
         _set_aside(one, list(GPURegistry.objects.named(one.gpu_ids).of_miner(one.miner_id).locked()))
@@ -139,17 +139,17 @@ def _hold(waiting: Iterable[Reservation]) -> int:
     return held
 
 
-def _set_aside(one: Reservation, cards: list[GPURegistry]) -> None:
+def _set_aside(one: Reservation, gpus: list[GPURegistry]) -> None:
     Reservation.objects.filter(pk=one.pk).update(held_at=timezone.now())
     mine: dict[str, Any] = {"booking_id": one.pk, "renter_id": one.renter_id}
-    free = [card.pk for card in cards if card.state in ON_OFFER]
-    announce(move(free, GpuState.RESERVED, reason=f"booking {one.pk}", actor=ACTOR, **mine))
-    lost = [card for card in cards if card.pk not in free]
-    for card in lost:
-        if card.state == GpuState.OFFLINE:  # when it comes back in time, it comes back to this booking
-            GPURegistry.objects.filter(pk=card.pk).update(**mine)
+    free = [gpu.pk for gpu in gpus if gpu.state in ON_OFFER]
+    announce(transition(free, GpuState.RESERVED, reason=f"booking {one.pk}", actor=ACTOR, **mine))
+    lost = [gpu for gpu in gpus if gpu.pk not in free]
+    for gpu in lost:
+        if gpu.state == GpuState.OFFLINE:  # when it comes back in time, it comes back to this booking
+            GPURegistry.objects.filter(pk=gpu.pk).update(**mine)
     if lost:
-        break_bookings([card.pk for card in lost], LOST.get(GpuState(lost[0].state), "offline"))
+        break_bookings([gpu.pk for gpu in lost], LOST.get(GpuState(lost[0].state), "offline"))
     tell_miners([one.miner_id])
 
 
@@ -164,15 +164,15 @@ def _close(one: Reservation) -> None:
         _hold(Reservation.objects.due(timezone.now() + SOON).filter(gpu_ids__overlap=one.gpu_ids))
 
 
-def _free(cards: Iterable[GPURegistry], miner: Miner, booking_id: UUID) -> None:
+def _free(gpus: Iterable[GPURegistry], miner: Miner, booking_id: UUID) -> None:
     """Cards go to where they belong; one that is away forgets the booking and stays away."""
     freed = []
-    for card in cards:
+    for gpu in gpus:
         nobody: dict[str, Any] = {"booking_id": None, "renter_id": None}
-        if card.state in BOOKED:
-            freed += send_home([card], miner, actor=ACTOR, reason=f"booking {booking_id} is over", **nobody)
+        if gpu.state in BOOKED:
+            freed += send_home([gpu], miner, actor=ACTOR, reason=f"booking {booking_id} is over", **nobody)
         else:
-            GPURegistry.objects.filter(pk=card.pk).update(**nobody)
+            GPURegistry.objects.filter(pk=gpu.pk).update(**nobody)
     announce(freed)
 
 
@@ -185,8 +185,8 @@ def _stop_jobs(one: Reservation) -> None:
         on_commit(Lease, lambda: wake_up(stopped))
 
 
-def _ids(cards: Iterable[GPURegistry]) -> list[UUID]:
-    return [card.pk for card in cards]
+def _ids(gpus: Iterable[GPURegistry]) -> list[UUID]:
+    return [gpu.pk for gpu in gpus]
 
 
 def _moment(text: str) -> datetime:

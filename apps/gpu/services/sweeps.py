@@ -144,7 +144,7 @@ def _silent(state: MinerState, to: MinerState, since: datetime) -> int:
     """Move miners not heard since; a heartbeat that arrives meanwhile keeps its miner where it is."""
     silent = Miner.objects.filter(state=state, last_heartbeat__lt=since, backend=None).values_list("pk", flat=True)
     with atomic(Miner):
-        moved = advance_many(
+        changed = advance_many(
             Miner,
             list(silent[:BATCH]),
             to,
@@ -155,5 +155,5 @@ def _silent(state: MinerState, to: MinerState, since: datetime) -> int:
             changed_at=timezone.now(),
         )
         if to == MinerState.OFFLINE:
-            gpu_availability.follow(moved, actor="sweep")
-    return len(moved)
+            gpu_availability.follow(changed, actor="sweep")
+    return len(changed)

@@ -15,7 +15,7 @@ from apps.gpu.errors import GpuDisputed
 from apps.gpu.models import GPURegistry, Miner
 from apps.gpu.services.gpu_allocations import break_bookings, lock_miners, tell_miners
 from apps.gpu.services.gpu_events import announce
-from apps.gpu.services.gpu_transitions import LEFT, SILENT, UNNAMED, move, send_home
+from apps.gpu.services.gpu_transitions import LEFT, SILENT, UNNAMED, send_home, transition
 from apps.gpu.states import GpuState
 
 TWO_CLAIMS = "two miners name this UUID"
@@ -34,7 +34,7 @@ def dispute(uuid: str, miner: Miner, *, actor: str) -> bool:
     for other in others.order_by("pk").select_for_update(no_key=True):
         moved = other.owner_id == miner.owner_id and other.state == GpuState.OFFLINE and other.reason in GONE
         if moved and other.booking_id is None:
-            announce(move([other.pk], GpuState.RETIRED, reason=MOVED, actor=actor))
+            announce(transition([other.pk], GpuState.RETIRED, reason=MOVED, actor=actor))
             continue
         doubtful = True
         quarantine([other.pk], reason=TWO_CLAIMS, actor=actor)
@@ -47,25 +47,25 @@ def quarantine(gpu_ids: Iterable[UUID], *, reason: str, actor: str) -> list[UUID
     Returns which were moved. The caller holds their miners' locks, or moves cards of one miner only.
     """
     with atomic(GPURegistry):
-        moved = move(gpu_ids, GpuState.QUARANTINED, reason=reason, actor=actor)
+        moved = transition(gpu_ids, GpuState.QUARANTINED, reason=reason, actor=actor)
         break_bookings(moved, "quarantined")
         announce(moved)
         tell_miners(GPURegistry.objects.named(moved).values_list("miner_id", flat=True))
     return moved
 
 
-def confine(card: GPURegistry, *, reason: str, actor: str) -> GPURegistry:
+def confine(gpu: GPURegistry, *, reason: str, actor: str) -> GPURegistry:
     """Quarantine one card by an operator's order; StateConflict where it is already, or retired."""
     with atomic(GPURegistry):
-        lock_miners([card.miner_id])
-        card.refresh_from_db()
-        if not quarantine([card.pk], reason=reason, actor=actor):
-            raise card.conflict(GpuState.QUARANTINED)
-    card.refresh_from_db()
-    return card
+        lock_miners([gpu.miner_id])
+        gpu.refresh_from_db()
+        if not quarantine([gpu.pk], reason=reason, actor=actor):
+            raise gpu.conflict(GpuState.QUARANTINED)
+    gpu.refresh_from_db()
+    return gpu
 
 
-def release(card: GPURegistry, *, reason: str, actor: str) -> GPURegistry:
+def release(gpu: GPURegistry, *, reason: str, actor: str) -> GPURegistry:
     """Believe this claim: an operator looked, or the card passed a benchmark.
 
     Raises GpuDisputed while another claim to the same UUID stands outside of quarantine, StateConflict when the
@@ -73,15 +73,15 @@ def release(card: GPURegistry, *, reason: str, actor: str) -> GPURegistry:
     """
     try:
         with atomic(GPURegistry):
-            (miner,) = lock_miners([card.miner_id])
-            card.refresh_from_db()
-            card.advance(GpuState.REGISTERED, actor=actor, reason=reason)
-            GPURegistry.objects.filter(pk=card.pk).update(reason="", booking_id=None, renter_id=None)
-            card.refresh_from_db()
-            send_home([card], miner, actor=actor, reason="released")
-            announce([card.pk])
+            (miner,) = lock_miners([gpu.miner_id])
+            gpu.refresh_from_db()
+            gpu.advance(GpuState.REGISTERED, actor=actor, reason=reason)
+            GPURegistry.objects.filter(pk=gpu.pk).update(reason="", booking_id=None, renter_id=None)
+            gpu.refresh_from_db()
+            send_home([gpu], miner, actor=actor, reason="released")
+            announce([gpu.pk])
             tell_miners([miner.pk])
     except IntegrityError:
         raise GpuDisputed("Another miner's claim to this UUID stands; quarantine or retire that one first.") from None
-    card.refresh_from_db()
-    return card
+    gpu.refresh_from_db()
+    return gpu

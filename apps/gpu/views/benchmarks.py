@@ -47,7 +47,7 @@ class BenchmarkViewSet(mixins.ListModelMixin, AnyGpuView):
     def get_queryset(self) -> QuerySet[GPUBenchmark]:
         rows = GPUBenchmark.objects.all()
         if "gpu" in self.kwargs:
-            rows = rows.filter(gpu=self.own_card(self.kwargs["gpu"]))
+            rows = rows.filter(gpu=self.own_gpu(self.kwargs["gpu"]))
         return rows if self.actor.may("operator") else rows.of_owner(self.actor.pk)
 
     @extend_schema(
@@ -55,10 +55,10 @@ class BenchmarkViewSet(mixins.ListModelMixin, AnyGpuView):
     )
     def create(self, request: Request, gpu: str) -> HttpResponseBase:
         """Challenge a card to show what it is; its miner hears of it with its next heartbeat."""
-        card, data = self.own_card(gpu), self.validated(BenchmarkRequestSerializer)
+        found, data = self.own_gpu(gpu), self.validated(BenchmarkRequestSerializer)
 
         def produce() -> Response:
-            return self.answer(benchmarks.request(card, actor=self.actor_name(), reason=data["reason"]), status=201)
+            return self.answer(benchmarks.request(found, actor=self.actor_name(), reason=data["reason"]), status=201)
 
         return self.idempotently(IdempotencyRecord, produce)
 
@@ -93,7 +93,7 @@ class MinerBenchmarkViewSet(AnyGpuView):
         bound = benchmarks.commit(
             found,
             commitment={"product": data["product"], "memory": data["memory"], "seconds": data.get("seconds", {})},
-            figures=data["figures"], environment=data.get("environment", {}), device=data["device"],
+            measurements=data["figures"], environment=data.get("environment", {}), device=data["device"],
         )  # fmt: skip
         return self.answer(
             {"id": str(bound.pk), "state": bound.state, "question": bound.question, "due_at": bound.due_at}
@@ -109,9 +109,9 @@ class MinerBenchmarkViewSet(AnyGpuView):
     @extend_schema(request=GivenUpSerializer, responses=BenchmarkSerializer)
     def give_up(self, request: Request, benchmark: UUID) -> Response:
         """Say that it cannot be done, and why."""
-        given_up = benchmarks.give_up(self._find(benchmark), reason=self.validated(GivenUpSerializer)["reason"])
-        power_limits.judge(given_up)
-        return self.answer(given_up, serializer=BenchmarkSerializer)
+        failed = benchmarks.give_up(self._find(benchmark), reason=self.validated(GivenUpSerializer)["reason"])
+        power_limits.judge(failed)
+        return self.answer(failed, serializer=BenchmarkSerializer)
 
     def _find(self, benchmark: UUID) -> GPUBenchmark:
         return benchmarks.find(owner_id=self.actor.pk, benchmark_id=benchmark)

@@ -72,24 +72,28 @@ class GpuViewSet(mixins.ListModelMixin, GpuIdentity):
     @extend_schema(responses=GpuDetailSerializer)
     def retrieve(self, request: Request, gpu: str) -> Response:
         """One card, by our id or its owner's."""
-        card = self.card(gpu)
-        rating = marketplace.rating_of(card.pk)
-        shown = GpuSerializer(card).data
+        found = self.find_gpu(gpu)
+        rating = marketplace.rating_of(found.pk)
+        shown = GpuSerializer(found).data
         return self.answer({**shown, "average_rating": rating.average, "total_reviews": rating.count})
 
     @extend_schema(responses=DiscoveredSerializer, parameters=IDENTITY, filters=False)
     def discover(self, request: Request) -> Response:
         """The cards that the caller's miner reported."""
         caller = self.caller()
-        cards = GPURegistry.objects.select_related("miner", "profile").owned_by(self.actor.pk).present()
+        gpus = GPURegistry.objects.select_related("miner", "profile").owned_by(self.actor.pk).present()
         if caller.named is not None:
-            cards = cards.of_miner(miners.get(caller).pk)
-        shown = GpuSerializer(cards.order_by("miner_id", "position")[:256], many=True).data
+            gpus = gpus.of_miner(miners.get(caller).pk)
+        shown = GpuSerializer(gpus.order_by("miner_id", "position")[:256], many=True).data
         first = {}
         if shown:
-            card = shown[0]
-            capability = card["details"].get("compute_capability")
-            first = {"model": card["model"], "memory_gb": card["memory_gb"], "cuda_version": card["driver"]}
+            first_gpu = shown[0]
+            capability = first_gpu["details"].get("compute_capability")
+            first = {
+                "model": first_gpu["model"],
+                "memory_gb": first_gpu["memory_gb"],
+                "cuda_version": first_gpu["driver"],
+            }
             first |= {"compute_capability": str(capability)} if capability else {}
         return self.answer({**first, "gpus": shown})
 
@@ -98,18 +102,18 @@ class GpuViewSet(mixins.ListModelMixin, GpuIdentity):
         """Register a card by hand; the same gpu_id again changes it. What its miner reports about it wins."""
         body = self.body()
         data = self.validated(GpuRegisterSerializer, body)
-        told = _told({**body, **(data["specs"] if isinstance(data.get("specs"), dict) else {})})
+        reported = _reported({**body, **(data["specs"] if isinstance(data.get("specs"), dict) else {})})
         caller = self.caller(body)
         miner = miners.find(caller) or miners.register(caller, region=data.get("region") or "")
-        card = gpus.register(
+        found = gpus.register(
             miner,
-            told,
+            reported,
             external_id=data.get("gpu_id") or "",
             price_per_hour=data.get("price_per_hour"),
             actor=self.actor_name(),
         )
-        shown = GpuSerializer(card).data
-        return self.answer({**shown, "status": "registered", "message": f"Registered; it is {card.state}."})
+        shown = GpuSerializer(found).data
+        return self.answer({**shown, "status": "registered", "message": f"Registered; it is {found.state}."})
 
     @extend_schema(request=GpuChangeSerializer, responses=GpuChangedSerializer)
     def update(self, request: Request, gpu: str) -> Response:
@@ -117,38 +121,38 @@ class GpuViewSet(mixins.ListModelMixin, GpuIdentity):
         data = self.validated(GpuChangeSerializer, self.body())
         if not data:
             raise Invalid("Send price_per_hour, status, or both.")
-        card = gpus.change(
-            self.card(gpu, own=True),
+        found = gpus.change(
+            self.find_gpu(gpu, own=True),
             actor=self.actor_name(),
             price_per_hour=data.get("price_per_hour"),
             on=gpus.on_the_market(data["status"]) if "status" in data else None,
         )
-        return self.answer({**GpuSerializer(card).data, "message": f"Changed; it is {card.state}."})
+        return self.answer({**GpuSerializer(found).data, "message": f"Changed; it is {found.state}."})
 
     @extend_schema(responses={200: GpuChangedSerializer})
     def destroy(self, request: Request, gpu: str) -> Response:
         """Retire a card; 409 while a booking needs it."""
-        card = gpus.retire(self.card(gpu, own=True), actor=self.actor_name())
-        return self.answer({**GpuSerializer(card).data, "message": "Retired."})
+        found = gpus.retire(self.find_gpu(gpu, own=True), actor=self.actor_name())
+        return self.answer({**GpuSerializer(found).data, "message": "Retired."})
 
     @extend_schema(responses=GpuTransitionSerializer(many=True), filters=False)
     def history(self, request: Request, gpu: str) -> Response:
         """How a card came to its state: every move, newest first (at most 200)."""
-        moves = GPUTransition.objects.filter(subject_id=self.card(gpu).pk).order_by("-seq")[:200]
-        return self.answer(moves, serializer=GpuTransitionSerializer)
+        transitions = GPUTransition.objects.filter(subject_id=self.find_gpu(gpu).pk).order_by("-seq")[:200]
+        return self.answer(transitions, serializer=GpuTransitionSerializer)
 
     @extend_schema(request=GpuReasonSerializer, responses=GpuChangedSerializer)
     def release(self, request: Request, gpu: str) -> Response:
         """Believe a card in quarantine (operators only), with the reason."""
         data = self.validated(GpuReasonSerializer)
-        card = uuid_disputes.release(self.card(gpu), reason=data["reason"], actor=self.actor_name())
-        return self.answer({**GpuSerializer(card).data, "message": f"Released; it is {card.state}."})
+        found = uuid_disputes.release(self.find_gpu(gpu), reason=data["reason"], actor=self.actor_name())
+        return self.answer({**GpuSerializer(found).data, "message": f"Released; it is {found.state}."})
 
 
-def _told(specs: dict[str, Any]) -> Gpu:
+def _reported(specs: dict[str, Any]) -> Gpu:
     """A card as a person describes it. Invalid without a name."""
-    cards = normalise({"gpu": specs}).gpus
-    if not cards or not cards[0].name.strip():
+    gpus = normalise({"gpu": specs}).gpus
+    if not gpus or not gpus[0].name.strip():
         message = 'Name the model, e.g. {"specs": {"model": "RTX 4090", "memory_gb": 24}}.'
         raise Invalid(f"specs.model: {message}", errors=[{"field": "specs.model", "message": message}])
-    return cards[0]
+    return gpus[0]

@@ -67,7 +67,7 @@ class MinerIdentity(ActorView):
 class GpuIdentity(MinerIdentity):
     """Which card is meant, and who may see it: its owner, whoever has it in a booking now, and operators."""
 
-    def card(self, named: str, *, own: bool = False) -> GPURegistry:
+    def find_gpu(self, named: str, *, own: bool = False) -> GPURegistry:
         """The card with this id (ours, or its owner's); GpuNotFound when it is not the caller's to see (or change)."""
         rows = GPURegistry.objects.select_related("miner", "profile")
         if not self.actor.may("operator"):
@@ -90,12 +90,12 @@ def uuid_or_none(text: str) -> UUID | None:
 class AnyGpuView(ActorView):
     """What the views of one card share."""
 
-    def card(self, named: str) -> GPURegistry:
+    def find_gpu(self, named: str) -> GPURegistry:
         return optimization.find(named, owner_id=self.actor.pk)
 
-    def own_card(self, named: str) -> GPURegistry:
+    def own_gpu(self, named: str) -> GPURegistry:
         """The caller's card; an operator sees everybody's."""
-        found = self.card(named)
+        found = self.find_gpu(named)
         if found.owner_id != self.actor.pk and not self.actor.may("operator"):
             raise GpuNotFound()
         return found

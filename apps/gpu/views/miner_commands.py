@@ -58,9 +58,9 @@ class MinerCommandViewSet(MinerIdentity):
     )
     def answer_command(self, request: Request, pk: UUID) -> Response:
         """A miner's answer to an order: what it found or did, or `error`."""
-        said = {name: value for name, value in self.validated(CommandAnswerSerializer, self.body()).items() if value}
-        error = said.pop("error", "")
-        command = miner_commands.answer(owner_id=self.actor.pk, command_id=pk, said=plain(said), error=error)
+        result = {name: value for name, value in self.validated(CommandAnswerSerializer, self.body()).items() if value}
+        error = result.pop("error", "")
+        command = miner_commands.answer(owner_id=self.actor.pk, command_id=pk, result=plain(result), error=error)
         return self.answer({"status": "ok", "order_id": command.pk, "state": command.state})
 
     @extend_schema(request=AppliedSerializer, responses=CommandStateSerializer)
@@ -79,7 +79,7 @@ class MinerCommandViewSet(MinerIdentity):
     )
     def scan(self, request: Request, miner: str) -> HttpResponseBase:
         """Ask a miner to look at its cards again, and wait for what it reports; 202 when that takes longer."""
-        asked = self.validated(ScanQuerySerializer, {**request.query_params.dict(), **self.body()})
+        query = self.validated(ScanQuerySerializer, {**request.query_params.dict(), **self.body()})
         found = self._miner(miner)
         command = found.commands.filter(kind=MinerCommand.Kind.SCAN).order_by("-created_at").first()
         if command is None or not is_replay(request):
@@ -91,7 +91,7 @@ class MinerCommandViewSet(MinerIdentity):
         if command.state != CommandState.OPEN:
             return self.answer(_scan(command), serializer=ScanSerializer)
         pending = self.answer(_scan(command), status=202, serializer=ScanSerializer)
-        return hold(topics=[miner_commands.topic(command.pk)], seconds=asked["wait"], empty=pending)
+        return hold(topics=[miner_commands.topic(command.pk)], seconds=query["wait"], empty=pending)
 
     def _miner(self, named: str) -> Miner:
         pk = uuid_or_none(named)
@@ -101,17 +101,17 @@ class MinerCommandViewSet(MinerIdentity):
 
 
 def _scan(command: MinerCommand) -> dict[str, Any]:
-    cards = list(command.miner.gpus.present().order_by("position").select_related("miner", "profile"))
+    gpus = list(command.miner.gpus.present().order_by("position").select_related("miner", "profile"))
     answered = command.state == CommandState.ANSWERED
-    told = {
+    fields = {
         "miner_id": command.miner.name,
         "order_id": command.pk,
         "state": command.state,
-        "gpus": cards,
-        "registered": len(cards),
-        "edge_optimized": sum(bool(card.profile and card.profile.edge_optimized) for card in cards),
+        "gpus": gpus,
+        "registered": len(gpus),
+        "edge_optimized": sum(bool(gpu.profile and gpu.profile.edge_optimized) for gpu in gpus),
         "discovery_method": command.answer.get("discovery_method") or "reported" if answered else None,
         "requested_at": command.created_at,
         "answered_at": command.ended_at,
     }
-    return told if answered else {**told, "ask_again": f"/gpu/v1/orders/{command.pk}"}
+    return fields if answered else {**fields, "ask_again": f"/gpu/v1/orders/{command.pk}"}

@@ -93,12 +93,12 @@ class MinerProtocolViewSet(MinerIdentity):
         body = self.body()
         read = self.validated(HeartbeatSerializer, {k: body[k] for k in ("jobs", "bookings_ready") if k in body})
         jobs = read.get("jobs")
-        told = [job for job in jobs or [] if job.get("progress") is not None]
+        fields = [job for job in jobs or [] if job.get("progress") is not None]
         pulse = heartbeats.take(
             self.caller(body),
             metrics=miner_payloads.metrics_of(plain(body)),
             running=None if jobs is None else [job["job_id"] for job in jobs],
-            reports=[leases.Report(job["job_id"], job["progress"], job.get("note") or "") for job in told],
+            reports=[leases.Report(job["job_id"], job["progress"], job.get("note") or "") for job in fields],
             bookings_ready=read.get("bookings_ready"),
         )
         return self.answer(
@@ -125,12 +125,12 @@ class MinerProtocolViewSet(MinerIdentity):
     def poll(self, request: Request) -> HttpResponseBase:
         """Take work that fits, or wait for some: 204 when there is none (200 and null on GET)."""
         body = self.body()
-        asked = {
+        query = {
             name: value
             for name, value in {**request.query_params.dict(), **body}.items()
             if name in ("max_wait_seconds", "max_jobs", "attention")
         }
-        data = self.validated(PollSerializer, asked)
+        data = self.validated(PollSerializer, query)
         woken = time.monotonic() if is_replay(request) else None
         caller, n = self.caller(body), data.get("max_jobs") or 1
         known = miners.recognise(caller)
@@ -140,7 +140,7 @@ class MinerProtocolViewSet(MinerIdentity):
             found = leases.grant(known, n=n, newer_than=woken)
         if found.grants:
             return self._handed(known, found.grants, many=n > 1)
-        if heartbeats.is_asked_for(known, heard=data.get("attention"), woken=woken is not None):
+        if heartbeats.needs_heartbeat(known, seen_attention=data.get("attention"), woken=woken is not None):
             return self.answer({"job_id": None, "jobs": [], "beat_now": True})
         empty = (
             HttpResponse(b"null", content_type="application/json")
@@ -218,15 +218,17 @@ class MinerProtocolViewSet(MinerIdentity):
         return leases.Holder(caller.owner_id, miner_id, attempt)
 
     def _handed(self, known: Known, grants: list[leases.Grant], *, many: bool) -> HttpResponseBase:
-        jobs = [{**self._job(grant), **_cards_for(known, grant)} for grant in grants]
+        jobs = [{**self._job(grant), **_gpus_for(known, grant)} for grant in grants]
         answer = self.answer({**jobs[0], "jobs": jobs} if many else jobs[0])
         since = min(grant.granted_at for grant in grants).isoformat().replace("+00:00", "Z")
-        door = self.request.path.rsplit("/", 1)[0]
-        return undo_with(answer, f"{door}/release?jobs={','.join(str(grant.job_id) for grant in grants)}&since={since}")
+        base_path = self.request.path.rsplit("/", 1)[0]
+        return undo_with(
+            answer, f"{base_path}/release?jobs={','.join(str(grant.job_id) for grant in grants)}&since={since}"
+        )
 
     def _job(self, grant: leases.Grant) -> dict[str, Any]:
         body, job_id = grant.body, str(grant.job_id)
-        told = {
+        fields = {
             "job_id": job_id,
             "id": job_id,
             "attempt": grant.attempt,
@@ -240,22 +242,22 @@ class MinerProtocolViewSet(MinerIdentity):
             "timeout_seconds": grant.execution_seconds,
         }
         if body.get("input_sha256"):
-            door = self.request.path.rsplit("/", 1)[0]
-            told["input"] = {
+            base_path = self.request.path.rsplit("/", 1)[0]
+            fields["input"] = {
                 "sha256": body["input_sha256"],
                 "size": body["input_size"],
-                "url": f"{door}/{job_id}/input",
+                "url": f"{base_path}/{job_id}/input",
             }
-        return told
+        return fields
 
 
-def _cards_for(known: Known, grant: leases.Grant) -> dict[str, Any]:
+def _gpus_for(known: Known, grant: leases.Grant) -> dict[str, Any]:
     """Which cards a job may use: its booking's; or, on a miner with booked cards, those that are not."""
     booking_id = requirement_classes.CATALOGUE.booking_of(grant.class_id)
     candidate = known.candidate
-    if not booking_id and not candidate.holding.hidden:
+    if not booking_id and not candidate.allocation.hidden:
         return {}
-    uuids = [card.uuid for card in candidate.cards_for(booking_id) if card.uuid]
+    uuids = [gpu.uuid for gpu in candidate.gpus_for(booking_id) if gpu.uuid]
     return {"gpu_uuids": uuids, **({"booking_id": booking_id} if booking_id else {})}
 
 

@@ -63,13 +63,13 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
     @extend_schema(responses=GpuOfMinerSerializer(many=True), filters=False)
     def gpus(self, request: Request, miner: str) -> Response:
         """The cards of a miner, as it described them."""
-        cards = self._miner(miner).gpus.present().order_by("position").select_related("miner")
-        return self.answer(cards, serializer=GpuOfMinerSerializer)
+        gpus = self._miner(miner).gpus.present().order_by("position").select_related("miner")
+        return self.answer(gpus, serializer=GpuOfMinerSerializer)
 
     @extend_schema(request=None, responses={200: MinerJobsSerializer}, parameters=[HistorySerializer], filters=False)
     def jobs(self, request: Request, miner: str) -> Response:
         """What the miner did, newest first."""
-        found, query = self._miner(miner), self._asked(HistorySerializer)
+        found, query = self._miner(miner), self._query(HistorySerializer)
         page = jobs_of(found, query)
         jobs = [
             {**LeaseSerializer(job.lease).data, "task_type": job.task_type, "reward": job.reward} for job in page.jobs
@@ -80,7 +80,7 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
     @extend_schema(request=None, responses={200: MinerEarningsSerializer}, parameters=[PeriodSerializer], filters=False)
     def earnings(self, request: Request, miner: str) -> Response:
         """What the miner was paid, and what it delivered that is not settled yet."""
-        return self.answer(earnings_of(self._miner(miner), self._asked(PeriodSerializer)))
+        return self.answer(earnings_of(self._miner(miner), self._query(PeriodSerializer)))
 
     @extend_schema(request=RegisterSerializer, responses={200: OfferedSerializer})
     def capabilities(self, request: Request, miner: str) -> Response:
@@ -125,7 +125,7 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
             return found
         return miners.get(self.caller(path=named))
 
-    def _asked(self, serializer: Any) -> dict[str, Any]:
+    def _query(self, serializer: Any) -> dict[str, Any]:
         return self.validated(serializer, {**self.request.query_params.dict(), **self.body()})
 
 

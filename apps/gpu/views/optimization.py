@@ -16,12 +16,12 @@ from aitbc.core.viewsets import Scopes
 from apps.gpu.models import GPURegistry, IdempotencyRecord
 from apps.gpu.serializers.earnings import EarningsQuerySerializer, GpuEarningsSerializer
 from apps.gpu.serializers.optimization import AdviceSerializer, OptimizeSerializer, WorkloadSerializer
-from apps.gpu.serializers.optimize_request import wish_of
+from apps.gpu.serializers.optimize_request import read_request
 from apps.gpu.services import earnings, optimization, power_limits
 from apps.gpu.views.identity import AnyGpuView
 
 READERS: Scopes = ("client", "miner", "operator", "read")
-OLD_WORDS = ("ctx", "batch", "task", "quantisation", "target_tps", "slo_ms", "kv_dtype", "gpus")
+LEGACY_FIELDS = ("ctx", "batch", "task", "quantisation", "target_tps", "slo_ms", "kv_dtype", "gpus")
 EXAMPLE = OpenApiParameter("model_name", required=False, description="The model, for clients that name it here.")
 
 
@@ -35,37 +35,37 @@ class OptimizationViewSet(AnyGpuView):
     )
     def optimize(self, request: Request, gpu: str) -> HttpResponseBase:
         """How to run a model on a card: format, batch, power limit, predicted speed. With apply: have it set."""
-        card, data = self.card(gpu), self.validated(OptimizeSerializer)
+        found, data = self.find_gpu(gpu), self.validated(OptimizeSerializer)
         name = data.get("model_name") or request.query_params.get("model_name")
-        workload = data.get("workload") or self._old(data)
-        wish = wish_of(workload, objective=data["objective"], model_name=name)
+        workload = data.get("workload") or self._legacy_workload(data)
+        query = read_request(workload, objective=data["objective"], model_name=name)
 
         def produce() -> Response:
-            advice = optimization.recommend(card, wish)
-            told = {**advice, "model_name": name or advice["model"], "optimized": advice["fits"]}
+            advice = optimization.recommend(found, query)
+            answer = {**advice, "model_name": name or advice["model"], "optimized": advice["fits"]}
             if data["apply"]:
-                told["order"] = self._apply(card, advice)
-            return self.answer(told)
+                answer["order"] = self._apply(found, advice)
+            return self.answer(answer)
 
         return self.idempotently(IdempotencyRecord, produce) if data["apply"] else produce()
 
     @extend_schema(parameters=[EarningsQuerySerializer], responses=GpuEarningsSerializer)
     def earnings_advice(self, request: Request, gpu: str) -> Response:
         """What a card earns per hour, the price below which it loses, and a price to ask."""
-        advice = earnings.advise(self.card(gpu), **self.filters(EarningsQuerySerializer))
+        advice = earnings.advise(self.find_gpu(gpu), **self.filters(EarningsQuerySerializer))
         net = advice.pop("net")
         signed = f"-{format_amount(-net)}" if net < 0 else format_amount(net)
         return self.answer({**GpuEarningsSerializer({**advice, "net_per_hour": signed}).data})
 
-    def _old(self, data: dict[str, Any]) -> dict[str, Any]:
+    def _legacy_workload(self, data: dict[str, Any]) -> dict[str, Any]:
         """The workload of a client of the predecessor: what it put into request_data, as far as we know the words."""
         sent = data.get("request_data") or {}
-        return self.validated(WorkloadSerializer, {name: sent[name] for name in OLD_WORDS if name in sent})
+        return self.validated(WorkloadSerializer, {name: sent[name] for name in LEGACY_FIELDS if name in sent})
 
-    def _apply(self, card: GPURegistry, advice: dict[str, Any]) -> dict[str, Any]:
+    def _apply(self, found: GPURegistry, advice: dict[str, Any]) -> dict[str, Any]:
         if not self.actor.may("miner"):
             raise Forbidden("Only the owner of a card changes its settings.")
-        command = power_limits.apply(card, owner_id=self.actor.pk, actor=self.actor_name(), advice=advice)
+        command = power_limits.apply(found, owner_id=self.actor.pk, actor=self.actor_name(), advice=advice)
         return {
             "order_id": str(command.pk),
             "state": command.state,

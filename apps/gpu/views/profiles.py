@@ -25,29 +25,29 @@ class ProfileViewSet(DomainViewSet):
     @extend_schema(responses=GpuProfileSerializer(many=True), parameters=[ProfileFilterSerializer])
     def profiles(self, request: Request) -> Response:
         """The models of card that the exchange knows, by vendor and model."""
-        asked = self.filters(ProfileFilterSerializer)
-        return self.answer(_profiles(asked), serializer=GpuProfileSerializer)
+        query = self.filters(ProfileFilterSerializer)
+        return self.answer(_profiles(query), serializer=GpuProfileSerializer)
 
 
-def _profiles(asked: dict[str, Any]) -> QuerySet[ConsumerGPUProfile]:
+def _profiles(query: dict[str, Any]) -> QuerySet[ConsumerGPUProfile]:
     catalogue.ensure()
     rows = ConsumerGPUProfile.objects.all()
-    if "architecture" in asked:
-        rows = rows.filter(architecture=_architecture(asked["architecture"]))
-    if "vendor" in asked:
-        rows = rows.filter(vendor__iexact=asked["vendor"])
-    flags = {name: asked[name] for name in ("edge_optimized", "consumer_grade") if name in asked}
-    least = max(asked.get("min_memory_gb", 0), asked.get("min_vram", 0))
-    for word in asked.get("q", "").split():
+    if "architecture" in query:
+        rows = rows.filter(architecture=_architecture(query["architecture"]))
+    if "vendor" in query:
+        rows = rows.filter(vendor__iexact=query["vendor"])
+    flags = {name: query[name] for name in ("edge_optimized", "consumer_grade") if name in query}
+    least = max(query.get("min_memory_gb", 0), query.get("min_vram", 0))
+    for word in query.get("q", "").split():
         rows = rows.filter(Q(vendor__icontains=word) | Q(model__icontains=word) | Q(architecture__icontains=word))
     return rows.filter(memory_gb__gte=least, **flags)
 
 
-def _architecture(asked: str) -> str:
+def _architecture(query: str) -> str:
     """The architecture meant; Invalid, with the known ones, for any other."""
     known = sorted({*ConsumerGPUProfile.objects.values_list("architecture", flat=True).distinct(), "unknown"})
-    wanted = catalogue.spelled(asked)
-    if wanted not in known:
+    spelling = catalogue.spelled(query)
+    if spelling not in known:
         message = f"Known are {', '.join(known)}."
         raise Invalid(f"architecture: {message}", errors=[{"field": "architecture", "message": message}])
-    return wanted
+    return spelling

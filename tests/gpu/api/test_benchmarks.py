@@ -30,7 +30,7 @@ def requested(api: Api, gpu: GPURegistry) -> str:
     return str(api.json("POST", f"/gpu/v1/gpu/{gpu.pk}/benchmarks", {}, status=201)["id"])
 
 
-def test_a_card_that_proves_itself_is_verified_and_scored(miner_api: Api) -> None:
+def test_a_gpu_that_proves_itself_is_verified_and_scored(miner_api: Api) -> None:
     gpu = make_gpu(miner_api)
     benchmark_id = requested(miner_api, gpu)
     gpu.refresh_from_db()
@@ -50,17 +50,17 @@ def test_the_miner_hears_of_it_in_its_heartbeat_until_it_begins_and_learns_the_n
     gpu = make_gpu(miner_api)
     benchmark_id = requested(miner_api, gpu)
 
-    (order,) = miner_api.json("POST", f"{M}/heartbeat", {"miner_id": "rig"}, status=200)["orders"]
+    (command,) = miner_api.json("POST", f"{M}/heartbeat", {"miner_id": "rig"}, status=200)["orders"]
 
-    assert order["kind"] == "benchmark" and order["body"]["benchmark_id"] == benchmark_id
-    assert "nonce" not in str(order)
+    assert command["kind"] == "benchmark" and command["body"]["benchmark_id"] == benchmark_id
+    assert "nonce" not in str(command)
     first = miner_api.json("POST", f"{M}/benchmarks/{benchmark_id}/begin", status=200)
     again = miner_api.json("POST", f"{M}/benchmarks/{benchmark_id}/begin", status=200)
     assert first == again and len(first["task"]["nonce"]) == 64
     assert miner_api.json("POST", f"{M}/heartbeat", {"miner_id": "rig"}, status=200)["orders"] == []
 
 
-def test_figures_of_a_lesser_card_are_a_mismatch_and_quarantine_it(miner_api: Api) -> None:
+def test_measurements_of_a_lesser_gpu_are_a_mismatch_and_quarantine_it(miner_api: Api) -> None:
     gpu = make_gpu(miner_api)
 
     verdict = HonestMiner(miner_api, requested(miner_api, gpu)).prove(measurements(360, 12.7, 51), device="cuda")
@@ -75,7 +75,7 @@ def test_figures_of_a_lesser_card_are_a_mismatch_and_quarantine_it(miner_api: Ap
     assert move.to_state == "quarantined" and "benchmark" in move.reason
 
 
-def test_a_card_that_failed_is_cleared_by_the_next_benchmark_it_passes(miner_api: Api) -> None:
+def test_a_gpu_that_failed_is_cleared_by_the_next_benchmark_it_passes(miner_api: Api) -> None:
     gpu = make_gpu(miner_api)
     HonestMiner(miner_api, requested(miner_api, gpu)).prove(measurements(360, 12.7, 51), device="cuda")
 
@@ -85,7 +85,7 @@ def test_a_card_that_failed_is_cleared_by_the_next_benchmark_it_passes(miner_api
     assert (verdict["state"], gpu.state, gpu.reason, gpu.verified) == ("passed", "available", "", True)
 
 
-def test_a_disputed_card_is_an_operators_to_clear(miner_api: Api) -> None:
+def test_a_disputed_gpu_is_an_operators_to_clear(miner_api: Api) -> None:
     gpu = make_gpu(miner_api)
     uuid_disputes.confine(gpu, reason="two miners name it", actor="operator")
 
@@ -94,7 +94,7 @@ def test_a_disputed_card_is_an_operators_to_clear(miner_api: Api) -> None:
     assert answer.status_code == 409
 
 
-def test_figures_that_no_such_card_can_reach_are_a_mismatch_too(miner_api: Api) -> None:
+def test_measurements_that_no_such_gpu_can_reach_are_a_mismatch_too(miner_api: Api) -> None:
     gpu = make_gpu(miner_api)
 
     verdict = HonestMiner(miner_api, requested(miner_api, gpu)).prove(measurements(1900, 35, 140), device="cuda")
@@ -102,7 +102,7 @@ def test_figures_that_no_such_card_can_reach_are_a_mismatch_too(miner_api: Api) 
     assert verdict["state"] == "mismatch" and "2.03" in verdict["verdict"]["reasons"][0]
 
 
-def test_whoever_was_slower_than_its_figures_allow_is_found_out(miner_api: Api) -> None:
+def test_whoever_was_slower_than_its_measurements_allow_is_found_out(miner_api: Api) -> None:
     gpu = make_gpu(miner_api)
     benchmark_id = requested(miner_api, gpu)
     honest = HonestMiner(miner_api, benchmark_id)
@@ -125,7 +125,7 @@ def test_an_unknown_model_passes_as_unverified_model(miner_api: Api) -> None:
     assert gpu.verified and gpu.measured["bandwidth_gbps"] == 9
 
 
-def test_a_wrong_row_is_found_and_quarantines_the_card(miner_api: Api) -> None:
+def test_a_wrong_row_is_found_and_quarantines_the_gpu(miner_api: Api) -> None:
     gpu = make_gpu(miner_api)
     honest = HonestMiner(miner_api, requested(miner_api, gpu))
     task = challenge.Task.from_json(miner_api.json("POST", f"{honest.path}/begin", status=200)["task"])
@@ -143,14 +143,14 @@ def test_a_wrong_row_is_found_and_quarantines_the_card(miner_api: Api) -> None:
     assert gpu.state == "quarantined"
 
 
-def test_a_miner_that_cannot_says_why_and_keeps_an_unverified_card(miner_api: Api) -> None:
+def test_a_miner_that_cannot_says_why_and_keeps_an_unverified_gpu(miner_api: Api) -> None:
     gpu = make_gpu(miner_api)
     benchmark_id = requested(miner_api, gpu)
 
-    told = miner_api.json("POST", f"{M}/benchmarks/{benchmark_id}/fail", {"reason": "OUT_OF_MEMORY"}, status=200)
+    response = miner_api.json("POST", f"{M}/benchmarks/{benchmark_id}/fail", {"reason": "OUT_OF_MEMORY"}, status=200)
 
     gpu.refresh_from_db()
-    assert told["state"] == "failed" and gpu.state == "registered" and not gpu.verified
+    assert response["state"] == "failed" and gpu.state == "registered" and not gpu.verified
 
 
 @pytest.mark.parametrize(
@@ -186,8 +186,8 @@ def test_the_steps_have_an_order(miner_api: Api) -> None:
     miner_api.json("POST", f"{path}/begin", status=200)
     miner_api.json("POST", f"{path}/commit", body, status=200)
     assert miner_api.post(f"{path}/commit", body).status_code == 409
-    told = miner_api.json("POST", f"{path}/answer", {"rows": [], "pages": []}, status=200)
-    assert told["state"] == "failed" and "were asked" in told["verdict"]["reasons"][0]
+    response = miner_api.json("POST", f"{path}/answer", {"rows": [], "pages": []}, status=200)
+    assert response["state"] == "failed" and "were asked" in response["verdict"]["reasons"][0]
     assert miner_api.post(f"{path}/answer", {"rows": [], "pages": []}).status_code == 409
 
 
@@ -216,7 +216,7 @@ def test_others_may_neither_request_see_nor_answer(miner_api: Api, other_miner_a
     assert miner_api.json("GET", f"/gpu/v1/benchmarks/{benchmark_id}", status=200)["state"] == "requested"
 
 
-def test_one_benchmark_at_a_time_none_of_a_booked_card_and_none_of_an_absent_miner(miner_api: Api) -> None:
+def test_one_benchmark_at_a_time_none_of_a_booked_gpu_and_none_of_an_unreachable_miner(miner_api: Api) -> None:
     gpu = make_gpu(miner_api)
     requested(miner_api, gpu)
     path = f"/gpu/v1/gpu/{gpu.pk}/benchmarks"
@@ -231,7 +231,7 @@ def test_one_benchmark_at_a_time_none_of_a_booked_card_and_none_of_an_absent_min
     assert miner_api.json("POST", path, {}, status=409)["code"] == "miner_away"
 
 
-def test_the_sweep_tests_new_cards_and_those_whose_time_has_come(miner_api: Api) -> None:
+def test_the_sweep_tests_new_gpus_and_those_whose_time_has_come(miner_api: Api) -> None:
     gpu = register_gpu(miner_api)
     assert benchmark_schedule.sweep()["requested"] == 1
     assert benchmark_schedule.sweep()["requested"] == 0
@@ -244,7 +244,7 @@ def test_the_sweep_tests_new_cards_and_those_whose_time_has_come(miner_api: Api)
     assert gpu.state == "verifying" and gpu.verified
 
 
-def test_a_card_is_tested_again_after_its_miner_drained_and_came_back(miner_api: Api) -> None:
+def test_a_gpu_is_tested_again_after_its_miner_drained_and_came_back(miner_api: Api) -> None:
     gpu = register_gpu(miner_api)
     benchmark_schedule.sweep()
     HonestMiner(miner_api, GPUBenchmark.objects.get().pk).prove(GOOD, device="cuda")
@@ -271,7 +271,7 @@ def test_unanswered_tests_expire_and_cost_the_mark_at_the_third_time(miner_api: 
     assert set(GPUBenchmark.objects.values_list("state", flat=True)) == {"passed", "expired"}
 
 
-def test_a_booking_made_while_a_card_is_tested_keeps_it(miner_api: Api) -> None:
+def test_a_booking_made_while_a_gpu_is_tested_keeps_it(miner_api: Api) -> None:
     gpu = make_gpu(miner_api)
     honest = HonestMiner(miner_api, requested(miner_api, gpu))
     GPURegistry.objects.update(state="reserved", booking_id=gpu.pk)

@@ -72,12 +72,12 @@ def test_the_holder_and_nobody_else_downloads_the_input(
     miner_api.json("POST", f"{M}/register", {"capabilities": {}}, status=200)
     assert miner_api.get(f"{M}/{job_id}/input").status_code == 404
 
-    told = miner_api.json("POST", f"{M}/poll", {}, status=200)["input"]
+    response = miner_api.json("POST", f"{M}/poll", {}, status=200)["input"]
 
-    assert told["sha256"] == stored.sha256 and told["size"] == 12
-    got = miner_api.get(told["url"])
+    assert response["sha256"] == stored.sha256 and response["size"] == 12
+    got = miner_api.get(response["url"])
     assert b"".join(got.streaming_content) == b"a long input"
-    assert other_miner_api.get(told["url"]).status_code == 404
+    assert other_miner_api.get(response["url"]).status_code == 404
 
 
 def test_earnings_and_jobs_answer_both_verbs(miner_api: Api, held: str) -> None:
@@ -97,17 +97,17 @@ def test_why_a_job_waits(miner_api: Api, enqueue: Callable[..., str]) -> None:
     miner_api.json(
         "POST", f"{M}/register", {"capabilities": {"models": ["phi"], "price": "2"}, "region": "eu"}, status=200
     )
-    wanted = {**ANYTHING, "models": ["phi"], "region": "us", "max_price": 3_000_000}
+    requirement = {**ANYTHING, "models": ["phi"], "region": "us", "max_price": 3_000_000}
     first = enqueue(models=["phi"], region="us", max_price=3_000_000)
     second = enqueue(models=["phi"], region="us", max_price=3_000_000)
 
-    told = interface.explain(wanted, second)
+    response = interface.explain(requirement, second)
 
-    by_name = {one["name"]: (one["pass"], one["if_relaxed"]) for one in told.constraints}
-    assert told.online_miners == 1 and told.fitting_miners == 0
+    by_name = {one["name"]: (one["pass"], one["if_relaxed"]) for one in response.constraints}
+    assert response.online_miners == 1 and response.fitting_miners == 0
     assert by_name == {"task_type": (1, 0), "models": (1, 0), "region": (0, 1), "max_price": (1, 0)}
-    assert (told.position, told.ahead, told.estimate_seconds) == (2, 1, None)
-    assert interface.explain(wanted, first).position == 1
+    assert (response.position, response.ahead, response.estimate_seconds) == (2, 1, None)
+    assert interface.explain(requirement, first).position == 1
     assert interface.holder(first) is None
 
 
@@ -131,8 +131,8 @@ class ModelServer(BaseHTTPRequestHandler):
         self._say({"data": [{"id": "phi"}, {"id": "llama3"}]} if self.path == "/v1/models" else {}, 200)
 
     def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        text = asked["messages"][0]["content"].upper()
+        requested = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        text = requested["messages"][0]["content"].upper()
         self._say({"choices": [{"message": {"content": text}}], "usage": {"completion_tokens": 3}})
 
     def log_message(self, *args: object) -> None:
@@ -150,31 +150,31 @@ def model_server() -> Iterator[str]:
     server.server_close()
 
 
-def test_a_registered_back_end_is_asked_for_models_and_fed(
+def test_a_registered_back_end_is_polled_for_models_and_fed(
     operator_api: Api, model_server: str, enqueue: Callable[..., str]
 ) -> None:
-    told = operator_api.json("POST", "/gpu/v1/backends", {"url": model_server, "price": "0.5"}, status=201)
-    assert told["models"] == ["llama3", "phi"] and told["healthy"] is True
+    response = operator_api.json("POST", "/gpu/v1/backends", {"url": model_server, "price": "0.5"}, status=201)
+    assert response["models"] == ["llama3", "phi"] and response["healthy"] is True
     job_id = enqueue(models=["phi"], payload={"model": "phi", "prompt": "hello"})
 
-    assert backends.feed(backend_id=told["id"]) == 1
+    assert backends.feed(backend_id=response["id"]) == 1
 
     lease = Lease.objects.get(job_id=job_id)
     assert (lease.state, lease.rate) == ("completed", 500_000)
     fact = Outbox.objects.get(name="gpu.lease.completed.v1", consumer="ai").payload
     assert fact["result"]["output"] == "HELLO"
-    assert operator_api.delete(f"/gpu/v1/backends/{told['id']}").status_code == 204
+    assert operator_api.delete(f"/gpu/v1/backends/{response['id']}").status_code == 204
     assert Miner.objects.get().state == "deregistered"
 
 
 def test_a_back_end_that_is_gone_takes_its_miner_offline(operator_api: Api, model_server: str) -> None:
-    told = operator_api.json("POST", "/gpu/v1/backends", {"url": model_server}, status=201)
+    response = operator_api.json("POST", "/gpu/v1/backends", {"url": model_server}, status=201)
     Backend.objects.update(url="http://127.0.0.1:9")
 
-    assert backends.refresh(backend_id=told["id"]) is False
+    assert backends.refresh(backend_id=response["id"]) is False
     assert Miner.objects.get().state == "offline"
     Backend.objects.update(url=model_server)
-    assert backends.refresh(backend_id=told["id"]) is True
+    assert backends.refresh(backend_id=response["id"]) is True
     assert Miner.objects.get().state == "online"
 
 
@@ -203,7 +203,7 @@ def test_what_is_not_public_is_not_called(miner_api: Api, url: str) -> None:
     assert not Backend.objects.exists()
 
 
-def test_a_heartbeat_with_fractions_and_a_list_of_cards_is_kept(miner_api):
+def test_a_heartbeat_with_fractions_and_a_list_of_gpus_is_kept(miner_api):
     body = {
         "miner_id": "fractions",
         "gpu_utilization": 0.25,

@@ -85,7 +85,7 @@ def test_what_drivers_say_is_recognised(name, memory_mb, model):
         ("NVIDIA", 24564),
     ],
 )
-def test_another_card_is_not_taken_for_a_known_one(name, memory_mb):
+def test_another_gpu_is_not_taken_for_a_known_one(name, memory_mb):
     assert best_match(name, memory_mb, MODELS) is None
 
 
@@ -125,9 +125,9 @@ def test_everybody_may_read_the_profiles(anonymous_api: Api):
     found = profiles(anonymous_api)
 
     assert len(found) == 131
-    card = next(one for one in found if one["model"] == "GeForce RTX 4090")
-    assert card["gpu_model"] == card["model"] and card["architecture"] == "ada_lovelace"
-    assert (card["memory_bandwidth_gbps"], card["thermal_design_power_w"]) == (card["bandwidth_gbps"], card["tdp_w"])
+    gpu = next(one for one in found if one["model"] == "GeForce RTX 4090")
+    assert gpu["gpu_model"] == gpu["model"] and gpu["architecture"] == "ada_lovelace"
+    assert (gpu["memory_bandwidth_gbps"], gpu["thermal_design_power_w"]) == (gpu["bandwidth_gbps"], gpu["tdp_w"])
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ from django.utils import timezone
 
 from aitbc.core.ids import uuid7
 from apps.gpu.models import Miner
-from apps.gpu.services.miner_cache import ROSTER, Roster, known_from
+from apps.gpu.services.miner_cache import MINER_CACHE, MinerCache, known_from
 from tests.gpu.factories import beat, register
 
 
 def a_second_passes() -> None:
-    ROSTER.read_at = float("-inf")
+    MINER_CACHE.read_at = float("-inf")
 
 
 def reads_of_miners(captured: CaptureQueriesContext) -> int:
@@ -38,7 +38,7 @@ def test_a_change_elsewhere_is_read_once_although_the_feed_tells_of_it_again(min
         seen.append(reads_of_miners(captured))
 
     assert seen == [1, 0, 0]
-    assert [known.concurrency for known in ROSTER.known.values()] == [7]
+    assert [known.concurrency for known in MINER_CACHE.known.values()] == [7]
 
 
 def test_miners_are_put_in_while_others_are_taken_out(miner_api):
@@ -48,7 +48,7 @@ def test_miners_are_put_in_while_others_are_taken_out(miner_api):
     """
     register(miner_api)
     miner = Miner.objects.get()
-    roster = Roster()
+    roster = MinerCache()
     known, going = known_from(miner), uuid7()
     roster.known = {(miner.owner_id, "", str(n)): replace(known, pk=uuid7()) for n in range(5_000)}
     roster.known[miner.owner_id, "", "going"] = replace(known, pk=going)

@@ -37,20 +37,20 @@ def books_are_right_afterwards():
     assert violations() == []
 
 
-def test_a_booking_that_begins_now_sets_its_cards_aside(miner_api: Api, listen):
-    register(miner_api, cards=[RTX_4090, SECOND])
+def test_a_booking_that_begins_now_sets_its_gpus_aside(miner_api: Api, listen):
+    register(miner_api, gpus=[RTX_4090, SECOND])
     listen(GpuChanged)
     fact = reserved(registered_gpu(uuid="GPU-1"))
 
     reservations.reserve([fact])
 
-    card = registered_gpu(uuid="GPU-1")
-    assert (card.state, str(card.booking_id), str(card.renter_id)) == ("reserved", fact.booking_id, fact.renter_id)
+    gpu = registered_gpu(uuid="GPU-1")
+    assert (gpu.state, str(gpu.booking_id), str(gpu.renter_id)) == ("reserved", fact.booking_id, fact.renter_id)
     assert registered_gpu(uuid="GPU-2").state == "registered"
-    assert [one["state"] for one in published(GpuChanged, gpu_id=str(card.pk))] == ["reserved"]
+    assert [one["state"] for one in published(GpuChanged, gpu_id=str(gpu.pk))] == ["reserved"]
 
 
-def test_told_twice_it_is_reserved_once_and_may_last_longer(miner_api: Api):
+def test_published_twice_it_is_reserved_once_and_may_last_longer(miner_api: Api):
     register(miner_api)
     fact = reserved(registered_gpu())
     reservations.reserve([fact])
@@ -87,18 +87,18 @@ def test_the_next_booking_waits_until_the_one_before_has_closed(miner_api: Api):
 
 def test_the_miner_hears_of_it_and_says_that_it_is_ready(miner_api: Api, listen):
     listen(BookingProvisioned)
-    register(miner_api, cards=[RTX_4090, SECOND])
+    register(miner_api, gpus=[RTX_4090, SECOND])
     assert beat(miner_api)["bookings"] == []
     fact = reserved(registered_gpu(uuid="GPU-2"))
     reservations.reserve([fact])
 
-    (heard,) = beat(miner_api)["bookings"]
-    assert (heard["booking_id"], heard["gpu_uuids"], heard["ready"]) == (fact.booking_id, ["GPU-2"], False)
+    (answer,) = beat(miner_api)["bookings"]
+    assert (answer["booking_id"], answer["gpu_uuids"], answer["ready"]) == (fact.booking_id, ["GPU-2"], False)
     assert published(BookingProvisioned) == []
-    (heard,) = beat(miner_api, bookings_ready=[fact.booking_id, str(uuid4())])["bookings"]
+    (answer,) = beat(miner_api, bookings_ready=[fact.booking_id, str(uuid4())])["bookings"]
     beat(miner_api, bookings_ready=[fact.booking_id])
 
-    assert heard["ready"] is True
+    assert answer["ready"] is True
     (said,) = published(BookingProvisioned)
     assert (said["booking_id"], said["miner_id"]) == (fact.booking_id, str(Miner.objects.get().pk))
 
@@ -106,7 +106,7 @@ def test_the_miner_hears_of_it_and_says_that_it_is_ready(miner_api: Api, listen)
 def test_another_miner_cannot_say_that_it_is_ready(miner_api: Api, other_miner_api: Api, listen):
     listen(BookingProvisioned)
     register(miner_api)
-    register(other_miner_api, rig="other", cards=[])
+    register(other_miner_api, rig="other", gpus=[])
     fact = reserved(registered_gpu())
     reservations.reserve([fact])
 
@@ -116,7 +116,7 @@ def test_another_miner_cannot_say_that_it_is_ready(miner_api: Api, other_miner_a
     assert miner_api.post(f"{M}/heartbeat", {"bookings_ready": ["x"]}).status_code == 400
 
 
-def test_a_running_booking_lends_the_cards_until_it_closes(miner_api: Api, client_api: Api):
+def test_a_running_booking_lends_the_gpus_until_it_closes(miner_api: Api, client_api: Api):
     register(miner_api)
     fact = reserved(registered_gpu(), renter_id=str(client_api.owner_id))
     reservations.reserve([fact])
@@ -147,17 +147,17 @@ def test_a_booking_that_starts_without_the_miners_word_starts(miner_api: Api):
     assert registered_gpu().state == "busy"
 
 
-def test_ordinary_jobs_do_not_see_booked_cards(miner_api: Api, enqueue):
-    register(miner_api, cards=[RTX_4090, SECOND])
+def test_ordinary_jobs_do_not_see_booked_gpus(miner_api: Api, enqueue):
+    register(miner_api, gpus=[RTX_4090, SECOND])
     reservations.reserve([reserved(registered_gpu(uuid="GPU-1"))])
     enqueue(gpu="NVIDIA GeForce RTX 4090")
     assert poll(miner_api) is None
-    wanted = enqueue(gpu="Tesla T4")
+    requirement = enqueue(gpu="Tesla T4")
 
-    assert poll(miner_api)["job_id"] == wanted
+    assert poll(miner_api)["job_id"] == requirement
 
 
-def test_a_miner_without_a_free_card_takes_only_jobs_of_its_bookings(miner_api: Api, enqueue):
+def test_a_miner_without_a_free_gpu_takes_only_jobs_of_its_bookings(miner_api: Api, enqueue):
     register(miner_api)
     fact = reserved(registered_gpu())
     reservations.reserve([fact])
@@ -173,8 +173,8 @@ def test_a_miner_without_a_free_card_takes_only_jobs_of_its_bookings(miner_api: 
     assert poll(miner_api)["job_id"] == ordinary
 
 
-def test_a_bookings_job_sees_just_the_booked_cards(miner_api: Api, enqueue):
-    register(miner_api, cards=[RTX_4090, SECOND])
+def test_a_bookings_job_sees_just_the_booked_gpus(miner_api: Api, enqueue):
+    register(miner_api, gpus=[RTX_4090, SECOND])
     fact = reserved(registered_gpu(uuid="GPU-2"))
     reservations.reserve([fact])
     enqueue(booking_id=fact.booking_id, min_vram_mb=20_000)
@@ -184,7 +184,7 @@ def test_a_bookings_job_sees_just_the_booked_cards(miner_api: Api, enqueue):
 
 def test_a_bookings_job_goes_to_nobody_else(miner_api: Api, other_miner_api: Api, enqueue):
     register(miner_api)
-    register(other_miner_api, rig="other", cards=[SECOND])
+    register(other_miner_api, rig="other", gpus=[SECOND])
     fact = reserved(registered_gpu(uuid="GPU-1"))
     reservations.reserve([fact])
     job_id = enqueue(booking_id=fact.booking_id)
@@ -206,8 +206,8 @@ def test_the_jobs_of_a_closed_booking_are_stopped(miner_api: Api, enqueue):
     assert Lease.objects.get().lease_until < timezone.now() + timedelta(seconds=61)
 
 
-def test_a_processor_is_booked_like_a_card(miner_api: Api, enqueue):
-    register(miner_api, cards=[], cpu=PROCESSOR)
+def test_a_processor_is_booked_like_a_gpu(miner_api: Api, enqueue):
+    register(miner_api, gpus=[], cpu=PROCESSOR)
     fact = reserved(registered_gpu())
     enqueue()
     reservations.reserve([fact])
@@ -222,7 +222,7 @@ def test_a_processor_is_booked_like_a_card(miner_api: Api, enqueue):
 @pytest.mark.parametrize(
     ("happens", "reason"),
     [
-        (lambda api: register(api, cards=[]), "offline"),
+        (lambda api: register(api, gpus=[]), "offline"),
         (lambda api: uuid_disputes.quarantine([registered_gpu().pk], reason="seen", actor="test"), "quarantined"),
         (lambda api: api.json("DELETE", f"{M}/rig?force=1", status=200), "deregistered"),
     ],
@@ -258,12 +258,12 @@ def test_a_silent_miner_breaks_its_booking_and_gets_it_back_when_heard_in_time(m
     assert (registered_gpu().state, str(registered_gpu().booking_id)) == ("busy", fact.booking_id)
 
 
-def test_cards_that_are_away_when_the_time_comes_break_the_booking(miner_api: Api, listen):
+def test_gpus_that_are_away_when_the_time_comes_break_the_booking(miner_api: Api, listen):
     listen(BookingBroken)
     register(miner_api)
     fact = reserved(registered_gpu(), starts_in=600)
     reservations.reserve([fact])
-    register(miner_api, cards=[])
+    register(miner_api, gpus=[])
     assert published(BookingBroken) == []
     Reservation.objects.update(starts_at=timezone.now())
 
@@ -273,7 +273,7 @@ def test_cards_that_are_away_when_the_time_comes_break_the_booking(miner_api: Ap
 
 
 def test_a_miner_with_bookings_leaves_only_by_draining_or_by_force(miner_api: Api):
-    register(miner_api, cards=[RTX_4090, SECOND])
+    register(miner_api, gpus=[RTX_4090, SECOND])
     fact = reserved(registered_gpu(uuid="GPU-1"))
     reservations.reserve([fact])
 
@@ -289,7 +289,7 @@ def test_a_miner_with_bookings_leaves_only_by_draining_or_by_force(miner_api: Ap
     assert set(GPURegistry.objects.values_list("state", flat=True)) == {"offline"}
 
 
-def test_a_booked_card_is_not_retired(miner_api: Api):
+def test_a_booked_gpu_is_not_retired(miner_api: Api):
     register(miner_api)
     reservations.reserve([reserved(registered_gpu(), starts_in=3600)])
 
@@ -298,7 +298,7 @@ def test_a_booked_card_is_not_retired(miner_api: Api):
     assert problem["code"] == "card_booked" and "until" in problem["detail"]
 
 
-def test_an_unbacked_booking_concerns_no_card(miner_api: Api):
+def test_an_unbacked_booking_concerns_no_gpu(miner_api: Api):
     register(miner_api)
     fact = reserved(registered_gpu())
     nobody = type(fact)(**{**vars(fact), "miner_id": ""})
@@ -323,21 +323,21 @@ def test_an_empty_poll_of_a_booked_miner_asks_nothing(miner_api: Api, enqueue, d
     register(miner_api)
     reservations.reserve([reserved(registered_gpu())])
     enqueue()
-    heard = beat(miner_api)["attention"]
-    poll(miner_api, attention=heard)
+    answer = beat(miner_api)["attention"]
+    poll(miner_api, attention=answer)
 
     with django_assert_num_queries(0, using="gpu"):
-        assert poll(miner_api, attention=heard) is None
+        assert poll(miner_api, attention=answer) is None
     with django_assert_num_queries(1, using="gpu"):
         assert len(beat(miner_api)["bookings"]) == 1
 
 
 def test_a_poll_ends_early_for_a_miner_that_has_not_heard_of_a_booking(miner_api: Api):
     register(miner_api)
-    heard = beat(miner_api)["attention"]
-    assert poll(miner_api, attention=heard) is None
+    answer = beat(miner_api)["attention"]
+    assert poll(miner_api, attention=answer) is None
     reservations.reserve([reserved(registered_gpu())])
 
-    assert poll(miner_api, attention=heard) == {"job_id": None, "jobs": [], "beat_now": True}
+    assert poll(miner_api, attention=answer) == {"job_id": None, "jobs": [], "beat_now": True}
     assert poll(miner_api) is None  # an old miner cannot be called
     assert poll(miner_api, attention=beat(miner_api)["attention"]) is None

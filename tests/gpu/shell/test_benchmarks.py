@@ -37,8 +37,13 @@ def test_advice_benchmarks_and_earnings_from_the_shell(
     monkeypatch.setenv("COLUMNS", "160")
     one = str(make_gpu(miner_api).pk)
 
-    told = gpu("optimize", one, "llama3.1:8b", "--objective", "efficiency", "--ctx", "2048")
-    assert "Llama-3.1-8B" in told and "nvidia-smi -i 0 -pl" in told and "undo it" in told and "q4_k_m" in told
+    response = gpu("optimize", one, "llama3.1:8b", "--objective", "efficiency", "--ctx", "2048")
+    assert (
+        "Llama-3.1-8B" in response
+        and "nvidia-smi -i 0 -pl" in response
+        and "undo it" in response
+        and "q4_k_m" in response
+    )
     assert json.loads(gpu("optimize", one, "qwen2.5:7b", "--json"))["fits"] is True
     assert "does not fit" in gpu("optimize", one, "llama3.1:70b")
     with pytest.raises(CommandError, match="(?s)nearest.*HTTP 400"):

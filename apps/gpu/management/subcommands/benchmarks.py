@@ -17,14 +17,14 @@ POLL_SECONDS = 2.0
 
 def add(command: VerbCommand, verbs: Any) -> None:
     """The verbs of this module."""
-    asked = command.verb(
+    requested = command.verb(
         verbs, "benchmark", "challenge a card to show what it is", run=benchmark, scope="miner",
         examples="  manage.py gpu benchmark CARD --wait",
     )  # fmt: skip
-    asked.add_argument("gpu", help="the card's id")
-    asked.add_argument("--reason", default="asked for in the shell")
-    asked.add_argument("--wait", action="store_true", help="wait for the verdict")
-    asked.add_argument("--timeout", type=float, default=900.0, help="seconds to wait at most (900)")
+    requested.add_argument("gpu", help="the card's id")
+    requested.add_argument("--reason", default="asked for in the shell")
+    requested.add_argument("--wait", action="store_true", help="wait for the verdict")
+    requested.add_argument("--timeout", type=float, default=900.0, help="seconds to wait at most (900)")
     history = command.verb(verbs, "benchmarks", "a card's benchmarks, newest first", run=benchmarks, scope="miner")
     history.add_argument("gpu", help="the card's id")
     history.add_argument("--limit", type=int, default=20)
@@ -48,9 +48,11 @@ def benchmarks(command: VerbCommand, *, gpu: str, limit: int, **options: Any) ->
 def _ended(command: VerbCommand, benchmark_id: str, timeout: float) -> dict[str, Any]:
     until = time.monotonic() + timeout
     while True:
-        told: dict[str, Any] = command.call("GET", f"/gpu/v1/benchmarks/{benchmark_id}")
-        if told["state"] not in OPEN:
-            return told
+        record: dict[str, Any] = command.call("GET", f"/gpu/v1/benchmarks/{benchmark_id}")
+        if record["state"] not in OPEN:
+            return record
         if time.monotonic() > until:
-            raise CommandError(f"The benchmark is still {told['state']}: its miner beats every few seconds; ask later.")
+            raise CommandError(
+                f"The benchmark is still {record['state']}: its miner beats every few seconds; ask later."
+            )
         time.sleep(POLL_SECONDS)

@@ -17,9 +17,9 @@ def add(command: VerbCommand, verbs: Any) -> None:
 
 def earnings(command: VerbCommand, *, gpu: str, **options: Any) -> None:
     names = ("power_price", "utilisation", "price", "idle_w", "load_w")
-    asked = {name: options[name] for name in names if options.get(name) is not None}
-    told = command.call("GET", f"/gpu/v1/gpu/{gpu}/earnings-advice", params=asked)
-    command.show(told, tables.earnings(told))
+    params = {name: options[name] for name in names if options.get(name) is not None}
+    advice = command.call("GET", f"/gpu/v1/gpu/{gpu}/earnings-advice", params=params)
+    command.show(advice, tables.earnings(advice))
 
 
 def _add_arguments(parser: Any) -> None:

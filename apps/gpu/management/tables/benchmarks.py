@@ -11,20 +11,20 @@ from rich.text import Text
 from apps.gpu.management.tables.layout import pairs
 
 
-def benchmark(told: dict[str, Any]) -> Group:
+def benchmark(record: dict[str, Any]) -> Group:
     """One benchmark, term by term."""
-    head = pairs(f"Benchmark {told['id']}")
+    head = pairs(f"Benchmark {record['id']}")
     for name in ("gpu", "state", "device", "score", "requested_by", "requested_at", "begun_at", "ended_at"):
-        if told[name] is not None and told[name] != "":
-            head.add_row(name.replace("_", " "), str(told[name]))
-    figures = Table("figure", "median", "95 %", "unit", "÷ catalogue", title_justify="left")
-    ratios = {term["term"]: term for term in told["verdict"].get("terms", [])}
-    for name, one in told["results"].items():
+        if record[name] is not None and record[name] != "":
+            head.add_row(name.replace("_", " "), str(record[name]))
+    measurements = Table("figure", "median", "95 %", "unit", "÷ catalogue", title_justify="left")
+    ratios = {term["term"]: term for term in record["verdict"].get("terms", [])}
+    for name, one in record["results"].items():
         term = ratios.get({"mem_bandwidth_gbps": "bandwidth_gbps"}.get(name, name))
         share = f"{term['ratio']:.2f}" + ("" if term["ok"] else " ✗") if term else "–"
-        figures.add_row(name, f"{one['median']:g}", f"{one['low']:g} … {one['high']:g}", one["unit"], share)
-    why = [Text(f"! {reason}", style="yellow") for reason in told["verdict"].get("reasons", [])]
-    return Group(head, *([figures] if told["results"] else []), *why)
+        measurements.add_row(name, f"{one['median']:g}", f"{one['low']:g} … {one['high']:g}", one["unit"], share)
+    why = [Text(f"! {reason}", style="yellow") for reason in record["verdict"].get("reasons", [])]
+    return Group(head, *([measurements] if record["results"] else []), *why)
 
 
 def benchmarks(page: dict[str, Any]) -> Table | Text:

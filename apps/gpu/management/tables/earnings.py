@@ -9,16 +9,16 @@ from rich.table import Table
 from apps.gpu.management.tables.layout import pairs
 
 
-def earnings(told: dict[str, Any]) -> Table:
-    table = pairs(f"Earnings of {told['gpu_id']} per hour")
+def earnings(advice: dict[str, Any]) -> Table:
+    table = pairs(f"Earnings of {advice['gpu_id']} per hour")
     none = "never: it is not used"
     rows = (
-        ("price", f"{told['price_per_hour']} AIT"), ("rented", f"{float(told['utilisation']):.0%} of the time"),
-        ("power", f"{told['load_w']} W at work, {told['idle_w']} W idle"),
-        ("energy", f"{told['energy_per_hour']} AIT at {told['power_price']} AIT/kWh"),
-        ("market's fee", f"{told['fee_bp'] / 100:g} %"), ("net", f"{told['net_per_hour']} AIT"),
-        ("break even at", f"{told['break_even_price']} AIT" if told["break_even_price"] else none),
-        ("ask", f"{told['recommended_price']} AIT" if told["recommended_price"] else none),
+        ("price", f"{advice['price_per_hour']} AIT"), ("rented", f"{float(advice['utilisation']):.0%} of the time"),
+        ("power", f"{advice['load_w']} W at work, {advice['idle_w']} W idle"),
+        ("energy", f"{advice['energy_per_hour']} AIT at {advice['power_price']} AIT/kWh"),
+        ("market's fee", f"{advice['fee_bp'] / 100:g} %"), ("net", f"{advice['net_per_hour']} AIT"),
+        ("break even at", f"{advice['break_even_price']} AIT" if advice["break_even_price"] else none),
+        ("ask", f"{advice['recommended_price']} AIT" if advice["recommended_price"] else none),
     )  # fmt: skip
     for name, value in rows:
         table.add_row(name, value)

@@ -11,21 +11,28 @@ from rich.text import Text
 from apps.gpu.management.tables.layout import pairs
 
 
-def advice(told: dict[str, Any]) -> Group:
+def advice(report: dict[str, Any]) -> Group:
     """What to set, what to expect, what else fits, how to do it."""
-    parts: list[Any] = [_plan(told) if told["fits"] else _elsewhere(told), _formats(told)]
-    parts += [Text(f"! {text}", style="yellow") for text in told["warnings"]]
-    if told["commands"]:
-        parts += [Text("set it:   " + "; ".join(told["commands"])), Text("undo it:  " + "; ".join(told["rollback"]))]
-    if told.get("order"):
-        parts.append(Text(f"order {told['order']['order_id']} is {told['order']['state']}; a benchmark will judge it"))
+    parts: list[Any] = [_plan(report) if report["fits"] else _elsewhere(report), _formats(report)]
+    parts += [Text(f"! {text}", style="yellow") for text in report["warnings"]]
+    if report["commands"]:
+        parts += [
+            Text("set it:   " + "; ".join(report["commands"])),
+            Text("undo it:  " + "; ".join(report["rollback"])),
+        ]
+    if report.get("order"):
+        parts.append(
+            Text(f"order {report['order']['order_id']} is {report['order']['state']}; a benchmark will judge it")
+        )
     return Group(*parts)
 
 
-def _plan(told: dict[str, Any]) -> Table:
-    best, expected = told["recommended"], told["predicted"]
-    speed, change = expected["tok_s"], told["vs_current"]
-    table = pairs(f"{told['model']} on {told['current']['gpu']} ({told['current']['device']}), {told['objective']}")
+def _plan(report: dict[str, Any]) -> Table:
+    best, expected = report["recommended"], report["predicted"]
+    speed, change = expected["tok_s"], report["vs_current"]
+    table = pairs(
+        f"{report['model']} on {report['current']['gpu']} ({report['current']['device']}), {report['objective']}"
+    )
     limit = f"{best['power_limit_w']:g} W" if best["power_limit_w"] else f"not set: {best['power_limit_reason']}"
     rows = [
         ("format", f"{best['quantisation']} (loss of quality: {best['quality_loss']}), cache {best['kv_dtype']}"),
@@ -33,7 +40,7 @@ def _plan(told: dict[str, Any]) -> Table:
         ("tokens/s", f"{speed['p50']:g} (p10 {speed['p10']:g}, p90 {speed['p90']:g})"),
         ("each user", f"{expected['tok_s_per_user']:g} tokens/s"),
         ("energy", f"{expected['J_per_token']:g} J per token" if expected["J_per_token"] else "not known"),
-        ("limited by", told["bottleneck"]), ("known from", told["confidence"]),
+        ("limited by", report["bottleneck"]), ("known from", report["confidence"]),
     ]  # fmt: skip
     if change:
         rows.append(
@@ -46,8 +53,8 @@ def _plan(told: dict[str, Any]) -> Table:
     return table
 
 
-def _elsewhere(told: dict[str, Any]) -> Table:
-    table, other = pairs(f"{told['model']} does not fit on {told['current']['gpu']}"), told["alternatives"]
+def _elsewhere(report: dict[str, Any]) -> Table:
+    table, other = pairs(f"{report['model']} does not fit on {report['current']['gpu']}"), report["alternatives"]
     shorter, cards, offload = other["shorter_ctx"], other["gpus"], other["offload"]
     rows = (
         ("smaller format", other["smaller_quantisation"]),
@@ -61,9 +68,9 @@ def _elsewhere(told: dict[str, Any]) -> Table:
     return table
 
 
-def _formats(told: dict[str, Any]) -> Table:
+def _formats(report: dict[str, Any]) -> Table:
     table = Table("format", "loss", "needs", "left", "tokens/s p10–p90", "first token", title_justify="left")
-    for one in told["fits_table"]:
+    for one in report["fits_table"]:
         speed = f"{one['tok_s']['p10']:g} – {one['tok_s']['p90']:g}" if one["tok_s"] else "does not fit"
         first = f"{one['ttft_ms']:g} ms" if one["ttft_ms"] else "–"
         cells = (f"{one['need_gb']:.1f} GB", f"{one['headroom_gb']:.1f} GB", speed, first)
