@@ -85,8 +85,9 @@ def judge(task: challenge.Task, figures: dict, environment: dict, found: dict, m
     reference = {name: float(model[column] or 0) or None for name, column in NAMES.items()} if model else {}
     return benchmark_scoring.judge(
         task, figures, reference, elapsed=took["proof"], faults=found["faults"],
-        fp16_accumulate=environment.get("fp16_accumulate", ""),
-        consumer=bool(model) and model["consumer_grade"] == "true",
+        fp16=benchmark_scoring.Fp16Mode(
+            accumulate=environment.get("fp16_accumulate", ""), consumer=bool(model) and model["consumer_grade"] == "true"
+        ),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Errors of the gpu domain. A client sees `code`; where none is set it comes from the class name (aitbc.core.errors)."""
+"""Errors of the gpu domain. Clients see `code`; where none is set it comes from the class name."""
 
 from __future__ import annotations
 

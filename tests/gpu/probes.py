@@ -114,12 +114,13 @@ def live_benchmarks(life: Life) -> None:
         details={"power": {"min_w": 100.0, "max_w": 300.0, "default_w": 200.0 + n, "limit_w": 200.0 + n}},
         price_per_hour=400_000 * n,
     )
-    asked, measured, leaving, ordered = own.order_by("uuid")
-    things |= {"card": str(asked.pk), "model": MODELS[n - 1]}
+    advised, measured, leaving, commanded = own.order_by("uuid")
+    things |= {"gpu": str(advised.pk), "model": MODELS[n - 1]}
     things |= {"proof": requested(life, measured), "hopeless": requested(life, leaving)}
     body = {"settings": {"power_limit_w": 150}, "previous": {"power_limit_w": 200}}
-    provided = miner_commands.optimize(ordered.miner, kind="apply", actor="test", seconds=60, gpu=ordered, body=body)
-    things["order"] = str(provided.command.pk)
+    instruction = miner_commands.Instruction(kind="apply", seconds=60, gpu=commanded, body=body)
+    issued = miner_commands.issue(commanded.miner, instruction, actor="test")
+    things["command"] = str(issued.command.pk)
     things["done"] = {"settings": {"power_limit_w": 150}} if n == 1 else {"refused": "not here"}
     things["bound"] = {
         "product": f"{n}a" * 32, "memory": f"{n}b" * 32, "device": "cuda", "figures": measurements(400.0 * n, 10.0 * n),
@@ -143,13 +144,13 @@ def live_gpus(life: Life) -> None:
     gpus = [{"name": f"{word} card {n}", "memory_mb": 4096 * n, "uuid": f"{word}-{n}"} for word in GPUS]
     things["rig"] = f"looker-{n}"
     register(life.miner, rig=things["rig"], gpus=gpus)
-    things |= {f"{word}_card": str(registered_gpu(uuid=f"{word}-{n}").pk) for word in GPUS}
-    GPURegistry.objects.filter(pk=things["doubted_card"]).update(state="quarantined")
+    things |= {f"{word}_gpu": str(registered_gpu(uuid=f"{word}-{n}").pk) for word in GPUS}
+    GPURegistry.objects.filter(pk=things["doubted_gpu"]).update(state="quarantined")
     rows = [{"uuid": f"listed-{n}", "utilization": 10 * n}]
     beat(life.miner, rig=things["rig"], metrics={"gpus": rows})
-    life.miner.json("PUT", f"{G}/{things['listed_card']}", {"status": "offline"}, status=200)
+    life.miner.json("PUT", f"{G}/{things['listed_gpu']}", {"status": "offline"}, status=200)
     if n == 2:
-        life.miner.json("PUT", f"{G}/{things['listed_card']}", {"status": "available"}, status=200)
+        life.miner.json("PUT", f"{G}/{things['listed_gpu']}", {"status": "available"}, status=200)
     things["known_model"] = WORDS[n - 1]
     things["look"] = str(miner_commands.scan(Miner.objects.get(name=things["rig"]), actor="test").command.pk)
     things["seen"] = {"gpus": gpus, "discovery_method": "nvml"} if n == 1 else {"error": "the driver is gone"}
@@ -170,9 +171,9 @@ BY_HAND: dict[str, Any] = {
 PROBES = [
     Probe("client", "POST", f"{EDGE}/{{gpu}}/optimize", REQUEST),
     Probe("client", "POST", f"{EDGE}/optimize/inference/{{gpu}}", {"model_name": "{model}"}),
-    Probe("client", "GET", "/gpu/v1/gpu/{card}/earnings-advice"),
-    Probe("miner", "POST", "/gpu/v1/gpu/{card}/benchmarks", {}),
-    Probe("miner", "GET", "/gpu/v1/gpu/{card}/benchmarks"),
+    Probe("client", "GET", "/gpu/v1/gpu/{gpu}/earnings-advice"),
+    Probe("miner", "POST", "/gpu/v1/gpu/{gpu}/benchmarks", {}),
+    Probe("miner", "GET", "/gpu/v1/gpu/{gpu}/benchmarks"),
     Probe("miner", "POST", f"{M}/benchmarks/{{proof}}/begin"),
     Probe("miner", "POST", f"{M}/benchmarks/{{proof}}/commit", "{bound}"),
     Probe("miner", "POST", f"{M}/benchmarks/{{proof}}/answer", {"rows": [], "pages": []}),
@@ -186,13 +187,13 @@ PROBES = [
     Probe("miner", "GET", G),
     Probe("miner", "GET", f"{G}/discover?miner_id={{rig}}"),
     Probe("miner", "POST", f"{G}/register", BY_HAND),
-    Probe("miner", "GET", f"{G}/{{listed_card}}"),
-    Probe("miner", "GET", f"{G}/{{listed_card}}/history"),
-    Probe("miner", "GET", f"{G}/{{listed_card}}/metrics"),
-    Probe("miner", "GET", f"{EDGE}/metrics/{{listed_card}}"),
-    Probe("miner", "PUT", f"{G}/{{changed_card}}", {"price_per_hour": "0.{number}"}),
-    Probe("operator", "POST", f"{G}/{{doubted_card}}/release", {"reason": "seen with my own eyes {number}"}),
-    Probe("miner", "DELETE", f"{G}/{{retired_card}}"),
+    Probe("miner", "GET", f"{G}/{{listed_gpu}}"),
+    Probe("miner", "GET", f"{G}/{{listed_gpu}}/history"),
+    Probe("miner", "GET", f"{G}/{{listed_gpu}}/metrics"),
+    Probe("miner", "GET", f"{EDGE}/metrics/{{listed_gpu}}"),
+    Probe("miner", "PUT", f"{G}/{{changed_gpu}}", {"price_per_hour": "0.{number}"}),
+    Probe("operator", "POST", f"{G}/{{doubted_gpu}}/release", {"reason": "seen with my own eyes {number}"}),
+    Probe("miner", "DELETE", f"{G}/{{retired_gpu}}"),
     Probe("miner", "POST", f"{EDGE}/scan/{{rig}}?wait=0"),
     Probe("miner", "POST", f"{M}/orders/{{look}}", "{seen}"),
     Probe("miner", "GET", "/gpu/v1/orders/{look}"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from apps.gpu.logic.challenge import Task
@@ -19,6 +20,19 @@ MEMORY_PASSES = 170.0
 PRODUCT_BYTES = 700.0  # moved per entry of a product, to make the factors and digest the result
 SLACK = 4.0
 ALLOWANCE_SECONDS = 10.0  # start-up of libraries, hashing on the host, the way over the network
+
+
+@dataclass(frozen=True)
+class Fp16Mode:
+    """How fp16 products were accumulated ("fp16", "fp32" or unknown), and whether the card is a GeForce."""
+
+    accumulate: str = ""
+    consumer: bool = False
+
+    @property
+    def halved(self) -> bool:
+        """GeForce cards do half the published fp16 rate when they accumulate in fp32, as older libraries do."""
+        return self.consumer and self.accumulate == "fp32"
 
 
 def plain(measurements: Mapping[str, Any]) -> dict[str, float]:
@@ -41,17 +55,17 @@ def judge(
     *,
     elapsed: float,
     faults: Sequence[str],
-    fp16_accumulate: str = "",
-    consumer: bool = False,
+    fp16: Fp16Mode = Fp16Mode(),
 ) -> dict[str, Any]:
-    """The verdict: state (passed, mismatch or failed), reasons, terms with their ratios, score.
+    """Return the verdict: state (passed, mismatch or failed), reasons, terms with their ratios, score, seconds.
 
-    `elapsed` is by the exchange's clock, from giving the nonce to hearing the commitment. Without a reference nothing
-    is compared: the work was done, the figures are the miner's own.
+    `elapsed` is in seconds by the exchange's clock, from handing out the nonce to receiving the commitment.
+    `reference` holds the catalogue's GB/s and TFLOPS; without it nothing is compared: the work was done, the
+    measurements are the miner's own. Raises ValueError for measurements that `plain` refuses.
     """
     measured = plain(measurements)
     allowed = allowed_seconds(task, measured)
-    terms = [_term(name, measured, value, fp16_accumulate, consumer) for name, value in reference.items()
+    terms = [_term(name, measured, value, halved=fp16.halved) for name, value in reference.items()
              if value and name in measured]  # fmt: skip
     reasons = [f"{t['term']} is {t['ratio']:.2f} of the catalogue's" for t in terms if not t["ok"]]
     if elapsed > allowed:
@@ -77,11 +91,8 @@ def score(measured: Mapping[str, float]) -> float:
     return round(100 * math.exp(sum(math.log(ratio) for ratio in ratios) / len(ratios)), 4)
 
 
-def _term(
-    name: str, measured: Mapping[str, float], value: float, fp16_accumulate: str, consumer: bool
-) -> dict[str, Any]:
-    """GeForce cards do half the published fp16 rate when they accumulate in fp32, as older libraries do."""
-    reference = value / 2 if name == "fp16_tflops" and consumer and fp16_accumulate == "fp32" else value
+def _term(name: str, measured: Mapping[str, float], value: float, *, halved: bool) -> dict[str, Any]:
+    reference = value / 2 if name == "fp16_tflops" and halved else value
     ratio = measured[name] / reference
     return {"term": name, "measured": measured[name], "reference": reference, "ratio": round(ratio, 4),
             "ok": BAND[0] <= ratio <= BAND[1]}  # fmt: skip

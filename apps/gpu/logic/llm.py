@@ -60,7 +60,7 @@ class Model:
         experts = self.expert_params
         if not experts:
             return self.params
-        share = 1 - (1 - self.experts_per_token / self.experts) ** batch
+        share: float = 1 - (1 - self.experts_per_token / self.experts) ** batch
         return self.params - experts + experts * share
 
 

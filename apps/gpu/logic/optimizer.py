@@ -126,8 +126,8 @@ def curve(subject: Subject, prefill_share: float) -> power.Curve:
 
 def base(request: OptimizeRequest, quant: Quant) -> Load:
     return Load(
-        request.model, quant, ctx=request.ctx, batch=request.batch or 1, kv_bytes=KV_BYTES[request.kv], gpus=request.gpus,
-        parallelism=request.parallelism,
+        request.model, quant, ctx=request.ctx, batch=request.batch or 1, kv_bytes=KV_BYTES[request.kv],
+        gpus=request.gpus, parallelism=request.parallelism,
     )  # fmt: skip
 
 

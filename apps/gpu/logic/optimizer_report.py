@@ -103,8 +103,8 @@ def _recommended(
     return {
         "power_limit_w": watts, "power_limit_reason": reason or None,
         "clocks": None, "clocks_reason": "a power limit lets the driver choose the clocks; locking them gains no more",
-        "batch": load.batch, "quantisation": load.quant.name, "quality_loss": load.quant.quality, "kv_dtype": request.kv,
-        "ctx": load.ctx, "ctx_max": longest, "need_gb": round(_need(request, found) / 1e9, 3),
+        "batch": load.batch, "quantisation": load.quant.name, "quality_loss": load.quant.quality,
+        "kv_dtype": request.kv, "ctx": load.ctx, "ctx_max": longest, "need_gb": round(_need(request, found) / 1e9, 3),
         "parallelism": {"kind": load.parallelism if load.gpus > 1 else "none", "gpus": load.gpus},
         "engine_flags": _flags(request, found),
     }  # fmt: skip

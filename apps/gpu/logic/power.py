@@ -102,10 +102,15 @@ def own_curve(sweep: Sequence[tuple[float, float]]) -> Curve | None:
 
 
 def choose(
-    limits: PowerLimits, curve: Curve, mode: str, *, load: float = 1.0, price: float = 0.0, rent: float = 0.0,
+    limits: PowerLimits,
+    curve: Curve,
+    mode: str,
+    *,
+    price: float = 0.0,
+    rent: float = 0.0,
     target_c: float = TARGET_C,
-) -> Choice:  # fmt: skip
-    """The power limit for an objective, within the card's limits. `load` is the share of the limit that is drawn.
+) -> Choice:
+    """The power limit for an objective, within the card's limits, in watts.
 
     max_throughput: the ceiling. balanced: least energy per token that keeps 95 % of the speed. efficiency: least
     energy per token. quiet: P ≤ (T_target − T_ambient) / R_th. price: least (energy + rent) per token; `price` is of a
@@ -118,7 +123,7 @@ def choose(
     if mode == "balanced":
         tried = [watts for watts in tried if speeds[watts] >= BALANCED_SPEED * full]
     if mode == "price":
-        watts = min(tried, key=lambda w: ((w * load / 1000 * price + rent) / speeds[w], w))
+        watts = min(tried, key=lambda w: ((w / 1000 * price + rent) / speeds[w], w))
     elif mode in ("balanced", "efficiency"):
         watts = min(tried, key=lambda w: (w / speeds[w], w))
     else:

@@ -45,20 +45,42 @@ class Outcome:
     message: str = ""
 
 
-def add(
-    *, caller: miners.Caller, url: str, kind: str, allow_listed: bool, concurrency: int, price: str | None, region: str
-) -> Backend:
-    """Register a model server under a miner of its own and ask it for its models at once."""
+@dataclass(frozen=True)
+class Registration:
+    """A model server to register: its address, kind (Backend.Kind), jobs at once, price in AIT per hour, region."""
+
+    url: str
+    kind: str
+    concurrency: int
+    price: str | None
+    region: str
+
+
+def add(registration: Registration, *, caller: miners.Caller, allow_listed: bool) -> Backend:
+    """Register a model server under a miner of its own and fetch its models at once.
+
+    `allow_listed` permits http and private addresses. Raises BackendRefused for any other such address, Conflict when
+    the owner registered this one already.
+    """
+    url = registration.url
     _target(url, allow_listed)
     named = miners.Caller(
         caller.owner_id, f"backend:{caller.key_id}"[:64], caller.key_prefix, named=f"backend {url}"[:128]
     )
     if Backend.objects.filter(owner_id=caller.owner_id, url=url).exists():
         raise Conflict("This back-end is registered already.")
-    offered = {"tasks": list(TASKS), "models": [], **({} if price is None else {"price": price})}
+    offered = {
+        "tasks": list(TASKS),
+        "models": [],
+        **({} if registration.price is None else {"price": registration.price}),
+    }
     with atomic(Backend):
-        miner = miners.register(named, capabilities=offered, concurrency=concurrency, region=region)
-        backend = Backend(owner_id=caller.owner_id, miner=miner, kind=kind, url=url, allow_listed=allow_listed)
+        miner = miners.register(
+            named, capabilities=offered, concurrency=registration.concurrency, region=registration.region
+        )
+        backend = Backend(
+            owner_id=caller.owner_id, miner=miner, kind=registration.kind, url=url, allow_listed=allow_listed
+        )
         backend.save(force_insert=True)
     refresh(backend_id=backend.pk)
     backend.refresh_from_db()

@@ -26,6 +26,7 @@ from apps.gpu.logic.challenge import Task
 from apps.gpu.models import GPUBenchmark, GPURegistry, Miner, MinerCommand
 from apps.gpu.services import calibration, miner_commands, uuid_disputes
 from apps.gpu.services.gpu_events import announce
+from apps.gpu.services.miner_commands import Instruction
 from apps.gpu.states import BOOKED, RENTABLE, BenchmarkState, GpuState
 
 DUE = timedelta(minutes=30)  # a miner with work in hand measures when it has ended
@@ -52,9 +53,10 @@ def request(
         )  # fmt: skip
         benchmark.task = _task(gpu, benchmark.nonce).to_json()
         body = {"benchmark_id": str(benchmark.pk), "uuid": gpu.uuid, "name": gpu.name, "device": gpu.kind}
-        issued = miner_commands.issue(
-            miner, kind=MinerCommand.Kind.BENCHMARK, actor=actor, seconds=int(DUE.total_seconds()), body=body, gpu=gpu
+        instruction = Instruction(
+            kind=MinerCommand.Kind.BENCHMARK, seconds=int(DUE.total_seconds()), body=body, gpu=gpu
         )
+        issued = miner_commands.issue(miner, instruction, actor=actor)
         benchmark.command = issued.command
         _begin(benchmark, actor, reason)
         advance_many(GPURegistry, [gpu.pk], GpuState.VERIFYING, actor=actor, reason=reason, sources=RENTABLE)
@@ -107,8 +109,10 @@ def answer(benchmark: GPUBenchmark, *, answer: Mapping[str, Any]) -> GPUBenchmar
     reference = {name: getattr(profile, name) for name in benchmark_scoring.STANDARD} if profile else {}
     judged = benchmark_scoring.judge(
         task, benchmark.results, reference, elapsed=benchmark.commitment["elapsed_s"], faults=faults,
-        fp16_accumulate=str(benchmark.environment.get("fp16_accumulate", "")),
-        consumer=bool(profile and profile.consumer_grade and profile.vendor == "NVIDIA"),
+        fp16=benchmark_scoring.Fp16Mode(
+            accumulate=str(benchmark.environment.get("fp16_accumulate", "")),
+            consumer=bool(profile and profile.consumer_grade and profile.vendor == "NVIDIA"),
+        ),
     )  # fmt: skip
     return _end(benchmark, judged)
 

@@ -31,7 +31,8 @@ def advise(
     )
     costs = earnings.Costs(utilisation, idle, load, power_price, params.get("market.fee_bp"))
     return {
-        "gpu_id": str(gpu.pk), "price_per_hour": hourly_price, "power_price": power_price, "utilisation": f"{utilisation:f}",
+        "gpu_id": str(gpu.pk), "price_per_hour": hourly_price, "power_price": power_price,
+        "utilisation": f"{utilisation:f}",
         "idle_w": f"{idle:.1f}", "load_w": f"{load:.1f}", "fee_bp": costs.fee_bp,
         "energy_per_hour": int(costs.energy.to_integral_value(ROUND_HALF_UP)), "net": earnings.net(hourly_price, costs),
         "break_even_price": earnings.break_even(costs), "recommended_price": earnings.recommended(costs),
@@ -43,8 +44,12 @@ def _load(gpu: GPURegistry, requested: Decimal | None) -> tuple[Decimal, str]:
     """Watts at work: given, the limit it is set to, its default, or its model's design power."""
     reported = gpu.details.get("power") or {}
     design = gpu.profile.tdp_w if gpu.profile else None
-    known = ((requested, "given"), (reported.get("limit_w"), "power limit"), (reported.get("default_w"), "default power limit"),
-             (design, "design power of its model"))  # fmt: skip
+    known = (
+        (requested, "given"),
+        (reported.get("limit_w"), "power limit"),
+        (reported.get("default_w"), "default power limit"),
+        (design, "design power of its model"),
+    )
     for watts, source in known:
         if watts:
             return Decimal(str(watts)), source

@@ -99,6 +99,6 @@ class UptimeRecorder(threading.Thread):
 
 
 def start_recorder() -> None:
-    """Start recording in a web process that serves gpu; asgi.py and wsgi.py call this. Tests set the time themselves."""
+    """Start recording in a web process that serves gpu (asgi.py, wsgi.py); tests set the time themselves."""
     if not settings.TESTING and any(domain.label == "gpu" for domain in served(settings.AITBC_SERVICES)):
         UptimeRecorder().start()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -62,6 +62,17 @@ FROM unnest(%(jobs)s::uuid[], %(progress)s::float8[], %(notes)s::text[]) AS t(jo
 WHERE l.job_id = t.job_id AND l.miner_id = %(miner)s::uuid AND l.state = 'leased'
   AND (l.progress, l.note) IS DISTINCT FROM (t.progress, t.note::varchar)
 RETURNING l.job_id, l.attempt, l.progress, l.note"""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a lease is to end: the new state, with a failure's code and message, or a result's digest and bytes."""
+
+    state: str
+    code: str = ""
+    message: str = ""
+    sha256: str = ""
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -125,7 +136,7 @@ def complete(*, job_id: UUID, holder: Holder, result: Any, metrics: Mapping[str,
     stored = blobs.put([canonical], limit=RESULT_BYTES) if len(canonical) > INLINE_BYTES else None
     sha256 = stored.sha256 if stored else _sha256(canonical)
     with atomic(Lease):
-        ended = _end(job_id, holder, LeaseState.COMPLETED, sha256=sha256, size=len(canonical))
+        ended = _end(job_id, holder, Ending(LeaseState.COMPLETED.value, sha256=sha256, size=len(canonical)))
         if ended is not None:
             emit(
                 LeaseCompleted(
@@ -146,7 +157,7 @@ def complete(*, job_id: UUID, holder: Holder, result: Any, metrics: Mapping[str,
 def fail(*, job_id: UUID, holder: Holder, code: str, message: str) -> bool:
     """Take a job back from the miner that gives it up; saying so twice is fine. Returns whether it was new."""
     with atomic(Lease):
-        ended = _end(job_id, holder, LeaseState.FAILED, code=code, message=message[:1000])
+        ended = _end(job_id, holder, Ending(LeaseState.FAILED.value, code=code, message=message[:1000]))
         if ended is not None:
             emit(LeaseFailed(**ended.parties(), code=code, message=message[:1000]), by="gpu")
             return True
@@ -182,27 +193,17 @@ def report(*, miner_id: UUID, reports: Sequence[Report]) -> None:
         emit(*facts, by="gpu")
 
 
-def _end(
-    job_id: UUID,
-    holder: Holder,
-    state: LeaseState,
-    *,
-    code: str = "",
-    message: str = "",
-    sha256: str = "",
-    size: int = 0,
-) -> Ended | None:
-    """End a live lease of this holder, if there is one; one that is overdue only because we were away is live."""
+def _end(job_id: UUID, holder: Holder, ending: Ending) -> Ended | None:
+    """End a live lease of this holder, if there is one.
+
+    A lease that is overdue only because the exchange was down is live: its time is extended first.
+    """
     values = {
         "job": job_id,
         "owner": holder.owner_id,
         "miner": holder.miner_id,
         "attempt": holder.attempt,
-        "state": str(state),
-        "code": code,
-        "message": message,
-        "sha256": sha256,
-        "size": size,
+        **asdict(ending),
     }
     with cursor(Lease) as sql:
         sql.execute(END, values)

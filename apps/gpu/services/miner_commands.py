@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -19,16 +19,26 @@ from apps.gpu.services.gpu_allocations import lock_miners, summon
 from apps.gpu.services.queue import wake_up
 from apps.gpu.states import CommandState, MinerState
 
-SCAN_SECONDS = 120  # a miner that beats every 15 s has been told many times by then
-LONGEST_ANSWER = 32_768  # characters; what a miner may say about an order
+SCAN_SECONDS = 120  # eight heartbeats of 15 s
 
 
 @dataclass(frozen=True)
 class Issued:
-    """An order, and whether it was just made."""
+    """A command, and whether it was just made."""
 
     command: MinerCommand
     new: bool
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """What a miner is to do, and within how many seconds; `signature` is over the canonical body."""
+
+    kind: str
+    seconds: int
+    body: Mapping[str, Any] = field(default_factory=dict)
+    gpu: GPURegistry | None = None
+    signature: Mapping[str, Any] = field(default_factory=dict)
 
 
 def scan(miner: Miner, *, actor: str) -> Issued:
@@ -36,20 +46,15 @@ def scan(miner: Miner, *, actor: str) -> Issued:
 
     Raises MinerAway when the miner is not there to hear it.
     """
-    return issue(miner, kind=MinerCommand.Kind.SCAN, actor=actor, seconds=SCAN_SECONDS)
+    return issue(miner, Instruction(kind=MinerCommand.Kind.SCAN, seconds=SCAN_SECONDS), actor=actor)
 
 
-def issue(
-    miner: Miner,
-    *,
-    kind: str,
-    actor: str,
-    seconds: int,
-    body: Mapping[str, Any] | None = None,
-    gpu: GPURegistry | None = None,
-    signature: Mapping[str, Any] | None = None,
-) -> Issued:
-    """Give a miner an order; one of the same kind about the same card that is still open stands for it."""
+def issue(miner: Miner, instruction: Instruction, *, actor: str) -> Issued:
+    """Issue a command to a miner, sent with its next heartbeat; an open one of the same kind and GPU stands for it.
+
+    Raises MinerAway when the miner is offline or deregistered.
+    """
+    kind, gpu = instruction.kind, instruction.gpu
     with atomic(MinerCommand):
         (miner,) = lock_miners([miner.pk])
         if miner.state not in (MinerState.ONLINE, MinerState.SUSPECT, MinerState.DRAINING):
@@ -61,10 +66,10 @@ def issue(
             miner=miner,
             gpu=gpu,
             kind=kind,
-            body=dict(body or {}),
-            signature=dict(signature or {}),
+            body=dict(instruction.body),
+            signature=dict(instruction.signature),
             actor=actor,
-            due_at=timezone.now() + timedelta(seconds=seconds),
+            due_at=timezone.now() + timedelta(seconds=instruction.seconds),
         )
         begin(command, actor=actor, reason=f"{kind} asked for")
         summon(miner.pk)

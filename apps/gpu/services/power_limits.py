@@ -16,6 +16,7 @@ from aitbc.core.ids import uuid7
 from apps.gpu.errors import CommandNotFound, GpuBooked, GpuUnfit, SettingImpossible
 from apps.gpu.models import GPUBenchmark, GPURegistry, MinerCommand
 from apps.gpu.services import benchmarks, calibration, miner_commands
+from apps.gpu.services.miner_commands import Instruction
 from apps.gpu.states import BOOKED, BenchmarkState, CommandState, GpuState
 
 COMMAND_TAG = "aitbc.order.v1"
@@ -165,10 +166,10 @@ def _revert(command: MinerCommand, why: str, outcome: Mapping[str, Any] | None =
 
 
 def _send(gpu: GPURegistry, body: dict[str, Any], actor: str, seconds: int = COMMAND_SECONDS) -> MinerCommand:
-    issued = miner_commands.issue(
-        gpu.miner, kind=MinerCommand.Kind.APPLY, actor=actor, seconds=seconds, body=body, gpu=gpu,
-        signature=signing.sign(COMMAND_TAG, body),
-    )  # fmt: skip
+    instruction = Instruction(
+        kind=MinerCommand.Kind.APPLY, seconds=seconds, body=body, gpu=gpu, signature=signing.sign(COMMAND_TAG, body)
+    )
+    issued = miner_commands.issue(gpu.miner, instruction, actor=actor)
     if not issued.new:
         raise SettingImpossible("Another change of this card is under way; wait for it to end.")
     return issued.command

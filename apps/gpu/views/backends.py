@@ -47,7 +47,8 @@ class BackendViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ActorView
         caller = miners.Caller(self.actor.pk, str(self.actor.key_id), self.actor.key_prefix)
 
         def produce() -> Response:
-            added = backends.add(caller=caller, allow_listed=self.actor.may("operator"), **{**data, "price": price})
+            registration = backends.Registration(**{**data, "price": price})
+            added = backends.add(registration, caller=caller, allow_listed=self.actor.may("operator"))
             return self.answer(added, status=201)
 
         return self.idempotently(IdempotencyRecord, produce)

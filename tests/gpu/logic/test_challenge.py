@@ -174,8 +174,10 @@ def test_a_geforce_that_accumulates_in_fp32_is_held_to_half_its_fp16_rate():
     reference = {"bandwidth_gbps": 936.0, "fp32_tflops": 35.6, "fp16_tflops": 142.0}
 
     def state(**how):
-        return benchmark_scoring.judge(TASK, response, reference, elapsed=0.1, faults=[], **how)["state"]
+        return benchmark_scoring.judge(
+            TASK, response, reference, elapsed=0.1, faults=[], fp16=benchmark_scoring.Fp16Mode(**how)
+        )["state"]
 
-    assert state(fp16_accumulate="fp32", consumer=True) == "passed"
-    assert state(fp16_accumulate="fp16", consumer=True) == "mismatch"
-    assert state(fp16_accumulate="fp32", consumer=False) == "mismatch"
+    assert state(accumulate="fp32", consumer=True) == "passed"
+    assert state(accumulate="fp16", consumer=True) == "mismatch"
+    assert state(accumulate="fp32", consumer=False) == "mismatch"

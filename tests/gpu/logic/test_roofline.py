@@ -32,7 +32,8 @@ GPUS = st.builds(
     st.floats(40, 1000), st.floats(0.2, 0.6), st.floats(0.7, 1.3),
 )  # fmt: skip
 REQUESTS = st.builds(
-    OptimizeRequest, st.builds(llm.find, MODELS), objective=st.sampled_from(power.MODES), task=st.sampled_from(optimizer.TASKS),
+    OptimizeRequest, st.builds(llm.find, MODELS),
+    objective=st.sampled_from(power.MODES), task=st.sampled_from(optimizer.TASKS),
     ctx=st.integers(16, 16384), batch=st.none() | st.integers(1, 32), target_tps=st.none() | st.floats(0.5, 200),
     gpus=st.integers(1, 8), parallelism=st.sampled_from(["tp", "pp"]), power_price=st.floats(0, 5),
 )  # fmt: skip

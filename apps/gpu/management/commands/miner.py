@@ -181,7 +181,7 @@ class Command(BaseApiCommand):
         found = [one["miner_id"] for one in mine if one["state"] != "deregistered"]
         if len(found) != 1:
             raise CommandError(f"Say which with --miner-id: {', '.join(found)}" if found else "You have no miner yet.")
-        return found[0]
+        return str(found[0])
 
 
 def become_the_program(arguments: list[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 
 from aitbc.core.cli.commands import VerbCommand
 from aitbc.core.cli.tables import fields, rows
@@ -62,7 +62,7 @@ def show(command: VerbCommand, *, gpu: str, figures: int, **options: Any) -> Non
     metrics = command.call("GET", f"{EDGE}/metrics/{gpu}", params={"limit": figures}) if figures else []
     facts = {name: value for name, value in gpu_record.items() if name not in ("latest", "capabilities", "details")}
     details = {f"details.{name}": value for name, value in gpu_record["details"].items()}
-    parts = [fields(f"{gpu_record['model']} of {gpu_record['miner_id']}", facts | details)]
+    parts: list[RenderableType] = [fields(f"{gpu_record['model']} of {gpu_record['miner_id']}", facts | details)]
     parts.append(rows("Latest, newest first", metrics, METRICS) if metrics else "no figures yet")
     command.show({**gpu_record, "figures": metrics}, Group(*parts))
 
