@@ -38,7 +38,7 @@ class GpuNotFound(NotFound):
 
 
 class CommandNotFound(NotFound):
-    """There is no such order, or it is not for your miner."""
+    """There is no such command, or it is not for your miner."""
 
     code = "order_not_found"
 
@@ -50,7 +50,7 @@ class GpuBooked(Conflict):
 
 
 class MinerAway(Conflict):
-    """The miner cannot be asked at the moment."""
+    """The miner cannot be reached at the moment."""
 
 
 class BenchmarkNotFound(NotFound):

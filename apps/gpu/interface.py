@@ -1,4 +1,4 @@
-"""What other domains may ask gpu: answers are frozen, nothing is changed."""
+"""Questions other domains may ask gpu: reads only, answered by frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _is_constrained(name: str, needs: Mapping[str, Any]) -> bool:
 
 
 def _shown(name: str, needs: Mapping[str, Any], verdicts: list[dict[str, bool]]) -> bool:
-    """What the job asks for; and, where miners are booked by others, that."""
+    """A constraint is listed when the job has it; booking_id also where it excludes miners."""
     return _is_constrained(name, needs) or (name == "booking_id" and not all(verdict[name] for verdict in verdicts))
 
 

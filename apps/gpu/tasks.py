@@ -1,4 +1,4 @@
-"""Celery entry points of gpu: sweeps and the polling of back-ends; each calls services, nothing else."""
+"""Celery entry points: sweeps and the polling of back-ends; each calls services, nothing else."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from apps.gpu.services import (
 
 @shared_task
 def sweep_leases() -> None:
-    """Every few seconds: judge leases, while miners can be heard, and wake delayed work."""
+    """Every few seconds: judge leases while the exchange is up, and wake delayed work."""
     if exchange_downtime.doors_are_open():
         sweeps.suspect_leases()
         sweeps.expire_leases()
@@ -39,7 +39,7 @@ def sweep_miners() -> None:
 
 @shared_task
 def sweep_gpus() -> None:
-    """Set cards aside for bookings whose time has come; note what closed unheard; bring astray cards home."""
+    """Reserve GPUs for due bookings, close forgotten ones, repair GPUs out of step with their miners."""
     reservations.hold_due()
     reservations.close_forgotten()
     gpu_availability.repair()
@@ -58,7 +58,7 @@ def judge_hours() -> None:
 
 @shared_task
 def forget_figures() -> None:
-    """Once a day: figures of cards and evidence of hours have a limited life."""
+    """Once a day: delete expired metrics and evidence of hours."""
     telemetry.delete_expired()
     uptime.forget()
 
@@ -71,7 +71,7 @@ def sweep_queue() -> None:
 
 @shared_task
 def poll_backends() -> None:
-    """Ask every registered back-end for its models, and hand each healthy one to a task that feeds it."""
+    """Poll every registered back-end for its models, and start a task that feeds each healthy one."""
     for backend_id in backends.due():
         backends.refresh(backend_id=backend_id)
     for backend_id in backends.healthy():

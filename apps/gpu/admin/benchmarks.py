@@ -1,4 +1,4 @@
-"""Benchmarks and orders to look at, and a benchmark to ask for."""
+"""Benchmarks, read-only; a new one can be requested."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from apps.gpu.services import benchmarks
 
 @admin.register(GPUBenchmark)
 class GPUBenchmarkAdmin(ReadOnlyAdmin):
-    """What cards were asked to show, and what they showed."""
+    """Benchmarks with their results and verdicts."""
 
     list_display: ClassVar[list[str]] = [
         "gpu", "state", "device", "score", "reasons", "requested_by", "requested_at", "ended_at",
@@ -31,7 +31,7 @@ class GPUBenchmarkAdmin(ReadOnlyAdmin):
         return "; ".join(benchmark.verdict.get("reasons", []))
 
     def has_request_permission(self, request: HttpRequest) -> bool:
-        """Asking is a change, though no form may make it."""
+        """Requesting one is a change, although no form makes it."""
         return bool(request.user.has_perm("gpu.change_gpubenchmark"))
 
     @admin.action(description="Request a benchmark of these cards", permissions=["request"])

@@ -16,7 +16,7 @@ from apps.gpu.services import catalogue
 
 @admin.register(ConsumerGPUProfile)
 class ProfileAdmin(DomainAdmin):
-    """What an operator saves becomes its own row, which the catalogue's file never overwrites."""
+    """A row that an operator saves is local: the catalogue's file never overwrites it."""
 
     list_display = (
         "model", "vendor", "architecture", "year", "memory_gb", "bandwidth_gbps", "fp32_tflops", "fp16_tflops", "tdp_w",

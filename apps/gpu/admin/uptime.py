@@ -1,4 +1,4 @@
-"""In which minutes miners were heard, read-only."""
+"""Minutes with heartbeats per miner and hour, read-only."""
 
 from __future__ import annotations
 

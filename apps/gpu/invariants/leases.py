@@ -31,7 +31,7 @@ def one_holder_at_a_time() -> Iterable[str]:
 
 @invariant("I5", db="gpu")
 def attempts_rise() -> Iterable[str]:
-    """The attempt of a job's leases rises; only an undelivered one is given again."""
+    """The attempt of a job's leases rises; only an undelivered one is granted again."""
     return [f"job {job}: attempt {attempt} follows {before}" for job, attempt, before in rows(ATTEMPT_FALLS)]
 
 
@@ -43,7 +43,7 @@ def one_result_each() -> Iterable[str]:
 
 @invariant("I8", db="gpu")
 def nobody_holds_more_than_declared() -> Iterable[str]:
-    """No miner is given more than it declared since it last changed."""
+    """No miner holds more leases than it declared since it last changed."""
     return [f"miner {name} holds {count} of {slots}" for name, slots, count in rows(TOO_MANY)]
 
 

@@ -17,5 +17,5 @@ AND NOT (o.body->'settings'->>'power_limit_w')::float8
 
 @invariant("U3", db="gpu")
 def commands_stay_within_limits() -> Iterable[str]:
-    """No order sets a power limit outside what the card's driver reports."""
-    return [f"order {command} sets {watts} W, outside the card's limits" for command, watts in rows(OUTSIDE)]
+    """No command sets a power limit outside the range that the card's driver reports."""
+    return [f"command {command} sets {watts} W, outside the card's limits" for command, watts in rows(OUTSIDE)]

@@ -1,8 +1,8 @@
-"""What must be true of the advice that every registered card would be given now (spec/gpu.md §9.5: U1, U2, U4).
+"""Invariants of the recommendations for every registered GPU as of now (U1, U2, U4; docs/optimizing.md).
 
-Advice is computed from rows: catalogue, registry, what benchmarks taught. It is held here against what those came from:
-the catalogue's file as shipped and the verdicts of benchmarks. A changed row shows, whichever way it was changed.
-That smaller formats need no more memory is a law of a constant table: Hypothesis judges it (test_roofline.py).
+Recommendations are computed from rows: catalogue, registry, calibration. Here they are compared with the sources of
+those rows: the catalogue's file as shipped and the verdicts of benchmarks, so that any changed row shows.
+That smaller formats need no more memory is a property of a constant table: Hypothesis checks it (test_roofline.py).
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from apps.gpu.services import catalogue
 from apps.gpu.services.optimization import peaks, subject_of
 from apps.gpu.states import BenchmarkState
 
-MOST = 100  # cards looked at, the newest first: each is asked about every model of the table
+MOST = 100  # GPUs checked, the newest first, each against every model of the table
 AS_SOLD = 1.1  # a card may report this much of its model's memory, as when its name is recognised
 ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class Advised:
-    """A card as advice sees it, and as it was published or proven to be; None: neither."""
+    """A GPU with its subject for the optimizer, and with its published or proven hardware figures (None: neither)."""
 
     gpu: GPURegistry
     subject: Subject
@@ -54,7 +54,7 @@ def advised() -> Iterator[Advised]:
         try:
             subject = subject_of(gpu)
         except GpuUnfit:
-            continue  # nothing is known of it: it is given no advice
+            continue  # nothing is known of it: there is no recommendation
         yield Advised(gpu, subject, _known(gpu, subject.device))
 
 
@@ -71,10 +71,10 @@ def advice_fits_the_memory() -> Iterable[str]:
 
 @invariant("U2", db="gpu")
 def advice_is_within_the_hardware() -> Iterable[str]:
-    """No card is promised more tokens per second than its published or proven figures allow with nothing lost."""
+    """No card is promised more tokens per second than its published or proven hardware allows at efficiency 1."""
     for one in advised():
         if one.known is None:
-            yield f"card {one.gpu.pk}: advice from figures that no catalogue and no passed benchmark gave"
+            yield f"card {one.gpu.pk}: advice from numbers that no catalogue and no passed benchmark holds"
             continue
         for found in one.plans():
             if found.total > roofline.bound(one.known, found.load) * (1 + ROUNDING):
@@ -109,7 +109,7 @@ def _merits(one: Advised) -> tuple[float, ...]:
 
 
 def _known(gpu: GPURegistry, device: roofline.Device) -> roofline.Device | None:
-    """The card by figures that no row of the registry holds: the file's, else what a passed benchmark proved."""
+    """The hardware by the catalogue's file, else by a passed benchmark; no row of the registry is read."""
     profile, proven = gpu.profile, _proven(gpu)
     if profile is not None and profile.source == ConsumerGPUProfile.Source.CATALOGUE:
         profile = _file().get(profile.model)

@@ -14,4 +14,4 @@ OR fp32_tflops <= 0 OR fp16_tflops < fp32_tflops"""
 @invariant("U6", db="gpu")
 def the_catalogue_is_plausible() -> Iterable[str]:
     """Bandwidth, memory and power are positive, and fp16 is not below fp32."""
-    return [f"{model}: a figure of the catalogue is impossible" for (model,) in rows(IMPOSSIBLE)]
+    return [f"{model}: a number of the catalogue is impossible" for (model,) in rows(IMPOSSIBLE)]

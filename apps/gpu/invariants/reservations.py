@@ -37,5 +37,5 @@ def a_gpu_has_one_booking() -> Iterable[str]:
 
 @invariant("I8b", db="gpu")
 def booked_miners_work_for_their_renters() -> Iterable[str]:
-    """A miner without a free card is given no ordinary job, and a booking's job is with its miner."""
+    """A miner without a free card holds no ordinary job, and a booking's job is with its miner."""
     return [f"job {job} is with miner {name}, whose cards are somebody else's" for job, name in rows(OTHERS)]

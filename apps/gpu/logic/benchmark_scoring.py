@@ -1,4 +1,4 @@
-"""What a benchmark's figures say about a card: are they those of the card it claims to be, and how good is it. Pure."""
+"""The verdict on a benchmark: whether the measurements are those of the claimed card, and a score. Pure: no Django."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ class Fp16Mode:
 
 
 def plain(measurements: Mapping[str, Any]) -> dict[str, float]:
-    """{term: median} of a miner's figures. ValueError for one that its own runs do not bear out."""
+    """Return {term: median} of a miner's measurements (GB/s, TFLOPS, MB/s).
+
+    Raises ValueError when a required one is missing, or a median is not that of its runs.
+    """
     found = {name: _median(sent, measurements[sent]) for name, sent in MEASUREMENTS.items() if sent in measurements}
     others = {
         name: _median(name, measurements[name])
@@ -69,7 +72,7 @@ def judge(
              if value and name in measured]  # fmt: skip
     reasons = [f"{t['term']} is {t['ratio']:.2f} of the catalogue's" for t in terms if not t["ok"]]
     if elapsed > allowed:
-        reasons.append(f"it took {elapsed:.1f} s where its own figures allow {allowed:.1f} s")
+        reasons.append(f"it took {elapsed:.1f} s where its own measurements allow {allowed:.1f} s")
     state = "failed" if faults else "mismatch" if reasons else "passed"
     return {
         "state": state, "reasons": [*faults, *reasons], "terms": terms, "score": score(measured), "measured": measured,

@@ -1,4 +1,4 @@
-"""What a miner says it can do, in any dialect, brought into one form. Pure: no Django, no database.
+"""Normalise what miners declare, in the format of any client generation, to one Offer. Pure: no Django, no database.
 
 Each client generation names things its own way (gpus or gpu, supported_tasks or a bare list, megabytes
 under the name memory_gb); everything after this module sees an Offer.
@@ -21,7 +21,7 @@ MEGABYTES_FROM = 1024  # no card has a terabyte: a "memory_gb" this large was me
 
 
 KINDS = ("gpu", "cpu")
-# What a card tells about itself beside its name: one level of named figures, no more than these.
+# Details of a card that are stored: one level of named values, no more than these.
 DETAILS = {
     "index": (), "compute_capability": (), "consumer_grade": (), "display_attached": (), "serial": (), "vbios": (),
     "pci": ("bus_id", "generation", "max_generation", "lanes", "max_lanes"),
@@ -53,13 +53,13 @@ MATCHED = ("name", "memory_mb", "uuid", "driver", "cuda", "architecture")
 
 @dataclass(frozen=True)
 class Offer:
-    """What a miner offers, normalised. Empty tasks mean that it did not say: any task may be tried."""
+    """What a miner offers, normalised. Empty tasks mean "not declared": any task may be tried."""
 
     tasks: frozenset[str] = frozenset()
     models: frozenset[str] = frozenset()
     data_classes: frozenset[str] = frozenset()
     gpus: tuple[Gpu, ...] = field(default_factory=tuple)
-    processor: Gpu | None = None  # offered as a device; no job that asks for a card is matched with it
+    processor: Gpu | None = None  # offered as a device; no job that requires a GPU is matched with it
     cuda: str = ""
     region: str = ""
     price: int | None = None  # micro-AIT per hour
@@ -151,7 +151,7 @@ def _gpu(entry: Mapping[str, Any] | str) -> Gpu:
 
 
 def _processor(sent: Any) -> Gpu | None:
-    """The processor as a device: only when the miner gives it a UUID and says how much memory a renter gets."""
+    """The processor as a device: only when the miner sends a UUID and the memory for renters."""
     if not isinstance(sent, Mapping) or not _text(sent.get("uuid")) or not _memory_mb(sent):
         return None
     entry = _gpu(sent)
@@ -159,7 +159,7 @@ def _processor(sent: Any) -> Gpu | None:
 
 
 def _details(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of a card that we know the meaning of; whatever else it sends is left out."""
+    """The details of a card whose meaning is known; anything else is dropped."""
     found: dict[str, Any] = {}
     for name, inner in DETAILS.items():
         value = entry.get(name)
@@ -171,7 +171,7 @@ def _details(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A figure, a flag, a short text, or a short list of texts."""
+    """A number, a flag, a short text, or a short list of texts."""
     if isinstance(value, bool):
         return value
     if isinstance(value, (int, float, Decimal)):

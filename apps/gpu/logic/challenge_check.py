@@ -1,6 +1,6 @@
 """The exchange's side of a challenge: Merkle trees over digests, questions, and the check of the answers. Pure.
 
-What is checked: the rows and pages asked belong to the roots committed to before anybody knew which would be asked;
+What is checked: the requested rows and pages belong to the roots committed to before the request was drawn;
 the rows are rows of A · B (Freivalds, *Probabilistic machines can use less running time*, 1977: for eight random ±1
 vectors r, A(Br) = Cr; exact, since every sum stays below 2⁵³); each page follows from its two parents. A miner that did
 a share p of the products passes with probability about p^rows.
@@ -52,7 +52,7 @@ def root_of(table: bytes, leaf: int, path: Sequence[str]) -> str:
 
 
 def draw(task: Task) -> dict[str, Any]:
-    """Which rows and pages are asked: by the exchange's randomness, after the commitment."""
+    """Draw the rows and pages to be opened, by the exchange's randomness, after the commitment."""
     random = secrets.SystemRandom()
     rows = random.sample(range(task.rows), min(task.rows_asked, task.rows))
     pages = [[random.randrange(1, task.blocks), random.randrange(task.pages)] for _ in range(task.pages_asked)]

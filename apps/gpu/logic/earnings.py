@@ -1,4 +1,4 @@
-"""What a card earns its owner: net per hour, the price below which it loses, a price to ask. Pure.
+"""What a GPU earns its owner: net per hour, break-even price, recommended price. Pure: no Django.
 
 net/h = price · u · (1 − fee) − (W_idle · (1 − u) + W_load · u) / 1000 · price of a kWh. Amounts are micro-AIT, whole.
 """

@@ -14,7 +14,7 @@ PUBLIC = "public"  # data of this class may go to any miner
 
 @dataclass(frozen=True)
 class Allocation:
-    """Which of a miner's cards are whose now: places in its list that no ordinary job sees, and those of bookings."""
+    """Which of a miner's GPUs are allocated: positions hidden from ordinary jobs, and positions per booking."""
 
     hidden: frozenset[int] = frozenset()
     taken: bool = False  # no card is left: only jobs of its bookings
@@ -28,7 +28,7 @@ class Allocation:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A miner as matching sees it: its offer, who it is, what it asks, how it has behaved, what is booked."""
+    """A miner as matching sees it: offer, id, rate, reputation, and what is booked of it."""
 
     id: str
     offer: Offer
@@ -50,7 +50,7 @@ def _task(requirement: Requirement, miner: Candidate) -> bool:
 
 
 def _gpus(requirement: Requirement, miner: Candidate) -> bool:
-    """Enough cards, each of the wanted model and with the wanted memory."""
+    """Enough cards, each of the required model and with the required memory."""
     name, memory, count = requirement.get("gpu"), requirement.get("min_vram_mb") or 0, requirement.get("gpu_count") or 0
     if name or memory:
         count = max(count, 1)

@@ -1,4 +1,4 @@
-"""How the different generations of miner programs say the same things: read here, once, into our own words."""
+"""Failures and metrics as all generations of miner programs send them, read into one form. Pure: no Django."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Failure = tuple[str, str]  # code, message
 
 
 def failure_in_result(result: Any, *, success: bool | None, error: Any) -> Failure | None:
-    """A failure that was sent to the door for results, as an old daemon does; None when it is a result."""
+    """Return a failure that was sent to the result endpoint, as legacy daemons do; None when it is a result."""
     fields = result if isinstance(result, Mapping) else {}
     if fields.get("status") != "failed" and success is not False:
         return None
@@ -42,7 +42,7 @@ def failure(*, code: Any, message: Any, error: Any) -> Failure:
 
 
 def metrics_of(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What a heartbeat tells about the machine: flat values, few of them; `metrics` and `metadata` are lifted up."""
+    """Return the metrics in a heartbeat: at most 64 flat values; `metrics` and `metadata` are merged in."""
     found: dict[str, Any] = {}
     for part in (body, body.get("metrics"), body.get("metadata")):
         if isinstance(part, Mapping):
@@ -56,7 +56,7 @@ def metrics_of(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _gpus(entries: Any) -> dict[str, list[dict[str, Any]]]:
-    """Figures per graphics card, when they are given as a list of flat objects."""
+    """Metrics per GPU, when they are sent as a list of flat objects."""
     if not isinstance(entries, list):
         return {}
     flat = [_flat(entry) for entry in entries[:MOST_GPUS] if isinstance(entry, Mapping)]
@@ -69,7 +69,7 @@ def _flat(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def model_of(payload: Any, constraints: Any) -> str | None:
-    """The model a job asks for, wherever the client wrote it."""
+    """Return the model that a job names, in its payload or its constraints."""
     if isinstance(payload, Mapping) and isinstance(payload.get("model"), str):
         return str(payload["model"])
     models = constraints.get("models") if isinstance(constraints, Mapping) else None

@@ -17,7 +17,7 @@ from rapidfuzz import fuzz
 LEAST_LIKENESS = 90.0
 MEMORY_TOLERANCE = 0.10
 GIB_MB = 1024
-# Words that say nothing about which card it is.
+# Words that do not tell one card from another.
 NOISE = {
     "nvidia", "amd", "ati", "intel", "apple", "corporation", "inc", "geforce", "radeon", "instinct", "tesla",
     "graphics", "gpu", "card", "r", "tm", "series", "generation", "edition", "with", "hbm2", "hbm2e", "hbm3", "hbm3e",
@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Model(Generic[T]):
-    """A model of the catalogue; `row` is whatever the caller wants back.
+    """A model of the catalogue; `row` is returned to the caller unchanged.
 
     `unified`: its memory is the machine's, and `memory_gb` the largest that it is sold with.
     """
@@ -72,7 +72,7 @@ def normalise(name: str) -> str:
 def best_match(name: str, memory_mb: int, models: Iterable[Model[T]]) -> Match[T] | None:
     """The model whose name is most like this one, among those of about this memory; None when none is alike enough.
 
-    Memory 0 means that the miner did not say: then the name alone decides. Equal likeness: the nearer memory wins.
+    Memory 0 means unknown: then the name alone decides. Equal likeness: the nearer memory wins.
     """
     words = normalise(name)
     best: tuple[float, float, T] | None = None
@@ -110,7 +110,7 @@ def _numbers(words: set[str]) -> set[str]:
 
 
 def _both_sided(odd: set[str], mine: set[str], theirs: set[str]) -> bool:
-    """One says PCIe, the other SXM: not left out, but another card."""
+    """Whether one name has PCIe and the other SXM: then they are two cards."""
     forms = {"pcie", "sxm", "sxm2", "sxm4", "sxm5", "nvl"}
     return bool(odd & mine & forms) and bool(odd & theirs & forms) and not _same_socket(mine & forms, theirs & forms)
 

@@ -18,12 +18,12 @@ TASKS = ("decode", "prefill", "training", "mixed")
 QUALITIES = ("none", "tiny", "small", "visible")
 MOST_USERS = 512
 MOST_GPUS = 16
-READABLE_TPS = 5.0  # nobody wants to read slower: throughput is not bought below it
+READABLE_TPS = 5.0  # tokens per second of one user below which reading is slowed: the batch is not enlarged further
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A card, with what is known of it."""
+    """A GPU with everything known of it."""
 
     name: str
     vendor: str
@@ -41,7 +41,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class OptimizeRequest:
-    """What is to be run, and what matters."""
+    """What is to be run, and the objective."""
 
     model: Model
     objective: str = "balanced"
@@ -162,7 +162,7 @@ def _with(subject: Subject, request: OptimizeRequest, quant: Quant) -> Plan | No
 
 
 def _batch(subject: Subject, request: OptimizeRequest, load: Load) -> int:
-    """As asked; else the largest at which each user still gets the target (throughput: a readable speed); else one."""
+    """As requested; else the largest at which each user gets the target (throughput: a readable speed); else 1."""
     if request.batch is not None:
         return request.batch
     target = request.target_tps or (READABLE_TPS if request.objective == "max_throughput" else None)

@@ -1,4 +1,4 @@
-"""The advice as it is told: what to set, what to expect, what limits it, how to do it and how to undo it. Pure."""
+"""The recommendation as an API answer: settings, prediction, bottleneck, commands and rollback. Pure: no Django."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from apps.gpu.logic.optimizer import OptimizeRequest, Plan, Subject
 
 
 def advise(subject: Subject, request: OptimizeRequest) -> dict[str, Any]:
-    """The whole answer for one card and one wish."""
+    """Return the whole recommendation for one GPU and one request, as AdviceSerializer publishes it."""
     found = optimizer.plan(subject, request)
     report: dict[str, Any] = {
         "fits": found is not None, "objective": request.objective, "task": request.task, "model": request.model.name,
@@ -115,7 +115,7 @@ def _need(request: OptimizeRequest, found: Plan) -> float:
 
 
 def _flags(request: OptimizeRequest, found: Plan) -> dict[str, str]:
-    """How the two usual engines are told; training has flags of its own framework."""
+    """Flags for the two usual engines; training has those of its own framework."""
     load = found.load
     if request.task == "training":
         return {}

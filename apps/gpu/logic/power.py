@@ -43,7 +43,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class PowerLimits:
-    """What matters for power: design power, the limits its driver reports, what the exchange may set it with."""
+    """The power range of a GPU in watts: design power and the driver's limits, with the vendor's tool."""
 
     tdp: float
     low: float | None = None
@@ -132,7 +132,7 @@ def choose(
 
 
 def resistance(power_w: float, temperature_c: float, ambient_c: float = AMBIENT_C) -> float | None:
-    """Thermal resistance from telemetry, (T − T_ambient) / P; None while the card idles or tells nonsense."""
+    """Return the thermal resistance (T − T_ambient) / P in °C per watt; None below 50 W or the ambient temperature."""
     if power_w < 50 or temperature_c <= ambient_c:
         return None
     return (temperature_c - ambient_c) / power_w
@@ -143,7 +143,7 @@ def temperature(limits: PowerLimits, watts: float) -> float | None:
 
 
 def commands(vendor: str, index: int, watts: float) -> list[str]:
-    """What a person would type to set the limit; nothing where no tool can."""
+    """Return the shell commands that set the limit; none where no tool can."""
     return {
         "nvidia": [f"nvidia-smi -i {index} -pm 1", f"nvidia-smi -i {index} -pl {watts:.0f}"],
         "amd": [f"rocm-smi -d {index} --setpoweroverdrive {watts:.0f}"],
@@ -151,7 +151,7 @@ def commands(vendor: str, index: int, watts: float) -> list[str]:
 
 
 def unsettable(vendor: str, device: str) -> str:
-    """Why no power limit can be set by us; empty when it can."""
+    """Return why the exchange cannot set a power limit; "" when it can."""
     if device == "cpu":
         return "a processor's power is not ours to set"
     return {

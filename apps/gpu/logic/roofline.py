@@ -25,7 +25,7 @@ LAUNCH_SECONDS = 0.3e-3  # of a 32-layer model's step: kernel launches, sampling
 
 @dataclass(frozen=True)
 class Device:
-    """A card as its catalogue row or its benchmark says it is; `link` leads to the host's memory (PCIe, mostly)."""
+    """A GPU in bytes, bytes/s and FLOP/s, from the catalogue or a benchmark; `link` leads to the host (mostly PCIe)"""
 
     memory: float
     usable: float
@@ -82,7 +82,7 @@ IDEAL = Efficiency(1.0, 1.0, 1.0)
 
 
 def usable_bytes(memory: float, *, vendor: str = "", display: bool = False) -> float:
-    """What of a card's memory a model may take."""
+    """Return the bytes of a card's memory that a model may take."""
     if vendor.lower() == "apple":
         return UNIFIED_SHARE * memory
     return max(USABLE_SHARE * memory - (DISPLAY_BYTES if display else 0), 0)

@@ -1,4 +1,4 @@
-"""How a card fares, in the many words of miners, brought into the columns of EdgeGPUMetrics. Pure."""
+"""Read GPU metrics, as miners name them, into the columns of EdgeGPUMetrics. Pure: no Django."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 MOST_GPUS = 64
-# Columns of EdgeGPUMetrics, and the words by which miners say each; percent, MiB, watts, °C, MHz, milliseconds.
+# Columns of EdgeGPUMetrics, and the names that miners use for each; percent, MiB, watts, °C, MHz, milliseconds.
 METRICS: dict[str, tuple[str, ...]] = {
     "network_latency_ms": ("network_latency_ms",),
     "compute_latency_ms": ("compute_latency_ms",),
@@ -28,9 +28,9 @@ TOTALS = ("memory_total_mb", "memory_total")
 
 
 def gpu_metrics(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What a heartbeat says of each card, in the words of EdgeGPUMetrics; `uuid`, else `place`, says which card.
+    """Return one dict of EdgeGPUMetrics columns per GPU in a heartbeat; `uuid`, else `place`, identifies the GPU.
 
-    Old miners speak of one card only, beside the machine's other figures: that is the first.
+    Legacy miners report one GPU beside the machine's other metrics: that is the first.
     """
     entries = metrics.get("gpus")
     listed = entries if isinstance(entries, list) and entries else [metrics]
@@ -48,7 +48,7 @@ def _metrics(entry: Mapping[str, Any], place: int) -> dict[str, Any]:
     if total and "memory_used_mb" in found:
         found.setdefault("memory_utilization_percent", round(100 * found["memory_used_mb"] / total, 1))
     if found.get("network_latency_ms", 0) < 0:
-        del found["network_latency_ms"]  # the old daemon's way to say that its probe failed
+        del found["network_latency_ms"]  # legacy daemons report a failed probe as a negative latency
     index = entry.get("index")
     place = index if isinstance(index, int) and not isinstance(index, bool) and 0 <= index < MOST_GPUS else place
     return {"uuid": str(entry.get("uuid") or "")[:80], "place": place, **found}

@@ -10,7 +10,7 @@ from apps.gpu.models.miners import Miner
 
 
 class Backend(models.Model):
-    """A model server that cannot poll: we ask it for its models and feed it through a miner row of its own."""
+    """A model server that cannot poll: the exchange polls it for models and feeds it through a miner row of its own."""
 
     class Kind(models.TextChoices):
         OPENAI = "openai"

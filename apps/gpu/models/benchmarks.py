@@ -38,20 +38,20 @@ class GPUBenchmark(StatefulModel):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     gpu = models.ForeignKey(GPURegistry, on_delete=models.CASCADE, related_name="benchmarks")
-    suite = models.CharField(max_length=20, help_text="Version of the suite: figures of two versions are not compared.")
+    suite = models.CharField(max_length=20, help_text="Version of the suite: results of two versions are not compared.")
     state = models.CharField(max_length=12, choices=BenchmarkState, default=BenchmarkState.REQUESTED)
     nonce = models.CharField(max_length=64)
-    task = models.JSONField(default=dict, help_text="What the miner is asked to do: sizes, rounds, memory to fill.")
+    task = models.JSONField(default=dict, help_text="Sizes, rounds and memory to fill.")
     commitment = models.JSONField(default=dict, help_text="What the miner bound itself to before it knew the question.")
     question = models.JSONField(default=dict, help_text="Drawn after the commitment.")
-    results = models.JSONField(default=dict, help_text="Figures as the miner measured them.")
+    results = models.JSONField(default=dict, help_text="As the miner measured them.")
     environment = models.JSONField(default=dict)
     device = models.CharField(max_length=10, blank=True, help_text="cuda, rocm or cpu")
     verdict = models.JSONField(default=dict, help_text="Measured over catalogue, term by term, and why.")
     score = models.FloatField(null=True)
     requested_by = models.CharField(max_length=120)
     requested_at = models.DateTimeField(default=timezone.now)
-    begun_at = models.DateTimeField(null=True, help_text="When the miner was given the nonce: our clock starts.")
+    begun_at = models.DateTimeField(null=True, help_text="When the miner received the nonce: the clock starts.")
     due_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     command = models.ForeignKey(
@@ -91,4 +91,4 @@ class GPUBenchmark(StatefulModel):
 
 
 class BenchmarkTransition(AbstractTransition):
-    """One move of a benchmark."""
+    """One transition of a benchmark."""

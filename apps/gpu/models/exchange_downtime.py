@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 
 class Clock(models.Model):
-    """When a web process last said that miners can be heard. A gap means the exchange was away: no miner is blamed."""
+    """When a web process was last up. A gap means that the exchange was down: no miner is blamed for it."""
 
     id = models.SmallIntegerField(primary_key=True, default=1)
     seen_at = models.DateTimeField(db_default=Now())

@@ -68,7 +68,7 @@ class GPURegistry(StatefulModel):
     external_id = models.CharField(max_length=64, blank=True, help_text="The id a client gave it; unique per owner.")
     kind = models.CharField(max_length=4, choices=Kind, default=Kind.GPU)
     position = models.PositiveSmallIntegerField(help_text="Its place in the miner's list.")
-    uuid = models.CharField(max_length=80, blank=True, help_text="As its driver tells it; empty from old clients.")
+    uuid = models.CharField(max_length=80, blank=True, help_text="As its driver reports it; empty from legacy clients.")
     name = models.CharField(max_length=120, help_text="As reported.")
     profile = models.ForeignKey(
         ConsumerGPUProfile, on_delete=models.PROTECT, null=True, help_text="Empty: no model of the catalogue fits."
@@ -79,7 +79,7 @@ class GPURegistry(StatefulModel):
     cuda = models.CharField(max_length=40, blank=True)
     architecture = models.CharField(max_length=40, blank=True)
     details = models.JSONField(default=dict, help_text="PCIe, power limits, MIG, clocks: as reported.")
-    price_per_hour = AmountField(null=True, default=None, help_text="micro-AIT; what its owner asks by itself.")
+    price_per_hour = AmountField(null=True, default=None, help_text="micro-AIT; empty means its miner's price.")
     state = models.CharField(max_length=20, choices=GpuState, default=GpuState.REGISTERED)
     reason = models.CharField(max_length=300, blank=True, help_text="Why it is quarantined or offline.")
     paused = models.BooleanField(default=False, help_text="Its owner took it off the market.")
@@ -88,11 +88,11 @@ class GPURegistry(StatefulModel):
     verified_at = models.DateTimeField(null=True, help_text="When it last passed a benchmark.")
     retest_at = models.DateTimeField(null=True)
     score = models.FloatField(null=True, help_text="Geometric mean of its ratios to an RTX 3090 = 100.")
-    measured = models.JSONField(default=dict, help_text="Figures of the last benchmark it passed.")
+    measured = models.JSONField(default=dict, help_text="Results of the last benchmark it passed.")
     learned = models.JSONField(default=dict, help_text="Efficiencies and power sweep learned from its measurements.")
-    latest = models.JSONField(default=dict, help_text="Its last heartbeat's figures.")
-    announced = models.CharField(max_length=64, blank=True, help_text="SHA-256 of what the market was last told.")
-    seq = models.BigIntegerField(default=0, help_text="How often it was told: a later fact has a larger one.")
+    latest = models.JSONField(default=dict, help_text="Metrics of its last heartbeat.")
+    announced = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the last published fact.")
+    seq = models.BigIntegerField(default=0, help_text="Number of published facts: a later one has a larger seq.")
     seen_at = models.DateTimeField(default=timezone.now)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -130,4 +130,4 @@ class GPURegistry(StatefulModel):
 
 
 class GPUTransition(AbstractTransition):
-    """One move of a card between its states."""
+    """One transition of a GPU between its states."""

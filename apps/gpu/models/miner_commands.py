@@ -25,7 +25,7 @@ class CommandQuerySet(models.QuerySet["MinerCommand"]):
 
 
 class MinerCommand(StatefulModel):
-    """What a miner is asked to do beside its jobs: look at its cards again, or set a power limit."""
+    """A command to a miner beside its jobs: rescan its GPUs, set a power limit, run a benchmark."""
 
     TRANSITIONS = COMMAND_TRANSITIONS
     HISTORY = "CommandTransition"
@@ -40,7 +40,7 @@ class MinerCommand(StatefulModel):
     gpu = models.ForeignKey(GPURegistry, on_delete=models.CASCADE, null=True, related_name="commands")
     kind = models.CharField(max_length=10, choices=Kind)
     state = models.CharField(max_length=10, choices=CommandState, default=CommandState.OPEN)
-    body = models.JSONField(default=dict, help_text="What is asked, within the limits that the card reports.")
+    body = models.JSONField(default=dict, help_text="Details; settings are within the limits that the card reports.")
     signature = models.JSONField(default=dict, help_text="Ed25519 over the canonical body; a miner obeys no other.")
     answer = models.JSONField(default=dict)
     actor = models.CharField(max_length=120)
@@ -60,4 +60,4 @@ class MinerCommand(StatefulModel):
 
 
 class CommandTransition(AbstractTransition):
-    """One move of an order."""
+    """One transition of a command."""

@@ -52,8 +52,8 @@ class Miner(StatefulModel):
     reputation = models.PositiveSmallIntegerField(default=500, help_text="Per mille of work done as promised.")
     metrics = models.JSONField(default=dict, help_text="As last reported; a claim only.")
     booked = models.JSONField(default=dict, help_text="Which of its cards are whose: written with the cards' states.")
-    attention = models.IntegerField(default=0, help_text="Counts what it should beat at once for: orders, bookings.")
-    noted_at = models.DateTimeField(null=True, help_text="The minute its last figures were written down for.")
+    attention = models.IntegerField(default=0, help_text="Rises with each command and booking.")
+    noted_at = models.DateTimeField(null=True, help_text="The minute of its last stored metrics.")
     judged_until = models.DateTimeField(null=True, help_text="Full hours before this one are judged.")
     last_heartbeat = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now, db_index=True, help_text="Anything but a heartbeat.")
@@ -90,4 +90,4 @@ class Miner(StatefulModel):
 
 
 class MinerTransition(AbstractTransition):
-    """One move of a miner between its states."""
+    """One transition of a miner between its states."""

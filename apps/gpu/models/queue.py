@@ -60,7 +60,7 @@ class Work(models.Model):
     start_seconds = models.IntegerField()
     heartbeat_seconds = models.IntegerField()
     execution_seconds = models.IntegerField()
-    body = models.JSONField(help_text="What the miner is given: payload, constraints, task type, input.")
+    body = models.JSONField(help_text="What the miner receives: payload, constraints, task type, input.")
     due_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())
 

@@ -8,7 +8,7 @@ from django.db.models import Q
 
 
 class ClassHeads(models.Model):
-    """One row: the first waiting job of every class, at most 60 ms old, written by whoever finds it older."""
+    """One row: the first waiting job of every class, at most 60 ms old; the process that finds it older rewrites it."""
 
     id = models.IntegerField(primary_key=True)
     at = models.DateTimeField()

@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 
 class RequirementClass(models.Model):
-    """All jobs that ask the same of a miner. A row never changes its meaning and its id is never used again."""
+    """All jobs with the same requirement. A row never changes its meaning, and its id is never used again."""
 
     id = models.AutoField(primary_key=True)
     digest = models.TextField(unique=True)

@@ -35,7 +35,7 @@ class ReservationQuerySet(models.QuerySet["Reservation"]):
 
 
 class Reservation(models.Model):
-    """One booking of a miner's cards. The marketplace owns its state; here stands what was done about it, and when."""
+    """One booking of a miner's cards. The marketplace owns its state; this row has what gpu did, and when."""
 
     booking_id = models.UUIDField(primary_key=True, editable=False)
     renter_id = models.UUIDField()
@@ -45,9 +45,9 @@ class Reservation(models.Model):
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     held_at = models.DateTimeField(null=True, help_text="Its cards are set aside since.")
-    ready_at = models.DateTimeField(null=True, help_text="The miner said that they are ready.")
+    ready_at = models.DateTimeField(null=True, help_text="The miner reported them ready.")
     started_at = models.DateTimeField(null=True, help_text="The renter has them since.")
-    broken_at = models.DateTimeField(null=True, help_text="A card of it was lost, and the marketplace told.")
+    broken_at = models.DateTimeField(null=True, help_text="A card of it was lost; BookingBroken is published.")
     closed_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 

@@ -9,7 +9,7 @@ from apps.gpu.models.gpus import GPURegistry
 
 
 class EdgeGPUMetrics(models.Model):
-    """How a card fared at one moment, as its miner's heartbeat said; at most one row a minute and card."""
+    """Metrics of a GPU at one moment, from its miner's heartbeat; at most one row per minute and GPU."""
 
     id = models.BigAutoField(primary_key=True)
     gpu = models.ForeignKey(GPURegistry, on_delete=models.CASCADE, related_name="metrics")

@@ -1,4 +1,4 @@
-"""In which minutes of an hour a miner was heard, and in which the exchange could hear."""
+"""Heartbeats by minute: per miner and hour, and the minutes in which the exchange was up."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.db import models
 
 
 class MinerHour(models.Model):
-    """In which minutes of an hour a miner was heard: bit n is minute n. The heartbeat itself writes it."""
+    """The minutes of an hour with a heartbeat of this miner: bit n is minute n. heartbeats.BEAT writes it."""
 
     id = models.BigAutoField(primary_key=True)
     miner_id = models.UUIDField()
@@ -21,7 +21,7 @@ class MinerHour(models.Model):
 
 
 class WatchedHour(models.Model):
-    """In which minutes of an hour the exchange was there to hear anybody: silence counts in no other."""
+    """The minutes of an hour in which the exchange was up: silence counts in no other."""
 
     hour = models.DateTimeField(primary_key=True)
     minutes = models.BigIntegerField(default=0)

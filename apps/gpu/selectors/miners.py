@@ -83,7 +83,7 @@ def _matches(job: ai.JobView | None, query: Mapping[str, Any]) -> bool:
 
 
 def _known(leases: Sequence[Lease]) -> dict[UUID, ai.JobView]:
-    """The jobs behind the leases; a miner's history is not withheld because ai is away."""
+    """The jobs of the leases by id; none while ai's database cannot be reached."""
     try:
         return ai.job_views(lease.job_id for lease in leases)
     except ABSENT_NEIGHBOUR:

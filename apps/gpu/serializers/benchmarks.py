@@ -13,7 +13,7 @@ HEX64 = r"^[0-9a-f]{64}$"
 
 
 class BenchmarkSerializer(ResourceSerializer):
-    """One challenge and its verdict; `nonce` and `task` are told to the miner when it begins."""
+    """One challenge and its verdict; the miner receives `nonce` and `task` when it begins."""
 
     score = serializers.FloatField(read_only=True, allow_null=True, help_text="An RTX 3090 = 100.")
 

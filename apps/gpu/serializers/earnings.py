@@ -16,7 +16,7 @@ class EarningsQuerySerializer(StrictSerializer):
     utilisation = serializers.DecimalField(
         max_digits=5, decimal_places=4, min_value=0, max_value=1, default=Decimal("0.5")
     )
-    price = AmountField(required=False, help_text="AIT per hour; without it what the card asks now.")
+    price = AmountField(required=False, help_text="AIT per hour; without it the card's present price.")
     idle_w = serializers.DecimalField(required=False, max_digits=8, decimal_places=2, min_value=0, max_value=5000)
     load_w = serializers.DecimalField(required=False, max_digits=8, decimal_places=2, min_value=0, max_value=5000)
 

@@ -16,7 +16,7 @@ from apps.gpu.states import BOOKED, RENTABLE, GpuState
 
 @extend_schema_serializer(component_name="Card")
 class GpuSerializer(ResourceSerializer):
-    """One device of one miner. `state` is ours; `status` says it in the words of the predecessor."""
+    """One GPU, or processor, of a miner. `state` is the registry's; `status` is the legacy name for it."""
 
     gpu_id = serializers.SerializerMethodField(help_text="The id its owner gave it, else ours.")
     miner_id = serializers.CharField(source="miner.name", read_only=True)
@@ -67,7 +67,7 @@ class GpuSerializer(ResourceSerializer):
 
 @extend_schema_serializer(component_name="CardDetail")
 class GpuDetailSerializer(GpuSerializer):
-    """A card with what its renters said of it."""
+    """A card with the ratings of its renters."""
 
     average_rating = serializers.FloatField(read_only=True, allow_null=True, help_text="1 to 5; null: no review yet.")
     total_reviews = serializers.IntegerField(read_only=True)
@@ -85,11 +85,11 @@ class GpuChangedSerializer(GpuSerializer):
 
 
 class DiscoveredSerializer(serializers.Serializer[Any]):
-    """The caller's cards as their miners reported them; the first one's figures also at the top, if there is one."""
+    """The caller's cards as their miners reported them; the first one's values also at the top, if there is one."""
 
     model = serializers.CharField(required=False)
     memory_gb = serializers.FloatField(required=False)
-    cuda_version = serializers.CharField(required=False, help_text="The driver's version, as the predecessor had it.")
+    cuda_version = serializers.CharField(required=False, help_text="The driver's version, as in the legacy API.")
     compute_capability = serializers.CharField(required=False)
     gpus = GpuSerializer(many=True)
 
@@ -106,7 +106,7 @@ class GpuFilterSerializer(StrictSerializer):
 
 @extend_schema_serializer(component_name="CardRegister")
 class GpuRegisterSerializer(LenientSerializer):
-    """A card registered by hand: its figures in `specs`, or beside the ids."""
+    """A card registered by hand: its values in `specs`, or beside the ids."""
 
     gpu_id = serializers.CharField(required=False, allow_blank=True, allow_null=True, max_length=64)
     miner_id = MinerIdField()

@@ -21,7 +21,7 @@ class ScanQuerySerializer(LenientSerializer):
 
 
 class ScanSerializer(serializers.Serializer[Any]):
-    """What a miner found when it looked at its cards again, or how to ask later."""
+    """What a miner found when it scanned its cards, or where the answer will be."""
 
     miner_id = serializers.CharField()
     order_id = serializers.UUIDField()
@@ -37,7 +37,7 @@ class ScanSerializer(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="MinerOrder")
 class MinerCommandSerializer(ResourceSerializer):
-    """What a miner was asked to do, and what came of it."""
+    """A command to a miner, and its answer."""
 
     order_id = serializers.UUIDField(source="pk", read_only=True)
     miner_id = serializers.CharField(source="miner.name", read_only=True)
@@ -77,7 +77,7 @@ class AppliedSerializer(StrictSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("settings" in attrs) == ("refused" in attrs):
-            raise serializers.ValidationError("Say what is set now, or why it was refused.")
+            raise serializers.ValidationError("Send the settings as they are now, or why they were refused.")
         return attrs
 
 

@@ -27,7 +27,7 @@ class RunningSerializer(LenientSerializer):
 
 
 class HeartbeatSerializer(LenientSerializer):
-    """Only `jobs` and `bookings_ready` are read closely; the rest of a heartbeat is kept as the miner's own claim."""
+    """Only `jobs` and `bookings_ready` are read closely; the rest of a heartbeat is stored as the miner's own claim."""
 
     jobs = RunningSerializer(many=True, required=False, allow_null=True)
     bookings_ready = serializers.ListField(
@@ -41,7 +41,7 @@ class PollSerializer(LenientSerializer):
     max_jobs = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=64)
     attention = serializers.IntegerField(
         required=False, allow_null=True, min_value=0,
-        help_text="As last heard in a heartbeat's answer: the poll ends early (`beat_now`) when it has risen since.",
+        help_text="From the last heartbeat's answer: the poll ends early (`beat_now`) when it has risen since.",
     )  # fmt: skip
 
 
@@ -63,7 +63,7 @@ class FailSerializer(LenientSerializer):
 
 
 class PaceSerializer(serializers.Serializer[Any]):
-    """How often the exchange wants to hear from a miner."""
+    """How often a miner should send heartbeats and poll."""
 
     heartbeat_seconds = serializers.IntegerField()
     poll_seconds = serializers.IntegerField(help_text="For miners that do not wait in a long poll.")
@@ -75,7 +75,7 @@ class RegisteredSerializer(PaceSerializer):
     status = serializers.ChoiceField(["ok"])
     miner_id = serializers.CharField(help_text="Its name; unique per owner.")
     id = serializers.UUIDField()
-    session_token = serializers.CharField(help_text="For the predecessor's clients; nothing is decided by it.")
+    session_token = serializers.CharField(help_text="For legacy clients; nothing is decided by it.")
     gpu_count = serializers.IntegerField()
     concurrency = serializers.IntegerField()
 
@@ -90,7 +90,7 @@ class HeldSerializer(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="ToldOrder")
 class OpenCommandSerializer(serializers.Serializer[Any]):
-    """What the miner is asked to do beside its jobs."""
+    """A command to the miner beside its jobs."""
 
     order_id = serializers.UUIDField()
     kind = serializers.CharField()
@@ -102,7 +102,7 @@ class OpenCommandSerializer(serializers.Serializer[Any]):
 
 @extend_schema_serializer(component_name="ToldBooking")
 class MinerBookingSerializer(serializers.Serializer[Any]):
-    """What is booked of the miner's cards; it says `bookings_ready` once they are ready for the renter."""
+    """What is booked of the miner's cards; it sends `bookings_ready` once they are ready for the renter."""
 
     booking_id = serializers.UUIDField()
     gpu_ids = serializers.ListField(child=serializers.UUIDField())
@@ -162,7 +162,7 @@ class AssignedSerializer(AssignedJobSerializer):
 
 
 class CalledSerializer(serializers.Serializer[Any]):
-    """No work, but an order or a booking: beat at once. Only a poll that sent `attention` is answered so."""
+    """No work, but a command or a booking: send a heartbeat at once. Only a poll with `attention` is answered so."""
 
     job_id = serializers.UUIDField(allow_null=True, help_text="Always null.")
     jobs = serializers.ListField(child=serializers.UUIDField(), help_text="Always empty.")

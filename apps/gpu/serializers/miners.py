@@ -27,7 +27,7 @@ class HistorySerializer(LenientSerializer):
     min_reward = AmountField(required=False, help_text="Only jobs that offered at least this, in AIT.")
 
     def validate(self, query: dict[str, Any]) -> dict[str, Any]:
-        """The shell of the predecessor says `type` and `status`, its server read `job_type` and `job_status`."""
+        """The legacy shell sends `type` and `status`, the legacy server read `job_type` and `job_status`."""
         for ours, theirs in (("job_status", "status"), ("job_type", "type")):
             query.setdefault(ours, query.get(theirs))
         return query
@@ -91,7 +91,7 @@ class MinerFilterSerializer(StrictSerializer):
 
 
 class MinerJobSerializer(LeaseSerializer):
-    """One attempt of a job, with what ai knows of it (null while ai is away)."""
+    """One attempt of a job, with what ai knows of it (null while ai is down)."""
 
     task_type = serializers.CharField(allow_null=True)
     reward = serializers.CharField(allow_null=True, help_text="The most the client pays, in AIT.")

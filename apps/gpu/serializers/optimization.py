@@ -35,11 +35,11 @@ class WorkloadSerializer(StrictSerializer):
 
 
 class OptimizeSerializer(LenientSerializer):
-    """`workload` says what is to run; old clients send `model_name` instead, in the query or the body."""
+    """`workload` says what is to run; legacy clients send `model_name` instead, in the query or the body."""
 
     workload = WorkloadSerializer(required=False)
     model_name = serializers.CharField(required=False, max_length=120)
-    request_data = ObjectField(required=False, help_text="Of old clients: may hold ctx, batch and the like.")
+    request_data = ObjectField(required=False, help_text="Of legacy clients: may hold ctx, batch and the like.")
     objective = serializers.ChoiceField(choices=MODES, default="balanced")
     apply = serializers.BooleanField(default=False)
 
@@ -127,4 +127,4 @@ class AdviceSerializer(serializers.Serializer[Any]):
     warnings = serializers.ListField(child=serializers.CharField())
     confidence = serializers.ChoiceField(choices=["catalogue", "benchmark", "sweep"])
     measurements = serializers.IntegerField()
-    order = ObjectField(required=False, help_text="With apply: the order that the miner was given.")
+    order = ObjectField(required=False, help_text="With apply: the command to the miner.")

@@ -1,4 +1,4 @@
-"""What callers of `optimize` ask for, in the new words or the old ones, as a Wish. No database."""
+"""Read the body of `optimize`, in the present or the legacy form, as an OptimizeRequest. No database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ UNCHANGED = ("task", "ctx", "batch", "prompt_tokens", "output_tokens", "gpus", "
 
 
 def read_request(workload: Mapping[str, Any], *, objective: str, model_name: str | None = None) -> OptimizeRequest:
-    """Raises ModelUnknown (naming the nearest) or Invalid when no model is named, or two."""
+    """Return the request for the optimizer; `workload` is a validated WorkloadSerializer.
+
+    Raises ModelUnknown (naming the nearest), or Invalid when no model is named, or two.
+    """
     named = workload.get("model") or model_name
     if bool(named) == ("params_b" in workload):
         text = "Name a model, or give params_b; one of them."

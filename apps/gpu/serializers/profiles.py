@@ -9,7 +9,7 @@ from apps.gpu.models import ConsumerGPUProfile
 
 
 class GpuProfileSerializer(ResourceSerializer):
-    """A model of card; figures are its vendor's, peaks are dense. Null: the vendor does not say."""
+    """A model of card; numbers are its vendor's, peaks are dense. Null: not published."""
 
     gpu_model = serializers.CharField(source="model", read_only=True)
     memory_bandwidth_gbps = serializers.FloatField(source="bandwidth_gbps", read_only=True)

@@ -15,7 +15,7 @@ class QueueSerializer(serializers.Serializer[Any]):
 
 
 class GpuStatusSerializer(serializers.Serializer[Any]):
-    """How the gpu domain fares: counted, not declared."""
+    """The state of the gpu domain, counted now."""
 
     status = serializers.ChoiceField(["operational", "degraded"])
     service = serializers.CharField()

@@ -9,7 +9,7 @@ from apps.gpu.models import EdgeGPUMetrics
 
 
 class MetricsSerializer(ResourceSerializer):
-    """How a card fared at one moment; percent, MiB, watts, °C, MHz, milliseconds."""
+    """Metrics of a card at one moment; percent, MiB, watts, °C, MHz, milliseconds."""
 
     gpu_id = serializers.UUIDField(read_only=True)
     timestamp = serializers.DateTimeField(source="at", read_only=True)

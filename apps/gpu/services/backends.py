@@ -1,4 +1,4 @@
-"""Model servers that cannot poll (Ollama, anything that speaks OpenAI's protocol): asked for models, fed with work.
+"""Model servers that cannot poll (Ollama, anything with OpenAI's API): polled for models, fed with work.
 
 Each has a miner row of its own, so that its work is leased, metered and paid like everybody's.
 """
@@ -95,7 +95,7 @@ def remove(backend: Backend, *, actor: str) -> None:
 
 
 def due() -> list[UUID]:
-    """Back-ends not asked lately."""
+    """Return the ids of back-ends that are due for a poll."""
     since = timezone.now() - timedelta(seconds=POLL_SECONDS)
     return list(Backend.objects.filter(Q(polled_at=None) | Q(polled_at__lt=since)).values_list("pk", flat=True))
 
@@ -105,7 +105,7 @@ def healthy() -> list[UUID]:
 
 
 def refresh(*, backend_id: UUID | str) -> bool:
-    """Ask a back-end for its models; its miner is online while it answers. Returns whether it did."""
+    """Poll a back-end for its models and set its miner online or offline; returns whether it answered."""
     backend = Backend.objects.select_related("miner").get(pk=backend_id)
     try:
         models, error = _models(backend), ""
@@ -178,7 +178,7 @@ def _settle(backend: Backend, grant: leases.Grant, future: Future[Outcome]) -> N
         else:
             leases.fail(job_id=grant.job_id, holder=holder, code=outcome.code, message=outcome.message)
     except LeaseFenced:
-        return  # it was withdrawn or took too long; the evidence is kept
+        return  # it was withdrawn or took too long; a LateResult row is the evidence
 
 
 def run(backend: Backend, body: Mapping[str, Any]) -> Outcome:

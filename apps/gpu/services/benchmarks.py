@@ -1,7 +1,7 @@
-"""Benchmarks: a challenge per card, made when asked for or when its time has come, judged when it is answered.
+"""Benchmarks: a challenge per GPU, requested by hand or by the sweep, judged when it is answered.
 
-REQUESTED: the miner is told through an order. It measures, then *begins*: only now it is given the nonce, and our clock
-starts. It *commits*: now rows and pages are drawn. It *answers*: now the proof is checked and the figures are judged.
+REQUESTED: a command reaches the miner. It measures, then *begins*: only now it receives the nonce, and the exchange's
+clock starts. It *commits*: now rows and pages are drawn. It *answers*: now proof and measurements are judged.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from apps.gpu.states import BOOKED, RENTABLE, BenchmarkState, GpuState
 
 DUE = timedelta(minutes=30)  # a miner with work in hand measures when it has ended
 ANSWER_SECONDS = 60  # from the question to the answer
-CPU_TFLOPS = 0.05  # of a card whose model nobody knows, until it says so itself
-BLAME = "benchmark: "  # how the reason of a quarantine begins that a benchmark ordered
+CPU_TFLOPS = 0.05  # of a processor or an unknown card until it was measured
+BLAME = "benchmark: "  # how the reason of a quarantine begins that a benchmark caused
 MISSED_RETESTS = 3  # in a row, before a card that was verified is so no more
 
 
 def request(
     gpu: GPURegistry, *, actor: str, reason: str = "asked for", proves: MinerCommand | None = None
 ) -> GPUBenchmark:
-    """Challenge a card; its miner hears of it with its next heartbeat.
+    """Request a benchmark of a GPU; its miner receives the command with its next heartbeat.
 
     Raises GpuBooked, GpuUnfit, MinerAway, or BenchmarkOpen when one is open already.
     """
@@ -65,7 +65,7 @@ def request(
 
 
 def begin_work(benchmark: GPUBenchmark) -> GPUBenchmark:
-    """Give the miner the nonce. Asked again it is the same one, and the clock runs on since the first time."""
+    """Hand out the nonce; a repeated call returns the same one, and the clock runs on since the first."""
     with atomic(GPUBenchmark):
         _require(benchmark, BenchmarkState.REQUESTED)
         started = GPUBenchmark.objects.filter(pk=benchmark.pk, state=BenchmarkState.REQUESTED, begun_at=None)
@@ -77,7 +77,10 @@ def begin_work(benchmark: GPUBenchmark) -> GPUBenchmark:
 
 def commit(benchmark: GPUBenchmark, *, commitment: Mapping[str, Any], measurements: Mapping[str, Any],
            environment: Mapping[str, Any], device: str) -> GPUBenchmark:  # fmt: skip
-    """Take the miner's commitment and figures, stop the clock, draw the question. Invalid for impossible figures."""
+    """Take the miner's commitment and measurements, stop the clock, draw the question.
+
+    Raises StateConflict before `begin_work`, Invalid for impossible measurements.
+    """
     _require(benchmark, BenchmarkState.REQUESTED)
     now = timezone.now()
     if benchmark.begun_at is None:
@@ -98,7 +101,7 @@ def commit(benchmark: GPUBenchmark, *, commitment: Mapping[str, Any], measuremen
 
 
 def answer(benchmark: GPUBenchmark, *, answer: Mapping[str, Any]) -> GPUBenchmark:
-    """Check the answer against the commitment (outside any transaction), judge the figures, act on the verdict."""
+    """Check the answer against the commitment (outside any transaction), judge the measurements, act on the verdict."""
     _require(benchmark, BenchmarkState.COMMITTED)
     if benchmark.due_at < timezone.now():
         expire(benchmark)
@@ -118,7 +121,7 @@ def answer(benchmark: GPUBenchmark, *, answer: Mapping[str, Any]) -> GPUBenchmar
 
 
 def give_up(benchmark: GPUBenchmark, *, reason: str) -> GPUBenchmark:
-    """The miner could not: its card stays what it was, unproven."""
+    """End a benchmark that the miner cannot do; its GPU stays unverified."""
     with atomic(GPUBenchmark):
         _lock(benchmark)
         benchmark.advance(
@@ -209,14 +212,14 @@ def _end(benchmark: GPUBenchmark, judged: Mapping[str, Any]) -> GPUBenchmark:
         if state == BenchmarkState.PASSED:
             _proven(benchmark, judged)
         elif benchmark.proves_id and state == BenchmarkState.MISMATCH:
-            _unproven(benchmark, why)  # slower at a setting that we ordered: taken back, not held against the card
+            _unproven(benchmark, why)  # slower at a setting of ours: that is reverted, and the GPU is not blamed
         else:
             _exposed(benchmark, why)
     return benchmark
 
 
 def _proven(benchmark: GPUBenchmark, judged: Mapping[str, Any]) -> None:
-    """The card is what it says: its figures count from now on, and the next test comes at a random time."""
+    """Verified: the measurements count from now on, and the next benchmark comes at a random time."""
     gpu, now = benchmark.gpu, timezone.now()
     days = params.get("gpu.retest_days") * random.uniform(0.5, 1.5)
     GPURegistry.objects.filter(pk=gpu.pk).update(
@@ -230,14 +233,14 @@ def _proven(benchmark: GPUBenchmark, judged: Mapping[str, Any]) -> None:
 
 
 def _exposed(benchmark: GPUBenchmark, why: str) -> None:
-    """A wrong answer, or figures of another card: nobody rents it until somebody has looked."""
+    """A wrong answer, or measurements of another card: quarantine until an operator or a benchmark clears it."""
     gpu = benchmark.gpu
     GPURegistry.objects.filter(pk=gpu.pk).update(verified_at=None, retest_at=None)
     uuid_disputes.quarantine([gpu.pk], reason=f"{BLAME}{why}"[:300], actor="benchmark")
 
 
 def _unproven(benchmark: GPUBenchmark, why: str) -> None:
-    """Nothing was shown. A verified card is asked again in an hour, and loses its mark at the third time in a row."""
+    """Not proven. A verified GPU is benchmarked again in an hour, and is unverified after the third miss in a row."""
     gpu, now = benchmark.gpu, timezone.now()
     _close_command(benchmark, {"given_up": why})
     before = GPUBenchmark.objects.filter(gpu=gpu).exclude(pk=benchmark.pk).order_by("-requested_at")
@@ -251,13 +254,13 @@ def _unproven(benchmark: GPUBenchmark, why: str) -> None:
 
 
 def _back(gpu: GPURegistry, to: GpuState, reason: str) -> None:
-    """Out of verification; a card that was booked, or went offline, meanwhile stays as it is."""
+    """Leave VERIFYING; a GPU that was booked, or went offline, meanwhile stays as it is."""
     advance_many(GPURegistry, [gpu.pk], to, actor="benchmark", reason=reason[:300], sources=[GpuState.VERIFYING])
     announce([gpu.pk])
 
 
 def _close_command(benchmark: GPUBenchmark, result: Mapping[str, Any]) -> None:
-    """The miner need not be told any more."""
+    """Close the command, so that heartbeats no longer carry it."""
     if benchmark.command_id is None:
         return
     try:

@@ -1,8 +1,8 @@
-"""What a card teaches about itself: efficiencies, the spread of our predictions, its speed at other power limits.
+"""Calibration of one GPU by its benchmarks: efficiencies, spread of predictions, speed at other power limits.
 
-A benchmark shows what the card reaches, not what an inference engine gets out of it. The default efficiencies are of
-engines on cards that reach the typical shares of their published peaks below; a card that reaches more or less moves
-its own efficiency in proportion: observation = η0 · (measured ÷ published) ÷ typical. Observations are shrunk towards
+A benchmark shows what the hardware reaches, not what an inference engine gets out of it. The default efficiencies hold
+for engines on cards that reach the typical shares of their published peaks below; one that reaches more or less scales
+its efficiency in proportion: observation = η0 · (measured ÷ published) ÷ typical. Observations are shrunk towards
 η0 as if that had been measured five times.
 """
 
@@ -36,7 +36,7 @@ def efficiency(learned: Mapping[str, Any]) -> Efficiency:
 
 
 def learned(gpu: GPURegistry, benchmark: GPUBenchmark) -> dict[str, Any]:
-    """What the card knows of itself after this benchmark."""
+    """Return the GPU's calibration values (column `learned`) after this benchmark."""
     values = dict(gpu.learned)
     ratios = {term["term"]: term["ratio"] for term in benchmark.verdict["terms"]}
     for name, term in (("bandwidth", "bandwidth_gbps"), ("compute", "fp16_tflops")):
@@ -49,7 +49,7 @@ def learned(gpu: GPURegistry, benchmark: GPUBenchmark) -> dict[str, Any]:
 
 
 def with_residual(values: Mapping[str, Any], measured_over_predicted: float) -> dict[str, Any]:
-    """The same with one more residual."""
+    """Return the same values with one more residual, log(measured ÷ predicted)."""
     residuals = [*values.get("residuals", []), round(math.log(max(measured_over_predicted, 1e-6)), 5)]
     return {**values, "residuals": residuals[-MOST_OBSERVATIONS:]}
 

@@ -1,4 +1,4 @@
-"""The catalogue of card models: a file of the package, kept in a table where an operator's own rows win."""
+"""The catalogue of GPU models: a file of the package, loaded into a table where an operator's own rows win."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from apps.gpu.models import ConsumerGPUProfile
 
 EDGE_WATTS = 170.0  # a card drawing at most this stands at the edge: one cable, one small case
 FILE = "gpu_catalogue.csv"
-UNIFIED = "Apple"  # the catalogue gives the largest memory these are sold with
+UNIFIED = "Apple"  # the catalogue has the largest memory these are sold with
 
 
 def rows() -> Iterator[dict[str, Any]]:
-    """The file's rows as columns of a profile; figures are the vendor's, GB/s, TFLOPS (dense) and watts."""
+    """Yield the file's rows as columns of a profile, in GB, GB/s, TFLOPS (dense) and watts."""
     with (files("apps.gpu") / "data" / FILE).open(encoding="utf-8") as lines:
         for row in csv.DictReader(lines):
             watts = _number(row["tdp_w"])
@@ -77,7 +77,7 @@ def recognise(name: str, memory_mb: int) -> Match[ConsumerGPUProfile] | None:
 
 
 def spelled(architecture: str) -> str:
-    """An architecture as the wire spells it: Ada Lovelace → ada_lovelace, GCN 5.1 (Vega 20) → gcn_5.1_vega_20."""
+    """Return an architecture as the API spells it: Ada Lovelace → ada_lovelace, GCN 5.1 (Vega 20) → gcn_5.1_vega_20."""
     return "_".join(architecture.casefold().replace("(", "").replace(")", "").replace("-", "_").split())
 
 

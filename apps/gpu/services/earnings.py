@@ -1,4 +1,4 @@
-"""What a card of the registry earns: its figures put into the formula."""
+"""What a GPU of the registry earns: its row put into the formula of logic/earnings.py."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def advise(
     idle_w: Decimal | None = None,
     load_w: Decimal | None = None,
 ) -> dict[str, Any]:
-    """Net per hour, break-even price and a price to ask, all micro-AIT.
+    """Return net per hour, break-even and recommended price in micro-AIT, with the source of each input.
 
-    GpuUnfit when the card's power is neither known nor given.
+    `power_price` is in micro-AIT per kWh. Raises GpuUnfit when the card's power is neither known nor sent.
     """
     load, load_from = _load(gpu, load_w)
     idle, idle_from = (idle_w, "given") if idle_w is not None else (load * earnings.IDLE_SHARE, "8 % of full load")
@@ -41,7 +41,7 @@ def advise(
 
 
 def _load(gpu: GPURegistry, requested: Decimal | None) -> tuple[Decimal, str]:
-    """Watts at work: given, the limit it is set to, its default, or its model's design power."""
+    """Watts at work: as requested, its power limit, its default limit, or its model's design power."""
     reported = gpu.details.get("power") or {}
     design = gpu.profile.tdp_w if gpu.profile else None
     known = (

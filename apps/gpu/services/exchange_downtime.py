@@ -1,8 +1,8 @@
-"""The exchange's own absences: no miner is blamed for a time in which nobody could have heard it.
+"""The exchange's own downtime: no miner is blamed for a time in which no heartbeat could arrive.
 
-Every web process notes the time every second (attendance.py). While there are no notes the doors are shut, and
-nothing is judged. The first note after a gap extends leases and silences by its length; so does a miner that is back
-sooner than that and finds its lease overdue.
+Every web process writes the time every second (UptimeRecorder). Without it the exchange counts as down, and nothing is
+judged. The first tick after a gap extends leases and heartbeats by its length; so does a request that arrives
+sooner and finds its lease overdue.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from apps.gpu.models import Clock
 
 log = logging.getLogger(__name__)
 
-AWAY_SECONDS = 5  # so many notes are missing
+AWAY_SECONDS = 5  # without a tick
 TICK_SECONDS = 1.0
 
 GAP = "SELECT extract(epoch FROM clock_timestamp() - seen_at) FROM gpu_clock WHERE id = 1"
 TICK = """WITH before AS (SELECT seen_at FROM gpu_clock WHERE id = 1 FOR UPDATE)
 UPDATE gpu_clock SET seen_at = clock_timestamp() FROM before WHERE id = 1
 RETURNING extract(epoch FROM clock_timestamp() - before.seen_at)"""
-# Which minutes of an hour miners could be heard in: what an hour's heartbeats are judged by.
+# The minutes of an hour in which heartbeats could arrive: uptime.py judges hours by them.
 WATCHING = """INSERT INTO gpu_watchedhour AS w (hour, minutes)
 SELECT date_trunc('hour', t), 1::bigint << extract(minute FROM t)::int FROM (SELECT clock_timestamp() AS t) now
 ON CONFLICT (hour) DO UPDATE SET minutes = w.minutes | excluded.minutes
@@ -40,7 +40,7 @@ EXTEND = """UPDATE gpu_lease SET lease_until = lease_until + %(gap)s::float8 * i
 
 
 def tick(*, away_seconds: int = AWAY_SECONDS) -> float:
-    """Note that the doors are open; returns by how many seconds leases were extended because they were not."""
+    """Record that the exchange is up; returns by how many seconds leases were extended because it was down."""
     with atomic(Clock), cursor(Clock) as sql:
         sql.execute(WATCHING)
         sql.execute(TICK)
@@ -57,13 +57,13 @@ def tick(*, away_seconds: int = AWAY_SECONDS) -> float:
 
 
 def doors_are_open() -> bool:
-    """Whether miners can be heard just now, so that their silence means something."""
+    """Return whether the exchange is up, so that a miner's silence means something."""
     gap = _gap()
     return gap is not None and gap <= AWAY_SECONDS
 
 
 def was_noticed() -> bool:
-    """Whether the exchange was away until just now; leases are extended by then, and may be looked at again."""
+    """Return whether the exchange was down until now; leases are extended then, and may be read again."""
     gap = _gap()
     if gap is None or gap <= AWAY_SECONDS:
         return False

@@ -1,4 +1,4 @@
-"""Which of a miner's cards are whose: written on the miner's own row, so that a poll or a heartbeat need not look."""
+"""Which of a miner's GPUs are allocated to bookings: written on the miner's row, so that polls read no other table."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ HIDDEN = (*BOOKED, GpuState.QUARANTINED, GpuState.RETIRED)
 
 
 def lock_miners(miner_ids: Iterable[UUID]) -> list[Miner]:
-    """Lock miners' rows, in order. Whoever changes cards takes these first, as the heartbeat does."""
+    """Lock miners' rows in order of their ids. Every change of GPUs takes these locks first, as the heartbeat does."""
     return list(Miner.objects.filter(pk__in=set(miner_ids)).order_by("pk").select_for_update(no_key=True))
 
 
 def tell_miners(miner_ids: Iterable[UUID]) -> None:
-    """Write anew what these miners' rows say of their cards; one whose row changed is woken to beat at once."""
+    """Rewrite the allocations on these miners' rows; a miner whose row changed is woken for a heartbeat."""
     with atomic(Miner):
         for miner in lock_miners(miner_ids):
             booked = _booked(miner)
@@ -40,14 +40,14 @@ def tell_miners(miner_ids: Iterable[UUID]) -> None:
 
 
 def summon(miner_id: UUID) -> None:
-    """Have a miner beat at once, to hear what it is asked for; inside the caller's transaction."""
+    """Wake a miner for a heartbeat at once; inside the caller's transaction."""
     Miner.objects.filter(pk=miner_id).update(**_called())
     MINER_CACHE.drop({miner_id})
     on_commit(Miner, lambda: _woken(miner_id))
 
 
 def break_bookings(gpu_ids: Iterable[UUID], reason: str) -> None:
-    """Tell the market of the bookings whose cards are lost (each once), inside the caller's transaction."""
+    """Publish BookingBroken for bookings whose GPUs are lost, once each, inside the caller's transaction."""
     lost = list(gpu_ids)
     now = timezone.now()
     for one in Reservation.objects.open().filter(gpu_ids__overlap=lost, broken_at=None).locked():

@@ -1,4 +1,4 @@
-"""Cards follow their miner: they go offline with it, come back with it, and leave the market while it drains."""
+"""GPUs follow their miner: offline with it, back with it, off the market while it drains."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CAUSES = {LEFT: "deregistered"}
 
 
 def lose(gpu_ids: Iterable[UUID], *, reason: str, actor: str) -> list[UUID]:
-    """These cards are gone for now; running bookings of them are told to the market as broken. Miners are locked."""
+    """Take GPUs offline and publish their running bookings as broken; returns which changed. Miners are locked."""
     changed = transition(gpu_ids, GpuState.OFFLINE, reason=reason, actor=actor, sources=PRESENT)
     break_bookings(changed, CAUSES.get(reason, "offline"))
     announce(changed)
@@ -26,7 +26,7 @@ def lose(gpu_ids: Iterable[UUID], *, reason: str, actor: str) -> list[UUID]:
 
 
 def follow(miner_ids: Iterable[UUID], *, actor: str) -> None:
-    """Bring the cards of miners that changed their state to where they belong."""
+    """Change the GPUs of these miners to the states that follow from their miners' states."""
     with atomic(Miner):
         for miner in lock_miners(miner_ids):
             if miner.state in (MinerState.OFFLINE, MinerState.DEREGISTERED):
@@ -40,7 +40,7 @@ def follow(miner_ids: Iterable[UUID], *, actor: str) -> None:
 
 
 def take_back(gpus: Iterable[GPURegistry], miner: Miner, *, actor: str, reason: str) -> list[UUID]:
-    """Cards that were away are here again: to their booking if it still runs, else to where they belong."""
+    """Bring GPUs back: to their booking if it still runs, else to their own state; returns which changed."""
     changed: list[UUID] = []
     for gpu in gpus:
         held = Reservation.objects.held().filter(pk=gpu.booking_id).first() if gpu.booking_id else None
@@ -54,13 +54,13 @@ def take_back(gpus: Iterable[GPURegistry], miner: Miner, *, actor: str, reason: 
 
 
 def _mend(held: Reservation) -> None:
-    """A booking whose cards are all here again is whole: should one go once more, that is said once more."""
+    """Clear `broken_at` of a booking whose GPUs are all back: another loss is then published again."""
     if not GPURegistry.objects.named(held.gpu_ids).exclude(state__in=BOOKED).exists():
         Reservation.objects.filter(pk=held.pk).update(broken_at=None)
 
 
 def repair(*, limit: int = 1000) -> int:
-    """Bring cards back into step whose miner moved without them; returns how many miners that concerned."""
+    """Repair GPUs that are out of step with their miner's state; returns of how many miners."""
     gpus = GPURegistry.objects.filter(
         Q(miner__state__in=[MinerState.OFFLINE, MinerState.DEREGISTERED], state__in=PRESENT)
         | Q(miner__state=MinerState.ONLINE, state=GpuState.OFFLINE, reason=SILENT)

@@ -1,4 +1,4 @@
-"""Telling the market what a card is: the whole of it, whenever something of it changed, never for a heartbeat."""
+"""GpuChanged facts made from rows: the whole GPU whenever something of it changed, never for a heartbeat."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from apps.gpu.models import GPURegistry
 
 
 def announce(gpu_ids: Collection[UUID]) -> int:
-    """Publish these cards as they are now, in the caller's transaction; returns how many.
+    """Publish these GPUs as they are now, in the caller's transaction; returns how many.
 
-    A card that is still as it was last told is left out, so that anybody who may have changed one can call this.
+    A GPU that equals its last published fact is left out, so that every service may call this.
     """
     with atomic(GPURegistry):
         gpus = list(
@@ -34,7 +34,7 @@ def announce(gpu_ids: Collection[UUID]) -> int:
 
 
 def facts_of(gpu: GPURegistry) -> dict[str, Any]:
-    """Everything the market searches by, of one card with its miner and profile loaded.
+    """Return the fields of GpuChanged (without seq) for one GPU with its miner and profile loaded.
 
     Bandwidth and TFLOPS are measured ones once it has passed a benchmark, else the catalogue's (None: unknown).
     """

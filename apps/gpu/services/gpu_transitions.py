@@ -1,4 +1,4 @@
-"""Moving cards between their states, and the words for why: what the services of cards have in common."""
+"""Transitions of GPUs between their states, and the reasons that are stored with them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ def transition(
     sources: Collection[str] | None = None,
     **fields: Any,
 ) -> list[UUID]:
-    """Move the cards that may move and write the reason on them; returns which. Inside the caller's transaction."""
+    """Change these GPUs to a state, where it is allowed, and store the reason; returns which changed.
+
+    Inside the caller's transaction; `sources` limits the states that they may come from, `fields` are more columns.
+    """
     with atomic(GPURegistry):
         changed: list[UUID] = advance_many(GPURegistry, ids, to, actor=actor, reason=reason, sources=sources, **fields)
         shown = reason if to in (GpuState.OFFLINE, GpuState.QUARANTINED, GpuState.RETIRED) else ""
@@ -40,7 +43,7 @@ def transition(
 
 
 def home_of(gpu: GPURegistry, miner: Miner) -> tuple[GpuState, str]:
-    """Where a card belongs when no booking holds it, and why."""
+    """Return the state of a GPU that no booking holds, and the reason."""
     if miner.state == MinerState.DEREGISTERED:
         return GpuState.OFFLINE, LEFT
     if miner.state == MinerState.OFFLINE:
@@ -55,7 +58,7 @@ def home_of(gpu: GPURegistry, miner: Miner) -> tuple[GpuState, str]:
 
 
 def send_home(gpus: Iterable[GPURegistry], miner: Miner, *, actor: str, reason: str, **fields: Any) -> list[UUID]:
-    """Move cards of one miner to where they belong now; those that are there already stay."""
+    """Change GPUs of one miner to their own states (`home_of`); returns which changed."""
     changed: list[UUID] = []
     for gpu in gpus:
         to, why = home_of(gpu, miner)

@@ -1,4 +1,4 @@
-"""The registry of cards: kept in step with what miners report, and changed by their owners."""
+"""The registry of GPUs: synchronised with what miners report, and changed by owners."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ PROVEN = ("name", "memory_mb", "kind")  # what a benchmark was passed as; anothe
 
 
 def keep_in_step(miner: Miner, gpus: Sequence[Gpu], *, actor: str) -> None:
-    """Write what a miner says its cards are, in the caller's transaction; a card it no longer names goes offline.
+    """Write the GPUs that a miner reports, in the caller's transaction; one it no longer reports goes offline.
 
-    A card is the same one when its UUID is. Old clients send none: for them its place in the list decides, and a card
-    registered by hand is taken for the first one reported under its name.
+    A GPU is identified by its UUID. Legacy clients send none: then its place in the list decides, and one registered by
+    hand is taken for the first reported under its name.
     """
     known = list(GPURegistry.objects.of_miner(miner.pk).locked())
     named: set[UUID] = set()
@@ -68,7 +68,7 @@ def register(
         if row is None:
             row = _add(miner, _next_by_hand(miner), reported, actor=actor, external_id=external_id)
         else:
-            if row.position >= BY_HAND:  # a reported card is what its miner says
+            if row.position >= BY_HAND:  # a reported GPU is as its miner reports it
                 _move_to(row, miner)
                 row = _update(row, row.position, reported)
             if row.state == GpuState.RETIRED:
@@ -84,7 +84,7 @@ def register(
 
 
 def change(gpu: GPURegistry, *, actor: str, price_per_hour: int | None = None, on: bool | None = None) -> GPURegistry:
-    """Change what its owner may: the price it asks, and whether it is on the market. A booked card stays booked."""
+    """Change a GPU's price (micro-AIT per hour) and whether it is on the market; a booked one stays booked."""
     with atomic(GPURegistry):
         (miner,) = lock_miners([gpu.miner_id])
         gpu = GPURegistry.objects.locked().get(pk=gpu.pk)
@@ -99,7 +99,7 @@ def change(gpu: GPURegistry, *, actor: str, price_per_hour: int | None = None, o
 
 
 def retire(gpu: GPURegistry, *, actor: str, reason: str = "retired by its owner") -> GPURegistry:
-    """Take a card out of the registry; its history stays. Raises GpuBooked while a booking needs it."""
+    """Retire a GPU; its history stays. Raises GpuBooked while a booking needs it."""
     with atomic(GPURegistry):
         (miner,) = lock_miners([gpu.miner_id])
         booking = Reservation.objects.open().over_gpu(gpu.pk).first()
@@ -178,7 +178,7 @@ def _add(miner: Miner, place: int, reported: Gpu, *, actor: str, external_id: st
 
 
 def _bring_back(row: GPURegistry, miner: Miner, *, actor: str) -> None:
-    """Its owner moved it here again."""
+    """Register a GPU again that its owner brought back to this miner."""
     doubtful = dispute(row.uuid, miner, actor=actor)
     transition([row.pk], GpuState.REGISTERED, reason="moved back", actor=actor)
     row.refresh_from_db()

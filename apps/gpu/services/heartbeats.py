@@ -1,4 +1,4 @@
-"""Heartbeats: one statement each, whatever they carry and whatever they are answered."""
+"""Heartbeats: one SQL statement each."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from apps.gpu.services.miner_cache import MINER_CACHE, Known
 from apps.gpu.services.miners import Caller, recognise
 from apps.gpu.states import MinerState
 
-# One statement a heartbeat: the miner's liveness, its leases pushed on (those it names, if it names any), what it is
-# asked for; and, once a minute, the minute's mark in its hour and the figures of its cards.
+# One statement per heartbeat: the miner's liveness, its leases extended (those it names, if it names any), its open
+# commands; and, once a minute, the minute's bit in its hour and the metrics of its GPUs.
 BEAT = """WITH old AS MATERIALIZED (
   SELECT id, noted_at, date_trunc('minute', clock_timestamp()) AS minute FROM gpu_miner
   WHERE id = %(miner)s::uuid FOR NO KEY UPDATE
@@ -88,11 +88,11 @@ def take(
     reports: list[leases.Report] | None = None,
     bookings_ready: list[UUID] | None = None,
 ) -> Pulse:
-    """Note that a miner lives and push its leases on; answers what it should stop, and what it should save.
+    """Record a heartbeat and extend the miner's leases; returns what it must stop and what it should save.
 
-    `running` is what the miner says it works on. What it names and does not hold, it is told to stop; what it holds
-    and does not name, is not pushed on (it may have restarted and forgotten). None means that it does not say.
-    The answer also holds what is booked of its cards, and what else it is asked to do.
+    `running` has the jobs that the miner works on: those it does not hold are in `cancel`; leases it does not name
+    are not extended (it may have restarted and lost them). None means unknown. The answer also has its bookings and
+    open commands. Raises MinerNotFound.
     """
     miner = recognise(caller)
     rows = _beat(miner, metrics or {}, running)
@@ -118,9 +118,9 @@ def take(
 
 
 def needs_heartbeat(miner: Known, *, seen_attention: int | None, woken: bool) -> bool:
-    """Whether a miner that can (it sends what it last heard) should beat at once, for an order or a booking.
+    """Return whether a miner that sends `attention` should send a heartbeat at once, for a command or a booking.
 
-    An ordinary empty poll asks no database: the roster knows within a second. A woken one looks at the row.
+    An ordinary empty poll reads no database: the cache knows within a second. A woken one reads the row.
     """
     if seen_attention is None:
         return False
@@ -148,7 +148,7 @@ def _lost(running: list[UUID] | None, rows: list[Any]) -> set[UUID]:
 
 
 def _bookings(miner: Known, booked: Any, ready_ids: list[UUID]) -> list[dict[str, Any]]:
-    """What is booked, as the miner is told; those it newly says to be ready are passed on."""
+    """The miner's bookings for the answer; those it newly reports as ready are passed on."""
     bookings: list[dict[str, Any]] = _json(booked or {}).get("bookings", [])
     waiting = {UUID(one["booking_id"]) for one in bookings if not one["ready"]}
     if new := waiting & set(ready_ids):
@@ -157,5 +157,5 @@ def _bookings(miner: Known, booked: Any, ready_ids: list[UUID]) -> list[dict[str
 
 
 def _json(value: Any) -> Any:
-    """A JSON column of a raw cursor: text, unless the driver was told to decode it."""
+    """A JSON column of a raw cursor: text, unless the driver decodes it."""
     return orjson.loads(value) if isinstance(value, (str, bytes)) else value

@@ -1,4 +1,4 @@
-"""Handing waiting work to a miner: flat in the depth of the queue, whatever the miner fits (design/claim.md).
+"""The SQL of granting leases: its cost does not depend on the depth of the queue (docs/performance.md).
 
 The statement takes classes best first with priority floors and locks exactly the rows it takes. The miner's row is
 locked first, so that what it may still hold is counted after every other grant to it has committed.
@@ -84,7 +84,7 @@ class Granted:
 
     grants: list[Grant] = field(default_factory=list)
     full: bool = False
-    changed: bool = False  # the miner is not what the roster said: recognise it again
+    changed: bool = False  # the miner is not what the cache has: recognise it again
 
 
 def grant(miner: Known, *, n: int = 1, newer_than: float | None = None) -> Granted:

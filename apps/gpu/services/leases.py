@@ -1,4 +1,4 @@
-"""What happens to a lease after the grant: signs of life, a result, a failure, or its way back into the queue.
+"""Leases: grant, progress, result, failure, release.
 
 Whether a result counts is decided by one guarded UPDATE in the database that owns the lease: still leased, this
 owner's, this attempt, and lease_until still ahead of that database's clock. Otherwise nothing changes.
@@ -101,7 +101,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Holder:
-    """Who says that it holds a job: the owner by its key; the miner and attempt as far as the client names them."""
+    """Who claims to hold a job: the owner by its key; the miner and attempt where the client names them."""
 
     owner_id: UUID
     miner_id: UUID | None = None
@@ -110,7 +110,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class Report:
-    """What a miner tells of one running job."""
+    """Progress (0 … 1) of one running job, with a note."""
 
     job_id: UUID
     progress: float
@@ -155,7 +155,10 @@ def complete(*, job_id: UUID, holder: Holder, result: Any, metrics: Mapping[str,
 
 
 def fail(*, job_id: UUID, holder: Holder, code: str, message: str) -> bool:
-    """Take a job back from the miner that gives it up; saying so twice is fine. Returns whether it was new."""
+    """Take a job back from the miner that reports a failure; returns whether it was new (a repetition is not).
+
+    Raises LeaseFenced or LeaseNotFound.
+    """
     with atomic(Lease):
         ended = _end(job_id, holder, Ending(LeaseState.FAILED.value, code=code, message=message[:1000]))
         if ended is not None:

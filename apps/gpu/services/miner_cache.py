@@ -1,4 +1,4 @@
-"""The miners as this process knows them, so that an empty poll asks no database.
+"""Miners as this process last read them, so that an empty poll reads no database.
 
 A changes feed (at most one small read per second and process) takes out what was registered anew, changed its
 capabilities or its state elsewhere; a grant checks the row itself, under its lock.
@@ -56,7 +56,7 @@ def known_from(miner: Miner) -> Known:
 
 
 class MinerCache:
-    """Who asks under which key and name → the miner."""
+    """(owner, key, miner id sent) → the miner."""
 
     def __init__(self) -> None:
         self.known: dict[Key, Known] = {}
@@ -92,7 +92,7 @@ class MinerCache:
                 self.known = {}
                 return
             changed = dict(Miner.objects.filter(changed_at__gt=since - OVERLAP).values_list("pk", "changed_at"))
-            # The overlap tells of most changes again and again: what was read after a change is not read anew.
+            # The overlap returns most changes several times: rows read after their change stay.
             if changed:
                 self._keep(lambda known: changed.get(known.pk, known.changed_at) == known.changed_at)
         finally:

@@ -1,4 +1,4 @@
-"""What a miner is asked to do beside its jobs: told in the answer to its heartbeat, answered through a door."""
+"""Commands to miners beside their jobs: sent in the answer to a heartbeat, answered by a request."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Instruction:
 
 
 def scan(miner: Miner, *, actor: str) -> Issued:
-    """Ask a miner to look at its cards again; an order that is still open is the same one.
+    """Command a miner to scan its GPUs; a scan that is still open stands for it.
 
     Raises MinerAway when the miner is not there to hear it.
     """
@@ -58,7 +58,9 @@ def issue(miner: Miner, instruction: Instruction, *, actor: str) -> Issued:
     with atomic(MinerCommand):
         (miner,) = lock_miners([miner.pk])
         if miner.state not in (MinerState.ONLINE, MinerState.SUSPECT, MinerState.DRAINING):
-            raise MinerAway(f"The miner is {miner.state}; it hears orders with its next heartbeat.", state=miner.state)
+            raise MinerAway(
+                f"The miner is {miner.state}; it receives commands with its next heartbeat.", state=miner.state
+            )
         command = MinerCommand.objects.open().filter(miner=miner, kind=kind, gpu=gpu).first()
         if command is not None:
             return Issued(command, new=False)
@@ -71,15 +73,15 @@ def issue(miner: Miner, instruction: Instruction, *, actor: str) -> Issued:
             actor=actor,
             due_at=timezone.now() + timedelta(seconds=instruction.seconds),
         )
-        begin(command, actor=actor, reason=f"{kind} asked for")
+        begin(command, actor=actor, reason=f"{kind} requested")
         summon(miner.pk)
     return Issued(command, new=True)
 
 
 def answer(*, owner_id: UUID, command_id: UUID, result: Mapping[str, Any], error: str = "") -> MinerCommand:
-    """Take a miner's answer; the cards of a scan are written into the registry at once.
+    """Take a miner's answer; the GPUs of a scan are written into the registry at once.
 
-    Raises CommandNotFound for another's order, StateConflict for one that is answered or expired already.
+    Raises CommandNotFound for another owner's command, StateConflict for one that is answered or expired.
     """
     command = MinerCommand.objects.select_related("miner").filter(pk=command_id, miner__owner_id=owner_id).first()
     if command is None:
@@ -101,7 +103,7 @@ def answer(*, owner_id: UUID, command_id: UUID, result: Mapping[str, Any], error
 
 
 def expire_overdue(*, limit: int = 1000) -> int:
-    """End the orders that nobody answered in time."""
+    """Expire the commands that were not answered in time; returns how many."""
     now = timezone.now()
     late = list(MinerCommand.objects.overdue(now).order_by("due_at").values_list("pk", flat=True)[:limit])
     ended = advance_many(
@@ -112,7 +114,7 @@ def expire_overdue(*, limit: int = 1000) -> int:
 
 
 def topic(command_id: UUID) -> str:
-    """What a caller listens to who waits for an answer."""
+    """The pubsub topic of a command's answer."""
     return f"order:{command_id}"
 
 

@@ -1,4 +1,4 @@
-"""Miners: who they are, what they offer, whether they live.
+"""Miners: identity, offer and state.
 
 A miner belongs to the owner of the key. The id that a client sends, in whatever place, selects among the owner's
 miners and is never authority; without one, the miner that this key registered last is meant.
@@ -71,7 +71,7 @@ def get(caller: Caller) -> Miner:
 
 
 def id_of(caller: Caller) -> UUID:
-    """The id of the miner the caller means, from this process's roster when it can; MinerNotFound when it has none."""
+    """Return the id of the caller's miner, from this process's cache if possible. Raises MinerNotFound."""
     known = MINER_CACHE.find((caller.owner_id, caller.key_id, caller.named))
     return get(caller).pk if known is None else known.pk
 
@@ -111,14 +111,17 @@ def declare(miner: Miner, *, capabilities: Any, concurrency: int | None = None, 
 
 
 def recognise(caller: Caller) -> Known:
-    """The miner behind a heartbeat or a poll, from this process's roster when it can; a missing row is made again."""
+    """Return the miner behind a heartbeat or a poll, from this process's cache if possible; create a missing row.
+
+    Raises MinerNotFound for another owner's miner, or a deregistered one.
+    """
     key = (caller.owner_id, caller.key_id, caller.named)
     known = MINER_CACHE.find(key)
     if known is not None and known.state == MinerState.ONLINE:
         return known
     miner = find(caller)
     if miner is None:
-        # An old daemon never registers twice, some never do: the key is enough. A name used elsewhere is not its own.
+        # Legacy daemons register once or never: the key is enough. A name that exists elsewhere is not its own.
         if caller.named is not None and Miner.objects.filter(name=caller.named).exists():
             raise MinerNotFound()
         miner = register(caller)

@@ -1,4 +1,4 @@
-"""Advice for a card of the registry: its row as the pure modules see it."""
+"""Recommendations for a GPU of the registry: its row as input of logic/optimizer.py."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def find(named: str, *, owner_id: UUID | None = None) -> GPURegistry:
 
 
 def recommend(gpu: GPURegistry, request: OptimizeRequest) -> dict[str, Any]:
-    """The whole advice. GpuUnfit when nothing is known that it could be based on."""
+    """Return the whole recommendation. Raises GpuUnfit when neither catalogue nor benchmark knows the GPU."""
     return {"gpu_id": str(gpu.pk), **advise(subject_of(gpu), request)}
 
 
@@ -63,7 +63,7 @@ def peaks(profile: ConsumerGPUProfile | None, measured: Mapping[str, Any]) -> tu
     if profile is not None:
         peak = profile.fp16_tflops or profile.fp32_tflops or measured.get("fp32_tflops")
         if peak is None:
-            raise GpuUnfit("Its vendor tells no rate; request a benchmark first.")
+            raise GpuUnfit("Its vendor publishes no rate; request a benchmark first.")
         return profile.bandwidth_gbps * GIGA, peak * TERA
     if "bandwidth_gbps" not in measured:
         raise GpuUnfit("No catalogue knows this model, and it was not measured: request a benchmark first.")
@@ -103,7 +103,7 @@ def _confidence(gpu: GPURegistry, sweep: tuple[Any, ...]) -> str:
 def _warnings(gpu: GPURegistry) -> tuple[str, ...]:
     reported = {
         "device: cpu — this is the machine's processor": gpu.kind == GPURegistry.Kind.CPU,
-        "not benchmarked: the figures are the catalogue's": not gpu.verified,
+        "not benchmarked: the numbers are the catalogue's": not gpu.verified,
         "no model of the catalogue fits the reported name": gpu.profile is None,
     }
     return tuple(text for text, true in reported.items() if true)

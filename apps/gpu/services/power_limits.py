@@ -1,4 +1,4 @@
-"""Changing a card's settings: a signed order, a benchmark of its effect, and back again when it did no good."""
+"""Power limits: set by a signed command, judged by a benchmark, reverted when they do not help."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ AWAY = (GpuState.OFFLINE, GpuState.QUARANTINED, GpuState.RETIRED, GpuState.DRAIN
 
 
 def apply(gpu: GPURegistry, *, owner_id: UUID, actor: str, advice: Mapping[str, Any]) -> MinerCommand:
-    """Order the recommended settings from the card's miner. Only its owner may, and never on another's booking.
+    """Command the miner to apply the recommended settings. Only for the owner, and never on another's booking.
 
     Raises Forbidden, GpuBooked, GpuUnfit, MinerAway, or SettingImpossible with the reason.
     """
@@ -40,7 +40,10 @@ def apply(gpu: GPURegistry, *, owner_id: UUID, actor: str, advice: Mapping[str, 
 
 
 def applied(*, owner_id: UUID, command_id: UUID, settings: Mapping[str, Any], refused: str = "") -> MinerCommand:
-    """Take the miner's word that it did (or could not); what it did is measured at once."""
+    """Take the miner's answer that it applied the settings, or could not; the effect is benchmarked at once.
+
+    Raises CommandNotFound, StateConflict.
+    """
     if not MinerCommand.objects.filter(pk=command_id, kind=MinerCommand.Kind.APPLY).exists():
         raise CommandNotFound()
     with atomic(MinerCommand):
@@ -60,7 +63,7 @@ def applied(*, owner_id: UUID, command_id: UUID, settings: Mapping[str, Any], re
 
 
 def judge(benchmark: GPUBenchmark) -> None:
-    """Keep a change that a finished benchmark bears out, take back one that it does not. Done before: nothing."""
+    """Keep a change that a finished benchmark confirms, revert one that it does not. A second call does nothing."""
     command = benchmark.proves
     if command is None or command.state != CommandState.ANSWERED or "outcome" in command.answer:
         return
@@ -81,7 +84,7 @@ def judge(benchmark: GPUBenchmark) -> None:
 
 
 def judge_ended() -> int:
-    """Judge what a crash left unjudged."""
+    """Judge changes whose benchmark ended without a verdict on them, after a crash; returns how many."""
     left = GPUBenchmark.objects.filter(proves__state=CommandState.ANSWERED, ended_at__isnull=False).exclude(
         proves__answer__has_key="outcome"
     )
@@ -126,7 +129,7 @@ def _expected(gpu: GPURegistry, advice: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _outcome(command: MinerCommand, measured: Mapping[str, float]) -> dict[str, Any]:
-    """Speed after the change: the speed before, times the figure that limits it after over before."""
+    """Speed after the change: the speed before × the limiting measurement after ÷ before."""
     stored = command.body["expected"]
     tok_s = stored["tok_s_before"] * measured[stored["figure"]] / stored["figure_before"]
     joules, before = stored["watts"] / tok_s, stored["watts_before"] / stored["tok_s_before"]
@@ -145,7 +148,7 @@ def _outcome(command: MinerCommand, measured: Mapping[str, float]) -> dict[str, 
 
 
 def _revert(command: MinerCommand, why: str, outcome: Mapping[str, Any] | None = None) -> None:
-    """Order the former settings back, and the figures that go with them."""
+    """Command the previous settings back, and have the GPU benchmarked again."""
     previous, gpu = command.body["previous"], command.gpu
     with atomic(MinerCommand):
         command.advance(
@@ -161,7 +164,7 @@ def _revert(command: MinerCommand, why: str, outcome: Mapping[str, Any] | None =
         try:
             _send(gpu, body, "benchmark", seconds=24 * 3600)
         except DomainError:
-            return  # its miner is away: the limit is gone with the next start of its driver
+            return  # its miner is offline: the limit is gone with the next start of its driver
     GPURegistry.objects.filter(pk=gpu.pk, retest_at__isnull=False).update(retest_at=timezone.now())
 
 

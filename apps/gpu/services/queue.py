@@ -1,4 +1,4 @@
-"""The queue: work arrives from ai with fair tags, is moved, delayed, withdrawn, and swept away when done."""
+"""The queue: work arrives from ai, gets its fair tag, is reprioritised, delayed, withdrawn, and deleted when done."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def enqueue(events: Sequence[JobQueued]) -> int:
 
 
 def withdraw(events: Sequence[JobWithdrawn]) -> None:
-    """Take jobs out of the queue; those already with a miner are ordered to stop."""
+    """Take jobs out of the queue; those with a miner are cancelled with its next heartbeat."""
     jobs = [UUID(event.job_id) for event in events]
     with atomic(Work), cursor(Work) as sql:
         # Two statements: the second one's snapshot sees a grant that the first one had to wait for.
@@ -97,7 +97,7 @@ def withdraw(events: Sequence[JobWithdrawn]) -> None:
 
 
 def prioritize(events: Sequence[JobPrioritized]) -> int:
-    """Move waiting jobs; one that a miner holds stays where it is."""
+    """Change the priority of waiting jobs; returns how many. One that a miner holds keeps its own."""
     columns = {"jobs": [UUID(e.job_id) for e in events], "priorities": [_bounded(e.priority) for e in events]}
     return _requeued(MOVE, columns)
 
@@ -115,7 +115,7 @@ def sweep_done(*, keep_seconds: int = KEEP_DONE_SECONDS, limit: int = 20_000) ->
 
 
 def announce(places: Iterable[Place], topics: Iterable[str] = ()) -> None:
-    """Tell this process's heads; after the commit again (a claim in between found nothing), and wake miners."""
+    """Add to this process's heads, now and after the commit (a grant in between found nothing), and wake miners."""
     waiting = [place for place in places if place[3] == "waiting"]
 
     def note() -> None:

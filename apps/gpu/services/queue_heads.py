@@ -1,8 +1,8 @@
 """The first waiting job of every class, shared by all processes through one row, so that polls need not look.
 
-Read at most every 50 ms by a process; written at most every 60 ms by whoever finds it old (SKIP LOCKED: one prober
-at a time, nobody waits). Measured: design/claim.md. A woken long poll asks for heads newer than its wake-up and gets
-them by a direct probe, because an answer from the cache could be older than the work it was woken for.
+Read at most every 50 ms by a process; written at most every 60 ms by the process that finds it stale (SKIP LOCKED: one
+prober at a time, nobody waits; numbers in docs/performance.md). A woken long poll needs heads newer than its wake-up
+and gets them by a direct probe, because the cache could be older than the work it was woken for.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Heads:
     def taken(
         self, hot: Sequence[Head], floors: Sequence[int], rows: Sequence[tuple[int, int, int]], limit: int
     ) -> None:
-        """Until the next refresh, what was taken (class, priority, tag) tells where the heads are now."""
+        """Advance the heads by what was taken (class, priority, tag), until the next refresh."""
         last = {class_id: Head(-priority, tag, class_id) for class_id, priority, tag in rows}
         reached = max((i for i, head in enumerate(hot) if head.class_id in last), default=-1)
         with self.lock:

@@ -1,4 +1,4 @@
-"""Requirement classes: jobs that ask the same of a miner share one row, so that matching happens once per class."""
+"""Requirement classes: jobs with equal requirements share one row, so that matching happens once per class."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ class Catalogue:
         return (self.requirements.get(class_id) or {}).get("booking_id")
 
     def learn(self, seen: Iterable[int]) -> None:
-        """Read the table again when a class is unknown here or the copy has grown old."""
+        """Read the table again when a class is unknown or the copy is stale."""
         unknown = any(class_id not in self.requirements for class_id in seen)
         if not unknown and time.monotonic() - self.read_at < REREAD_SECONDS:
             return
         with self.lock:
             found = dict(RequirementClass.objects.values_list("id", "requirement"))
-            if found.keys() != self.requirements.keys():  # else what was judged by the old one stays good
+            if found.keys() != self.requirements.keys():  # else what was judged by the previous copy stays valid
                 self.requirements = found
             self.read_at = time.monotonic()
 
@@ -140,7 +140,7 @@ def served_by(miner: Miner) -> None:
 
 
 def retire_idle(*, idle_seconds: int = IDLE_SECONDS) -> int:
-    """Delete classes without work that nobody asked for lately: every class costs a probe."""
+    """Delete classes without work that were not used lately (each costs a probe); returns how many."""
     with atomic(RequirementClass), cursor(RequirementClass) as sql:
         sql.execute(RETIRE, {"idle": idle_seconds})
         return int(sql.rowcount)

@@ -1,7 +1,7 @@
-"""Bookings at the miner: cards set aside when their time comes, said to be ready, lent, and free again.
+"""Bookings at the miner: GPUs reserved when their time comes, reported ready, lent, freed.
 
-The marketplace owns a booking's state and tells it by facts; here cards and miners follow. A card has at most one
-booking at a time (U5); the next one waits until the one before has closed.
+The marketplace owns a booking's state and publishes it; GPUs and miners follow here. A GPU has at most one booking at a
+time (U5); the next one waits until the one before has closed.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from apps.marketplace.interface import booking_of
 
 ACTOR = "booking"
 SOON = timedelta(seconds=1)  # two databases need not agree on the second
-OVERDUE = timedelta(minutes=2)  # after this, what should have closed is asked for
+OVERDUE = timedelta(minutes=2)  # after this, the marketplace is queried for what should have closed
 #: Booking states (of the marketplace) in which nobody uses the cards any more.
 OVER = {
     "ended", "settled", "no_show", "failed_hardware", "insufficient_funds", "cancelled_renter", "cancelled_provider",
 }  # fmt: skip
 LOST = {GpuState.OFFLINE: "offline", GpuState.QUARANTINED: "quarantined", GpuState.RETIRED: "retired"}
-# Jobs of a booking that is over: the miner is told to stop, as for a withdrawn job.
+# Jobs of a booking that is over are cancelled as withdrawn ones are.
 STOP_JOBS = """UPDATE gpu_lease l SET cancel_at = clock_timestamp(),
   lease_until = least(lease_until, clock_timestamp() + %(grace)s::int * interval '1 second')
 FROM gpu_requirementclass c
@@ -43,7 +43,7 @@ WHERE l.class_id = c.id AND l.state = 'leased' AND l.cancel_at IS NULL AND l.min
 
 
 def reserve(events: Sequence[BookingReserved]) -> None:
-    """Note bookings of registered cards, and set the cards aside of those whose time has come."""
+    """Record bookings of registered GPUs, and reserve the GPUs of those whose time has come."""
     rows = [
         Reservation(
             booking_id=UUID(event.booking_id),
@@ -65,7 +65,7 @@ def reserve(events: Sequence[BookingReserved]) -> None:
 
 
 def start(events: Sequence[BookingStarted]) -> None:
-    """The renters have these cards now."""
+    """Mark bookings as started and their GPUs as busy."""
     at = {UUID(event.booking_id): _moment(event.at) for event in events}
     with atomic(Reservation):
         waiting = Reservation.objects.open().filter(pk__in=at, started_at=None)
@@ -78,7 +78,7 @@ def start(events: Sequence[BookingStarted]) -> None:
 
 
 def close(events: Sequence[BookingClosed]) -> None:
-    """These bookings are over: free their cards, stop their jobs, and let those come whose time it is."""
+    """Close bookings: free their GPUs, cancel their jobs, and reserve for those that wait."""
     over = [UUID(event.booking_id) for event in events if event.miner_id]
     with atomic(Reservation):
         for one in Reservation.objects.open().filter(pk__in=over).locked():
@@ -86,7 +86,7 @@ def close(events: Sequence[BookingClosed]) -> None:
 
 
 def ready(*, miner_id: UUID, booking_ids: Iterable[UUID]) -> list[UUID]:
-    """The miner says that the cards of these bookings are ready; told to the market once. Returns the new ones."""
+    """Record that the GPUs of these bookings are ready, and publish it once; returns the new ones."""
     now = timezone.now()
     with atomic(Reservation):
         held = Reservation.objects.held().of_miner(miner_id).filter(pk__in=list(booking_ids), ready_at=None)
@@ -105,14 +105,14 @@ def ready(*, miner_id: UUID, booking_ids: Iterable[UUID]) -> list[UUID]:
 
 
 def hold_due(*, limit: int = 200) -> int:
-    """Set the cards aside of bookings whose time has come; returns of how many."""
+    """Reserve the GPUs of bookings whose time has come; returns of how many."""
     due = Reservation.objects.due(timezone.now()).order_by("starts_at")[:limit]
     with atomic(Reservation):
         return _hold(Reservation.objects.filter(pk__in=[one.pk for one in due]))
 
 
 def close_forgotten(*, limit: int = 100) -> int:
-    """Close what the marketplace knows to be over although nobody said so here; returns how many."""
+    """Close bookings that are over according to the marketplace although no fact arrived; returns how many."""
     closed = 0
     late = Reservation.objects.open().filter(ends_at__lt=timezone.now() - OVERDUE).order_by("ends_at")
     for booking_id in list(late.values_list("pk", flat=True)[:limit]):
@@ -127,7 +127,7 @@ def close_forgotten(*, limit: int = 100) -> int:
 
 
 def _hold(waiting: Iterable[Reservation]) -> int:
-    """Set cards aside for these, those that can be had; inside the caller's transaction."""
+    """Reserve the GPUs that are free for these bookings; inside the caller's transaction."""
     candidates = list(waiting)
     lock_miners(one.miner_id for one in candidates)
     held = 0
@@ -165,7 +165,7 @@ def _close(one: Reservation) -> None:
 
 
 def _free(gpus: Iterable[GPURegistry], miner: Miner, booking_id: UUID) -> None:
-    """Cards go to where they belong; one that is away forgets the booking and stays away."""
+    """GPUs go to their own states; one that is offline loses the booking and stays offline."""
     freed = []
     for gpu in gpus:
         nobody: dict[str, Any] = {"booking_id": None, "renter_id": None}

@@ -1,4 +1,4 @@
-"""How the gpu domain fares, in a few counts that stay cheap at any depth of the queue."""
+"""The state of the gpu domain, in a few counts that stay cheap at any depth of the queue."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LATE_SECONDS = 60
 
 
 def read() -> dict[str, Any]:
-    """Miners and cards by state, cards by model, the queue's depth; degraded when nobody looks after leases."""
+    """Return miners and GPUs by state, GPUs by model, the queue's depth; degraded when no web process ticks."""
     swept = Clock.objects.values_list("seen_at", flat=True).first()
     now = timezone.now()
     age = None if swept is None else max((now - swept).total_seconds(), 0.0)

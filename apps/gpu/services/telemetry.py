@@ -1,4 +1,4 @@
-"""Measurements of GPUs: heartbeats write them (heartbeats.BEAT), here the old ones are deleted."""
+"""Measurements of GPUs: heartbeats write them (heartbeats.BEAT), expired ones are deleted here."""
 
 from __future__ import annotations
 

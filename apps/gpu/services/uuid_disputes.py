@@ -1,6 +1,6 @@
-"""One card, one claim: when two miners name the same UUID, both claims wait in quarantine until one is proven.
+"""Disputed UUIDs: when two miners report the same one, both GPUs are quarantined until one is cleared.
 
-The database decides (unique UUID outside of quarantine); what happens here only puts its verdict into words.
+The database decides (UUIDs are unique outside of quarantine); this module reacts to its verdict.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ GONE = (SILENT, UNNAMED, LEFT)
 
 
 def dispute(uuid: str, miner: Miner, *, actor: str) -> bool:
-    """Another miner's claim to a UUID that this one names now: both are doubtful, unless the owner moved the card.
+    """Quarantine other miners' claims to a UUID that this miner reports now, unless the owner moved the GPU.
 
     Returns whether this miner's claim is doubtful too. Inside the caller's transaction.
     """
@@ -44,7 +44,7 @@ def dispute(uuid: str, miner: Miner, *, actor: str) -> bool:
 def quarantine(gpu_ids: Iterable[UUID], *, reason: str, actor: str) -> list[UUID]:
     """Take cards off the market until an operator or a benchmark clears them; their bookings are broken.
 
-    Returns which were moved. The caller holds their miners' locks, or moves cards of one miner only.
+    Returns which changed. The caller holds their miners' locks, or changes GPUs of one miner only.
     """
     with atomic(GPURegistry):
         moved = transition(gpu_ids, GpuState.QUARANTINED, reason=reason, actor=actor)
@@ -55,7 +55,7 @@ def quarantine(gpu_ids: Iterable[UUID], *, reason: str, actor: str) -> list[UUID
 
 
 def confine(gpu: GPURegistry, *, reason: str, actor: str) -> GPURegistry:
-    """Quarantine one card by an operator's order; StateConflict where it is already, or retired."""
+    """Quarantine one GPU by an operator's decision. Raises StateConflict where it is already, or retired."""
     with atomic(GPURegistry):
         lock_miners([gpu.miner_id])
         gpu.refresh_from_db()
@@ -66,7 +66,7 @@ def confine(gpu: GPURegistry, *, reason: str, actor: str) -> GPURegistry:
 
 
 def release(gpu: GPURegistry, *, reason: str, actor: str) -> GPURegistry:
-    """Believe this claim: an operator looked, or the card passed a benchmark.
+    """Release a GPU from quarantine: an operator decided so, or it passed a benchmark.
 
     Raises GpuDisputed while another claim to the same UUID stands outside of quarantine, StateConflict when the
     card is not in quarantine.

@@ -22,7 +22,7 @@ from apps.gpu.views.miners import OWNERS
 
 
 class BackendViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ActorView):
-    """Model servers that cannot poll: the exchange asks them for models and feeds them work."""
+    """Model servers that cannot poll: the exchange polls them for models and feeds them work."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = {
         **dict.fromkeys(("list", "retrieve"), OWNERS),

@@ -54,7 +54,7 @@ class BenchmarkViewSet(mixins.ListModelMixin, AnyGpuView):
         request=BenchmarkRequestSerializer, responses={201: BenchmarkSerializer, **REUSED}, parameters=[IDEMPOTENCY_KEY]
     )
     def create(self, request: Request, gpu: str) -> HttpResponseBase:
-        """Challenge a card to show what it is; its miner hears of it with its next heartbeat."""
+        """Challenge a card to show what it is; its miner receives the command with its next heartbeat."""
         found, data = self.own_gpu(gpu), self.validated(BenchmarkRequestSerializer)
 
         def produce() -> Response:
@@ -79,13 +79,13 @@ class MinerBenchmarkViewSet(AnyGpuView):
 
     @extend_schema(request=None, responses=BegunSerializer)
     def begin(self, request: Request, benchmark: UUID) -> Response:
-        """Take the nonce: from now on the exchange's clock runs."""
+        """Receive the nonce: from now on the exchange's clock runs."""
         begun = benchmarks.begin_work(self._find(benchmark))
         return self.answer({"id": str(begun.pk), "task": begun.task, "begun_at": begun.begun_at})
 
     @extend_schema(request=CommitmentSerializer, responses=QuestionSerializer)
     def commit(self, request: Request, benchmark: UUID) -> Response:
-        """Commit to product and memory, hand in the figures; the answer says what is to be opened."""
+        """Commit to product and memory, deliver the measurements; the answer says what is to be opened."""
         found, data = self._find(benchmark), self.validated(CommitmentSerializer)
         if (data["device"] == "cpu") != (found.gpu.kind == GPURegistry.Kind.CPU):
             text = f"A {found.gpu.kind} cannot be measured on {data['device']}."
@@ -101,14 +101,14 @@ class MinerBenchmarkViewSet(AnyGpuView):
 
     @extend_schema(request=OpeningsSerializer, responses=BenchmarkSerializer)
     def respond(self, request: Request, benchmark: UUID) -> Response:
-        """Open the rows and pages asked; the answer holds the verdict."""
+        """Open the requested rows and pages; the answer holds the verdict."""
         judged = benchmarks.answer(self._find(benchmark), answer=self.validated(OpeningsSerializer))
         power_limits.judge(judged)
         return self.answer(judged, serializer=BenchmarkSerializer)
 
     @extend_schema(request=GivenUpSerializer, responses=BenchmarkSerializer)
     def give_up(self, request: Request, benchmark: UUID) -> Response:
-        """Say that it cannot be done, and why."""
+        """Report that it cannot be done, and why."""
         failed = benchmarks.give_up(self._find(benchmark), reason=self.validated(GivenUpSerializer)["reason"])
         power_limits.judge(failed)
         return self.answer(failed, serializer=BenchmarkSerializer)

@@ -117,7 +117,7 @@ class GpuViewSet(mixins.ListModelMixin, GpuIdentity):
 
     @extend_schema(request=GpuChangeSerializer, responses=GpuChangedSerializer)
     def update(self, request: Request, gpu: str) -> Response:
-        """Change the price a card asks, or take it off the market and put it back."""
+        """Change a card's price, or take it off the market and put it back."""
         data = self.validated(GpuChangeSerializer, self.body())
         if not data:
             raise Invalid("Send price_per_hour, status, or both.")
@@ -137,20 +137,20 @@ class GpuViewSet(mixins.ListModelMixin, GpuIdentity):
 
     @extend_schema(responses=GpuTransitionSerializer(many=True), filters=False)
     def history(self, request: Request, gpu: str) -> Response:
-        """How a card came to its state: every move, newest first (at most 200)."""
+        """How a card came to its state: every transition, newest first (at most 200)."""
         transitions = GPUTransition.objects.filter(subject_id=self.find_gpu(gpu).pk).order_by("-seq")[:200]
         return self.answer(transitions, serializer=GpuTransitionSerializer)
 
     @extend_schema(request=GpuReasonSerializer, responses=GpuChangedSerializer)
     def release(self, request: Request, gpu: str) -> Response:
-        """Believe a card in quarantine (operators only), with the reason."""
+        """Release a card from quarantine (operators only), with the reason."""
         data = self.validated(GpuReasonSerializer)
         found = uuid_disputes.release(self.find_gpu(gpu), reason=data["reason"], actor=self.actor_name())
         return self.answer({**GpuSerializer(found).data, "message": f"Released; it is {found.state}."})
 
 
 def _reported(specs: dict[str, Any]) -> Gpu:
-    """A card as a person describes it. Invalid without a name."""
+    """A GPU as a person describes it. Raises Invalid without a name."""
     gpus = normalise({"gpu": specs}).gpus
     if not gpus or not gpus[0].name.strip():
         message = 'Name the model, e.g. {"specs": {"model": "RTX 4090", "memory_gb": 24}}.'

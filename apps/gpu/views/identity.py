@@ -36,7 +36,7 @@ class ActorView(DomainViewSet):
 
 
 class MinerIdentity(ActorView):
-    """Who asks: the key's owner is the authority, the id a client sends only selects among its miners."""
+    """Who calls: the key's owner is the authority, the id a client sends only selects among its miners."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = {}
 
@@ -65,10 +65,10 @@ class MinerIdentity(ActorView):
 
 
 class GpuIdentity(MinerIdentity):
-    """Which card is meant, and who may see it: its owner, whoever has it in a booking now, and operators."""
+    """Which GPU is meant, and who may see it: its owner, its renter while it is booked, and operators."""
 
     def find_gpu(self, named: str, *, own: bool = False) -> GPURegistry:
-        """The card with this id (ours, or its owner's); GpuNotFound when it is not the caller's to see (or change)."""
+        """The GPU with this id (ours or its owner's). Raises GpuNotFound when the caller may not see (change) it."""
         rows = GPURegistry.objects.select_related("miner", "profile")
         if not self.actor.may("operator"):
             rows = rows.owned_by(self.actor.pk) if own else rows.visible_to(self.actor.pk)
@@ -88,7 +88,7 @@ def uuid_or_none(text: str) -> UUID | None:
 
 
 class AnyGpuView(ActorView):
-    """What the views of one card share."""
+    """A view of any GPU: advice on it needs no booking."""
 
     def find_gpu(self, named: str) -> GPURegistry:
         return optimization.find(named, owner_id=self.actor.pk)

@@ -32,7 +32,7 @@ from apps.gpu.views.miner_protocol import MINER
 
 
 class MinerCommandViewSet(MinerIdentity):
-    """What miners were asked: read by their owners, answered by the miners."""
+    """Commands to miners: read by their owners, answered by the miners."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = {
         "retrieve": OWNERS,
@@ -44,7 +44,7 @@ class MinerCommandViewSet(MinerIdentity):
 
     @extend_schema(responses=MinerCommandSerializer)
     def retrieve(self, request: Request, pk: UUID) -> Response:
-        """An order and, once there is one, its answer."""
+        """A command and, once there is one, its answer."""
         rows = MinerCommand.objects.select_related("miner").filter(pk=pk)
         command = (rows if self.actor.may("operator") else rows.filter(miner__owner_id=self.actor.pk)).first()
         if command is None:
@@ -57,7 +57,7 @@ class MinerCommandViewSet(MinerIdentity):
         responses=CommandAnsweredSerializer,
     )
     def answer_command(self, request: Request, pk: UUID) -> Response:
-        """A miner's answer to an order: what it found or did, or `error`."""
+        """A miner's answer to a command: what it found or did, or `error`."""
         result = {name: value for name, value in self.validated(CommandAnswerSerializer, self.body()).items() if value}
         error = result.pop("error", "")
         command = miner_commands.answer(owner_id=self.actor.pk, command_id=pk, result=plain(result), error=error)
@@ -65,7 +65,7 @@ class MinerCommandViewSet(MinerIdentity):
 
     @extend_schema(request=AppliedSerializer, responses=CommandStateSerializer)
     def applied(self, request: Request, order: UUID) -> Response:
-        """Answer an order to change settings; a change that was made is measured next."""
+        """Answer a command to change settings; a change that was made is benchmarked next."""
         data = self.validated(AppliedSerializer)
         done = power_limits.applied(
             owner_id=self.actor.pk, command_id=order, settings=data.get("settings", {}), refused=data.get("refused", "")
@@ -78,7 +78,7 @@ class MinerCommandViewSet(MinerIdentity):
         responses={200: ScanSerializer, 202: OpenApiResponse(ScanSerializer, description="Not answered yet.")},
     )
     def scan(self, request: Request, miner: str) -> HttpResponseBase:
-        """Ask a miner to look at its cards again, and wait for what it reports; 202 when that takes longer."""
+        """Have a miner scan its cards, and wait for what it reports; 202 when that takes longer."""
         query = self.validated(ScanQuerySerializer, {**request.query_params.dict(), **self.body()})
         found = self._miner(miner)
         command = found.commands.filter(kind=MinerCommand.Kind.SCAN).order_by("-created_at").first()

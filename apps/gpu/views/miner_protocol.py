@@ -42,7 +42,7 @@ from apps.gpu.services.miner_cache import Known
 from apps.gpu.views.identity import IDENTITY, MinerIdentity
 
 MINER = "miner"
-POLL_SECONDS = 3  # how often a miner that does not wait may ask; waiting is cheaper for both
+POLL_SECONDS = 3  # for miners that do not wait in a long poll; waiting is cheaper for both
 WORK = PolymorphicProxySerializer("Polled", [AssignedSerializer, CalledSerializer], resource_type_field_name=None)
 WORK_OR_NULL = OpenApiResponse(
     {"oneOf": [{"$ref": "#/components/schemas/Polled"}, {"type": "null"}]}, description="Work, a call, or null."
@@ -63,7 +63,7 @@ class MinerProtocolViewSet(MinerIdentity):
 
     @extend_schema(request=RegisterSerializer, responses={200: RegisteredSerializer, **NOT_THERE}, parameters=IDENTITY)
     def register(self, request: Request) -> Response:
-        """Register a miner, or tell what it offers now."""
+        """Register a miner, or change what it offers."""
         body = self.body()
         data = self.validated(RegisterSerializer, body)
         capabilities = data.get("capabilities")
@@ -89,7 +89,7 @@ class MinerProtocolViewSet(MinerIdentity):
 
     @extend_schema(request=HeartbeatSerializer, responses={200: PulseSerializer, **NOT_THERE}, parameters=IDENTITY)
     def heartbeat(self, request: Request) -> Response:
-        """Say that the miner lives and what it works on; hear what to stop."""
+        """Send a sign of life with the running jobs; the answer says what to stop."""
         body = self.body()
         read = self.validated(HeartbeatSerializer, {k: body[k] for k in ("jobs", "bookings_ready") if k in body})
         jobs = read.get("jobs")
@@ -151,7 +151,7 @@ class MinerProtocolViewSet(MinerIdentity):
 
     @extend_schema(exclude=True)
     def release(self, request: Request) -> Response:
-        """Undo grants whose answer did not reach the miner; only the dispatcher may say so."""
+        """Undo grants whose answer did not reach the miner; only the dispatcher may call this."""
         if not is_internal(request):
             raise Http404
         jobs = [UUID(job) for job in request.query_params["jobs"].split(",")]
@@ -183,7 +183,7 @@ class MinerProtocolViewSet(MinerIdentity):
 
     @extend_schema(request=FailSerializer, responses={200: JobGivenUpSerializer}, parameters=IDENTITY)
     def fail(self, request: Request, job_id: UUID, miner: str | None = None) -> Response:
-        """Give a job up, with the reason."""
+        """Report a job as failed, with the reason."""
         body = self.body()
         data = self.validated(FailSerializer, body)
         code, message = miner_payloads.failure(
@@ -252,7 +252,7 @@ class MinerProtocolViewSet(MinerIdentity):
 
 
 def _gpus_for(known: Known, grant: leases.Grant) -> dict[str, Any]:
-    """Which cards a job may use: its booking's; or, on a miner with booked cards, those that are not."""
+    """The GPUs a job may use: its booking's; or, on a miner with booked GPUs, the others."""
     booking_id = requirement_classes.CATALOGUE.booking_of(grant.class_id)
     candidate = known.candidate
     if not booking_id and not candidate.allocation.hidden:
@@ -262,7 +262,7 @@ def _gpus_for(known: Known, grant: leases.Grant) -> dict[str, Any]:
 
 
 def pace() -> dict[str, int]:
-    """How often the exchange wants to hear from a miner."""
+    """How often a miner should send heartbeats and poll, in seconds."""
     return {"heartbeat_seconds": params.get("miner.heartbeat_s"), "poll_seconds": POLL_SECONDS}
 
 

@@ -51,14 +51,14 @@ class OptimizationViewSet(AnyGpuView):
 
     @extend_schema(parameters=[EarningsQuerySerializer], responses=GpuEarningsSerializer)
     def earnings_advice(self, request: Request, gpu: str) -> Response:
-        """What a card earns per hour, the price below which it loses, and a price to ask."""
+        """What a card earns per hour, its break-even price, and a recommended price."""
         advice = earnings.advise(self.find_gpu(gpu), **self.filters(EarningsQuerySerializer))
         net = advice.pop("net")
         signed = f"-{format_amount(-net)}" if net < 0 else format_amount(net)
         return self.answer({**GpuEarningsSerializer({**advice, "net_per_hour": signed}).data})
 
     def _legacy_workload(self, data: dict[str, Any]) -> dict[str, Any]:
-        """The workload of a client of the predecessor: what it put into request_data, as far as we know the words."""
+        """The workload of a legacy client: the known fields of its request_data."""
         sent = data.get("request_data") or {}
         return self.validated(WorkloadSerializer, {name: sent[name] for name in LEGACY_FIELDS if name in sent})
 

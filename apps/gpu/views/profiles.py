@@ -24,7 +24,7 @@ class ProfileViewSet(DomainViewSet):
 
     @extend_schema(responses=GpuProfileSerializer(many=True), parameters=[ProfileFilterSerializer])
     def profiles(self, request: Request) -> Response:
-        """The models of card that the exchange knows, by vendor and model."""
+        """The models of card in the catalogue, by vendor and model."""
         query = self.filters(ProfileFilterSerializer)
         return self.answer(_profiles(query), serializer=GpuProfileSerializer)
 

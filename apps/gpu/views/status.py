@@ -14,7 +14,7 @@ from apps.gpu.services import status
 
 
 class StatusViewSet(DomainViewSet):
-    """How the gpu domain fares."""
+    """The state of the gpu domain."""
 
     required_scopes: ClassVar[dict[str, Scopes]] = {"read_status": PUBLIC}
     pagination_class = None

@@ -22,7 +22,7 @@ class TelemetryViewSet(GpuIdentity):
 
     @extend_schema(responses=MetricsSerializer(many=True), parameters=[MetricsQuerySerializer])
     def metrics(self, request: Request, gpu: str) -> Response:
-        """How a card fared, newest first, at most a row a minute. For its owner, and its renter while it is booked."""
+        """Metrics of a card, newest first, at most a row a minute. For its owner, and its renter while it is booked."""
         query = self.validated(MetricsQuerySerializer, request.query_params.dict())
         rows = self.find_gpu(gpu).metrics.order_by("-at")[: query["limit"]]
         return self.answer(rows, serializer=MetricsSerializer)

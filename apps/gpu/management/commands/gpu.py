@@ -20,6 +20,6 @@ EXAMPLES = """\
 
 
 class Command(VerbCommand):
-    help = "Cards: which there are, measure them, ask how to run a model on them, offer and bid for them."
+    help = "Cards: list and benchmark them, get recommendations for a model, offer and bid for them."
     examples = EXAMPLES
     groups: ClassVar[tuple[Any, ...]] = (gpus, optimization, benchmarks, earnings, transactions)

@@ -51,12 +51,12 @@ class Command(BaseApiCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb", parser_class=argparse.ArgumentParser)
         verbs.add_parser("run", help="run the miner program on this host", add_help=False)
-        register = self._verb(verbs, "register", "register a miner, or tell what it offers now")
+        register = self._verb(verbs, "register", "register a miner, or change what it offers")
         register.add_argument("--capabilities", default="{}", help="JSON object: tasks, models, gpus, price, region …")
         register.add_argument("--slots", type=int, default=1, help="jobs at the same time (1)")
         register.add_argument("--region", default="")
         self._verb(verbs, "status", "show one miner, or all of yours")
-        self._verb(verbs, "heartbeat", "say that it lives")
+        self._verb(verbs, "heartbeat", "send a heartbeat")
         self._verb(verbs, "poll", "take a job").add_argument(
             "--wait", type=int, default=5, help="seconds to wait for one (5)"
         )
@@ -180,7 +180,7 @@ class Command(BaseApiCommand):
         mine = self.call("GET", MINERS)["items"]
         found = [one["miner_id"] for one in mine if one["state"] != "deregistered"]
         if len(found) != 1:
-            raise CommandError(f"Say which with --miner-id: {', '.join(found)}" if found else "You have no miner yet.")
+            raise CommandError(f"Choose one with --miner-id: {', '.join(found)}" if found else "You have no miner yet.")
         return str(found[0])
 
 

@@ -10,7 +10,7 @@ from apps.gpu.management.tables import earnings as tables
 
 def add(command: VerbCommand, verbs: Any) -> None:
     """The verb of this module."""
-    about = "what a card earns, and what to ask for it"
+    about = "what a card earns, and a recommended price"
     example = "  manage.py gpu earnings CARD --power-price 0.30 --utilisation 0.6"
     _add_arguments(command.verb(verbs, "earnings", about, run=earnings, scope="miner", examples=example))
 

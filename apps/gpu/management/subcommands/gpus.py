@@ -25,7 +25,7 @@ def add(command: VerbCommand, verbs: Any) -> None:
     """The verbs of this module."""
     _list_arguments(command.verb(verbs, "list", "your cards, and those you rent", run=list_gpus, scope="miner",
         examples="  manage.py gpu list --model 4090\n  manage.py gpu list --device cpu --json"))  # fmt: skip
-    shown = command.verb(verbs, "show", "one card: facts, state, latest figures", run=show, scope="miner",
+    shown = command.verb(verbs, "show", "one card: facts, state, latest metrics", run=show, scope="miner",
         examples="  manage.py gpu show 0190f3c2-…\n  manage.py gpu show 0190f3c2-… --figures 60")  # fmt: skip
     shown.add_argument("gpu", help="its id")
     shown.add_argument("--figures", type=int, default=10, metavar="N", help="the last N minutes heard (10)")

@@ -29,7 +29,7 @@ def benchmark(record: dict[str, Any]) -> Group:
 
 def benchmarks(page: dict[str, Any]) -> Table | Text:
     if not page["items"]:
-        return Text("No benchmark yet: `gpu benchmark CARD` asks for one.")
+        return Text("No benchmark yet: `gpu benchmark CARD` requests one.")
     table = Table("asked for", "state", "device", "score", "by", "why")
     for one in page["items"]:
         why = "; ".join(one["verdict"].get("reasons", []))
