@@ -14,7 +14,8 @@ from aitbc.core.messaging import HANDLERS, Event
 from apps.ai.events import JobQueued
 from apps.gpu.models import Work
 from apps.gpu.services import queue
-from tests.gpu.factories import LISTENER
+from tests.clients import Api
+from tests.gpu.factories import LISTENER, M
 
 # The machines that run this are shared: an example may take long, which says nothing about it.
 settings.register_profile("shared", deadline=None)
@@ -84,3 +85,12 @@ def enqueue() -> Callable[..., str]:
 @pytest.fixture
 def waiting() -> Callable[[], int]:
     return lambda: Work.objects.waiting().count()
+
+
+@pytest.fixture
+def held(miner_api: Api, enqueue: Callable[..., str]) -> str:
+    """A job that the miner `rig` holds."""
+    job_id = enqueue()
+    miner_api.json("POST", f"{M}/register", {"capabilities": {}, "miner_id": "rig"}, status=200)
+    miner_api.json("POST", f"{M}/poll", {}, status=200)
+    return job_id

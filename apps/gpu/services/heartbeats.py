@@ -19,20 +19,20 @@ from apps.gpu.states import MinerState
 
 # One statement per heartbeat: the miner's liveness, its leases extended (those it names, if it names any), its open
 # commands; and, once a minute, the minute's bit in its hour and the metrics of its GPUs.
-BEAT = """WITH old AS MATERIALIZED (
+BEAT = """WITH previous AS MATERIALIZED (
   SELECT id, noted_at, date_trunc('minute', clock_timestamp()) AS minute FROM gpu_miner
   WHERE id = %(miner)s::uuid FOR NO KEY UPDATE
 ), beat AS (
   UPDATE gpu_miner m SET last_heartbeat = clock_timestamp(), metrics = coalesce(%(metrics)s::jsonb, metrics),
-    noted_at = old.minute
-  FROM old WHERE m.id = old.id
-  RETURNING m.id, m.state, m.region, m.attention, m.booked, old.minute,
-    old.noted_at IS DISTINCT FROM old.minute AS fresh
+    noted_at = previous.minute
+  FROM previous WHERE m.id = previous.id
+  RETURNING m.id, m.state, m.region, m.attention, m.booked, previous.minute,
+    previous.noted_at IS DISTINCT FROM previous.minute AS fresh
 ), marked AS (
   INSERT INTO gpu_minerhour AS h (miner_id, hour, minutes)
   SELECT id, date_trunc('hour', minute), 1::bigint << extract(minute FROM minute)::int FROM beat WHERE fresh
   ON CONFLICT (hour, miner_id) DO UPDATE SET minutes = h.minutes | excluded.minutes
-), figures AS MATERIALIZED (
+), measured AS MATERIALIZED (
   SELECT g.id AS gpu_id, beat.region, f.* FROM beat CROSS JOIN LATERAL jsonb_to_recordset(%(cards)s::jsonb) AS f(
     uuid text, place int, network_latency_ms float8, compute_latency_ms float8, total_latency_ms float8,
     gpu_utilization_percent float8, memory_utilization_percent float8, memory_used_mb float8, power_draw_w float8,
@@ -41,15 +41,15 @@ BEAT = """WITH old AS MATERIALIZED (
   JOIN gpu_gpuregistry g ON g.miner_id = beat.id AND g.state <> 'retired'
     AND CASE WHEN f.uuid <> '' THEN g.uuid = f.uuid ELSE g.position = f.place END
   WHERE beat.fresh
-), kept AS (
-  INSERT INTO gpu_edgegpumetrics (gpu_id, region, {columns}) SELECT gpu_id, region, {columns} FROM figures
+), stored AS (
+  INSERT INTO gpu_edgegpumetrics (gpu_id, region, {columns}) SELECT gpu_id, region, {columns} FROM measured
 ), latest AS (
   UPDATE gpu_gpuregistry g SET seen_at = clock_timestamp(),
     latest = jsonb_strip_nulls(to_jsonb(f) - 'gpu_id' - 'uuid' - 'place' - 'region')
-  FROM figures f WHERE g.id = f.gpu_id
-), asked AS (
+  FROM measured f WHERE g.id = f.gpu_id
+), waiting AS (
   SELECT coalesce(jsonb_agg(jsonb_build_object('order_id', id, 'kind', kind, 'gpu_id', gpu_id, 'body', body,
-    'signature', signature, 'due_at', due_at) ORDER BY created_at), '[]'::jsonb) AS orders
+    'signature', signature, 'due_at', due_at) ORDER BY created_at), '[]'::jsonb) AS commands
   FROM gpu_minercommand WHERE miner_id = %(miner)s::uuid AND state = 'open'
 ), alive AS (
   UPDATE gpu_lease SET started_at = coalesce(started_at, clock_timestamp()), suspect_at = NULL,
@@ -61,8 +61,8 @@ BEAT = """WITH old AS MATERIALIZED (
   RETURNING job_id, attempt, lease_until, cancel_at IS NOT NULL AS stop,
     execute_by - clock_timestamp() < 2 * heartbeat_seconds * interval '1 second' AS closing
 )
-SELECT beat.state, beat.attention, beat.booked, asked.orders, alive.*
-FROM (SELECT 1) one LEFT JOIN beat ON true CROSS JOIN asked LEFT JOIN alive ON true""".format(
+SELECT beat.state, beat.attention, beat.booked, waiting.commands, alive.*
+FROM (SELECT 1) one LEFT JOIN beat ON true CROSS JOIN waiting LEFT JOIN alive ON true""".format(
     columns=", ".join(METRICS)
 )
 
@@ -76,7 +76,7 @@ class Pulse:
     cancel: list[str] = field(default_factory=list)
     checkpoint: list[str] = field(default_factory=list)
     bookings: list[dict[str, Any]] = field(default_factory=list)
-    orders: list[dict[str, Any]] = field(default_factory=list)
+    commands: list[dict[str, Any]] = field(default_factory=list)
     attention: int = 0
 
 
@@ -112,7 +112,7 @@ def take(
         cancel=sorted([str(job) for job, _, _, stop, _ in held if stop] + [str(job) for job in lost]),
         checkpoint=[str(job) for job, _, _, stop, closing in held if closing and not stop],
         bookings=bookings,
-        orders=_json(rows[0][3]),
+        commands=_json(rows[0][3]),
         attention=rows[0][1] or 0,
     )
 

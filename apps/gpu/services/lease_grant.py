@@ -42,7 +42,7 @@ CLAIM = """WITH room AS MATERIALIZED (
 ), taken AS (
   UPDATE gpu_work SET state = 'leased' WHERE id = ANY (ARRAY(SELECT id FROM cand))
   RETURNING id, job_id, attempt, class_id, priority, fair_tag, start_seconds, heartbeat_seconds, execution_seconds, body
-), given AS (
+), granted AS (
   INSERT INTO gpu_lease (work_id, job_id, attempt, class_id, miner_id, provider_id, rate, heartbeat_seconds,
     granted_at, lease_until, execute_by, input_sha256, input_size)
   SELECT id, job_id, attempt, class_id, %(miner)s::uuid, %(provider)s::uuid, %(rate)s::bigint, heartbeat_seconds, at.t,
@@ -55,7 +55,7 @@ CLAIM = """WITH room AS MATERIALIZED (
 SELECT t.job_id, t.attempt, t.class_id, t.priority, t.fair_tag, g.granted_at, g.lease_until, t.heartbeat_seconds,
   t.execution_seconds, t.body::text, (SELECT n FROM room),
   CASE WHEN t.fair_tag > v.last_value THEN setval('gpu_virtual_time', t.fair_tag) END
-FROM taken t JOIN given g ON g.work_id = t.id, gpu_virtual_time v ORDER BY t.priority DESC, t.fair_tag, t.id"""
+FROM taken t JOIN granted g ON g.work_id = t.id, gpu_virtual_time v ORDER BY t.priority DESC, t.fair_tag, t.id"""
 COUNT_LIVE = "SELECT count(*) FROM gpu_lease WHERE miner_id = %(miner)s::uuid AND state = 'leased'"
 
 

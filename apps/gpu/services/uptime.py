@@ -31,7 +31,7 @@ JUDGE = """WITH due AS MATERIALIZED (
   SELECT h.hour, bit_or(h.minutes) AS minutes FROM (
     SELECT hour, minutes FROM gpu_minerhour WHERE hour IN (SELECT hour FROM due)
     UNION ALL SELECT hour, minutes FROM gpu_watchedhour WHERE hour IN (SELECT hour FROM due)) h GROUP BY h.hour
-), moved AS (
+), advanced AS (
   UPDATE gpu_miner m SET judged_until = due.hour + interval '1 hour' FROM due WHERE m.id = due.id
 )
 SELECT due.id, due.owner_id, due.hour, bit_count((coalesce(h.minutes, 0) & w.minutes)::bit(64)) AS heard,
@@ -41,7 +41,7 @@ LEFT JOIN gpu_minerhour h ON h.miner_id = due.id AND h.hour = due.hour"""
 SKIP_AWAY = """UPDATE gpu_miner SET judged_until = date_trunc('hour', clock_timestamp())
 WHERE judged_until < date_trunc('hour', clock_timestamp())
   AND judged_until > last_heartbeat + %(away)s::int * interval '1 hour'"""
-FORGET = """WITH old AS (
+FORGET = """WITH expired AS (
   DELETE FROM gpu_minerhour WHERE hour < clock_timestamp() - %(days)s::int * interval '1 day'
 )
 DELETE FROM gpu_watchedhour WHERE hour < clock_timestamp() - %(days)s::int * interval '1 day'"""

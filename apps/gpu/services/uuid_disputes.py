@@ -32,8 +32,8 @@ def dispute(uuid: str, miner: Miner, *, actor: str) -> bool:
     lock_miners(others.values_list("miner_id", flat=True))
     doubtful = False
     for other in others.order_by("pk").select_for_update(no_key=True):
-        moved = other.owner_id == miner.owner_id and other.state == GpuState.OFFLINE and other.reason in GONE
-        if moved and other.booking_id is None:
+        relocated = other.owner_id == miner.owner_id and other.state == GpuState.OFFLINE and other.reason in GONE
+        if relocated and other.booking_id is None:
             announce(transition([other.pk], GpuState.RETIRED, reason=MOVED, actor=actor))
             continue
         doubtful = True
@@ -47,11 +47,11 @@ def quarantine(gpu_ids: Iterable[UUID], *, reason: str, actor: str) -> list[UUID
     Returns which changed. The caller holds their miners' locks, or changes GPUs of one miner only.
     """
     with atomic(GPURegistry):
-        moved = transition(gpu_ids, GpuState.QUARANTINED, reason=reason, actor=actor)
-        break_bookings(moved, "quarantined")
-        announce(moved)
-        tell_miners(GPURegistry.objects.named(moved).values_list("miner_id", flat=True))
-    return moved
+        changed = transition(gpu_ids, GpuState.QUARANTINED, reason=reason, actor=actor)
+        break_bookings(changed, "quarantined")
+        announce(changed)
+        tell_miners(GPURegistry.objects.named(changed).values_list("miner_id", flat=True))
+    return changed
 
 
 def confine(gpu: GPURegistry, *, reason: str, actor: str) -> GPURegistry:

@@ -110,7 +110,7 @@ class MinerProtocolViewSet(MinerIdentity):
                 "checkpoint": pulse.checkpoint,
                 "leases": pulse.leases,
                 "bookings": pulse.bookings,
-                "orders": pulse.orders,
+                "orders": pulse.commands,
                 "attention": pulse.attention,
             }
         )

@@ -1,4 +1,4 @@
-"""The registry: cards as miners report them, as owners change them, and what the market is told of it."""
+"""The registry over HTTP: reported, registered by hand, changed, disputed, retired."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils import timezone
 from apps.gpu.events import GpuChanged
 from apps.gpu.logic.capabilities import Gpu
 from apps.gpu.models import GPURegistry, GPUTransition, Miner
-from apps.gpu.services import exchange_downtime, gpus, sweeps, uuid_disputes
+from apps.gpu.services import gpus, sweeps, uuid_disputes
 from tests.clients import Api
 from tests.gpu.factories import EDGE, PROCESSOR, RTX_4090, G, M, beat, published, register, registered_gpu
 
@@ -50,7 +50,7 @@ def test_registering_again_changes_nothing_and_tells_nothing(miner_api: Api):
 
 @pytest.mark.parametrize(
     "change",
-    [{"price": "2"}, {"cards": [{**RTX_4090, "driver": "590"}]}, {"cards": [{**RTX_4090, "memory_mb": 12000}]}],
+    [{"price": "2"}, {"gpus": [{**RTX_4090, "driver": "590"}]}, {"gpus": [{**RTX_4090, "memory_mb": 12000}]}],
 )
 def test_a_changed_fact_is_published_with_a_larger_number(miner_api: Api, change):
     register(miner_api)
@@ -318,49 +318,6 @@ def test_history_says_how_a_gpu_came_to_its_state(miner_api: Api):
     ]
 
 
-def test_measurements_are_kept_once_a_minute_and_shown_newest_first(miner_api: Api):
-    register(miner_api, gpus=[RTX_4090, SECOND])
-    figures = [
-        {"uuid": "GPU-2", "utilization": 80, "memory_used_mb": 6000, "memory_total_mb": 24000, "power_w": 300.5},
-        {"uuid": "GPU-unknown", "utilization": 10},
-        {"uuid": "GPU-1", "temperature_c": 61, "thermal_throttling_active": True, "utilization": "much"},
-    ]
-    beat(miner_api, metrics={"gpus": figures})
-    beat(miner_api, metrics={"gpus": figures})
-    one, other = registered_gpu(uuid="GPU-1"), registered_gpu(uuid="GPU-2")
-
-    rows = miner_api.json("GET", f"{EDGE}/metrics/{other.pk}", status=200)
-
-    assert len(rows) == 1 and rows[0]["gpu_id"] == str(other.pk) and rows[0]["region"] == "eu"
-    assert (rows[0]["gpu_utilization_percent"], rows[0]["power_draw_w"]) == (80, 300.5)
-    assert rows[0]["memory_utilization_percent"] == 25
-    assert one.latest == {"temperature_celsius": 61, "thermal_throttling_active": True}
-    Miner.objects.update(noted_at=timezone.now() - timedelta(minutes=1))
-    beat(miner_api, metrics={"gpus": figures[:1]})
-    rows = miner_api.json("GET", f"{G}/{other.pk}/metrics?limit=5", status=200)
-    assert len(rows) == 2 and rows[0]["timestamp"] > rows[1]["timestamp"]
-    assert miner_api.get(f"{EDGE}/metrics/{other.pk}?limit=0").status_code == 400
-
-
-def test_a_legacy_miners_measurements_go_to_its_only_gpu(miner_api: Api):
-    register(miner_api, gpus=[{"name": "RTX 3060", "memory_mb": 12288}])
-
-    long_ago = {"gpu_utilization": 33, "memory_used": 100, "memory_total": 1000, "network_latency_ms": -1.0}
-    beat(miner_api, **long_ago)
-
-    row = miner_api.json("GET", f"{EDGE}/metrics/{registered_gpu().pk}", status=200)[0]
-    assert (row["gpu_utilization_percent"], row["memory_utilization_percent"]) == (33, 10)
-    assert row["network_latency_ms"] is None
-
-
-def test_a_heartbeat_is_one_statement(miner_api: Api, django_assert_num_queries):
-    register(miner_api)
-    beat(miner_api)
-
-    with django_assert_num_queries(1, using="gpu"):
-        beat(miner_api, metrics={"gpus": [{"uuid": "GPU-1", "utilization": 50}]})
-
-
 def test_release_by_a_service_needs_a_gpu_in_quarantine(miner_api: Api):
     register(miner_api)
 
@@ -377,19 +334,3 @@ def test_hand_registered_gpus_of_one_miner_stand_side_by_side(miner_api: Api):
     assert sorted(GPURegistry.objects.values_list("position", flat=True)) == [1000, 1001, 1002]
     register(miner_api, gpus=[])
     assert set(GPURegistry.objects.values_list("state", flat=True)) == {"registered"}
-
-
-def test_the_status_counts(miner_api: Api, anonymous_api: Api, enqueue):
-    before = anonymous_api.json("GET", "/gpu/status", status=200)
-    assert before["status"] == "degraded" or before["swept_seconds_ago"] < 60
-    exchange_downtime.tick()
-    register(miner_api, gpus=[RTX_4090, SECOND])
-    enqueue()
-
-    assert anonymous_api.get("/gpu/gpu/status").status_code == 200  # the mission's path, under the prefix
-    now = anonymous_api.json("GET", "/gpu/v1/gpu/status", status=200)
-
-    assert now["status"] == "operational" and now["service"] == "gpu-service"
-    assert now["miners"] == {"online": 1} and now["gpus"] == {"registered": 2}
-    assert now["models"] == {"GeForce RTX 4090": 2} and now["queue"]["waiting"] == 1
-    assert "1 of 1" in now["message"]

@@ -18,21 +18,21 @@ def gpu(live_server, miner_api):
 def test_gpus_from_the_shell(gpu, miner_api):
     assert "no cards" in gpu("list")
     register(miner_api, gpus=[RTX_4090])
-    gpu = registered_gpu()
+    found = registered_gpu()
     beat(miner_api, metrics={"gpus": [{"uuid": "GPU-1", "utilization": 42}]})
 
     assert [one["model"] for one in json.loads(gpu("list", "--model", "4090", "--json"))["items"]] == [
         "GeForce RTX 4090"
     ]
     assert "rig" in gpu("list") and "no cards" in gpu("list", "--state", "busy")
-    assert "RTX 4090" in gpu("show", str(gpu.pk)) and "42" in gpu("show", str(gpu.pk))
-    assert "0.450000" in gpu("price", str(gpu.pk), "0.45")
-    assert "offline" in gpu("switch", str(gpu.pk), "off") and "registered" in gpu("switch", str(gpu.pk), "on")
+    assert "RTX 4090" in gpu("show", str(found.pk)) and "42" in gpu("show", str(found.pk))
+    assert "0.450000" in gpu("price", str(found.pk), "0.45")
+    assert "offline" in gpu("switch", str(found.pk), "off") and "registered" in gpu("switch", str(found.pk), "on")
     with pytest.raises(CommandError, match="(?s)price_per_hour.*HTTP 400"):
-        gpu("price", str(gpu.pk), "banana")
+        gpu("price", str(found.pk), "banana")
     with pytest.raises(CommandError, match="HTTP 404"):
         gpu("show", "01000000-0000-7000-8000-000000000000")
-    assert "retired" in gpu("retire", str(gpu.pk))
+    assert "retired" in gpu("retire", str(found.pk))
 
 
 @pytest.mark.transaction
