@@ -69,7 +69,7 @@ def explain(requirement: Mapping[str, Any], job_id: UUID | str | None) -> Explan
 
 
 def holder(job_id: UUID | str) -> LeaseView | None:
-    """The live lease on a job, if a miner holds it."""
+    """Return the live lease on a job; None when no miner holds it."""
     lease = Lease.objects.live().filter(job_id=job_id).first()
     if lease is None:
         return None

@@ -43,7 +43,7 @@ class Tree:
 
 
 def root_of(table: bytes, leaf: int, path: Sequence[str]) -> str:
-    """The root that a table at this place, with this path, belongs to."""
+    """Return the root (hex) that a table at this leaf, with this path, belongs to."""
     found = hashlib.sha256(b"\0" + table).digest()
     for depth, other in enumerate(path):
         beside = bytes.fromhex(other)
@@ -65,6 +65,7 @@ def opening(data: Any, table: bytes, path: Sequence[str]) -> dict[str, Any]:
 
 
 def packed(data: bytes) -> str:
+    """Compress bytes (zlib) and encode them (base64)."""
     return base64.b64encode(zlib.compress(data, 1)).decode()
 
 
@@ -158,7 +159,7 @@ def _page_fault(bound: Bound, block: int, page: int, opened: Mapping[str, Any]) 
 
 
 def family(task: Task, block: int, page: int) -> dict[str, int]:
-    """A page and its two parents, numbered through all blocks."""
+    """Return the indexes, through all blocks, of a page and of its two parents."""
     how = challenge.link(task, block)
     parent = (block - 1) * task.pages + (page - how.page_shift) % task.pages
     return {"page": block * task.pages + page, "parent": parent, "reference": how.reference * task.pages + page}

@@ -36,7 +36,7 @@ class Costs:
 
 
 def net(price: int, costs: Costs) -> int:
-    """Micro-AIT per hour, rounded down."""
+    """Return the net income in micro-AIT per hour, rounded down; negative is a loss."""
     return int((price * costs.share - costs.energy).to_integral_value(ROUND_FLOOR))
 
 
@@ -46,6 +46,6 @@ def break_even(costs: Costs) -> int | None:
 
 
 def recommended(costs: Costs) -> int | None:
-    """Break-even and a quarter."""
+    """Return break-even plus a quarter, in micro-AIT per hour; None for a card that is never used."""
     least = break_even(costs)
     return None if least is None else int((least * (1 + MARGIN)).to_integral_value(ROUND_CEILING))

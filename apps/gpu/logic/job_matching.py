@@ -116,10 +116,10 @@ CHECKS: dict[str, Check] = {
 
 
 def fits(requirement: Requirement, miner: Candidate) -> bool:
-    """True when the miner meets every constraint."""
+    """Return whether the miner meets every constraint of a requirement."""
     return all(check(requirement, miner) for check in CHECKS.values())
 
 
 def failures(requirement: Requirement, miner: Candidate) -> list[str]:
-    """The constraints this miner does not meet."""
+    """Return the names of the constraints that this miner does not meet."""
     return [name for name, check in CHECKS.items() if not check(requirement, miner)]

@@ -86,7 +86,7 @@ def plan(subject: Subject, request: OptimizeRequest) -> Plan | None:
 
 
 def alternatives(subject: Subject, request: OptimizeRequest) -> dict[str, Any]:
-    """For a model that does not fit: what would, nearest first."""
+    """Return what would fit of a model that does not: smaller format, shorter context, more GPUs, host memory."""
     device, smallest = subject.device, replace(base(request, QUANTS[-1]), batch=request.batch or 1)
     formats = [quant.name for quant in QUANTS if roofline.fits(device, replace(smallest, quant=quant))]
     longest = roofline.largest_ctx(device, smallest)
@@ -125,6 +125,7 @@ def curve(subject: Subject, prefill_share: float) -> power.Curve:
 
 
 def base(request: OptimizeRequest, quant: Quant) -> Load:
+    """Return the load of a request in one weight format, with a batch of one where none is requested."""
     return Load(
         request.model, quant, ctx=request.ctx, batch=request.batch or 1, kv_bytes=KV_BYTES[request.kv],
         gpus=request.gpus, parallelism=request.parallelism,

@@ -81,7 +81,7 @@ def _default(share: float) -> Curve:
 
 
 def mixed(decode: Curve, prefill: Curve, prefill_share: float) -> Curve:
-    """Time adds up: 1 / ((1 − share) / decode + share / prefill)."""
+    """Mix two curves by the share of time in prefill: time adds up, 1 / ((1 − share) / decode + share / prefill)."""
     share = min(max(prefill_share, 0.0), 1.0)
     ratios = sorted({ratio for ratio, _ in (*decode.points, *prefill.points)})
     points = ((r, 1 / ((1 - share) / decode(r) + share / prefill(r))) for r in ratios)
@@ -139,6 +139,7 @@ def resistance(power_w: float, temperature_c: float, ambient_c: float = AMBIENT_
 
 
 def temperature(limits: PowerLimits, watts: float) -> float | None:
+    """Return the steady temperature in °C at this power; None without telemetry."""
     return None if limits.resistance is None else round(AMBIENT_C + limits.resistance * watts, 1)
 
 

@@ -89,7 +89,7 @@ def usable_bytes(memory: float, *, vendor: str = "", display: bool = False) -> f
 
 
 def weights(model: Model, quant: Quant) -> float:
-    """Bytes of the weights: P · bits / 8."""
+    """Return the bytes of the weights: P · bits / 8."""
     return model.params * quant.bits / 8
 
 
@@ -106,6 +106,7 @@ def need(load: Load) -> float:
 
 
 def fits(device: Device, load: Load) -> bool:
+    """Return whether a load fits into the usable memory of each GPU."""
     return need(load) <= device.usable
 
 
@@ -176,7 +177,7 @@ def bound(device: Device, load: Load) -> float:
 
 
 def intensity(load: Load) -> float:
-    """Operations per byte of a decoding step."""
+    """Return the operations per byte of a decoding step."""
     return 2 * load.model.active_params * load.batch / _bytes_read(load)
 
 
@@ -213,5 +214,5 @@ def largest_params(device: Device, quant: Quant, *, cache: float = 0.0) -> float
 
 
 def shrunk(default: float, measured_over_ideal: list[float]) -> float:
-    """η ← (Σ measured/ideal + 5·η0) / (n + 5), never above 1."""
+    """Return η ← (Σ measured/ideal + 5·η0) / (n + 5), never above 1: shrinkage towards the default η0."""
     return min((sum(measured_over_ideal) + PRIOR_WEIGHT * default) / (len(measured_over_ideal) + PRIOR_WEIGHT), 1.0)

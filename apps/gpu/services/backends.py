@@ -101,6 +101,7 @@ def due() -> list[UUID]:
 
 
 def healthy() -> list[UUID]:
+    """Return the ids of the back-ends that answered their last poll."""
     return list(Backend.objects.filter(healthy=True).values_list("pk", flat=True))
 
 

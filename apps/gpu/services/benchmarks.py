@@ -121,7 +121,7 @@ def answer(benchmark: GPUBenchmark, *, answer: Mapping[str, Any]) -> GPUBenchmar
 
 
 def give_up(benchmark: GPUBenchmark, *, reason: str) -> GPUBenchmark:
-    """End a benchmark that the miner cannot do; its GPU stays unverified."""
+    """End a benchmark that the miner cannot do; its GPU stays unverified. Raises StateConflict."""
     with atomic(GPUBenchmark):
         _lock(benchmark)
         benchmark.advance(
@@ -133,7 +133,7 @@ def give_up(benchmark: GPUBenchmark, *, reason: str) -> GPUBenchmark:
 
 
 def expire(benchmark: GPUBenchmark) -> None:
-    """End a benchmark whose time is over."""
+    """End an overdue benchmark. Raises StateConflict when it has ended already."""
     with atomic(GPUBenchmark):
         _lock(benchmark)
         benchmark.advance(
@@ -144,7 +144,7 @@ def expire(benchmark: GPUBenchmark) -> None:
 
 
 def find(*, owner_id: UUID, benchmark_id: UUID) -> GPUBenchmark:
-    """A benchmark of one of this owner's cards."""
+    """Return a benchmark of one of this owner's GPUs. Raises BenchmarkNotFound."""
     mine = GPUBenchmark.objects.of_owner(owner_id).select_related("gpu", "gpu__profile", "command")
     found = mine.filter(pk=benchmark_id).first()
     if found is None:

@@ -42,6 +42,7 @@ class Known:
 
 
 def known_from(miner: Miner) -> Known:
+    """Copy what polls and grants need from a miner's row."""
     return Known(
         pk=miner.pk,
         owner_id=miner.owner_id,

@@ -63,7 +63,7 @@ def find(caller: Caller) -> Miner | None:
 
 
 def get(caller: Caller) -> Miner:
-    """The miner the caller means; MinerNotFound when it has none."""
+    """Return the caller's miner. Raises MinerNotFound when there is none in service."""
     miner = find(caller)
     if miner is None or miner.state == MinerState.DEREGISTERED:
         raise MinerNotFound()
@@ -102,7 +102,7 @@ def register(caller: Caller, *, capabilities: Any = None, concurrency: int | Non
 
 
 def declare(miner: Miner, *, capabilities: Any, concurrency: int | None = None, region: str = "") -> Miner:
-    """Change what a miner offers; what it holds already keeps its terms."""
+    """Change what a miner offers; leases that it holds keep their terms. Raises Invalid as `read_offer` does."""
     slots = miner.concurrency if concurrency is None else _slots(concurrency, capabilities)
     with atomic(Miner):
         _store_offer(miner, capabilities, read_offer(capabilities, region=region or miner.region), slots)
@@ -157,6 +157,7 @@ def deregister(miner: Miner, *, drain: bool = False, force: bool = False, actor:
 
 
 def read_offer(capabilities: Any, *, region: str) -> Offer:
+    """Normalise capabilities as a client sent them. Raises Invalid for a price that is no amount."""
     try:
         return normalise(capabilities, region=region)
     except ValueError as error:
@@ -226,7 +227,7 @@ def _slots(concurrency: int | None, capabilities: Any) -> int:
 
 
 def next_hour() -> datetime:
-    """The first full hour that can be judged of a miner that comes now."""
+    """Return the first full hour for which a miner that registers now can be judged."""
     return timezone.now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
 
 

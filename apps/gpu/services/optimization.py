@@ -36,6 +36,7 @@ def recommend(gpu: GPURegistry, request: OptimizeRequest) -> dict[str, Any]:
 
 
 def subject_of(gpu: GPURegistry) -> Subject:
+    """Return the GPU as input of the optimizer (bytes, bytes/s, FLOP/s, watts). Raises GpuUnfit as `peaks` does."""
     bandwidth, compute = peaks(gpu.profile, gpu.measured)
     memory = float(gpu.memory_mb) * MEBI
     vendor = gpu.profile.vendor if gpu.profile else ""

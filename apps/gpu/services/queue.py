@@ -103,12 +103,12 @@ def prioritize(events: Sequence[JobPrioritized]) -> int:
 
 
 def wake_due(*, limit: int = 5000) -> int:
-    """Let work whose back-off is over wait for a miner."""
+    """Make delayed work whose back-off is over wait for a miner; returns how many."""
     return _requeued(WAKE_DUE, {"limit": limit})
 
 
 def sweep_done(*, keep_seconds: int = KEEP_DONE_SECONDS, limit: int = 20_000) -> int:
-    """Delete finished rows."""
+    """Delete rows of finished work older than this many seconds; returns how many."""
     with atomic(Work), cursor(Work) as sql:
         sql.execute(SWEEP_DONE, {"keep": keep_seconds, "limit": limit})
         return int(sql.rowcount)
@@ -131,7 +131,7 @@ def announce(places: Iterable[Place], topics: Iterable[str] = ()) -> None:
 
 
 def wake_up(topics: Iterable[str]) -> None:
-    """Send wake-ups in datagrams of bounded size."""
+    """Send wake-ups for these topics, in datagrams of at most 100."""
     named = list(topics)
     for start in range(0, len(named), WAKES_AT_ONCE):
         pubsub.send(*named[start : start + WAKES_AT_ONCE])

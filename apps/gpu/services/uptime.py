@@ -59,7 +59,7 @@ def judge(*, limit: int = BATCH, most_batches: int = 200) -> int:
 
 
 def forget(*, keep_days: int = KEEP_DAYS) -> None:
-    """Drop the evidence of hours judged long ago."""
+    """Delete the minutes of hours older than this many days."""
     with atomic(MinerHour), cursor(MinerHour) as sql:
         sql.execute(FORGET, {"days": keep_days})
 
