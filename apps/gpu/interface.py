@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID
 
 from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F
@@ -20,13 +20,17 @@ HISTORY = 200  # finished leases of a class that an estimate is made from
 NAMES = {"gpu": ("gpu", "gpu_count", "min_vram_mb")}  # one check judges these together
 
 
+#: One constraint of a job: its value, how many online miners pass it, how many would fit were it dropped.
+ConstraintReport = TypedDict("ConstraintReport", {"name": str, "value": Any, "pass": int, "if_relaxed": int})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
     """Why a job waits: who is online, what each constraint costs it, where it stands."""
 
     online_miners: int
     fitting_miners: int
-    constraints: list[dict[str, Any]] = field(default_factory=list)
+    constraints: list[ConstraintReport] = field(default_factory=list)
     position: int | None = None
     ahead: int | None = None
     estimate_seconds: int | None = None
@@ -51,7 +55,10 @@ class LeaseView:
 
 
 def explain(requirement: Mapping[str, Any], job_id: UUID | str | None) -> Explanation:
-    """How many online miners pass each constraint, how many would fit were it relaxed; position and estimate."""
+    """Explain why a job waits: online miners that pass each constraint, its position, seconds until it starts.
+
+    Without a job id only the requirement is judged; a ceiling on the price is rounded down to its grid.
+    """
     needs = on_grid(requirement)
     miners = [miner.candidate() for miner in Miner.objects.online()]
     verdicts = [{name: check(needs, miner) for name, check in CHECKS.items()} for miner in miners]
@@ -93,7 +100,7 @@ def _shown(name: str, needs: Mapping[str, Any], verdicts: list[dict[str, bool]])
     return _is_constrained(name, needs) or (name == "booking_id" and not all(verdict[name] for verdict in verdicts))
 
 
-def _constraint(name: str, needs: Mapping[str, Any], verdicts: list[dict[str, bool]]) -> dict[str, Any]:
+def _constraint(name: str, needs: Mapping[str, Any], verdicts: list[dict[str, bool]]) -> ConstraintReport:
     keys = NAMES.get(name, (name,))
     return {
         "name": name,

@@ -23,7 +23,7 @@ from apps.gpu.services import (
 @shared_task
 def sweep_leases() -> None:
     """Every few seconds: judge leases while the exchange is up, and wake delayed work."""
-    if exchange_downtime.doors_are_open():
+    if exchange_downtime.is_up():
         sweeps.suspect_leases()
         sweeps.expire_leases()
     queue.wake_due()
@@ -31,10 +31,10 @@ def sweep_leases() -> None:
 
 @shared_task
 def sweep_miners() -> None:
-    if exchange_downtime.doors_are_open():
+    if exchange_downtime.is_up():
         sweeps.watch_miners()
     sweeps.judge_reputation()
-    requirement_classes.judge_served()
+    requirement_classes.mark_served()
 
 
 @shared_task

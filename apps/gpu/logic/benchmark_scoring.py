@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from apps.gpu.logic.challenge import Task
 
@@ -20,6 +20,29 @@ MEMORY_PASSES = 170.0
 PRODUCT_BYTES = 700.0  # moved per entry of a product, to make the factors and digest the result
 SLACK = 4.0
 ALLOWANCE_SECONDS = 10.0  # start-up of libraries, hashing on the host, the way over the network
+
+
+class Term(TypedDict):
+    """One measurement against the catalogue, in GB/s or TFLOPS."""
+
+    term: str
+    measured: float
+    reference: float
+    ratio: float
+    ok: bool
+
+
+class Verdict(TypedDict):
+    """What a benchmark showed; stored in GPUBenchmark.verdict."""
+
+    state: str  # passed | mismatch | failed
+    reasons: list[str]
+    terms: list[Term]
+    score: float
+    measured: dict[str, float]
+    elapsed_s: float
+    allowed_s: float
+    model: str  # catalogue | unverified_model
 
 
 @dataclass(frozen=True)
@@ -59,7 +82,7 @@ def judge(
     elapsed: float,
     faults: Sequence[str],
     fp16: Fp16Mode = Fp16Mode(),
-) -> dict[str, Any]:
+) -> Verdict:
     """Return the verdict: state (passed, mismatch or failed), reasons, terms with their ratios, score, seconds.
 
     `elapsed` is in seconds by the exchange's clock, from handing out the nonce to receiving the commitment.
@@ -94,7 +117,7 @@ def score(measured: Mapping[str, float]) -> float:
     return round(100 * math.exp(sum(math.log(ratio) for ratio in ratios) / len(ratios)), 4)
 
 
-def _term(name: str, measured: Mapping[str, float], value: float, *, halved: bool) -> dict[str, Any]:
+def _term(name: str, measured: Mapping[str, float], value: float, *, halved: bool) -> Term:
     reference = value / 2 if name == "fp16_tflops" and halved else value
     ratio = measured[name] / reference
     return {"term": name, "measured": measured[name], "reference": reference, "ratio": round(ratio, 4),

@@ -56,13 +56,13 @@ def tick(*, away_seconds: int = AWAY_SECONDS) -> float:
     return gap
 
 
-def doors_are_open() -> bool:
+def is_up() -> bool:
     """Return whether the exchange is up, so that a miner's silence means something."""
     gap = _gap()
     return gap is not None and gap <= AWAY_SECONDS
 
 
-def was_noticed() -> bool:
+def was_down() -> bool:
     """Return whether the exchange was down until now; leases are extended then, and may be read again."""
     gap = _gap()
     if gap is None or gap <= AWAY_SECONDS:

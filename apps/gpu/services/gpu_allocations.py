@@ -27,7 +27,7 @@ def lock_miners(miner_ids: Iterable[UUID]) -> list[Miner]:
     return list(Miner.objects.filter(pk__in=set(miner_ids)).order_by("pk").select_for_update(no_key=True))
 
 
-def tell_miners(miner_ids: Iterable[UUID]) -> None:
+def update_allocations(miner_ids: Iterable[UUID]) -> None:
     """Rewrite the allocations on these miners' rows; a miner whose row changed is woken for a heartbeat."""
     with atomic(Miner):
         for miner in lock_miners(miner_ids):
@@ -39,7 +39,7 @@ def tell_miners(miner_ids: Iterable[UUID]) -> None:
                 _after_commit(miner.pk)
 
 
-def summon(miner_id: UUID) -> None:
+def request_heartbeat(miner_id: UUID) -> None:
     """Wake a miner for a heartbeat at once; inside the caller's transaction."""
     Miner.objects.filter(pk=miner_id).update(**_called())
     MINER_CACHE.drop({miner_id})
@@ -96,7 +96,7 @@ def _after_commit(miner_id: UUID) -> None:
 
     def noticed() -> None:
         _woken(miner_id)
-        requirement_classes.served_by(Miner.objects.get(pk=miner_id))
+        requirement_classes.mark_served_by(Miner.objects.get(pk=miner_id))
 
     on_commit(Miner, noticed)
 

@@ -9,15 +9,15 @@ from django.db.models import Q
 
 from aitbc.core.db import atomic
 from apps.gpu.models import GPURegistry, Miner, Reservation
-from apps.gpu.services.gpu_allocations import break_bookings, lock_miners, tell_miners
+from apps.gpu.services.gpu_allocations import break_bookings, lock_miners, update_allocations
 from apps.gpu.services.gpu_events import announce
-from apps.gpu.services.gpu_transitions import LEFT, ON_OFFER, PRESENT, SILENT, send_home, transition
+from apps.gpu.services.gpu_transitions import LEFT, ON_OFFER, PRESENT, SILENT, restore, transition
 from apps.gpu.states import BOOKED, GpuState, MinerState
 
 CAUSES = {LEFT: "deregistered"}
 
 
-def lose(gpu_ids: Iterable[UUID], *, reason: str, actor: str) -> list[UUID]:
+def take_offline(gpu_ids: Iterable[UUID], *, reason: str, actor: str) -> list[UUID]:
     """Take GPUs offline and publish their running bookings as broken; returns which changed. Miners are locked."""
     changed = transition(gpu_ids, GpuState.OFFLINE, reason=reason, actor=actor, sources=PRESENT)
     break_bookings(changed, CAUSES.get(reason, "offline"))
@@ -25,18 +25,18 @@ def lose(gpu_ids: Iterable[UUID], *, reason: str, actor: str) -> list[UUID]:
     return changed
 
 
-def follow(miner_ids: Iterable[UUID], *, actor: str) -> None:
+def follow_miners(miner_ids: Iterable[UUID], *, actor: str) -> None:
     """Change the GPUs of these miners to the states that follow from their miners' states."""
     with atomic(Miner):
         for miner in lock_miners(miner_ids):
             if miner.state in (MinerState.OFFLINE, MinerState.DEREGISTERED):
                 reason = LEFT if miner.state == MinerState.DEREGISTERED else SILENT
-                lose(_ids(miner, PRESENT), reason=reason, actor=actor)
+                take_offline(_ids(miner, PRESENT), reason=reason, actor=actor)
             elif miner.state == MinerState.DRAINING:
                 announce(transition(_ids(miner, ON_OFFER), GpuState.DRAINING, reason="its miner drains", actor=actor))
             else:
                 _regain(miner, actor=actor)
-            tell_miners([miner.pk])
+            update_allocations([miner.pk])
 
 
 def take_back(gpus: Iterable[GPURegistry], miner: Miner, *, actor: str, reason: str) -> list[UUID]:
@@ -45,7 +45,7 @@ def take_back(gpus: Iterable[GPURegistry], miner: Miner, *, actor: str, reason: 
     for gpu in gpus:
         held = Reservation.objects.held().filter(pk=gpu.booking_id).first() if gpu.booking_id else None
         if held is None:
-            changed += send_home([gpu], miner, actor=actor, reason=reason, booking_id=None, renter_id=None)
+            changed += restore([gpu], miner, actor=actor, reason=reason, booking_id=None, renter_id=None)
         else:
             to = GpuState.BUSY if held.started_at else GpuState.RESERVED
             changed += transition([gpu.pk], to, reason=f"{reason}; booked", actor=actor, sources=[GpuState.OFFLINE])
@@ -67,7 +67,7 @@ def repair(*, limit: int = 1000) -> int:
     )
     astray = set(gpus.values_list("miner_id", flat=True)[:limit])
     if astray:
-        follow(astray, actor="sweep")
+        follow_miners(astray, actor="sweep")
     return len(astray)
 
 

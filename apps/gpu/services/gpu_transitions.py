@@ -42,7 +42,7 @@ def transition(
     return changed
 
 
-def home_of(gpu: GPURegistry, miner: Miner) -> tuple[GpuState, str]:
+def own_state(gpu: GPURegistry, miner: Miner) -> tuple[GpuState, str]:
     """Return the state of a GPU that no booking holds, and the reason."""
     if miner.state == MinerState.DEREGISTERED:
         return GpuState.OFFLINE, LEFT
@@ -57,11 +57,11 @@ def home_of(gpu: GPURegistry, miner: Miner) -> tuple[GpuState, str]:
     return GpuState.REGISTERED, "not verified"
 
 
-def send_home(gpus: Iterable[GPURegistry], miner: Miner, *, actor: str, reason: str, **fields: Any) -> list[UUID]:
-    """Change GPUs of one miner to their own states (`home_of`); returns which changed."""
+def restore(gpus: Iterable[GPURegistry], miner: Miner, *, actor: str, reason: str, **fields: Any) -> list[UUID]:
+    """Change GPUs of one miner to their own states (`own_state`); returns which changed."""
     changed: list[UUID] = []
     for gpu in gpus:
-        to, why = home_of(gpu, miner)
+        to, why = own_state(gpu, miner)
         text = why if to == GpuState.OFFLINE else f"{reason}; {why}"
         if gpu.state != to and to in GPURegistry.TRANSITIONS[gpu.state]:
             changed += transition([gpu.pk], to, reason=text, actor=actor, sources=[gpu.state], **fields)

@@ -17,20 +17,20 @@ from apps.gpu.errors import GpuBooked
 from apps.gpu.logic.capabilities import Gpu
 from apps.gpu.models import GPURegistry, Miner, Reservation
 from apps.gpu.services import catalogue
-from apps.gpu.services.gpu_allocations import lock_miners, tell_miners
-from apps.gpu.services.gpu_availability import lose, take_back
+from apps.gpu.services.gpu_allocations import lock_miners, update_allocations
+from apps.gpu.services.gpu_availability import take_back, take_offline
 from apps.gpu.services.gpu_events import announce
-from apps.gpu.services.gpu_transitions import BY_HAND, PAUSED, PRESENT, UNNAMED, send_home, transition
+from apps.gpu.services.gpu_transitions import BY_HAND, PAUSED, PRESENT, UNNAMED, restore, transition
 from apps.gpu.services.uuid_disputes import MOVED, TWO_CLAIMS, dispute, quarantine
 from apps.gpu.states import BOOKED, GpuState
 
-__all__ = ["announce", "change", "keep_in_step", "register", "retire"]
+__all__ = ["announce", "change", "synchronise", "register", "retire"]
 
 SWITCHES = {"available": True, "online": True, "active": True, "offline": False, "paused": False, "maintenance": False}
 PROVEN = ("name", "memory_mb", "kind")  # what a benchmark was passed as; another card must pass its own
 
 
-def keep_in_step(miner: Miner, gpus: Sequence[Gpu], *, actor: str) -> None:
+def synchronise(miner: Miner, gpus: Sequence[Gpu], *, actor: str) -> None:
     """Write the GPUs that a miner reports, in the caller's transaction; one it no longer reports goes offline.
 
     A GPU is identified by its UUID. Legacy clients send none: then its place in the list decides, and one registered by
@@ -47,9 +47,9 @@ def keep_in_step(miner: Miner, gpus: Sequence[Gpu], *, actor: str) -> None:
         if row.state == GpuState.OFFLINE or (row.state == GpuState.DRAINING and not row.paused):
             take_back([row], miner, actor=actor, reason="named by its miner")
     gone = [row.pk for row in known if row.pk not in named and row.position < BY_HAND]
-    lose(gone, reason=UNNAMED, actor=actor)
+    take_offline(gone, reason=UNNAMED, actor=actor)
     announce([*named, *(row.pk for row in known)])
-    tell_miners([miner.pk])
+    update_allocations([miner.pk])
 
 
 def register(
@@ -78,7 +78,7 @@ def register(
             changes["price_per_hour"] = price_per_hour
         GPURegistry.objects.filter(pk=row.pk).update(**changes)
         announce([row.pk])
-        tell_miners([miner.pk])
+        update_allocations([miner.pk])
     row.refresh_from_db()
     return row
 
@@ -93,7 +93,7 @@ def change(gpu: GPURegistry, *, actor: str, price_per_hour: int | None = None, o
         if on is not None:
             _switch(gpu, miner, on=on, actor=actor)
         announce([gpu.pk])
-        tell_miners([miner.pk])
+        update_allocations([miner.pk])
     gpu.refresh_from_db()
     return gpu
 
@@ -111,7 +111,7 @@ def retire(gpu: GPURegistry, *, actor: str, reason: str = "retired by its owner"
         if gpu.state != GpuState.RETIRED and not transition([gpu.pk], GpuState.RETIRED, reason=reason, actor=actor):
             raise StateConflict(f"A {gpu.state} card cannot be retired.", state=gpu.state, allowed=[])
         announce([gpu.pk])
-        tell_miners([miner.pk])
+        update_allocations([miner.pk])
     gpu.refresh_from_db()
     return gpu
 
@@ -169,7 +169,7 @@ def _add(miner: Miner, place: int, reported: Gpu, *, actor: str, external_id: st
             if not doubtful:
                 raise
         else:
-            send_home([row], miner, actor=actor, reason="registered")
+            restore([row], miner, actor=actor, reason="registered")
     if doubtful:
         row.state, row.reason = GpuState.QUARANTINED, TWO_CLAIMS
         begin(row, actor=actor, reason=TWO_CLAIMS)
@@ -182,7 +182,7 @@ def _bring_back(row: GPURegistry, miner: Miner, *, actor: str) -> None:
     doubtful = dispute(row.uuid, miner, actor=actor)
     transition([row.pk], GpuState.REGISTERED, reason="moved back", actor=actor)
     row.refresh_from_db()
-    send_home([row], miner, actor=actor, reason="moved back")
+    restore([row], miner, actor=actor, reason="moved back")
     if doubtful:
         quarantine([row.pk], reason=TWO_CLAIMS, actor=actor)
 

@@ -96,7 +96,7 @@ def take(
     """
     miner = recognise(caller)
     rows = _beat(miner, metrics or {}, running)
-    if _lost(running, rows) and exchange_downtime.was_noticed():
+    if _lost(running, rows) and exchange_downtime.was_down():
         rows = _beat(miner, metrics or {}, running)
     if rows[0][0] in (None, MinerState.SUSPECT, MinerState.OFFLINE, MinerState.DEREGISTERED):
         MINER_CACHE.drop({miner.pk})

@@ -211,7 +211,7 @@ def _end(job_id: UUID, holder: Holder, ending: Ending) -> Ended | None:
     with cursor(Lease) as sql:
         sql.execute(END, values)
         row = sql.fetchone()
-        if row is None and exchange_downtime.was_noticed():
+        if row is None and exchange_downtime.was_down():
             sql.execute(END, values)
             row = sql.fetchone()
     if row is None:

@@ -15,7 +15,7 @@ from aitbc.core.states import advance_many, begin
 from apps.gpu.errors import CommandNotFound, MinerAway
 from apps.gpu.models import GPURegistry, Miner, MinerCommand
 from apps.gpu.services import miners
-from apps.gpu.services.gpu_allocations import lock_miners, summon
+from apps.gpu.services.gpu_allocations import lock_miners, request_heartbeat
 from apps.gpu.services.queue import wake_up
 from apps.gpu.states import CommandState, MinerState
 
@@ -74,7 +74,7 @@ def issue(miner: Miner, instruction: Instruction, *, actor: str) -> Issued:
             due_at=timezone.now() + timedelta(seconds=instruction.seconds),
         )
         begin(command, actor=actor, reason=f"{kind} requested")
-        summon(miner.pk)
+        request_heartbeat(miner.pk)
     return Issued(command, new=True)
 
 

@@ -92,7 +92,7 @@ def register(caller: Caller, *, capabilities: Any = None, concurrency: int | Non
         if miner.state != MinerState.ONLINE:
             fresh: dict[str, Any] = {"judged_until": next_hour()} if miner.state == MinerState.DEREGISTERED else {}
             miner.advance(MinerState.ONLINE, actor=f"key:{caller.key_prefix}", reason="registered again", **fresh)
-            gpu_availability.follow([miner.pk], actor=f"miner:{miner.pk}")
+            gpu_availability.follow_miners([miner.pk], actor=f"miner:{miner.pk}")
         Miner.objects.filter(pk=miner.pk).update(
             key_id=caller.key_id, session=secrets.token_hex(16), last_heartbeat=timezone.now()
         )
@@ -151,7 +151,7 @@ def deregister(miner: Miner, *, drain: bool = False, force: bool = False, actor:
             miner.advance(target, actor=actor, reason="forced" if force else "deregistered", changed_at=timezone.now())
         if live and force:
             Lease.objects.live().of_miner(miner.pk).update(lease_until=timezone.now(), code="miner_gone")
-        gpu_availability.follow([miner.pk], actor=actor)
+        gpu_availability.follow_miners([miner.pk], actor=actor)
     MINER_CACHE.drop({miner.pk})
     return miner
 
@@ -195,7 +195,7 @@ def _store_offer(miner: Miner, capabilities: Any, offer: Offer, slots: int) -> N
         capability_version=F("capability_version") + 1,
         changed_at=timezone.now(),
     )
-    gpus.keep_in_step(Miner.objects.get(pk=miner.pk), offer.devices, actor=f"miner:{miner.pk}")
+    gpus.synchronise(Miner.objects.get(pk=miner.pk), offer.devices, actor=f"miner:{miner.pk}")
     MINER_CACHE.drop({miner.pk})
     on_commit(Miner, lambda: _noticed(miner.pk))
 
@@ -203,7 +203,7 @@ def _store_offer(miner: Miner, capabilities: Any, offer: Offer, slots: int) -> N
 def _noticed(miner_id: UUID) -> None:
     wake_up([f"miner:{miner_id}"])
     MINER_CACHE.drop({miner_id})
-    requirement_classes.served_by(Miner.objects.get(pk=miner_id))
+    requirement_classes.mark_served_by(Miner.objects.get(pk=miner_id))
 
 
 def _revive(miner: Miner) -> None:
@@ -214,7 +214,7 @@ def _revive(miner: Miner) -> None:
         with atomic(Miner):
             miner.advance(MinerState.ONLINE, actor=actor, reason="heard again", last_heartbeat=now, changed_at=now)
             if away:
-                gpu_availability.follow([miner.pk], actor=actor)
+                gpu_availability.follow_miners([miner.pk], actor=actor)
     except StateConflict:
         if miner.state != MinerState.ONLINE:  # refreshed: another request of this miner may have been faster
             raise

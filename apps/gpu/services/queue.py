@@ -78,7 +78,7 @@ def enqueue(events: Sequence[JobQueued]) -> int:
     with atomic(Work), cursor(Work) as sql:
         class_ids, new = requirement_classes.ensure(event.requirement for event in events)
         if new:
-            requirement_classes.judge_served(new)
+            requirement_classes.mark_served(new)
         sql.execute(ENQUEUE, _columns(events, class_ids))
         places: list[Place] = sql.fetchall()
         announce(places, topics=[requirement_classes.CREATED] if new else [])

@@ -104,7 +104,7 @@ def ensure(requirements: Iterable[Mapping[str, Any]]) -> tuple[list[int], set[in
     return [ids[digest] for digest in digests], {class_id for _, class_id, new in rows if new}
 
 
-def judge_served(class_ids: Iterable[int] | None = None) -> int:
+def mark_served(class_ids: Iterable[int] | None = None) -> int:
     """Mark which classes some online miner fits; returns how many are not served. Unserved work earns no fair tags."""
     classes = RequirementClass.objects.all()
     if class_ids is not None:
@@ -130,7 +130,7 @@ def _online() -> Iterator[Candidate]:
     return (miner.candidate() for miner in rows.iterator(chunk_size=500))
 
 
-def served_by(miner: Miner) -> None:
+def mark_served_by(miner: Miner) -> None:
     """A miner came or changed: mark the classes that it serves and nobody did before."""
     candidate = miner.candidate()
     waiting = RequirementClass.objects.filter(served=False).values_list("pk", "requirement")

@@ -18,9 +18,9 @@ from aitbc.core.db import atomic, cursor, on_commit
 from aitbc.core.messaging import emit
 from apps.gpu.events import BookingProvisioned
 from apps.gpu.models import GPURegistry, Lease, Miner, Reservation
-from apps.gpu.services.gpu_allocations import break_bookings, lock_miners, tell_miners
+from apps.gpu.services.gpu_allocations import break_bookings, lock_miners, update_allocations
 from apps.gpu.services.gpu_events import announce
-from apps.gpu.services.gpu_transitions import ON_OFFER, send_home, transition
+from apps.gpu.services.gpu_transitions import ON_OFFER, restore, transition
 from apps.gpu.services.queue import WITHDRAWN_GRACE_SECONDS, wake_up
 from apps.gpu.states import BOOKED, GpuState
 from apps.marketplace.events import BookingClosed, BookingReserved, BookingStarted
@@ -74,7 +74,7 @@ def start(events: Sequence[BookingStarted]) -> None:
             Reservation.objects.filter(pk=one.pk).update(started_at=at[one.pk], ready_at=one.ready_at or at[one.pk])
             lent = GPURegistry.objects.of_booking(one.pk).filter(state=GpuState.RESERVED)
             announce(transition(_ids(lent), GpuState.BUSY, reason=f"booking {one.pk} runs", actor=ACTOR))
-            tell_miners([one.miner_id])
+            update_allocations([one.miner_id])
 
 
 def close(events: Sequence[BookingClosed]) -> None:
@@ -100,7 +100,7 @@ def ready(*, miner_id: UUID, booking_ids: Iterable[UUID]) -> list[UUID]:
             by="gpu",
         )
         if ready_ids:
-            tell_miners([miner_id])
+            update_allocations([miner_id])
     return ready_ids
 
 
@@ -150,7 +150,7 @@ def _set_aside(one: Reservation, gpus: list[GPURegistry]) -> None:
             GPURegistry.objects.filter(pk=gpu.pk).update(**mine)
     if lost:
         break_bookings([gpu.pk for gpu in lost], LOST.get(GpuState(lost[0].state), "offline"))
-    tell_miners([one.miner_id])
+    update_allocations([one.miner_id])
 
 
 def _close(one: Reservation) -> None:
@@ -160,7 +160,7 @@ def _close(one: Reservation) -> None:
     if miner is not None:
         _free(own, miner, one.pk)
         _stop_jobs(one)
-        tell_miners([miner.pk])
+        update_allocations([miner.pk])
         _hold(Reservation.objects.due(timezone.now() + SOON).filter(gpu_ids__overlap=one.gpu_ids))
 
 
@@ -170,7 +170,7 @@ def _free(gpus: Iterable[GPURegistry], miner: Miner, booking_id: UUID) -> None:
     for gpu in gpus:
         nobody: dict[str, Any] = {"booking_id": None, "renter_id": None}
         if gpu.state in BOOKED:
-            freed += send_home([gpu], miner, actor=ACTOR, reason=f"booking {booking_id} is over", **nobody)
+            freed += restore([gpu], miner, actor=ACTOR, reason=f"booking {booking_id} is over", **nobody)
         else:
             GPURegistry.objects.filter(pk=gpu.pk).update(**nobody)
     announce(freed)

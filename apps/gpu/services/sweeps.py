@@ -129,7 +129,7 @@ def _drained(miner_ids: Iterable[UUID]) -> int:
             sources=[MinerState.DRAINING],
             changed_at=timezone.now(),
         )
-        gpu_availability.follow(left, actor="sweep")
+        gpu_availability.follow_miners(left, actor="sweep")
     return len(left)
 
 
@@ -155,5 +155,5 @@ def _silent(state: MinerState, to: MinerState, since: datetime) -> int:
             changed_at=timezone.now(),
         )
         if to == MinerState.OFFLINE:
-            gpu_availability.follow(changed, actor="sweep")
+            gpu_availability.follow_miners(changed, actor="sweep")
     return len(changed)

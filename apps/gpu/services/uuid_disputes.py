@@ -13,9 +13,9 @@ from django.db import IntegrityError
 from aitbc.core.db import atomic
 from apps.gpu.errors import GpuDisputed
 from apps.gpu.models import GPURegistry, Miner
-from apps.gpu.services.gpu_allocations import break_bookings, lock_miners, tell_miners
+from apps.gpu.services.gpu_allocations import break_bookings, lock_miners, update_allocations
 from apps.gpu.services.gpu_events import announce
-from apps.gpu.services.gpu_transitions import LEFT, SILENT, UNNAMED, send_home, transition
+from apps.gpu.services.gpu_transitions import LEFT, SILENT, UNNAMED, restore, transition
 from apps.gpu.states import GpuState
 
 TWO_CLAIMS = "two miners name this UUID"
@@ -50,7 +50,7 @@ def quarantine(gpu_ids: Iterable[UUID], *, reason: str, actor: str) -> list[UUID
         changed = transition(gpu_ids, GpuState.QUARANTINED, reason=reason, actor=actor)
         break_bookings(changed, "quarantined")
         announce(changed)
-        tell_miners(GPURegistry.objects.named(changed).values_list("miner_id", flat=True))
+        update_allocations(GPURegistry.objects.named(changed).values_list("miner_id", flat=True))
     return changed
 
 
@@ -78,9 +78,9 @@ def release(gpu: GPURegistry, *, reason: str, actor: str) -> GPURegistry:
             gpu.advance(GpuState.REGISTERED, actor=actor, reason=reason)
             GPURegistry.objects.filter(pk=gpu.pk).update(reason="", booking_id=None, renter_id=None)
             gpu.refresh_from_db()
-            send_home([gpu], miner, actor=actor, reason="released")
+            restore([gpu], miner, actor=actor, reason="released")
             announce([gpu.pk])
-            tell_miners([miner.pk])
+            update_allocations([miner.pk])
     except IntegrityError:
         raise GpuDisputed("Another miner's claim to this UUID stands; quarantine or retire that one first.") from None
     gpu.refresh_from_db()
