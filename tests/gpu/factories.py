@@ -40,7 +40,7 @@ SPECS: dict[str, dict[str, Any]] = {
 
 
 def profile(model: str, **changes: Any) -> ConsumerGPUProfile:
-    """A row of the catalogue: the one that is there, else one made of these figures."""
+    """A row of the catalogue: the one that is there, else one made of SPECS."""
     found = ConsumerGPUProfile.objects.filter(model__endswith=model).first()
     if found is not None and not changes:
         return found
@@ -94,7 +94,7 @@ class HonestMiner:
         self.api, self.path = api, f"{M}/benchmarks/{benchmark_id}"
 
     def prove(self, response: dict[str, Any], *, device: str = "cpu", environment: dict[str, Any] | None = None) -> Any:
-        """Begin, commit with these figures, answer; returns the verdict."""
+        """Begin, commit with these measurements, answer; returns the verdict."""
         task = Task.from_json(self.api.json("POST", f"{self.path}/begin", status=200)["task"])
         self.prover = Prover(task, Cpu())
         body = self.prover.commit() | {"figures": response, "device": device, "environment": environment or {}}
@@ -132,7 +132,7 @@ def poll(api: Api, *, rig: str = "rig", **body: Any) -> Any:
 
 
 def violations() -> list[str]:
-    """What is wrong with cards, bookings and leases; these tests' jobs are unknown to ai, which is not asked."""
+    """What is wrong with cards, bookings and leases; these tests' jobs are unknown to ai."""
     found = invariants.run().items()
     return [f"{one.name} {line}" for one, lines in found if one.name in INVARIANTS for line in lines]
 

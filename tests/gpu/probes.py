@@ -104,7 +104,7 @@ MODELS = ("Qwen2.5-7B", "Llama-3.2-3B")
 
 
 def live_benchmarks(life: Life) -> None:
-    """A miner with four cards: one to ask about, one to measure, one whose miner gives up, one with an open order."""
+    """A miner with four GPUs: for advice, for a benchmark, for one that fails, for an open command."""
     n, things = life.number, life.things
     gpus = [{"name": f"Probe {n}", "memory_mb": 8192 * n, "uuid": f"GPU-{n}-{place}"} for place in range(4)]
     life.miner.json("POST", f"{M}/register", {"miner_id": f"prover-{n}", "capabilities": {"gpus": gpus}}, status=200)
@@ -139,7 +139,7 @@ WORDS = ("3090", "4090")
 
 
 def live_gpus(life: Life) -> None:
-    """A miner with a card for each thing that is done to one, a few figures, and an order that it has not answered."""
+    """A miner with a GPU per kind of request, some metrics, and a command that it has not answered."""
     n, things = life.number, life.things
     gpus = [{"name": f"{word} card {n}", "memory_mb": 4096 * n, "uuid": f"{word}-{n}"} for word in GPUS]
     things["rig"] = f"looker-{n}"

@@ -1,4 +1,4 @@
-"""A benchmark from request to verdict, through the doors that a miner uses."""
+"""A benchmark from request to verdict, as a miner goes through it."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_whoever_was_slower_than_its_measurements_allow_is_found_out(miner_api: 
 
     verdict = honest.prove(GOOD, device="cuda")
 
-    assert verdict["state"] == "mismatch" and "its own figures allow" in verdict["verdict"]["reasons"][-1]
+    assert verdict["state"] == "mismatch" and "its own measurements allow" in verdict["verdict"]["reasons"][-1]
 
 
 def test_an_unknown_model_passes_as_unverified_model(miner_api: Api) -> None:

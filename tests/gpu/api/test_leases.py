@@ -1,4 +1,4 @@
-"""Registering, polling and answering, through the doors."""
+"""Registering, polling and answering over HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scans: a miner is asked to look at its cards again, says what it found, and the caller is told."""
+"""Commands to miners: a scan is commanded, answered by the miner, and its caller receives the answer."""
 
 from __future__ import annotations
 

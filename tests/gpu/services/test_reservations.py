@@ -339,5 +339,5 @@ def test_a_poll_ends_early_for_a_miner_that_has_not_heard_of_a_booking(miner_api
     reservations.reserve([reserved(registered_gpu())])
 
     assert poll(miner_api, attention=answer) == {"job_id": None, "jobs": [], "beat_now": True}
-    assert poll(miner_api) is None  # an old miner cannot be called
+    assert poll(miner_api) is None  # a legacy miner cannot be woken
     assert poll(miner_api, attention=beat(miner_api)["attention"]) is None

@@ -1,4 +1,4 @@
-"""Signs of life, their absence, and orders to stop."""
+"""Heartbeats, silence, and cancelled leases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hours judged: from the minutes in which a miner was heard, among those in which anybody could have heard it."""
+"""Uptime by the hour: the minutes with heartbeats among those in which the exchange was up."""
 
 from __future__ import annotations
 
