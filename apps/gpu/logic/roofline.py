@@ -17,7 +17,7 @@ from apps.gpu.logic.llm import Model, Quant
 GB = 1e9
 RUNTIME_BYTES = 0.6 * GB  # CUDA context, kernels, allocator
 USABLE_SHARE = 0.92
-UNIFIED_SHARE = 0.75  # what Apple's driver lets the GPU wire by default
+UNIFIED_SHARE = 0.75  # Apple's default limit for the GPU
 DISPLAY_BYTES = 1.0 * GB
 PRIOR_WEIGHT = 5  # a default counts like five measurements
 LAUNCH_SECONDS = 0.3e-3  # of a 32-layer model's step: kernel launches, sampling

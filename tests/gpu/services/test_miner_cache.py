@@ -48,14 +48,14 @@ def test_miners_are_put_in_while_others_are_taken_out(miner_api):
     """
     register(miner_api)
     miner = Miner.objects.get()
-    roster = MinerCache()
+    cache = MinerCache()
     known, going = known_from(miner), uuid7()
-    roster.known = {(miner.owner_id, "", str(n)): replace(known, pk=uuid7()) for n in range(5_000)}
-    roster.known[miner.owner_id, "", "going"] = replace(known, pk=going)
+    cache.known = {(miner.owner_id, "", str(n)): replace(known, pk=uuid7()) for n in range(5_000)}
+    cache.known[miner.owner_id, "", "going"] = replace(known, pk=going)
     puts = itertools.count()
 
     def another_thread(*_: object) -> None:
-        roster.put((miner.owner_id, "", f"new-{next(puts)}"), miner)
+        cache.put((miner.owner_id, "", f"new-{next(puts)}"), miner)
 
     class Interrupted(set[UUID]):
         def __contains__(self, pk: object) -> bool:
@@ -64,10 +64,10 @@ def test_miners_are_put_in_while_others_are_taken_out(miner_api):
 
     gc.callbacks.append(another_thread)
     try:
-        roster.drop(Interrupted({going}))
+        cache.drop(Interrupted({going}))
     finally:
         gc.callbacks.remove(another_thread)
 
     assert next(puts) >= 5_000
-    assert going not in {known.pk for known in roster.known.values()}
-    assert len(roster.known) >= 5_000
+    assert going not in {known.pk for known in cache.known.values()}
+    assert len(cache.known) >= 5_000
