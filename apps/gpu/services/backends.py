@@ -164,7 +164,7 @@ def _take(backend: Backend, free: int) -> list[leases.Grant]:
 
 def _beat(backend: Backend) -> None:
     miner = backend.miner
-    heartbeats.take(miners.Caller(miner.owner_id, miner.key_id, "", named=miner.name))
+    heartbeats.record(miners.Caller(miner.owner_id, miner.key_id, "", named=miner.name))
 
 
 def _settle(backend: Backend, grant: leases.Grant, future: Future[Outcome]) -> None:

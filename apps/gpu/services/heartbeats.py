@@ -80,7 +80,7 @@ class Pulse:
     attention: int = 0
 
 
-def take(
+def record(
     caller: Caller,
     *,
     metrics: Mapping[str, Any] | None = None,

@@ -93,12 +93,12 @@ class MinerProtocolViewSet(MinerIdentity):
         body = self.body()
         read = self.validated(HeartbeatSerializer, {k: body[k] for k in ("jobs", "bookings_ready") if k in body})
         jobs = read.get("jobs")
-        fields = [job for job in jobs or [] if job.get("progress") is not None]
-        pulse = heartbeats.take(
+        with_progress = [job for job in jobs or [] if job.get("progress") is not None]
+        pulse = heartbeats.record(
             self.caller(body),
             metrics=miner_payloads.metrics_of(plain(body)),
             running=None if jobs is None else [job["job_id"] for job in jobs],
-            reports=[leases.Report(job["job_id"], job["progress"], job.get("note") or "") for job in fields],
+            reports=[leases.Report(job["job_id"], job["progress"], job.get("note") or "") for job in with_progress],
             bookings_ready=read.get("bookings_ready"),
         )
         return self.answer(
@@ -139,7 +139,7 @@ class MinerProtocolViewSet(MinerIdentity):
             known = miners.recognise(caller)
             found = leases.grant(known, n=n, newer_than=woken)
         if found.grants:
-            return self._handed(known, found.grants, many=n > 1)
+            return self._answer_with(known, found.grants, many=n > 1)
         if heartbeats.needs_heartbeat(known, seen_attention=data.get("attention"), woken=woken is not None):
             return self.answer({"job_id": None, "jobs": [], "beat_now": True})
         empty = (
@@ -217,7 +217,7 @@ class MinerProtocolViewSet(MinerIdentity):
         miner_id = None if caller.named is None else miners.id_of(caller)
         return leases.Holder(caller.owner_id, miner_id, attempt)
 
-    def _handed(self, known: Known, grants: list[leases.Grant], *, many: bool) -> HttpResponseBase:
+    def _answer_with(self, known: Known, grants: list[leases.Grant], *, many: bool) -> HttpResponseBase:
         jobs = [{**self._job(grant), **_gpus_for(known, grant)} for grant in grants]
         answer = self.answer({**jobs[0], "jobs": jobs} if many else jobs[0])
         since = min(grant.granted_at for grant in grants).isoformat().replace("+00:00", "Z")
