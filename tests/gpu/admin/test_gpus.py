@@ -35,7 +35,7 @@ def test_each_page_shows_its_rows(browser, miner_api, page):
 def act(browser: Client, action: str, **more: str):
     gpus = [str(pk) for pk in GPURegistry.objects.values_list("pk", flat=True)]
     body = {"action": action, "_selected_action": gpus, **more}
-    return browser.post("/admin/gpu/gpuregistry/", body, follow_miners=True)
+    return browser.post("/admin/gpu/gpuregistry/", body, follow=True)
 
 
 def test_both_claims_are_released_only_one_after_the_other_was_retired(browser, miner_api, other_miner_api):
