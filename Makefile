@@ -32,7 +32,7 @@ check: $(VENV)/installed
 schema: $(VENV)/installed
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/schema.yml
 
-# What the schema shows as examples, taken from the doors themselves; needed when a door or its answer changes.
+# What the schema shows as examples, taken from the endpoints themselves; needed when one or its response changes.
 examples: $(VENV)/installed
 	$(WITH_SERVERS) $(BIN)/python -m pytest -p tests.architecture.record tests/architecture/test_placeholders.py
 

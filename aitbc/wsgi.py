@@ -18,9 +18,9 @@ _django = get_wsgi_application()
 if settings.TRUSTED_PROXIES:
     _django = wrap_wsgi_with_proxy_headers(_django, settings.TRUSTED_PROXIES)
 
-from apps.gpu.attendance import attend  # noqa: E402
+from apps.gpu.services.exchange_downtime import start_recorder  # noqa: E402
 
-attend()
+start_recorder()
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

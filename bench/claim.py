@@ -98,7 +98,7 @@ def claim_many(queue: Queue, width: int) -> Claimed:
 
 
 def claim(known: Known, expected: int) -> None:
-    got = sum(len(claims.claim(known).grants) for _ in range(expected))
+    got = sum(len(claims.grant(known).grants) for _ in range(expected))
     if got != expected:
         raise AssertionError(f"{got} of {expected} claims returned work")
 
@@ -107,7 +107,7 @@ def empty_poll(queue: Queue) -> Measurement:
     """A poll that fits nothing while a million jobs wait."""
     with queue:
         unfit = miner(0)
-        claims.claim(unfit)
+        claims.grant(unfit)
         with CaptureQueriesContext(connections["gpu"]) as sent:
             cpu, started = time.process_time(), time.perf_counter()
             each = [timed(unfit) for _ in range(EMPTY)]
@@ -122,7 +122,7 @@ def empty_poll(queue: Queue) -> Measurement:
 
 def timed(unfit: Known) -> float:
     started = time.perf_counter()
-    claims.claim(unfit)
+    claims.grant(unfit)
     return time.perf_counter() - started
 
 

@@ -85,8 +85,10 @@ def judge(task: challenge.Task, measured: dict, environment: dict, proof: dict, 
     reference = {name: float(model[column] or 0) or None for name, column in NAMES.items()} if model else {}
     return benchmark_scoring.judge(
         task, measured, reference, elapsed=took["proof"], faults=proof["faults"],
-        fp16_accumulate=environment.get("fp16_accumulate", ""),
-        consumer=bool(model) and model["consumer_grade"] == "true",
+        fp16=benchmark_scoring.Fp16Mode(
+            accumulate=environment.get("fp16_accumulate", ""),
+            consumer=bool(model) and model["consumer_grade"] == "true",
+        ),
     )  # fmt: skip
 
 

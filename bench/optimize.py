@@ -37,9 +37,9 @@ def repeated(call: Callable[[int], Any], calls: int) -> list[float]:
 def search() -> list[float]:
     """Every model of the table on one GPU, with every objective."""
     device = roofline.Device(24e9, 22e9, 936e9, 142e12)
-    gpu = optimizer.Subject("RTX 3090", "NVIDIA", "gpu", device, power.Card(350, 100, 350))
+    gpu = optimizer.Subject("RTX 3090", "NVIDIA", "gpu", device, power.PowerLimits(350, 100, 350))
     requests = [
-        optimizer.Wish(model, objective=objective, task="mixed", power_price=0.3)
+        optimizer.OptimizeRequest(model, objective=objective, task="mixed", power_price=0.3)
         for model in llm.models().values()
         for objective in power.MODES
     ]

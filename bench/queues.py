@@ -18,7 +18,7 @@ from aitbc.core.db import cursor
 from aitbc.core.ids import uuid7
 from aitbc.settings.databases import HOT_PLANS
 from apps.gpu.models import Work
-from apps.gpu.services import memory, miners, requirement_classes
+from apps.gpu.services import miner_cache, miners, requirement_classes
 from apps.gpu.services.miner_cache import Known
 
 CLASSES = 200
@@ -47,11 +47,11 @@ class Queue:
 
     def __enter__(self) -> None:
         connections["gpu"] = self.connection
-        memory.forget()
+        miner_cache.forget()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         connections["gpu"] = self.usual
-        memory.forget()
+        miner_cache.forget()
 
     def create(self, jobs: int, *, unfit_share: float = 0.0) -> None:
         """Empty tables, then so many waiting jobs, a share of them in one class that no miner here fits."""

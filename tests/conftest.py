@@ -61,11 +61,11 @@ def _fresh_process_caches() -> Iterator[None]:
     """What a process remembers between requests must not leak from one test to the next."""
     from aitbc.accounts.services import keys
     from aitbc.core import metrics
-    from apps.gpu.services import memory
+    from apps.gpu.services import miner_cache
 
     keys.forget()
     metrics.forget()
-    memory.forget()
+    miner_cache.forget()
     yield
 
 

@@ -9,4 +9,4 @@ class GpuConfig(AppConfig):
     verbose_name = "GPU"
 
     def ready(self) -> None:
-        from apps.gpu import handlers  # noqa: F401  registers subscriptions and invariants
+        from apps.gpu import handlers  # noqa: F401  registers subscriptions

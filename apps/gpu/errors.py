@@ -1,4 +1,4 @@
-"""What can go wrong between the exchange and a miner."""
+"""Errors of the gpu domain. Clients see `code`; where none is set it comes from the class name."""
 
 from __future__ import annotations
 
@@ -37,16 +37,20 @@ class GpuNotFound(NotFound):
     """There is no such card, or it is not yours."""
 
 
-class OrderNotFound(NotFound):
-    """There is no such order, or it is not for your miner."""
+class CommandNotFound(NotFound):
+    """There is no such command, or it is not for your miner."""
+
+    code = "order_not_found"
 
 
-class CardBooked(Conflict):
+class GpuBooked(Conflict):
     """A booking has the card."""
+
+    code = "card_booked"
 
 
 class MinerAway(Conflict):
-    """The miner cannot be asked at the moment."""
+    """The miner cannot be reached at the moment."""
 
 
 class BenchmarkNotFound(NotFound):
@@ -57,8 +61,10 @@ class BenchmarkOpen(Conflict):
     """The card is being measured already."""
 
 
-class CardUnfit(Conflict):
+class GpuUnfit(Conflict):
     """The card cannot be measured as it is."""
+
+    code = "card_unfit"
 
 
 class ModelUnknown(Invalid):
@@ -69,8 +75,10 @@ class SettingImpossible(Conflict):
     """The setting cannot be changed on this card."""
 
 
-class CardDisputed(Conflict):
+class GpuDisputed(Conflict):
     """Two miners claim the card."""
+
+    code = "card_disputed"
 
 
 class ScanFailed(Conflict):

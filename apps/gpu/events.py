@@ -1,4 +1,4 @@
-"""Facts the gpu domain publishes: of leases (ai decides what they mean for the job), and of cards (for the market)."""
+"""Facts the gpu domain publishes: about leases (for ai, which owns the jobs) and about GPUs (for the marketplace)."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class LeaseExpired(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class GpuChanged(Event):
-    """A card was registered, measured, moved to another state, or its description changed: all of it as it is now."""
+    """A GPU was registered, benchmarked, or changed its state or description: the whole of it as it is now."""
 
     NAME = "gpu.device.changed.v1"
     KEY = "gpu_id"
@@ -132,9 +132,9 @@ class GpuChanged(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class MinerHourJudged(Event):
-    """What a miner did in one full hour: kept its heartbeats or not, and how its leases ended.
+    """How a miner did in one full hour: whether its heartbeats came, and how its leases ended.
 
-    Leases go by the hour: a fact per job would double the relay's work for a figure that is read once an hour.
+    Leases are summed up per hour: a fact per job would double the relay's work for a number that is read once an hour.
     """
 
     NAME = "gpu.miner.hour_judged.v1"

@@ -1,4 +1,4 @@
-"""What gpu does when a job is queued, withdrawn or moved, and when its cards are booked.
+"""Facts of other domains: jobs queued, withdrawn or reprioritised, and bookings of GPUs.
 
 Handlers take batches, at most one event per key.
 """

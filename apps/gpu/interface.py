@@ -1,11 +1,11 @@
-"""What other domains may ask gpu: answers are frozen, nothing is changed."""
+"""Questions other domains may ask gpu: reads only, answered by frozen dataclasses."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID
 
 from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F
@@ -13,12 +13,15 @@ from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F
 from apps.gpu.logic import llm, roofline
 from apps.gpu.logic.job_matching import CHECKS, Candidate
 from apps.gpu.models import Lease, Miner, RequirementClass, Work
-from apps.gpu.services import miner_cache
 from apps.gpu.services.requirement_classes import on_grid
 from apps.gpu.states import LeaseState
 
 HISTORY = 200  # finished leases of a class that an estimate is made from
 NAMES = {"gpu": ("gpu", "gpu_count", "min_vram_mb")}  # one check judges these together
+
+
+#: One constraint of a job: its value, how many online miners pass it, how many would fit were it dropped.
+ConstraintReport = TypedDict("ConstraintReport", {"name": str, "value": Any, "pass": int, "if_relaxed": int})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +30,7 @@ class Explanation:
 
     online_miners: int
     fitting_miners: int
-    constraints: list[dict[str, Any]] = field(default_factory=list)
+    constraints: list[ConstraintReport] = field(default_factory=list)
     position: int | None = None
     ahead: int | None = None
     estimate_seconds: int | None = None
@@ -52,17 +55,20 @@ class LeaseView:
 
 
 def explain(requirement: Mapping[str, Any], job_id: UUID | str | None) -> Explanation:
-    """How many online miners pass each constraint, how many would fit were it relaxed; position and estimate."""
-    wanted = on_grid(requirement)
-    miners = [miner_cache.candidate_of(miner) for miner in Miner.objects.online()]
-    verdicts = [{name: check(wanted, miner) for name, check in CHECKS.items()} for miner in miners]
+    """Explain why a job waits: online miners that pass each constraint, its position, seconds until it starts.
+
+    Without a job id only the requirement is judged; a ceiling on the price is rounded down to its grid.
+    """
+    needs = on_grid(requirement)
+    miners = [miner.candidate() for miner in Miner.objects.online()]
+    verdicts = [{name: check(needs, miner) for name, check in CHECKS.items()} for miner in miners]
     fitting = sum(all(verdict.values()) for verdict in verdicts)
     work = Work.objects.open().filter(job_id=job_id).first() if job_id else None
     ahead = Work.objects.ahead_of(work).count() if work is not None and work.state == "waiting" else None
     return Explanation(
         online_miners=len(miners),
         fitting_miners=fitting,
-        constraints=[_constraint(name, wanted, verdicts) for name in CHECKS if _shown(name, wanted, verdicts)],
+        constraints=[_constraint(name, needs, verdicts) for name in CHECKS if _shown(name, needs, verdicts)],
         position=None if ahead is None else ahead + 1,
         ahead=ahead,
         estimate_seconds=_estimate(work, ahead, _slots(miners, verdicts)),
@@ -70,7 +76,7 @@ def explain(requirement: Mapping[str, Any], job_id: UUID | str | None) -> Explan
 
 
 def holder(job_id: UUID | str) -> LeaseView | None:
-    """The live lease on a job, if a miner holds it."""
+    """Return the live lease on a job; None when no miner holds it."""
     lease = Lease.objects.live().filter(job_id=job_id).first()
     if lease is None:
         return None
@@ -85,20 +91,20 @@ def attempts_of(job_id: UUID | str) -> list[tuple[int, str]]:
     return list(Lease.objects.filter(job_id=job_id).order_by("id").values_list("attempt", "state"))
 
 
-def _asked(name: str, wanted: Mapping[str, Any]) -> bool:
-    return any(wanted.get(key) not in (None, [], 0, "") for key in NAMES.get(name, (name,)))
+def _is_constrained(name: str, needs: Mapping[str, Any]) -> bool:
+    return any(needs.get(key) not in (None, [], 0, "") for key in NAMES.get(name, (name,)))
 
 
-def _shown(name: str, wanted: Mapping[str, Any], verdicts: list[dict[str, bool]]) -> bool:
-    """What the job asks for; and, where miners are booked by others, that."""
-    return _asked(name, wanted) or (name == "booking_id" and not all(verdict[name] for verdict in verdicts))
+def _shown(name: str, needs: Mapping[str, Any], verdicts: list[dict[str, bool]]) -> bool:
+    """A constraint is listed when the job has it; booking_id also where it excludes miners."""
+    return _is_constrained(name, needs) or (name == "booking_id" and not all(verdict[name] for verdict in verdicts))
 
 
-def _constraint(name: str, wanted: Mapping[str, Any], verdicts: list[dict[str, bool]]) -> dict[str, Any]:
+def _constraint(name: str, needs: Mapping[str, Any], verdicts: list[dict[str, bool]]) -> ConstraintReport:
     keys = NAMES.get(name, (name,))
     return {
         "name": name,
-        "value": wanted.get(name) if len(keys) == 1 else {key: wanted.get(key) for key in keys},
+        "value": needs.get(name) if len(keys) == 1 else {key: needs.get(key) for key in keys},
         "pass": sum(verdict[name] for verdict in verdicts),
         "if_relaxed": sum(all(ok for other, ok in verdict.items() if other != name) for verdict in verdicts),
     }

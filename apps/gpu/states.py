@@ -1,4 +1,4 @@
-"""States of miners, cards, benchmarks, leases and waiting work, and the moves between them: the page to read first."""
+"""States of miners, leases, work, GPUs, benchmarks and commands, and their transitions: the page to read first."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ class WorkState(TextChoices):
 
 
 class GpuState(TextChoices):
-    REGISTERED = "registered"  # known by its miner's word only
+    REGISTERED = "registered"  # reported by its miner, not verified
     VERIFYING = "verifying"  # a benchmark challenge is open
     AVAILABLE = "available"
     RESERVED = "reserved"  # booked, not started
     BUSY = "busy"  # in a running booking
     DRAINING = "draining"  # its miner leaves; ends what runs
-    OFFLINE = "offline"  # its miner is not heard, or no longer names it
-    QUARANTINED = "quarantined"  # two miners claim it, or it is not what it says
+    OFFLINE = "offline"  # its miner is silent, or no longer reports it
+    QUARANTINED = "quarantined"  # two miners claim it, or it failed its benchmark
     RETIRED = "retired"
 
 
@@ -85,10 +85,10 @@ GPU_TRANSITIONS: Transitions = {
 
 
 class BenchmarkState(TextChoices):
-    REQUESTED = "requested"  # the nonce is made, the miner is told
-    COMMITTED = "committed"  # the miner bound itself to a product; rows of it are asked
+    REQUESTED = "requested"  # the nonce is made, the miner has its command
+    COMMITTED = "committed"  # the miner bound itself to its work; rows and pages of it are requested
     PASSED = "passed"
-    MISMATCH = "mismatch"  # answered, but not what such a card can do
+    MISMATCH = "mismatch"  # a right proof, but not the performance of such a card
     FAILED = "failed"  # a wrong answer, or the miner could not
     EXPIRED = "expired"
 
@@ -105,20 +105,20 @@ BENCHMARK_TRANSITIONS: Transitions = {
 }  # fmt: skip
 
 
-class OrderState(TextChoices):
-    """An order to a miner (rescan, apply settings): told in the answer to a heartbeat, answered by the miner."""
+class CommandState(TextChoices):
+    """A command to a miner (rescan, apply settings, benchmark): sent with a heartbeat's answer, then answered."""
 
     OPEN = "open"
     ANSWERED = "answered"
     FAILED = "failed"
     EXPIRED = "expired"
-    REVERTED = "reverted"  # applied, found worse, taken back
+    REVERTED = "reverted"  # applied, measured worse, reverted
 
 
-ORDER_TRANSITIONS: Transitions = {
-    OrderState.OPEN: {OrderState.ANSWERED, OrderState.FAILED, OrderState.EXPIRED},
-    OrderState.ANSWERED: {OrderState.REVERTED},
-    OrderState.FAILED: set(),
-    OrderState.EXPIRED: set(),
-    OrderState.REVERTED: set(),
+COMMAND_TRANSITIONS: Transitions = {
+    CommandState.OPEN: {CommandState.ANSWERED, CommandState.FAILED, CommandState.EXPIRED},
+    CommandState.ANSWERED: {CommandState.REVERTED},
+    CommandState.FAILED: set(),
+    CommandState.EXPIRED: set(),
+    CommandState.REVERTED: set(),
 }

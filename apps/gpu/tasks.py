@@ -1,4 +1,4 @@
-"""Celery entry points of gpu: sweeps and the polling of back-ends; each calls services, nothing else."""
+"""Celery entry points: sweeps and the polling of back-ends; each calls services, nothing else."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from apps.gpu.services import (
     benchmark_schedule,
     exchange_downtime,
     gpu_availability,
-    gpus,
     miner_commands,
     power_limits,
     queue,
     requirement_classes,
     reservations,
     sweeps,
+    telemetry,
     uptime,
 )
 
 
 @shared_task
 def sweep_leases() -> None:
-    """Every few seconds: judge leases, while miners can be heard, and wake delayed work."""
-    if exchange_downtime.doors_are_open():
+    """Every few seconds: judge leases while the exchange is up, and wake delayed work."""
+    if exchange_downtime.is_up():
         sweeps.suspect_leases()
         sweeps.expire_leases()
     queue.wake_due()
@@ -31,22 +31,22 @@ def sweep_leases() -> None:
 
 @shared_task
 def sweep_miners() -> None:
-    if exchange_downtime.doors_are_open():
+    if exchange_downtime.is_up():
         sweeps.watch_miners()
     sweeps.judge_reputation()
-    requirement_classes.judge_served()
+    requirement_classes.mark_served()
 
 
 @shared_task
 def sweep_gpus() -> None:
-    """Set cards aside for bookings whose time has come; note what closed unheard; bring astray cards home."""
+    """Reserve GPUs for due bookings, close forgotten ones, repair GPUs out of step with their miners."""
     reservations.hold_due()
     reservations.close_forgotten()
     gpu_availability.repair()
 
 
 @shared_task
-def sweep_orders() -> None:
+def sweep_commands() -> None:
     miner_commands.expire_overdue()
 
 
@@ -57,9 +57,9 @@ def judge_hours() -> None:
 
 
 @shared_task(soft_time_limit=840, time_limit=900)
-def forget_figures() -> None:
-    """Once a day: figures of cards and evidence of hours have a limited life."""
-    gpus.forget_figures()
+def delete_expired_metrics() -> None:
+    """Once a day: delete expired metrics and evidence of hours."""
+    telemetry.delete_expired()
     uptime.forget()
 
 
@@ -71,7 +71,7 @@ def sweep_queue() -> None:
 
 @shared_task
 def poll_backends() -> None:
-    """Ask every registered back-end for its models, and hand each healthy one to a task that feeds it."""
+    """Poll every registered back-end for its models, and start a task that feeds each healthy one."""
     for backend_id in backends.due():
         backends.refresh(backend_id=backend_id)
     for backend_id in backends.healthy():

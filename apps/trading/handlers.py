@@ -54,7 +54,7 @@ def on_bookings_closed(events: Sequence[BookingClosed]) -> None:
 
 
 @subscribe(BondRequested, by="trading")
-def on_bonds_asked(events: Sequence[BondRequested]) -> None:
+def on_bonds_requested(events: Sequence[BondRequested]) -> None:
     bonds.hold(events)
 
 

@@ -25,7 +25,7 @@ def test_its_examples_are_printed_as_written_and_parse(name, app):
     assert examples, f"manage.py {name} --help shows no example"
 
     for example in examples:
-        words = command_runner(example)
+        words = arguments_of(example)
         if words[:1] == [name] and words[1:2] != ["run"]:  # `miner run` is a program with options of its own
             parser.parse_args(words[1:])
 
@@ -42,7 +42,7 @@ def examples_of(parser: argparse.ArgumentParser) -> list[str]:
     return below.splitlines()
 
 
-def command_runner(line: str) -> list[str]:
+def arguments_of(line: str) -> list[str]:
     """The words after manage.py, without a remark (three blanks before it) and without a pipe."""
     command = line.strip().split("manage.py ", 1)[-1].split("   ")[0].split(" > ")[0]
     return [PLACEHOLDER.get(word, word) for word in shlex.split(command)]

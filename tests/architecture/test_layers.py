@@ -21,7 +21,7 @@ PAGES = {"pages", "templates"}
 OWN_FOLDERS = {"gpu": {"miner", "data"}, "marketplace": {"search", "constraints"}, "trading": {"verifier"}}
 # Packages whose __init__ has a job: models are imported from it, Django's autodiscover imports the admin through it.
 SPEAKING_INITS = {"models", "admin", "miner", "engines"}
-TEST_FOLDERS = {"api", "services", "logic", "invariants", "admin", "shell", "legacy", "pages"} | {"miner"}
+TEST_FOLDERS = {"api", "services", "logic", "invariants", "admin", "shell", "legacy", "pages", "probes"} | {"miner"}
 HARD_LIMIT = 400
 SHAPELESS = {"utils", "util", "helpers", "helper", "manager", "managers", "misc", "common", "data"}
 
@@ -51,6 +51,8 @@ def test_packages_hide_nothing_in_their_init(label):
 @pytest.mark.parametrize("label", LABELS)
 def test_tests_mirror_the_domain(label):
     folder = ROOT / "tests" / label
+    if not folder.exists():
+        pytest.skip("the domain has no code of its own yet")
     folders = {path.name for path in folder.iterdir() if path.is_dir() and path.name != "__pycache__"}
 
     assert folders - TEST_FOLDERS == set()

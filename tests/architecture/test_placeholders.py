@@ -19,7 +19,7 @@ from tests.architecture.probes import Life
 from tests.clients import Api
 from tests.contract import by_route, operations, route_of, simplified
 
-# Doors of the whole project that answer the same to everybody; a domain's own say so in their probe.
+# Endpoints of the whole project that answer the same to everybody; a domain's own say so in their probe.
 CONSTANT = {
     r"*_health_live": "alive is all it says, without asking anything",
     r"*_ready": "an idle exchange is ready, and nothing waits in any outbox",

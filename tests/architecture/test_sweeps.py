@@ -10,7 +10,7 @@ from django.apps import apps
 from aitbc.core.states import StatefulModel, finals_of
 from aitbc.schedule import SCHEDULE
 
-JANITORS = {
+SWEEPS = {
     "ai.AIJob": {
         "submitted": "apps.ai.tasks.expire_overdue",
         "queued": "apps.ai.tasks.expire_overdue",
@@ -28,7 +28,7 @@ JANITORS = {
         ("registered", "verifying", "available", "reserved", "busy", "draining", "offline"), "apps.gpu.tasks.sweep_gpus"
     ),
     "gpu.GPUBenchmark": dict.fromkeys(("requested", "committed"), "apps.gpu.tasks.sweep_benchmarks"),
-    "gpu.MinerOrder": {"open": "apps.gpu.tasks.sweep_orders"},
+    "gpu.MinerCommand": {"open": "apps.gpu.tasks.sweep_commands"},
     "trading.Payment": {
         "held": "apps.trading.tasks.release_overdue_holds",
     },
@@ -61,20 +61,20 @@ JANITORS = {
 RESTING = {
     "gpu.Miner": {"deregistered"},
     "gpu.GPURegistry": {"quarantined", "retired"},  # until an operator looks; until it comes back
-    "gpu.MinerOrder": {"answered"},
+    "gpu.MinerCommand": {"answered"},
 }
 MODELS = [model for model in apps.get_models() if issubclass(model, StatefulModel)]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
-def test_each_non_final_state_has_a_janitor(model):
+def test_each_non_final_state_has_a_sweep(model):
     open_states = set(model.TRANSITIONS) - set(finals_of(model.TRANSITIONS)) - RESTING.get(model._meta.label, set())
 
-    assert set(JANITORS[model._meta.label]) == open_states
+    assert set(SWEEPS[model._meta.label]) == open_states
 
 
-@pytest.mark.parametrize("task", sorted({task for table in JANITORS.values() for task in table.values()}))
-def test_each_janitor_is_scheduled(task):
+@pytest.mark.parametrize("task", sorted({task for table in SWEEPS.values() for task in table.values()}))
+def test_each_sweep_is_scheduled(task):
     assert task in SCHEDULE
 
 

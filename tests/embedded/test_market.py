@@ -49,9 +49,9 @@ class Shell:
 def test_a_device_is_measured_listed_found_booked_used_settled_and_reviewed(stack):
     shell = Shell(stack)
     stack.fund("10")
-    (card,) = shell.until(lambda found: [one for one in found["items"] if one["verified"]], "gpu", "list")["items"]
-    assert card["state"] == "available" and card["score"] > 0
-    offer = shell("market", "offers", "create", "--gpu", card["id"], "--price", "0.50")
+    (gpu,) = shell.until(lambda found: [one for one in found["items"] if one["verified"]], "gpu", "list")["items"]
+    assert gpu["state"] == "available" and gpu["score"] > 0
+    offer = shell("market", "offers", "create", "--gpu", gpu["id"], "--price", "0.50")
 
     query = ("market", "search", "gpu_ram>=1 dph<1")
     (found,) = shell.until(lambda answer: answer["items"], *query)["items"]

@@ -14,7 +14,8 @@ from aitbc.core.messaging import HANDLERS, Event
 from apps.ai.events import JobQueued
 from apps.gpu.models import Work
 from apps.gpu.services import queue
-from tests.gpu.rigs import EAR
+from tests.clients import Api
+from tests.gpu.factories import LISTENER, M
 
 # The machines that run this are shared: an example may take long, which says nothing about it.
 settings.register_profile("shared", deadline=None)
@@ -38,10 +39,10 @@ ANYTHING: dict[str, Any] = {
 def queued(*, owner_id: UUID | None = None, attempt: int = 0, job_id: str | None = None, **changes: Any) -> JobQueued:
     """A job as ai announces it; keyword arguments that are requirements go there, the rest are fields of the fact."""
     terms = {*ANYTHING, "booking_id"}
-    wanted = {**ANYTHING, **{name: changes.pop(name) for name in list(changes) if name in terms}}
+    requirement = {**ANYTHING, **{name: changes.pop(name) for name in list(changes) if name in terms}}
     fields: dict[str, Any] = {
-        "task_type": wanted["task_type"],
-        "requirement": wanted,
+        "task_type": requirement["task_type"],
+        "requirement": requirement,
         "constraints": {},
         "payload": {"prompt": "hello"},
         "input_sha256": None,
@@ -62,11 +63,11 @@ def queued(*, owner_id: UUID | None = None, attempt: int = 0, job_id: str | None
 def listen(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Have facts written to the outbox even where nobody subscribes to them yet."""
 
-    def hear(*facts: type[Event]) -> None:
+    def subscribe(*facts: type[Event]) -> None:
         for fact in facts:
-            monkeypatch.setitem(HANDLERS, (fact.NAME, EAR), lambda events: None)
+            monkeypatch.setitem(HANDLERS, (fact.NAME, LISTENER), lambda events: None)
 
-    return hear
+    return subscribe
 
 
 @pytest.fixture
@@ -84,3 +85,12 @@ def enqueue() -> Callable[..., str]:
 @pytest.fixture
 def waiting() -> Callable[[], int]:
     return lambda: Work.objects.waiting().count()
+
+
+@pytest.fixture
+def held(miner_api: Api, enqueue: Callable[..., str]) -> str:
+    """A job that the miner `rig` holds."""
+    job_id = enqueue()
+    miner_api.json("POST", f"{M}/register", {"capabilities": {}, "miner_id": "rig"}, status=200)
+    miner_api.json("POST", f"{M}/poll", {}, status=200)
+    return job_id

@@ -9,7 +9,7 @@ import pytest
 
 from apps.marketplace.models import GPUBooking
 from tests.clients import Api
-from tests.marketplace.gpus import card
+from tests.marketplace.gpus import registered_gpu
 from tests.marketplace.renting import AIT, again, funded, provisioned, rentable
 
 ROOT = "/marketplace/v1/marketplace"
@@ -21,7 +21,7 @@ def offered(miner_api: Api) -> Callable[..., Any]:
     """Offer one new card of the miner's owner; keyword arguments are fields of the offer, `gpu` changes the card."""
 
     def offer(*, gpu: dict[str, Any] | None = None, api: Api = miner_api, **fields: Any) -> Any:
-        body = {"gpu_ids": [card(api.owner_id, **(gpu or {}))], "price_gpu_hour": "0.5", **fields}
+        body = {"gpu_ids": [registered_gpu(api.owner_id, **(gpu or {}))], "price_gpu_hour": "0.5", **fields}
         return api.json("POST", OFFERS, body, status=201)
 
     return offer

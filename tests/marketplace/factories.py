@@ -10,7 +10,7 @@ from aitbc.core.db import atomic, cursor
 from aitbc.core.states import begin
 from apps.marketplace.models import BookingSlice, GPUBooking, MarketplaceOffer
 from apps.marketplace.states import BookingState, OfferState
-from tests.marketplace.gpus import register_cards
+from tests.marketplace.gpus import register_gpus
 
 AIT = 1_000_000
 
@@ -23,7 +23,7 @@ def an_offer(*, price: int = AIT, gpus: int = 1, since: datetime | None = None, 
         "gpu_name": "GeForce RTX 4090", "memory_mb": 24_576, "region": "de", "rentable": True, "miner_id": uuid4(),
     }  # fmt: skip
     offer = MarketplaceOffer(**defaults | fields)
-    register_cards(offer)
+    register_gpus(offer)
     with atomic(MarketplaceOffer):
         begin(offer, actor="test")
         if since is not None:

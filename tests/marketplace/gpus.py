@@ -29,14 +29,14 @@ def fact(owner_id: UUID, *, gpu_id: UUID | None = None, miner_id: UUID | None = 
     return GpuChanged(**{**RTX_4090, "seq": next(SEQ), **named, **changes})
 
 
-def card(owner_id: UUID, **changes: Any) -> str:
+def registered_gpu(owner_id: UUID, **changes: Any) -> str:
     """A registered card of this owner; returns its id."""
     event = fact(owner_id, **changes)
     gpus.take([event])
     return event.gpu_id
 
 
-def register_cards(offer: MarketplaceOffer) -> None:
+def register_gpus(offer: MarketplaceOffer) -> None:
     """The cards that an offer is said to be backed by, free and its provider's."""
     if offer.backed:
         gpus.take([fact(offer.provider_id, gpu_id=slot, miner_id=offer.miner_id) for slot in offer.slots])

@@ -19,7 +19,7 @@ from apps.marketplace.selectors import clock
 from apps.marketplace.services import bookings, sweeps
 from apps.marketplace.states import OfferState
 from apps.trading.services import deposits
-from tests.marketplace.gpus import register_cards
+from tests.marketplace.gpus import register_gpus
 
 AIT = 1_000_000
 HOUR = timedelta(hours=1)
@@ -41,7 +41,7 @@ def rentable(*, provider: UUID | None = None, gpus: int = 1, price: int = AIT, *
         "available_from": clock.now() - HOUR,
     }  # fmt: skip
     offer = MarketplaceOffer(**defaults | fields)
-    register_cards(offer)
+    register_gpus(offer)
     with atomic(MarketplaceOffer):
         begin(offer, actor="test")
     return offer
@@ -75,9 +75,9 @@ def provisioned(*made: GPUBooking) -> None:
 
 
 def broken(booking: GPUBooking, reason: str = "offline", at: datetime | None = None) -> None:
-    card = str(booking.slot_slices.first().slot)
+    lost = str(booking.slot_slices.first().slot)
     moment = (at or clock.now()).isoformat()
-    handlers.on_bookings_broken([BookingBroken(booking_id=str(booking.pk), gpu_id=card, reason=reason, at=moment)])
+    handlers.on_bookings_broken([BookingBroken(booking_id=str(booking.pk), gpu_id=lost, reason=reason, at=moment)])
 
 
 def again(booking: GPUBooking) -> GPUBooking:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NotRequired, TypedDict
 from uuid import UUID
@@ -89,7 +90,7 @@ class JobExplanation(TypedDict):
     waited_seconds: float
     online_miners: NotRequired[int]
     fitting_miners: NotRequired[int]
-    constraints: NotRequired[list[dict[str, Any]]]  # name, value, pass, if_relaxed
+    constraints: NotRequired[Sequence[Mapping[str, Any]]]  # name, value, pass, if_relaxed
     position: NotRequired[int | None]
     ahead: NotRequired[int | None]
     estimate_seconds: NotRequired[float | None]
@@ -182,12 +183,13 @@ def explanation_of(job: AIJob) -> JobExplanation:
     if job.state != JobState.QUEUED:
         return found
     explanation = gpu.explain(job.requirement, job.pk)
-    return found | {
+    found |= {
         "summary": _summary(explanation), "online_miners": explanation.online_miners,
         "fitting_miners": explanation.fitting_miners, "constraints": explanation.constraints,
         "position": explanation.position, "ahead": explanation.ahead,
         "estimate_seconds": explanation.estimate_seconds,
     }  # fmt: skip
+    return found
 
 
 def _summary(explanation: gpu.Explanation) -> str:

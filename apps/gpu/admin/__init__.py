@@ -1,1 +1,14 @@
-from apps.gpu.admin import benchmarks, gpus, miners  # noqa: F401
+from apps.gpu.admin import (  # noqa: F401
+    backends,
+    benchmarks,
+    gpus,
+    leases,
+    miner_commands,
+    miners,
+    profiles,
+    queue,
+    requirement_classes,
+    reservations,
+    telemetry,
+    uptime,
+)

@@ -1,4 +1,4 @@
-"""Benchmarks and orders to look at, and a benchmark to ask for."""
+"""Benchmarks, read-only; a new one can be requested."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from apps.gpu.services import benchmarks
 
 @admin.register(GPUBenchmark)
 class GPUBenchmarkAdmin(ReadOnlyAdmin):
-    """What cards were asked to show, and what they showed."""
+    """Benchmarks with their results and verdicts."""
 
     list_display: ClassVar[list[str]] = [
         "gpu", "state", "device", "score", "reasons", "requested_by", "requested_at", "ended_at",
@@ -31,20 +31,20 @@ class GPUBenchmarkAdmin(ReadOnlyAdmin):
         return "; ".join(benchmark.verdict.get("reasons", []))
 
     def has_request_permission(self, request: HttpRequest) -> bool:
-        """Asking is a change, though no form may make it."""
+        """Requesting one is a change, although no form makes it."""
         return bool(request.user.has_perm("gpu.change_gpubenchmark"))
 
     @admin.action(description="Request a benchmark of these cards", permissions=["request"])
     def request_again(self, request: HttpRequest, queryset: QuerySet[GPUBenchmark]) -> None:
-        cards = {row.gpu_id: row.gpu for row in queryset.select_related("gpu")}
-        for card in cards.values():
+        gpus = {row.gpu_id: row.gpu for row in queryset.select_related("gpu")}
+        for gpu in gpus.values():
             try:
-                made = benchmarks.request(card, actor=f"user:{request.user}", reason="asked for in the admin")
+                made = benchmarks.request(gpu, actor=f"user:{request.user}", reason="asked for in the admin")
             except DomainError as error:
-                messages.error(request, f"{card}: {error.title()} {error.detail}")
+                messages.error(request, f"{gpu}: {error.title()} {error.detail}")
                 continue
             self.log_change(request, made, "requested")
-            messages.success(request, f"{card}: requested; its miner hears of it with its next heartbeat.")
+            messages.success(request, f"{gpu}: requested; its miner hears of it with its next heartbeat.")
 
 
 @admin.register(BenchmarkTransition)

@@ -1,4 +1,4 @@
-"""Miners, leases and the queue to look at; what may be changed goes through services."""
+"""Miners and their history, read-only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.contrib import admin
 
 from aitbc.core.admin import ReadOnlyAdmin
-from apps.gpu.models import Backend, LateResult, Lease, Miner, MinerTransition, RequirementClass, Work
+from apps.gpu.models import Miner, MinerTransition
 
 
 @admin.register(Miner)
@@ -29,42 +29,3 @@ class MinerAdmin(ReadOnlyAdmin):
 class MinerTransitionAdmin(ReadOnlyAdmin):
     list_display: ClassVar[list[str]] = ["subject_id", "seq", "from_state", "to_state", "actor", "reason", "at"]
     search_fields: ClassVar[list[str]] = ["subject_id"]
-
-
-@admin.register(Lease)
-class LeaseAdmin(ReadOnlyAdmin):
-    list_display: ClassVar[list[str]] = [
-        "job_id",
-        "attempt",
-        "miner_id",
-        "state",
-        "code",
-        "granted_at",
-        "lease_until",
-        "ended_at",
-    ]
-    list_filter: ClassVar[list[str]] = ["state", "code"]
-    search_fields: ClassVar[list[str]] = ["job_id", "miner_id"]
-
-
-@admin.register(Work)
-class WorkAdmin(ReadOnlyAdmin):
-    list_display: ClassVar[list[str]] = ["job_id", "attempt", "class_id", "priority", "fair_tag", "state", "due_at"]
-    list_filter: ClassVar[list[str]] = ["state"]
-    search_fields: ClassVar[list[str]] = ["job_id"]
-
-
-@admin.register(RequirementClass)
-class RequirementClassAdmin(ReadOnlyAdmin):
-    list_display: ClassVar[list[str]] = ["id", "requirement", "served", "used_at"]
-
-
-@admin.register(LateResult)
-class LateResultAdmin(ReadOnlyAdmin):
-    list_display: ClassVar[list[str]] = ["job_id", "attempt", "miner_id", "kind", "reason", "received_at"]
-    search_fields: ClassVar[list[str]] = ["job_id"]
-
-
-@admin.register(Backend)
-class BackendAdmin(ReadOnlyAdmin):
-    list_display: ClassVar[list[str]] = ["url", "kind", "healthy", "last_error", "polled_at"]

@@ -1,8 +1,8 @@
-"""What must be true of the advice that every registered card would be given now (spec/gpu.md §9.5: U1, U2, U4).
+"""Invariants of the recommendations for every registered GPU as of now (U1, U2, U4; docs/optimizing.md).
 
-Advice is computed from rows: catalogue, registry, what benchmarks taught. It is held here against what those came from:
-the catalogue's file as shipped and the verdicts of benchmarks. A changed row shows, whichever way it was changed.
-That smaller formats need no more memory is a law of a constant table: Hypothesis judges it (test_roofline.py).
+Recommendations are computed from rows: catalogue, registry, calibration. Here they are compared with the sources of
+those rows: the catalogue's file as shipped and the verdicts of benchmarks, so that any changed row shows.
+That smaller formats need no more memory is a property of a constant table: Hypothesis checks it (test_roofline.py).
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ from itertools import permutations
 from typing import Any
 
 from aitbc.core.invariants import invariant
-from apps.gpu.errors import CardUnfit
+from apps.gpu.errors import GpuUnfit
 from apps.gpu.logic import llm, roofline
-from apps.gpu.logic.optimizer import Plan, Subject, Wish, plan
+from apps.gpu.logic.optimizer import OptimizeRequest, Plan, Subject, plan
 from apps.gpu.models import ConsumerGPUProfile, GPURegistry
 from apps.gpu.services import catalogue
 from apps.gpu.services.optimization import peaks, subject_of
 from apps.gpu.states import BenchmarkState
 
-MOST = 100  # cards looked at, the newest first: each is asked about every model of the table
+MOST = 100  # GPUs checked, the newest first, each against every model of the table
 AS_SOLD = 1.1  # a card may report this much of its model's memory, as when its name is recognised
 ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class Advised:
-    """A card as advice sees it, and as it was published or proven to be; None: neither."""
+    """A GPU with its subject for the optimizer, and with its published or proven hardware figures (None: neither)."""
 
-    card: GPURegistry
+    gpu: GPURegistry
     subject: Subject
     known: roofline.Device | None
 
     def plans(self) -> Iterator[Plan]:
         """What it is recommended for each model of the table."""
-        found = (plan(self.subject, Wish(model)) for model in llm.models().values())
+        found = (plan(self.subject, OptimizeRequest(model)) for model in llm.models().values())
         return (one for one in found if one is not None)
 
     def speed(self, model: llm.Model) -> float | None:
@@ -49,51 +49,51 @@ class Advised:
 
 
 def advised() -> Iterator[Advised]:
-    cards = GPURegistry.objects.present().select_related("profile", "miner").order_by("-created_at")[:MOST]
-    for card in cards:
+    ranked = GPURegistry.objects.present().select_related("profile", "miner").order_by("-created_at")[:MOST]
+    for gpu in ranked:
         try:
-            subject = subject_of(card)
-        except CardUnfit:
-            continue  # nothing is known of it: it is given no advice
-        yield Advised(card, subject, _known(card, subject.device))
+            subject = subject_of(gpu)
+        except GpuUnfit:
+            continue  # nothing is known of it: there is no recommendation
+        yield Advised(gpu, subject, _known(gpu, subject.device))
 
 
 @invariant("U1", db="gpu")
 def advice_fits_the_memory() -> Iterable[str]:
     """What is recommended needs no more memory than is usable, nor than such a card is sold with."""
     for one in advised():
-        usable, profile = one.subject.device.usable, one.card.profile
+        usable, profile = one.subject.device.usable, one.gpu.profile
         sold = profile.memory_gb * 2**30 * AS_SOLD if profile else usable
         for found in one.plans():
             if roofline.need(found.load) > min(usable, sold):
-                yield f"card {one.card.pk}: {found.load.model.name} is recommended, and does not fit"
+                yield f"card {one.gpu.pk}: {found.load.model.name} is recommended, and does not fit"
 
 
 @invariant("U2", db="gpu")
 def advice_is_within_the_hardware() -> Iterable[str]:
-    """No card is promised more tokens per second than its published or proven figures allow with nothing lost."""
+    """No card is promised more tokens per second than its published or proven hardware allows at efficiency 1."""
     for one in advised():
         if one.known is None:
-            yield f"card {one.card.pk}: advice from figures that no catalogue and no passed benchmark gave"
+            yield f"card {one.gpu.pk}: advice from numbers that no catalogue and no passed benchmark holds"
             continue
         for found in one.plans():
             if found.total > roofline.bound(one.known, found.load) * (1 + ROUNDING):
-                yield f"card {one.card.pk}: {found.load.model.name} is promised faster than the card can be"
+                yield f"card {one.gpu.pk}: {found.load.model.name} is promised faster than the card can be"
 
 
 @invariant("U4", db="gpu")
-def better_cards_are_not_promised_less() -> Iterable[str]:
+def better_gpus_are_not_promised_less() -> Iterable[str]:
     """A card with no less bandwidth, rate and learned efficiency than another is not predicted to be slower."""
-    cards = list(advised())
+    ranked = list(advised())
     for model in llm.models().values():
-        speeds = [(one, speed) for one in cards if (speed := one.speed(model)) is not None]
+        speeds = [(one, speed) for one in ranked if (speed := one.speed(model)) is not None]
         yield from _reversed(speeds, model)
 
 
 def _reversed(speeds: Sequence[tuple[Advised, float]], model: llm.Model) -> Iterator[str]:
     for (better, slower), (other, faster) in permutations(speeds, 2):
         if slower < faster * (1 - ROUNDING) and _no_less(better, other):
-            yield f"card {better.card.pk}: {model.name} is predicted slower than on {other.card.pk}, which has less"
+            yield f"card {better.gpu.pk}: {model.name} is predicted slower than on {other.gpu.pk}, which has less"
 
 
 def _no_less(one: Advised, other: Advised) -> bool:
@@ -108,20 +108,20 @@ def _merits(one: Advised) -> tuple[float, ...]:
     return one.known.bandwidth, one.known.compute, efficiency.decode, efficiency.compute
 
 
-def _known(card: GPURegistry, device: roofline.Device) -> roofline.Device | None:
-    """The card by figures that no row of the registry holds: the file's, else what a passed benchmark proved."""
-    profile, proven = card.profile, _proven(card)
+def _known(gpu: GPURegistry, device: roofline.Device) -> roofline.Device | None:
+    """The hardware by the catalogue's file, else by a passed benchmark; no row of the registry is read."""
+    profile, proven = gpu.profile, _proven(gpu)
     if profile is not None and profile.source == ConsumerGPUProfile.Source.CATALOGUE:
         profile = _file().get(profile.model)
     try:
         bandwidth, compute = peaks(profile, proven)
-    except CardUnfit:
+    except GpuUnfit:
         return None
     return replace(device, bandwidth=bandwidth, compute=compute)
 
 
-def _proven(card: GPURegistry) -> dict[str, Any]:
-    passed = card.benchmarks.filter(state=BenchmarkState.PASSED).order_by("-ended_at")
+def _proven(gpu: GPURegistry) -> dict[str, Any]:
+    passed = gpu.benchmarks.filter(state=BenchmarkState.PASSED).order_by("-ended_at")
     verdict = passed.values_list("verdict", flat=True).first() or {}
     return dict(verdict.get("measured", {}))
 

@@ -1,17 +1,18 @@
-"""What a benchmark's figures say about a card: are they those of the card it claims to be, and how good is it. Pure."""
+"""The verdict on a benchmark: whether the measurements are those of the claimed card, and a score. Pure: no Django."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypedDict
 
 from apps.gpu.logic.challenge import Task
 
 BAND = (0.55, 1.10)  # measured ÷ catalogue; below: another card, or throttled hard; above: no such card
 #: RTX 3090 of the catalogue = 100.
 STANDARD = {"bandwidth_gbps": 936.0, "fp32_tflops": 35.6, "fp16_tflops": 142.0}
-FIGURES = {"bandwidth_gbps": "mem_bandwidth_gbps", "fp32_tflops": "fp32_tflops", "fp16_tflops": "fp16_tflops"}
+MEASUREMENTS = {"bandwidth_gbps": "mem_bandwidth_gbps", "fp32_tflops": "fp32_tflops", "fp16_tflops": "fp16_tflops"}
 LEAST_RUNS = 5
 #: Passes over the filled memory that filling and digesting make in the reference miner (each array operation reads and
 #: writes it), and over each product; a miner that fuses its kernels is faster, never slower.
@@ -21,10 +22,53 @@ SLACK = 4.0
 ALLOWANCE_SECONDS = 10.0  # start-up of libraries, hashing on the host, the way over the network
 
 
-def plain(figures: Mapping[str, Any]) -> dict[str, float]:
-    """{term: median} of a miner's figures. ValueError for one that its own runs do not bear out."""
-    found = {name: _median(told, figures[told]) for name, told in FIGURES.items() if told in figures}
-    others = {name: _median(name, figures[name]) for name in ("h2d_gbps", "d2h_gbps", "disk_mbps") if name in figures}
+class Term(TypedDict):
+    """One measurement against the catalogue, in GB/s or TFLOPS."""
+
+    term: str
+    measured: float
+    reference: float
+    ratio: float
+    ok: bool
+
+
+class Verdict(TypedDict):
+    """What a benchmark showed; stored in GPUBenchmark.verdict."""
+
+    state: str  # passed | mismatch | failed
+    reasons: list[str]
+    terms: list[Term]
+    score: float
+    measured: dict[str, float]
+    elapsed_s: float
+    allowed_s: float
+    model: str  # catalogue | unverified_model
+
+
+@dataclass(frozen=True)
+class Fp16Mode:
+    """How fp16 products were accumulated ("fp16", "fp32" or unknown), and whether the card is a GeForce."""
+
+    accumulate: str = ""
+    consumer: bool = False
+
+    @property
+    def halved(self) -> bool:
+        """GeForce cards do half the published fp16 rate when they accumulate in fp32, as older libraries do."""
+        return self.consumer and self.accumulate == "fp32"
+
+
+def plain(measurements: Mapping[str, Any]) -> dict[str, float]:
+    """Return {term: median} of a miner's measurements (GB/s, TFLOPS, MB/s).
+
+    Raises ValueError when a required one is missing, or a median is not that of its runs.
+    """
+    found = {name: _median(sent, measurements[sent]) for name, sent in MEASUREMENTS.items() if sent in measurements}
+    others = {
+        name: _median(name, measurements[name])
+        for name in ("h2d_gbps", "d2h_gbps", "disk_mbps")
+        if name in measurements
+    }
     if "bandwidth_gbps" not in found or "fp32_tflops" not in found:
         raise ValueError("mem_bandwidth_gbps and fp32_tflops are required")
     return found | others
@@ -32,26 +76,26 @@ def plain(figures: Mapping[str, Any]) -> dict[str, float]:
 
 def judge(
     task: Task,
-    figures: Mapping[str, Any],
+    measurements: Mapping[str, Any],
     reference: Mapping[str, float | None],
     *,
     elapsed: float,
     faults: Sequence[str],
-    fp16_accumulate: str = "",
-    consumer: bool = False,
-) -> dict[str, Any]:
-    """The verdict: state (passed, mismatch or failed), reasons, terms with their ratios, score.
+    fp16: Fp16Mode = Fp16Mode(),
+) -> Verdict:
+    """Return the verdict: state (passed, mismatch or failed), reasons, terms with their ratios, score, seconds.
 
-    `elapsed` is by the exchange's clock, from giving the nonce to hearing the commitment. Without a reference nothing
-    is compared: the work was done, the figures are the miner's own.
+    `elapsed` is in seconds by the exchange's clock, from handing out the nonce to receiving the commitment.
+    `reference` holds the catalogue's GB/s and TFLOPS; without it nothing is compared: the work was done, the
+    measurements are the miner's own. Raises ValueError for measurements that `plain` refuses.
     """
-    measured = plain(figures)
+    measured = plain(measurements)
     allowed = allowed_seconds(task, measured)
-    terms = [_term(name, measured, value, fp16_accumulate, consumer) for name, value in reference.items()
+    terms = [_term(name, measured, value, halved=fp16.halved) for name, value in reference.items()
              if value and name in measured]  # fmt: skip
     reasons = [f"{t['term']} is {t['ratio']:.2f} of the catalogue's" for t in terms if not t["ok"]]
     if elapsed > allowed:
-        reasons.append(f"it took {elapsed:.1f} s where its own figures allow {allowed:.1f} s")
+        reasons.append(f"it took {elapsed:.1f} s where its own measurements allow {allowed:.1f} s")
     state = "failed" if faults else "mismatch" if reasons else "passed"
     return {
         "state": state, "reasons": [*faults, *reasons], "terms": terms, "score": score(measured), "measured": measured,
@@ -63,8 +107,8 @@ def judge(
 def allowed_seconds(task: Task, measured: Mapping[str, float]) -> float:
     """How long the work may take at the speeds claimed: whoever claims more must have been faster."""
     compute = task.flop / (measured["fp32_tflops"] * 1e12)
-    moved = MEMORY_PASSES * task.bytes + PRODUCT_BYTES * task.words**2 * task.rounds
-    return SLACK * (compute + moved / (measured["bandwidth_gbps"] * 1e9)) + ALLOWANCE_SECONDS
+    moved_bytes = MEMORY_PASSES * task.bytes + PRODUCT_BYTES * task.words**2 * task.rounds
+    return SLACK * (compute + moved_bytes / (measured["bandwidth_gbps"] * 1e9)) + ALLOWANCE_SECONDS
 
 
 def score(measured: Mapping[str, float]) -> float:
@@ -73,24 +117,21 @@ def score(measured: Mapping[str, float]) -> float:
     return round(100 * math.exp(sum(math.log(ratio) for ratio in ratios) / len(ratios)), 4)
 
 
-def _term(
-    name: str, measured: Mapping[str, float], value: float, fp16_accumulate: str, consumer: bool
-) -> dict[str, Any]:
-    """GeForce cards do half the published fp16 rate when they accumulate in fp32, as older libraries do."""
-    reference = value / 2 if name == "fp16_tflops" and consumer and fp16_accumulate == "fp32" else value
+def _term(name: str, measured: Mapping[str, float], value: float, *, halved: bool) -> Term:
+    reference = value / 2 if name == "fp16_tflops" and halved else value
     ratio = measured[name] / reference
     return {"term": name, "measured": measured[name], "reference": reference, "ratio": round(ratio, 4),
             "ok": BAND[0] <= ratio <= BAND[1]}  # fmt: skip
 
 
-def _median(name: str, told: Any) -> float:
-    runs = told.get("runs") if isinstance(told, Mapping) else None
+def _median(name: str, sent: Any) -> float:
+    runs = sent.get("runs") if isinstance(sent, Mapping) else None
     if not isinstance(runs, list) or len(runs) < LEAST_RUNS:
         raise ValueError(f"{name}: at least {LEAST_RUNS} runs are required")
     numbers = sorted(_number(name, run) for run in runs)
     half = len(numbers) // 2
     median = numbers[half] if len(numbers) % 2 else (numbers[half - 1] + numbers[half]) / 2
-    if abs(_number(name, told.get("median")) / median - 1) > 0.01:
+    if abs(_number(name, sent.get("median")) / median - 1) > 0.01:
         raise ValueError(f"{name}: the median is not that of its runs")
     return median
 

@@ -1,4 +1,4 @@
-"""What a miner says it can do, in any dialect, brought into one form. Pure: no Django, no database.
+"""Normalise what miners declare, in the format of any client generation, to one Offer. Pure: no Django, no database.
 
 Each client generation names things its own way (gpus or gpu, supported_tasks or a bare list, megabytes
 under the name memory_gb); everything after this module sees an Offer.
@@ -21,7 +21,7 @@ MEGABYTES_FROM = 1024  # no card has a terabyte: a "memory_gb" this large was me
 
 
 KINDS = ("gpu", "cpu")
-# What a card tells about itself beside its name: one level of named figures, no more than these.
+# Details of a card that are stored: one level of named values, no more than these.
 DETAILS = {
     "index": (), "compute_capability": (), "consumer_grade": (), "display_attached": (), "serial": (), "vbios": (),
     "pci": ("bus_id", "generation", "max_generation", "lanes", "max_lanes"),
@@ -53,13 +53,13 @@ MATCHED = ("name", "memory_mb", "uuid", "driver", "cuda", "architecture")
 
 @dataclass(frozen=True)
 class Offer:
-    """What a miner offers, normalised. Empty tasks mean that it did not say: any task may be tried."""
+    """What a miner offers, normalised. Empty tasks mean "not declared": any task may be tried."""
 
     tasks: frozenset[str] = frozenset()
     models: frozenset[str] = frozenset()
     data_classes: frozenset[str] = frozenset()
     gpus: tuple[Gpu, ...] = field(default_factory=tuple)
-    processor: Gpu | None = None  # offered as a device; no job that asks for a card is matched with it
+    processor: Gpu | None = None  # offered as a device; no job that requires a GPU is matched with it
     cuda: str = ""
     region: str = ""
     price: int | None = None  # micro-AIT per hour
@@ -116,53 +116,53 @@ def normalise(sent: Any, *, region: str = "") -> Offer:
 
 
 def _price(sent: Mapping[str, Any]) -> int | None:
-    given = next((sent[name] for name in ("price", "price_per_hour") if sent.get(name) is not None), None)
-    if given is None:
+    value = next((sent[name] for name in ("price", "price_per_hour") if sent.get(name) is not None), None)
+    if value is None:
         return None
-    if isinstance(given, bool) or not isinstance(given, (str, int, float, Decimal)):
+    if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
         raise ValueError("a price is a number of AIT per hour")
-    price = parse_amount(str(given) if isinstance(given, float) else given)
+    price = parse_amount(str(value) if isinstance(value, float) else value)
     if price < 0:
         raise ValueError("a price is not negative")
     return price
 
 
 def _gpus(sent: Mapping[str, Any]) -> tuple[Gpu, ...]:
-    cards = sent.get("gpus", sent.get("gpu"))
-    if isinstance(cards, (Mapping, str)):
-        cards = [cards]
-    if not isinstance(cards, (list, tuple)):
+    entries = sent.get("gpus", sent.get("gpu"))
+    if isinstance(entries, (Mapping, str)):
+        entries = [entries]
+    if not isinstance(entries, (list, tuple)):
         return ()
-    return tuple(_gpu(card) for card in cards[:MOST] if isinstance(card, (Mapping, str)))
+    return tuple(_gpu(entry) for entry in entries[:MOST] if isinstance(entry, (Mapping, str)))
 
 
-def _gpu(card: Mapping[str, Any] | str) -> Gpu:
-    if isinstance(card, str):
-        return Gpu(name=_text(card)[:120])
+def _gpu(entry: Mapping[str, Any] | str) -> Gpu:
+    if isinstance(entry, str):
+        return Gpu(name=_text(entry)[:120])
     return Gpu(
-        name=(_text(card.get("name")) or _text(card.get("model")))[:120],
-        memory_mb=_memory_mb(card),
-        uuid=_text(card.get("uuid"))[:80],
-        driver=(_text(card.get("driver")) or _text(card.get("driver_version")))[:40],
-        cuda=(_text(card.get("cuda")) or _text(card.get("cuda_version")))[:40],
-        architecture=_text(card.get("architecture"))[:40],
-        details=_details(card),
+        name=(_text(entry.get("name")) or _text(entry.get("model")))[:120],
+        memory_mb=_memory_mb(entry),
+        uuid=_text(entry.get("uuid"))[:80],
+        driver=(_text(entry.get("driver")) or _text(entry.get("driver_version")))[:40],
+        cuda=(_text(entry.get("cuda")) or _text(entry.get("cuda_version")))[:40],
+        architecture=_text(entry.get("architecture"))[:40],
+        details=_details(entry),
     )
 
 
-def _processor(told: Any) -> Gpu | None:
-    """The processor as a device: only when the miner gives it a UUID and says how much memory a renter gets."""
-    if not isinstance(told, Mapping) or not _text(told.get("uuid")) or not _memory_mb(told):
+def _processor(sent: Any) -> Gpu | None:
+    """The processor as a device: only when the miner sends a UUID and the memory for renters."""
+    if not isinstance(sent, Mapping) or not _text(sent.get("uuid")) or not _memory_mb(sent):
         return None
-    card = _gpu(told)
-    return replace(card, name=card.name or "CPU", kind="cpu", details=_details(told) | _details({"processor": told}))
+    entry = _gpu(sent)
+    return replace(entry, name=entry.name or "CPU", kind="cpu", details=_details(sent) | _details({"processor": sent}))
 
 
-def _details(card: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of a card that we know the meaning of; whatever else it sends is left out."""
+def _details(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The details of a card whose meaning is known; anything else is dropped."""
     found: dict[str, Any] = {}
     for name, inner in DETAILS.items():
-        value = card.get(name)
+        value = entry.get(name)
         if not inner:
             found[name] = _plain(value)
         elif isinstance(value, Mapping):
@@ -171,7 +171,7 @@ def _details(card: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A figure, a flag, a short text, or a short list of texts."""
+    """A number, a flag, a short text, or a short list of texts."""
     if isinstance(value, bool):
         return value
     if isinstance(value, (int, float, Decimal)):
@@ -181,10 +181,10 @@ def _plain(value: Any) -> Any:
     return [str(item)[:80] for item in value[:32]] if isinstance(value, (list, tuple)) else None
 
 
-def _memory_mb(card: Mapping[str, Any]) -> int:
-    megabytes = _number(card.get("memory_mb")) or _number(card.get("memory_total_mb"))
+def _memory_mb(entry: Mapping[str, Any]) -> int:
+    megabytes = _number(entry.get("memory_mb")) or _number(entry.get("memory_total_mb"))
     if not megabytes:
-        size = _number(card.get("memory_gb"))
+        size = _number(entry.get("memory_gb"))
         megabytes = size if size >= MEGABYTES_FROM else size * 1024
     return min(int(megabytes), LARGEST_MB)
 

@@ -72,8 +72,8 @@ class Task:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, told: dict[str, Any]) -> Task:
-        return cls(**{name: told[name] for name in cls.__dataclass_fields__})
+    def from_json(cls, data: dict[str, Any]) -> Task:
+        return cls(**{name: data[name] for name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True)
@@ -100,13 +100,13 @@ def cpu_task(nonce: str, *, memory_mb: int) -> Task:
 
 
 def seed(nonce: str, *name: object) -> int:
-    """A signed 32-bit number for a purpose."""
+    """Return a signed 32-bit number drawn from the nonce for a purpose."""
     text = "/".join([nonce, *map(str, name)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little", signed=True)
 
 
 def link(task: Task, block: int) -> Link:
-    """The parameters of a block, from the nonce."""
+    """Return the parameters of a memory block, drawn from the nonce."""
     drawn = hashlib.sha256(f"{task.nonce}/memory/{block}".encode()).digest()
     number = [int.from_bytes(drawn[at : at + 4], "little") for at in (0, 4, 8)]
     key = int.from_bytes(drawn[12:16], "little", signed=True)
@@ -114,11 +114,12 @@ def link(task: Task, block: int) -> Link:
 
 
 def shifted_right(x: Any, bits: int) -> Any:
-    """Logical shift: int32 would drag its sign along."""
+    """Shift right without the sign, which int32 would drag along."""
     return (x >> bits) & ((1 << (32 - bits)) - 1)
 
 
 def rotated(x: Any, bits: int) -> Any:
+    """Rotate 32-bit words to the left."""
     return (x << bits) | shifted_right(x, 32 - bits)
 
 
@@ -132,7 +133,7 @@ def mix(x: Any) -> Any:
 
 
 def stream(xp: Arrays, nonce: str, name: tuple[object, ...], start: int, count: int) -> Any:
-    """Words `start` … of the stream of this name: a counter, mixed twice."""
+    """Return words `start` … `start + count` of the named stream: a counter, mixed twice."""
     return mix(mix(xp.counter(start + seed(nonce, *name, 0), count)) + seed(nonce, *name, 1))
 
 
@@ -144,18 +145,18 @@ def matrix_rows(xp: Arrays, task: Task, name: tuple[object, ...], first: int, co
 
 
 def first_block(xp: Arrays, task: Task, first_page: int, count: int) -> Any:
-    """Pages of block 0."""
+    """Return pages of memory block 0, shape (count, words)."""
     words = stream(xp, task.nonce, ("memory",), first_page * task.words, count * task.words)
     return words.reshape(count, task.words)
 
 
 def next_block(xp: Arrays, before: Any, reference: Any, how: Link) -> Any:
-    """A whole block."""
+    """Return a whole memory block, shape (pages, words), from the one before and the referenced one."""
     return joined(xp.roll(before, (how.page_shift, how.word_shift), (0, 1)), reference, how.key)
 
 
 def joined(shifted: Any, reference: Any, key: int) -> Any:
-    """Words of a block, from their two parents each."""
+    """Return words of a block, each from its two parents."""
     return mix(shifted ^ (rotated(reference, 11) + key))
 
 
@@ -174,10 +175,10 @@ def digests(xp: Arrays, pages: Any) -> Any:
 
 
 def _fold(xp: Arrays, x: Any) -> Any:
-    given = [x[:, n] for n in range(4)]
-    rows = _quarter_round(*(row + key for row, key in zip(given, KEYS, strict=True)))
+    words = [x[:, n] for n in range(4)]
+    rows = _quarter_round(*(row + key for row, key in zip(words, KEYS, strict=True)))
     turned = [rows[0], *(xp.roll(rows[n], (-n,), (1,)) for n in (1, 2, 3))]
-    a, b, c, d = (new + old for new, old in zip(_quarter_round(*turned), given, strict=True))
+    a, b, c, d = (new + previous for new, previous in zip(_quarter_round(*turned), words, strict=True))
     return (a ^ c) + (b ^ d)
 
 

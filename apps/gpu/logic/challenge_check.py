@@ -1,6 +1,6 @@
 """The exchange's side of a challenge: Merkle trees over digests, questions, and the check of the answers. Pure.
 
-What is checked: the rows and pages asked belong to the roots committed to before anybody knew which would be asked;
+What is checked: the requested rows and pages belong to the roots committed to before the request was drawn;
 the rows are rows of A · B (Freivalds, *Probabilistic machines can use less running time*, 1977: for eight random ±1
 vectors r, A(Br) = Cr; exact, since every sum stays below 2⁵³); each page follows from its two parents. A miner that did
 a share p of the products passes with probability about p^rows.
@@ -43,7 +43,7 @@ class Tree:
 
 
 def root_of(table: bytes, leaf: int, path: Sequence[str]) -> str:
-    """The root that a table at this place, with this path, belongs to."""
+    """Return the root (hex) that a table at this leaf, with this path, belongs to."""
     found = hashlib.sha256(b"\0" + table).digest()
     for depth, other in enumerate(path):
         beside = bytes.fromhex(other)
@@ -52,7 +52,7 @@ def root_of(table: bytes, leaf: int, path: Sequence[str]) -> str:
 
 
 def draw(task: Task) -> dict[str, Any]:
-    """Which rows and pages are asked: by the exchange's randomness, after the commitment."""
+    """Draw the rows and pages to be opened, by the exchange's randomness, after the commitment."""
     random = secrets.SystemRandom()
     rows = random.sample(range(task.rows), min(task.rows_asked, task.rows))
     pages = [[random.randrange(1, task.blocks), random.randrange(task.pages)] for _ in range(task.pages_asked)]
@@ -65,6 +65,7 @@ def opening(data: Any, table: bytes, path: Sequence[str]) -> dict[str, Any]:
 
 
 def packed(data: bytes) -> str:
+    """Compress bytes (zlib) and encode them (base64)."""
     return base64.b64encode(zlib.compress(data, 1)).decode()
 
 
@@ -87,36 +88,36 @@ class Bound:
     root: str
     total: int
 
-    def opened(self, place: int, told: Mapping[str, Any]) -> Any:
+    def opened(self, place: int, opened: Mapping[str, Any]) -> Any:
         """The words of a row or page, if its digest lies in a table under this root at this place; else None."""
         import numpy
 
         size = self.task.table * DIGEST
-        table = _unpacked(told["table"], size)
-        words = numpy.frombuffer(_unpacked(told["data"], self.task.words * challenge.WORD), "<i4")
+        table = _unpacked(opened["table"], size)
+        words = numpy.frombuffer(_unpacked(opened["data"], self.task.words * challenge.WORD), "<i4")
         at, leaf = place % self.task.table * DIGEST, place // self.task.table
         depth = (-(-self.total // self.task.table) - 1).bit_length()
-        if words.size != self.task.words or len(told["path"]) != depth:
+        if words.size != self.task.words or len(opened["path"]) != depth:
             return None
         digest = challenge.digests(NUMPY, words.reshape(1, -1)).astype("<i4").tobytes()
-        belongs = table[at : at + DIGEST] == digest and root_of(table, leaf, told["path"]) == self.root
+        belongs = table[at : at + DIGEST] == digest and root_of(table, leaf, opened["path"]) == self.root
         return words if belongs else None
 
 
-def _check_rows(task: Task, root: str, asked: Sequence[int], told: Sequence[Mapping[str, Any]]) -> list[str]:
+def _check_rows(task: Task, root: str, requested: Sequence[int], opened: Sequence[Mapping[str, Any]]) -> list[str]:
     import numpy
 
-    if len(told) != len(asked):
-        return [f"{len(asked)} rows were asked, {len(told)} came"]
+    if len(opened) != len(requested):
+        return [f"{len(requested)} rows were asked, {len(opened)} came"]
     bound = Bound(task, root, task.rows)
-    rows = [bound.opened(row, one) for row, one in zip(asked, told, strict=True)]
-    if strays := [row for row, found in zip(asked, rows, strict=True) if found is None]:
+    rows = [bound.opened(row, one) for row, one in zip(requested, opened, strict=True)]
+    if strays := [row for row, found in zip(requested, rows, strict=True) if found is None]:
         return [f"row {row} is not the one committed to" for row in strays[:3]]
-    wrong = _not_products(task, asked, numpy.stack(rows))
+    wrong = _not_products(task, requested, numpy.stack(rows))
     return [f"row {row} is not a row of the product" for row in wrong[:3]]
 
 
-def _not_products(task: Task, asked: Sequence[int], rows: Any) -> list[int]:
+def _not_products(task: Task, requested: Sequence[int], rows: Any) -> list[int]:
     """Freivalds' check of rows of the product; returns those that fail."""
     import numpy
 
@@ -128,25 +129,27 @@ def _not_products(task: Task, asked: Sequence[int], rows: Any) -> list[int]:
         for first in range(0, n, 512)
     ])  # |B·r| ≤ 2n: exact in float32  # fmt: skip
     left = numpy.concatenate([
-        challenge.matrix_rows(NUMPY, task, ("A", row // n), row % n, 1) for row in asked
+        challenge.matrix_rows(NUMPY, task, ("A", row // n), row % n, 1) for row in requested
     ])  # fmt: skip
     same = left.astype("float64") @ right.astype("float64") == rows.astype("float64") @ vectors.astype("float64")
-    return [row for row, good in zip(asked, same.all(axis=1), strict=True) if not good]
+    return [row for row, good in zip(requested, same.all(axis=1), strict=True) if not good]
 
 
-def _check_pages(task: Task, root: str, asked: Sequence[Sequence[int]], told: Sequence[Mapping[str, Any]]) -> list[str]:
-    if len(told) != len(asked):
-        return [f"{len(asked)} pages were asked, {len(told)} came"]
+def _check_pages(
+    task: Task, root: str, requested: Sequence[Sequence[int]], opened: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    if len(opened) != len(requested):
+        return [f"{len(requested)} pages were asked, {len(opened)} came"]
     bound = Bound(task, root, task.all_pages)
-    faults = [_page_fault(bound, block, page, one) for (block, page), one in zip(asked, told, strict=True)]
+    faults = [_page_fault(bound, block, page, one) for (block, page), one in zip(requested, opened, strict=True)]
     return [fault for fault in faults if fault][:3]
 
 
-def _page_fault(bound: Bound, block: int, page: int, told: Mapping[str, Any]) -> str:
+def _page_fault(bound: Bound, block: int, page: int, opened: Mapping[str, Any]) -> str:
     task = bound.task
     how = challenge.link(task, block)
     places = family(task, block, page)
-    found = {name: bound.opened(places[name], told[name]) for name in places}
+    found = {name: bound.opened(places[name], opened[name]) for name in places}
     if any(words is None for words in found.values()):
         return f"page {page} of block {block}, or a parent of it, is not the one committed to"
     shifted = NUMPY.roll(found["parent"], (how.word_shift,), (0,))
@@ -156,7 +159,7 @@ def _page_fault(bound: Bound, block: int, page: int, told: Mapping[str, Any]) ->
 
 
 def family(task: Task, block: int, page: int) -> dict[str, int]:
-    """A page and its two parents, numbered through all blocks."""
+    """Return the indexes, through all blocks, of a page and of its two parents."""
     how = challenge.link(task, block)
     parent = (block - 1) * task.pages + (page - how.page_shift) % task.pages
     return {"page": block * task.pages + page, "parent": parent, "reference": how.reference * task.pages + page}

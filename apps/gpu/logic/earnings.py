@@ -1,4 +1,4 @@
-"""What a card earns its owner: net per hour, the price below which it loses, a price to ask. Pure.
+"""What a GPU earns its owner: net per hour, break-even price, recommended price. Pure: no Django.
 
 net/h = price · u · (1 − fee) − (W_idle · (1 − u) + W_load · u) / 1000 · price of a kWh. Amounts are micro-AIT, whole.
 """
@@ -36,7 +36,7 @@ class Costs:
 
 
 def net(price: int, costs: Costs) -> int:
-    """Micro-AIT per hour, rounded down."""
+    """Return the net income in micro-AIT per hour, rounded down; negative is a loss."""
     return int((price * costs.share - costs.energy).to_integral_value(ROUND_FLOOR))
 
 
@@ -46,6 +46,6 @@ def break_even(costs: Costs) -> int | None:
 
 
 def recommended(costs: Costs) -> int | None:
-    """Break-even and a quarter."""
+    """Return break-even plus a quarter, in micro-AIT per hour; None for a card that is never used."""
     least = break_even(costs)
     return None if least is None else int((least * (1 + MARGIN)).to_integral_value(ROUND_CEILING))

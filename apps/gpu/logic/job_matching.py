@@ -13,93 +13,97 @@ PUBLIC = "public"  # data of this class may go to any miner
 
 
 @dataclass(frozen=True)
-class Holding:
-    """Which of a miner's cards are whose now: places in its list that no ordinary job sees, and those of bookings."""
+class Allocation:
+    """Which of a miner's GPUs are allocated: positions hidden from ordinary jobs, and positions per booking."""
 
     hidden: frozenset[int] = frozenset()
     taken: bool = False  # no card is left: only jobs of its bookings
     bookings: Mapping[str, frozenset[int]] = field(default_factory=dict, hash=False)
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> Holding:
+    def from_json(cls, stored: Mapping[str, Any]) -> Allocation:
         bookings = {str(one["booking_id"]): frozenset(one["places"]) for one in stored.get("bookings", ())}
         return cls(frozenset(stored.get("hidden", ())), bool(stored.get("taken")), bookings)
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A miner as matching sees it: its offer, who it is, what it asks, how it has behaved, what is booked."""
+    """A miner as matching sees it: offer, id, rate, reputation, and what is booked of it."""
 
     id: str
     offer: Offer
     rate: int  # micro-AIT per hour, the reference rate already filled in
     reputation: int  # per mille
-    holding: Holding = field(default_factory=Holding)
+    allocation: Allocation = field(default_factory=Allocation)
 
-    def cards_for(self, booking_id: str | None) -> list[Gpu]:
+    def gpus_for(self, booking_id: str | None) -> list[Gpu]:
         """The cards that a job may use: those of its booking, else those that are nobody's."""
-        cards = enumerate(self.offer.gpus)
+        gpus = enumerate(self.offer.gpus)
         if booking_id:
-            own = self.holding.bookings.get(booking_id, frozenset())
-            return [gpu for place, gpu in cards if place in own]
-        return [gpu for place, gpu in cards if place not in self.holding.hidden]
+            own = self.allocation.bookings.get(booking_id, frozenset())
+            return [gpu for place, gpu in gpus if place in own]
+        return [gpu for place, gpu in gpus if place not in self.allocation.hidden]
 
 
-def _task(wanted: Requirement, miner: Candidate) -> bool:
-    return not miner.offer.tasks or wanted["task_type"] in miner.offer.tasks
+def _task(requirement: Requirement, miner: Candidate) -> bool:
+    return not miner.offer.tasks or requirement["task_type"] in miner.offer.tasks
 
 
-def _cards(wanted: Requirement, miner: Candidate) -> bool:
-    """Enough cards, each of the wanted model and with the wanted memory."""
-    name, memory, count = wanted.get("gpu"), wanted.get("min_vram_mb") or 0, wanted.get("gpu_count") or 0
+def _gpus(requirement: Requirement, miner: Candidate) -> bool:
+    """Enough cards, each of the required model and with the required memory."""
+    name, memory, count = requirement.get("gpu"), requirement.get("min_vram_mb") or 0, requirement.get("gpu_count") or 0
     if name or memory:
         count = max(count, 1)
-    cards = miner.cards_for(wanted.get("booking_id"))
-    named = [gpu for gpu in cards if not name or gpu.name.casefold() == name.casefold()]
+    gpus = miner.gpus_for(requirement.get("booking_id"))
+    named = [gpu for gpu in gpus if not name or gpu.name.casefold() == name.casefold()]
     return len([gpu for gpu in named if gpu.memory_mb >= memory]) >= int(count)
 
 
-def _models(wanted: Requirement, miner: Candidate) -> bool:
-    return miner.offer.models.issuperset(wanted.get("models") or ())
+def _models(requirement: Requirement, miner: Candidate) -> bool:
+    return miner.offer.models.issuperset(requirement.get("models") or ())
 
 
-def _region(wanted: Requirement, miner: Candidate) -> bool:
-    return wanted.get("region") in (None, "", miner.offer.region)
+def _region(requirement: Requirement, miner: Candidate) -> bool:
+    return requirement.get("region") in (None, "", miner.offer.region)
 
 
-def _cuda(wanted: Requirement, miner: Candidate) -> bool:
-    return not wanted.get("cuda") or str(wanted["cuda"]) in miner.offer.cuda
+def _cuda(requirement: Requirement, miner: Candidate) -> bool:
+    return not requirement.get("cuda") or str(requirement["cuda"]) in miner.offer.cuda
 
 
-def _price(wanted: Requirement, miner: Candidate) -> bool:
+def _price(requirement: Requirement, miner: Candidate) -> bool:
     """What a booking costs was agreed when it was booked."""
-    return bool(wanted.get("booking_id")) or wanted.get("max_price") is None or miner.rate <= wanted["max_price"]
+    return (
+        bool(requirement.get("booking_id"))
+        or requirement.get("max_price") is None
+        or miner.rate <= requirement["max_price"]
+    )
 
 
-def _reputation(wanted: Requirement, miner: Candidate) -> bool:
-    return wanted.get("min_reputation") is None or miner.reputation >= wanted["min_reputation"]
+def _reputation(requirement: Requirement, miner: Candidate) -> bool:
+    return requirement.get("min_reputation") is None or miner.reputation >= requirement["min_reputation"]
 
 
-def _data_class(wanted: Requirement, miner: Candidate) -> bool:
-    wish = wanted.get("data_class")
-    return not wish or wish == PUBLIC or wish in miner.offer.data_classes
+def _data_class(requirement: Requirement, miner: Candidate) -> bool:
+    value = requirement.get("data_class")
+    return not value or value == PUBLIC or value in miner.offer.data_classes
 
 
-def _pin(wanted: Requirement, miner: Candidate) -> bool:
-    return not wanted.get("miner_id") or str(wanted["miner_id"]) == miner.id
+def _pin(requirement: Requirement, miner: Candidate) -> bool:
+    return not requirement.get("miner_id") or str(requirement["miner_id"]) == miner.id
 
 
-def _booking(wanted: Requirement, miner: Candidate) -> bool:
+def _booking(requirement: Requirement, miner: Candidate) -> bool:
     """A booking's jobs go to the miner that holds it; a miner without a free card takes no others."""
-    wish = wanted.get("booking_id")
-    return wish in miner.holding.bookings if wish else not miner.holding.taken
+    value = requirement.get("booking_id")
+    return value in miner.allocation.bookings if value else not miner.allocation.taken
 
 
 Check = Callable[[Requirement, Candidate], bool]
 # The constraint as the client writes it → how it is judged.
 CHECKS: dict[str, Check] = {
     "task_type": _task,
-    "gpu": _cards,
+    "gpu": _gpus,
     "models": _models,
     "region": _region,
     "cuda": _cuda,
@@ -111,11 +115,11 @@ CHECKS: dict[str, Check] = {
 }
 
 
-def fits(wanted: Requirement, miner: Candidate) -> bool:
-    """True when the miner meets every constraint."""
-    return all(check(wanted, miner) for check in CHECKS.values())
+def fits(requirement: Requirement, miner: Candidate) -> bool:
+    """Return whether the miner meets every constraint of a requirement."""
+    return all(check(requirement, miner) for check in CHECKS.values())
 
 
-def failures(wanted: Requirement, miner: Candidate) -> list[str]:
-    """The constraints this miner does not meet."""
-    return [name for name, check in CHECKS.items() if not check(wanted, miner)]
+def failures(requirement: Requirement, miner: Candidate) -> list[str]:
+    """Return the names of the constraints that this miner does not meet."""
+    return [name for name, check in CHECKS.items() if not check(requirement, miner)]

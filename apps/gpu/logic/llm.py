@@ -60,7 +60,7 @@ class Model:
         experts = self.expert_params
         if not experts:
             return self.params
-        share = 1 - (1 - self.experts_per_token / self.experts) ** batch
+        share: float = 1 - (1 - self.experts_per_token / self.experts) ** batch
         return self.params - experts + experts * share
 
 
@@ -93,9 +93,9 @@ KV_BYTES = {"fp16": 2.0, "q8": 1.0625, "fp8": 1.0}
 
 
 def quant_of(name: str) -> Quant:
-    """The format of this name; ValueError when there is none."""
-    wanted = name.lower().replace("-", "_")
-    found = next((quant for quant in QUANTS if quant.name == wanted), None)
+    """Return the weight format of this name. Raises ValueError when there is none."""
+    normalised = name.lower().replace("-", "_")
+    found = next((quant for quant in QUANTS if quant.name == normalised), None)
     if found is None:
         raise ValueError(f"no format is called {name[:40]!r}; there are {', '.join(QUANT_NAMES)}")
     return found
@@ -103,7 +103,7 @@ def quant_of(name: str) -> Quant:
 
 @cache
 def models() -> dict[str, Model]:
-    """Every model of the table, by name."""
+    """Return every model of the table, by name."""
     with FILE.open(newline="") as file:
         return {row["model"]: _model(row) for row in csv.DictReader(file)}
 
@@ -117,6 +117,7 @@ def find(name: str) -> Model:
 
 
 def nearest(name: str, n: int = 3) -> list[str]:
+    """Return the n names of the table that are closest to this one."""
     keys = _by_key()
     close = difflib.get_close_matches(_key(name), list(keys), n=n, cutoff=0.0)
     return [keys[key].name for key in close]

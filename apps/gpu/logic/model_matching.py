@@ -17,7 +17,7 @@ from rapidfuzz import fuzz
 LEAST_LIKENESS = 90.0
 MEMORY_TOLERANCE = 0.10
 GIB_MB = 1024
-# Words that say nothing about which card it is.
+# Words that do not tell one card from another.
 NOISE = {
     "nvidia", "amd", "ati", "intel", "apple", "corporation", "inc", "geforce", "radeon", "instinct", "tesla",
     "graphics", "gpu", "card", "r", "tm", "series", "generation", "edition", "with", "hbm2", "hbm2e", "hbm3", "hbm3e",
@@ -29,7 +29,7 @@ TELLING = {
     "pcie", "sxm", "sxm2", "sxm4", "sxm5", "nvl", "quadro", "titan", "nx", "nano", "agx", "jetson", "arc",
 }  # fmt: skip
 OPTIONAL = {"pcie", "sxm", "sxm2", "sxm4", "sxm5", "quadro", "blackwell", "nvl"}  # drivers often leave these out
-SAID_OTHERWISE = ((re.compile(r"\bh100 .*hbm3\b"), "h100 sxm5"),)  # the driver names the SXM card by its memory
+SYNONYMS = ((re.compile(r"\bh100 .*hbm3\b"), "h100 sxm5"),)  # the driver names the SXM card by its memory
 MEMORY = re.compile(r"\b\d+\s*(?:gb|gib|g)\b")
 WORD = re.compile(r"[a-z]+\d+[a-z]*|\d+[a-z]*|[a-z]+")
 GLUED = re.compile(r"\b(rtx|gtx|rx|mi|arc)(?=\d)")
@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Model(Generic[T]):
-    """A model of the catalogue; `row` is whatever the caller wants back.
+    """A model of the catalogue; `row` is returned to the caller unchanged.
 
     `unified`: its memory is the machine's, and `memory_gb` the largest that it is sold with.
     """
@@ -62,7 +62,7 @@ class Match(Generic[T]):
 def normalise(name: str) -> str:
     """The words of a name that matter, in order, lower case, without the memory size."""
     text = MEMORY.sub(" ", name.casefold().replace("-", " ").replace("_", " "))
-    for pattern, meant in SAID_OTHERWISE:
+    for pattern, meant in SYNONYMS:
         text = pattern.sub(meant, text)
     text = TRAILING.sub(r"\1 \2", GLUED.sub(r"\1 ", text))
     words = [word for word in WORD.findall(text) if word not in NOISE]
@@ -72,13 +72,13 @@ def normalise(name: str) -> str:
 def best_match(name: str, memory_mb: int, models: Iterable[Model[T]]) -> Match[T] | None:
     """The model whose name is most like this one, among those of about this memory; None when none is alike enough.
 
-    Memory 0 means that the miner did not say: then the name alone decides. Equal likeness: the nearer memory wins.
+    Memory 0 means unknown: then the name alone decides. Equal likeness: the nearer memory wins.
     """
-    wanted = normalise(name)
+    words = normalise(name)
     best: tuple[float, float, T] | None = None
     for model in models:
         apart = _memory_apart(memory_mb, model)
-        likeness = _likeness(wanted, normalise(model.name))
+        likeness = _likeness(words, normalise(model.name))
         if apart > MEMORY_TOLERANCE or likeness < LEAST_LIKENESS:
             continue
         if best is None or (likeness, -apart) > best[:2]:
@@ -110,7 +110,7 @@ def _numbers(words: set[str]) -> set[str]:
 
 
 def _both_sided(odd: set[str], mine: set[str], theirs: set[str]) -> bool:
-    """One says PCIe, the other SXM: not left out, but another card."""
+    """Whether one name has PCIe and the other SXM: then they are two cards."""
     forms = {"pcie", "sxm", "sxm2", "sxm4", "sxm5", "nvl"}
     return bool(odd & mine & forms) and bool(odd & theirs & forms) and not _same_socket(mine & forms, theirs & forms)
 

@@ -18,18 +18,18 @@ TASKS = ("decode", "prefill", "training", "mixed")
 QUALITIES = ("none", "tiny", "small", "visible")
 MOST_USERS = 512
 MOST_GPUS = 16
-READABLE_TPS = 5.0  # nobody wants to read slower: throughput is not bought below it
+READABLE_TPS = 5.0  # tokens per second of one user below which reading is slowed: the batch is not enlarged further
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A card, with what is known of it."""
+    """A GPU with everything known of it."""
 
     name: str
     vendor: str
     kind: str  # gpu | cpu
     device: Device
-    power: power.Card | None  # None: nothing is known of its power
+    power: power.PowerLimits | None  # None: nothing is known of its power
     efficiency: Efficiency = roofline.DEFAULT
     sweep: tuple[tuple[float, float, float], ...] = ()  # (power share, bandwidth, fp16 rate) as measured
     index: int = 0
@@ -40,8 +40,8 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is to be run, and what matters."""
+class OptimizeRequest:
+    """What is to be run, and the objective."""
 
     model: Model
     objective: str = "balanced"
@@ -74,38 +74,38 @@ class Plan:
     meets: bool = True
 
 
-def plan(subject: Subject, wish: Wish) -> Plan | None:
+def plan(subject: Subject, request: OptimizeRequest) -> Plan | None:
     """The best way that fits, or None. One that misses the target is taken only when all do: then the fastest."""
-    plans = [found for quant in _allowed(wish) if (found := _with(subject, wish, quant)) is not None]
+    plans = [found for quant in _allowed(request) if (found := _with(subject, request, quant)) is not None]
     good = [one for one in plans if one.meets]
     if not good:
         return max(plans, key=lambda one: one.each, default=None)
-    if wish.objective == "max_throughput":
+    if request.objective == "max_throughput":
         return max(good, key=lambda one: one.total)
     return good[0]  # formats come best quality first
 
 
-def alternatives(subject: Subject, wish: Wish) -> dict[str, Any]:
-    """For a model that does not fit: what would, nearest first."""
-    device, smallest = subject.device, replace(base(wish, QUANTS[-1]), batch=wish.batch or 1)
+def alternatives(subject: Subject, request: OptimizeRequest) -> dict[str, Any]:
+    """Return what would fit of a model that does not: smaller format, shorter context, more GPUs, host memory."""
+    device, smallest = subject.device, replace(base(request, QUANTS[-1]), batch=request.batch or 1)
     formats = [quant.name for quant in QUANTS if roofline.fits(device, replace(smallest, quant=quant))]
     longest = roofline.largest_ctx(device, smallest)
-    wanted = base(wish, wish.quant or _quant("q4_k_m"))
-    cards = next((n for n in range(wish.gpus + 1, MOST_GPUS + 1) if _fits(device, replace(wanted, gpus=n))), None)
-    step = roofline.decode_step(device, wanted, subject.efficiency)
+    load = base(request, request.quant or _quant("q4_k_m"))
+    count = next((n for n in range(request.gpus + 1, MOST_GPUS + 1) if _fits(device, replace(load, gpus=n))), None)
+    step = roofline.decode_step(device, load, subject.efficiency)
     return {
         "smaller_quantisation": formats[0] if formats else None,
         "shorter_ctx": {"quantisation": smallest.quant.name, "ctx_max": longest} if longest else None,
-        "gpus": {"count": cards, "quantisation": wanted.quant.name} if cards else None,
-        "offload": {"quantisation": wanted.quant.name, "tok_s": round(wanted.batch / step.seconds, 2),
-                    "host_bytes": round(max(roofline.need(wanted) - device.usable, 0))},
+        "gpus": {"count": count, "quantisation": load.quant.name} if count else None,
+        "offload": {"quantisation": load.quant.name, "tok_s": round(load.batch / step.seconds, 2),
+                    "host_bytes": round(max(roofline.need(load) - device.usable, 0))},
         "largest_model_b": {quant.name: round(roofline.largest_params(device, quant) / 1e9, 2) for quant in QUANTS},
     }  # fmt: skip
 
 
-def table(subject: Subject, wish: Wish) -> list[dict[str, Any]]:
+def table(subject: Subject, request: OptimizeRequest) -> list[dict[str, Any]]:
     """Every format of the model: does it fit, what is left, how fast it would be."""
-    return [_line(subject, wish, quant) for quant in QUANTS]
+    return [_line(subject, request, quant) for quant in QUANTS]
 
 
 def spread(subject: Subject, found: Plan, speed: float = 1.0) -> dict[str, float]:
@@ -124,19 +124,20 @@ def curve(subject: Subject, prefill_share: float) -> power.Curve:
     return power.mixed(decode, prefill, prefill_share)
 
 
-def base(wish: Wish, quant: Quant) -> Load:
+def base(request: OptimizeRequest, quant: Quant) -> Load:
+    """Return the load of a request in one weight format, with a batch of one where none is requested."""
     return Load(
-        wish.model, quant, ctx=wish.ctx, batch=wish.batch or 1, kv_bytes=KV_BYTES[wish.kv], gpus=wish.gpus,
-        parallelism=wish.parallelism,
+        request.model, quant, ctx=request.ctx, batch=request.batch or 1, kv_bytes=KV_BYTES[request.kv],
+        gpus=request.gpus, parallelism=request.parallelism,
     )  # fmt: skip
 
 
-def _allowed(wish: Wish) -> list[Quant]:
-    if wish.quant is not None:
-        return [wish.quant]
-    if wish.task == "training":
+def _allowed(request: OptimizeRequest) -> list[Quant]:
+    if request.quant is not None:
+        return [request.quant]
+    if request.task == "training":
         return [QUANTS[0]]
-    worst = QUALITIES.index(wish.quality)
+    worst = QUALITIES.index(request.quality)
     return [quant for quant in QUANTS if QUALITIES.index(quant.quality) <= worst]
 
 
@@ -148,24 +149,24 @@ def _fits(device: Device, load: Load) -> bool:
     return roofline.fits(device, load)
 
 
-def _with(subject: Subject, wish: Wish, quant: Quant) -> Plan | None:
+def _with(subject: Subject, request: OptimizeRequest, quant: Quant) -> Plan | None:
     """The best plan in one format, None when it does not fit."""
-    load = base(wish, quant)
-    if wish.task == "training":
+    load = base(request, quant)
+    if request.task == "training":
         return _training(subject, load)
     if not _fits(subject.device, load):
         return None
-    if wish.task == "prefill":
+    if request.task == "prefill":
         return _prefill(subject, load)
-    load = replace(load, batch=_batch(subject, wish, load))
-    return _decode(subject, wish, load)
+    load = replace(load, batch=_batch(subject, request, load))
+    return _decode(subject, request, load)
 
 
-def _batch(subject: Subject, wish: Wish, load: Load) -> int:
-    """As asked; else the largest at which each user still gets the target (throughput: a readable speed); else one."""
-    if wish.batch is not None:
-        return wish.batch
-    target = wish.target_tps or (READABLE_TPS if wish.objective == "max_throughput" else None)
+def _batch(subject: Subject, request: OptimizeRequest, load: Load) -> int:
+    """As requested; else the largest at which each user gets the target (throughput: a readable speed); else 1."""
+    if request.batch is not None:
+        return request.batch
+    target = request.target_tps or (READABLE_TPS if request.objective == "max_throughput" else None)
     if target is None:
         return 1
     low, high = 1, min(roofline.largest_batch(subject.device, load), MOST_USERS)
@@ -176,18 +177,18 @@ def _batch(subject: Subject, wish: Wish, load: Load) -> int:
     return low
 
 
-def _decode(subject: Subject, wish: Wish, load: Load) -> Plan:
+def _decode(subject: Subject, request: OptimizeRequest, load: Load) -> Plan:
     step = roofline.decode_step(subject.device, load, subject.efficiency)
-    prompt = replace(load, ctx=min(wish.prompt_tokens, load.ctx))
+    prompt = replace(load, ctx=min(request.prompt_tokens, load.ctx))
     ttft = roofline.prefill_seconds(subject.device, prompt, subject.efficiency)
-    reading, writing = ttft, wish.output_tokens * step.seconds
-    mixed = wish.task == "mixed"
+    reading, writing = ttft, request.output_tokens * step.seconds
+    mixed = request.task == "mixed"
     total = load.batch / step.seconds
     if mixed:  # tokens written over the time of reading the prompts and writing
-        total = load.batch * wish.output_tokens / (load.batch * reading + writing)
+        total = load.batch * request.output_tokens / (load.batch * reading + writing)
     each = total / load.batch
     share = load.batch * reading / (load.batch * reading + writing) if mixed else 0.0
-    meets = wish.target_tps is None or each >= wish.target_tps * (1 - 1e-9)
+    meets = request.target_tps is None or each >= request.target_tps * (1 - 1e-9)
     bound = roofline.bound(subject.device, load)
     return Plan(load, total, each, ttft + step.seconds, share, step.bottleneck, bound, meets)
 
@@ -207,15 +208,15 @@ def _training(subject: Subject, load: Load) -> Plan | None:
     return Plan(load, speed, speed / load.batch, math.nan, 1.0, "compute", bound)
 
 
-def _line(subject: Subject, wish: Wish, quant: Quant) -> dict[str, Any]:
-    load = base(wish, quant)
+def _line(subject: Subject, request: OptimizeRequest, quant: Quant) -> dict[str, Any]:
+    load = base(request, quant)
     room = subject.device.usable - roofline.need(load)
-    told: dict[str, Any] = {
-        "model": wish.model.name, "quantisation": quant.name, "quality_loss": quant.quality, "fits": room >= 0,
+    line: dict[str, Any] = {
+        "model": request.model.name, "quantisation": quant.name, "quality_loss": quant.quality, "fits": room >= 0,
         "need_gb": round(roofline.need(load) / 1e9, 3), "headroom_gb": round(room / 1e9, 3), "tok_s": None,
         "ttft_ms": None,
     }  # fmt: skip
     if room >= 0:
-        found = _decode(subject, wish, load)
-        told |= {"tok_s": spread(subject, found), "ttft_ms": round(found.ttft * 1000, 2)}
-    return told
+        found = _decode(subject, request, load)
+        line |= {"tok_s": spread(subject, found), "ttft_ms": round(found.ttft * 1000, 2)}
+    return line

@@ -42,8 +42,8 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Card:
-    """What matters for power: design power, the limits its driver reports, what the exchange may set it with."""
+class PowerLimits:
+    """The power range of a GPU in watts: design power and the driver's limits, with the vendor's tool."""
 
     tdp: float
     low: float | None = None
@@ -81,7 +81,7 @@ def _default(share: float) -> Curve:
 
 
 def mixed(decode: Curve, prefill: Curve, prefill_share: float) -> Curve:
-    """Time adds up: 1 / ((1 − share) / decode + share / prefill)."""
+    """Mix two curves by the share of time in prefill: time adds up, 1 / ((1 − share) / decode + share / prefill)."""
     share = min(max(prefill_share, 0.0), 1.0)
     ratios = sorted({ratio for ratio, _ in (*decode.points, *prefill.points)})
     points = ((r, 1 / ((1 - share) / decode(r) + share / prefill(r))) for r in ratios)
@@ -102,43 +102,49 @@ def own_curve(sweep: Sequence[tuple[float, float]]) -> Curve | None:
 
 
 def choose(
-    card: Card, curve: Curve, mode: str, *, load: float = 1.0, price: float = 0.0, rent: float = 0.0,
+    limits: PowerLimits,
+    curve: Curve,
+    mode: str,
+    *,
+    price: float = 0.0,
+    rent: float = 0.0,
     target_c: float = TARGET_C,
-) -> Choice:  # fmt: skip
-    """The power limit for an objective, within the card's limits. `load` is the share of the limit that is drawn.
+) -> Choice:
+    """The power limit for an objective, within the card's limits, in watts.
 
     max_throughput: the ceiling. balanced: least energy per token that keeps 95 % of the speed. efficiency: least
     energy per token. quiet: P ≤ (T_target − T_ambient) / R_th. price: least (energy + rent) per token; `price` is of a
     kWh and `rent` of an hour, in one currency.
     """
-    ceiling = _cooled(card, target_c) if mode == "quiet" else card.ceiling
-    speeds = {watts: _speed(card, curve, watts) for watts in _watts(card)}
+    ceiling = _cooled(limits, target_c) if mode == "quiet" else limits.ceiling
+    speeds = {watts: _speed(limits, curve, watts) for watts in _watts(limits)}
     full = max(speeds.values())
-    tried = [watts for watts in speeds if watts <= ceiling] or [card.floor]
+    tried = [watts for watts in speeds if watts <= ceiling] or [limits.floor]
     if mode == "balanced":
         tried = [watts for watts in tried if speeds[watts] >= BALANCED_SPEED * full]
     if mode == "price":
-        watts = min(tried, key=lambda w: ((w * load / 1000 * price + rent) / speeds[w], w))
+        watts = min(tried, key=lambda w: ((w / 1000 * price + rent) / speeds[w], w))
     elif mode in ("balanced", "efficiency"):
         watts = min(tried, key=lambda w: (w / speeds[w], w))
     else:
         watts = min(tried, key=lambda w: (-speeds[w], w))
-    return Choice(watts, speeds[watts], mode, _why(mode, watts, card, curve, target_c))
+    return Choice(watts, speeds[watts], mode, _why(mode, watts, limits, curve, target_c))
 
 
 def resistance(power_w: float, temperature_c: float, ambient_c: float = AMBIENT_C) -> float | None:
-    """Thermal resistance from telemetry, (T − T_ambient) / P; None while the card idles or tells nonsense."""
+    """Return the thermal resistance (T − T_ambient) / P in °C per watt; None below 50 W or the ambient temperature."""
     if power_w < 50 or temperature_c <= ambient_c:
         return None
     return (temperature_c - ambient_c) / power_w
 
 
-def temperature(card: Card, watts: float) -> float | None:
-    return None if card.resistance is None else round(AMBIENT_C + card.resistance * watts, 1)
+def temperature(limits: PowerLimits, watts: float) -> float | None:
+    """Return the steady temperature in °C at this power; None without telemetry."""
+    return None if limits.resistance is None else round(AMBIENT_C + limits.resistance * watts, 1)
 
 
 def commands(vendor: str, index: int, watts: float) -> list[str]:
-    """What a person would type to set the limit; nothing where no tool can."""
+    """Return the shell commands that set the limit; none where no tool can."""
     return {
         "nvidia": [f"nvidia-smi -i {index} -pm 1", f"nvidia-smi -i {index} -pl {watts:.0f}"],
         "amd": [f"rocm-smi -d {index} --setpoweroverdrive {watts:.0f}"],
@@ -146,7 +152,7 @@ def commands(vendor: str, index: int, watts: float) -> list[str]:
 
 
 def unsettable(vendor: str, device: str) -> str:
-    """Why no power limit can be set by us; empty when it can."""
+    """Return why the exchange cannot set a power limit; "" when it can."""
     if device == "cpu":
         return "a processor's power is not ours to set"
     return {
@@ -157,26 +163,26 @@ def unsettable(vendor: str, device: str) -> str:
     }.get(vendor.lower(), "the vendor is not known, so no tool is")
 
 
-def _watts(card: Card) -> list[float]:
+def _watts(limits: PowerLimits) -> list[float]:
     """Whole watts from the floor to the ceiling, at most STEPS of them."""
-    step = max(math.ceil((card.ceiling - card.floor) / STEPS), 1)
-    return [card.ceiling - n * step for n in range(int((card.ceiling - card.floor) / step), -1, -1)]
+    step = max(math.ceil((limits.ceiling - limits.floor) / STEPS), 1)
+    return [limits.ceiling - n * step for n in range(int((limits.ceiling - limits.floor) / step), -1, -1)]
 
 
-def _speed(card: Card, curve: Curve, watts: float) -> float:
-    return max(curve(watts / card.tdp), 1e-6)
+def _speed(limits: PowerLimits, curve: Curve, watts: float) -> float:
+    return max(curve(watts / limits.tdp), 1e-6)
 
 
-def _cooled(card: Card, target_c: float) -> float:
+def _cooled(limits: PowerLimits, target_c: float) -> float:
     """The power at which the card stays at the target; without telemetry, 70 % of the design power."""
-    if card.resistance is None:
-        return min(card.ceiling, 0.7 * card.tdp)
-    return min(card.ceiling, (target_c - AMBIENT_C) / card.resistance)
+    if limits.resistance is None:
+        return min(limits.ceiling, 0.7 * limits.tdp)
+    return min(limits.ceiling, (target_c - AMBIENT_C) / limits.resistance)
 
 
-def _why(mode: str, watts: float, card: Card, curve: Curve, target_c: float) -> str:
-    share, full = _speed(card, curve, watts), _speed(card, curve, card.ceiling)
-    told = f"{watts:.0f} W leaves {share / full:.0%} of the speed of {card.ceiling:.0f} W"
-    if mode == "quiet" and card.resistance is None:
-        return f"{told}; no telemetry yet, so 70 % of the design power is taken for {target_c:.0f} °C"
-    return told
+def _why(mode: str, watts: float, limits: PowerLimits, curve: Curve, target_c: float) -> str:
+    share, full = _speed(limits, curve, watts), _speed(limits, curve, limits.ceiling)
+    text = f"{watts:.0f} W leaves {share / full:.0%} of the speed of {limits.ceiling:.0f} W"
+    if mode == "quiet" and limits.resistance is None:
+        return f"{text}; no telemetry yet, so 70 % of the design power is taken for {target_c:.0f} °C"
+    return text

@@ -17,7 +17,7 @@ from apps.gpu.logic.llm import Model, Quant
 GB = 1e9
 RUNTIME_BYTES = 0.6 * GB  # CUDA context, kernels, allocator
 USABLE_SHARE = 0.92
-UNIFIED_SHARE = 0.75  # what Apple's driver lets the GPU wire by default
+UNIFIED_SHARE = 0.75  # Apple's default limit for the GPU
 DISPLAY_BYTES = 1.0 * GB
 PRIOR_WEIGHT = 5  # a default counts like five measurements
 LAUNCH_SECONDS = 0.3e-3  # of a 32-layer model's step: kernel launches, sampling
@@ -25,7 +25,7 @@ LAUNCH_SECONDS = 0.3e-3  # of a 32-layer model's step: kernel launches, sampling
 
 @dataclass(frozen=True)
 class Device:
-    """A card as its catalogue row or its benchmark says it is; `link` leads to the host's memory (PCIe, mostly)."""
+    """A GPU in bytes, bytes/s and FLOP/s, from the catalogue or a benchmark; `link` leads to the host (mostly PCIe)"""
 
     memory: float
     usable: float
@@ -82,14 +82,14 @@ IDEAL = Efficiency(1.0, 1.0, 1.0)
 
 
 def usable_bytes(memory: float, *, vendor: str = "", display: bool = False) -> float:
-    """What of a card's memory a model may take."""
+    """Return the bytes of a card's memory that a model may take."""
     if vendor.lower() == "apple":
         return UNIFIED_SHARE * memory
     return max(USABLE_SHARE * memory - (DISPLAY_BYTES if display else 0), 0)
 
 
 def weights(model: Model, quant: Quant) -> float:
-    """Bytes of the weights: P · bits / 8."""
+    """Return the bytes of the weights: P · bits / 8."""
     return model.params * quant.bits / 8
 
 
@@ -106,6 +106,7 @@ def need(load: Load) -> float:
 
 
 def fits(device: Device, load: Load) -> bool:
+    """Return whether a load fits into the usable memory of each GPU."""
     return need(load) <= device.usable
 
 
@@ -119,22 +120,22 @@ def decode_step(device: Device, load: Load, eff: Efficiency = DEFAULT, *, speed:
     over = min(max(need(load) - device.usable, 0), weights(model, load.quant) / n)
     touched = model.touched_params(load.batch) * load.quant.bits / 8
     split = n if load.parallelism == "tp" else 1
-    moved = _moved(load) / split
+    bytes_read = _bytes_read(load) / split
     away = over * touched / weights(model, load.quant)  # of the offloaded weights, those this step reads
-    memory = max(moved - away, 0) / (eff.decode * device.bandwidth * speed)
+    memory = max(bytes_read - away, 0) / (eff.decode * device.bandwidth * speed)
     compute = 2 * model.active_params * load.batch / split / (eff.compute * device.compute * speed)
-    link = away / device.link + _between_cards(device, load)
+    link = away / device.link + _between_gpus(device, load)
     overhead = LAUNCH_SECONDS * model.layers / 32
     return Step(max(memory, compute) + link + overhead, memory, compute, link, overhead)
 
 
-def _moved(load: Load) -> float:
+def _bytes_read(load: Load) -> float:
     """Bytes that a decoding step reads: weights its tokens touch, and every user's cache."""
     cache = load.batch * load.model.kv_bytes(load.kv_bytes) * load.ctx
     return load.model.touched_params(load.batch) * load.quant.bits / 8 + cache
 
 
-def _between_cards(device: Device, load: Load) -> float:
+def _between_gpus(device: Device, load: Load) -> float:
     """Tensor parallel: two ring all-reduces a layer, 2(n−1)/n · B·d·2 bytes each. Pipeline: n−1 hand-overs."""
     n, message = load.gpus, load.batch * load.model.d_model * 2
     if n == 1:
@@ -172,12 +173,12 @@ def bound(device: Device, load: Load) -> float:
     """Tokens per second that no software can exceed here: efficiency 1, no overhead."""
     split = load.gpus if load.parallelism == "tp" else 1
     compute = 2 * load.model.active_params * load.batch / device.compute
-    return load.batch * split / max(_moved(load) / device.bandwidth, compute)
+    return load.batch * split / max(_bytes_read(load) / device.bandwidth, compute)
 
 
 def intensity(load: Load) -> float:
-    """Operations per byte of a decoding step."""
-    return 2 * load.model.active_params * load.batch / _moved(load)
+    """Return the operations per byte of a decoding step."""
+    return 2 * load.model.active_params * load.batch / _bytes_read(load)
 
 
 def ridge(device: Device) -> float:
@@ -213,5 +214,5 @@ def largest_params(device: Device, quant: Quant, *, cache: float = 0.0) -> float
 
 
 def shrunk(default: float, measured_over_ideal: list[float]) -> float:
-    """η ← (Σ measured/ideal + 5·η0) / (n + 5), never above 1."""
+    """Return η ← (Σ measured/ideal + 5·η0) / (n + 5), never above 1: shrinkage towards the default η0."""
     return min((sum(measured_over_ideal) + PRIOR_WEIGHT * default) / (len(measured_over_ideal) + PRIOR_WEIGHT), 1.0)

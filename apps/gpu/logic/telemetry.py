@@ -1,13 +1,13 @@
-"""How a card fares, in the many words of miners, brought into the columns of EdgeGPUMetrics. Pure."""
+"""Read GPU metrics, as miners name them, into the columns of EdgeGPUMetrics. Pure: no Django."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-MOST_CARDS = 64
-# Columns of EdgeGPUMetrics, and the words by which miners say each; percent, MiB, watts, °C, MHz, milliseconds.
-FIGURES: dict[str, tuple[str, ...]] = {
+MOST_GPUS = 64
+# Columns of EdgeGPUMetrics, and the names that miners use for each; percent, MiB, watts, °C, MHz, milliseconds.
+METRICS: dict[str, tuple[str, ...]] = {
     "network_latency_ms": ("network_latency_ms",),
     "compute_latency_ms": ("compute_latency_ms",),
     "total_latency_ms": ("total_latency_ms",),
@@ -23,36 +23,36 @@ FIGURES: dict[str, tuple[str, ...]] = {
     "power_limit_active": ("power_limit_active",),
 }
 FLAGS = ("thermal_throttling_active", "power_limit_active")
-LARGEST_FIGURE = 1e12
+LARGEST = 1e12
 TOTALS = ("memory_total_mb", "memory_total")
 
 
-def figures_of(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What a heartbeat says of each card, in the words of EdgeGPUMetrics; `uuid`, else `place`, says which card.
+def gpu_metrics(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return one dict of EdgeGPUMetrics columns per GPU in a heartbeat; `uuid`, else `place`, identifies the GPU.
 
-    Old miners speak of one card only, beside the machine's other figures: that is the first.
+    Legacy miners report one GPU beside the machine's other metrics: that is the first.
     """
-    cards = metrics.get("gpus")
-    told = cards if isinstance(cards, list) and cards else [metrics]
-    found = [_figures(card, place) for place, card in enumerate(told) if isinstance(card, Mapping)]
-    return [one for one in found if any(name in FIGURES for name in one)]
+    entries = metrics.get("gpus")
+    listed = entries if isinstance(entries, list) and entries else [metrics]
+    found = [_metrics(entry, place) for place, entry in enumerate(listed) if isinstance(entry, Mapping)]
+    return [one for one in found if any(name in METRICS for name in one)]
 
 
-def _figures(card: Mapping[str, Any], place: int) -> dict[str, Any]:
-    said: dict[str, Any] = {}
-    for name, words in FIGURES.items():
-        value = next((card[word] for word in words if card.get(word) is not None), None)
-        if (name in FLAGS and isinstance(value, bool)) or (name not in FLAGS and _is_figure(value)):
-            said[name] = value
-    total = next((card[word] for word in TOTALS if _is_figure(card.get(word)) and card[word]), None)
-    if total and "memory_used_mb" in said:
-        said.setdefault("memory_utilization_percent", round(100 * said["memory_used_mb"] / total, 1))
-    if said.get("network_latency_ms", 0) < 0:
-        del said["network_latency_ms"]  # the old daemon's way to say that its probe failed
-    index = card.get("index")
-    place = index if isinstance(index, int) and not isinstance(index, bool) and 0 <= index < MOST_CARDS else place
-    return {"uuid": str(card.get("uuid") or "")[:80], "place": place, **said}
+def _metrics(entry: Mapping[str, Any], place: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, words in METRICS.items():
+        value = next((entry[word] for word in words if entry.get(word) is not None), None)
+        if (name in FLAGS and isinstance(value, bool)) or (name not in FLAGS and _is_number(value)):
+            found[name] = value
+    total = next((entry[word] for word in TOTALS if _is_number(entry.get(word)) and entry[word]), None)
+    if total and "memory_used_mb" in found:
+        found.setdefault("memory_utilization_percent", round(100 * found["memory_used_mb"] / total, 1))
+    if found.get("network_latency_ms", 0) < 0:
+        del found["network_latency_ms"]  # legacy daemons report a failed probe as a negative latency
+    index = entry.get("index")
+    place = index if isinstance(index, int) and not isinstance(index, bool) and 0 <= index < MOST_GPUS else place
+    return {"uuid": str(entry.get("uuid") or "")[:80], "place": place, **found}
 
 
-def _is_figure(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LARGEST_FIGURE
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LARGEST

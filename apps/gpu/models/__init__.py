@@ -1,10 +1,18 @@
-from apps.gpu.models.benchmarks import BenchmarkTransition, GPUBenchmark, MinerOrder, OrderTransition
-from apps.gpu.models.gpus import ConsumerGPUProfile, EdgeGPUMetrics, GPURegistry, GPUTransition
+from apps.gpu.models.backends import Backend
+from apps.gpu.models.benchmarks import BenchmarkTransition, GPUBenchmark
+from apps.gpu.models.exchange_downtime import Clock
+from apps.gpu.models.gpus import GPURegistry, GPUTransition
 from apps.gpu.models.leases import LateResult, Lease
-from apps.gpu.models.messages import Clock, IdempotencyRecord, Inbox, Outbox
-from apps.gpu.models.miners import Backend, Miner, MinerTransition
-from apps.gpu.models.queue import ClassHeads, FairShare, RequirementClass, Work
-from apps.gpu.models.reservations import MinerHour, Reservation, WatchedHour
+from apps.gpu.models.messages import IdempotencyRecord, Inbox, Outbox
+from apps.gpu.models.miner_commands import CommandTransition, MinerCommand
+from apps.gpu.models.miners import Miner, MinerTransition
+from apps.gpu.models.profiles import ConsumerGPUProfile
+from apps.gpu.models.queue import FairShare, Work
+from apps.gpu.models.queue_heads import ClassHeads
+from apps.gpu.models.requirement_classes import RequirementClass
+from apps.gpu.models.reservations import Reservation
+from apps.gpu.models.telemetry import EdgeGPUMetrics
+from apps.gpu.models.uptime import MinerHour, WatchedHour
 
 __all__ = [
     "Backend",
@@ -23,9 +31,9 @@ __all__ = [
     "Lease",
     "Miner",
     "MinerHour",
-    "MinerOrder",
+    "MinerCommand",
     "MinerTransition",
-    "OrderTransition",
+    "CommandTransition",
     "Outbox",
     "RequirementClass",
     "Reservation",

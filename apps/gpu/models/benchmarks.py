@@ -1,4 +1,4 @@
-"""What the exchange asks of a card or its miner, and what came back."""
+"""Benchmarks: one challenge to one GPU, and its verdict."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from django.utils import timezone
 from aitbc.core.ids import uuid7
 from aitbc.core.states import AbstractTransition, StatefulModel
 from apps.gpu.models.gpus import GPURegistry
-from apps.gpu.models.miners import Miner
-from apps.gpu.states import BENCHMARK_TRANSITIONS, ORDER_TRANSITIONS, BenchmarkState, OrderState
+from apps.gpu.states import BENCHMARK_TRANSITIONS, BenchmarkState
 
 
 class BenchmarkQuerySet(models.QuerySet["GPUBenchmark"]):
@@ -39,27 +38,32 @@ class GPUBenchmark(StatefulModel):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     gpu = models.ForeignKey(GPURegistry, on_delete=models.CASCADE, related_name="benchmarks")
-    suite = models.CharField(max_length=20, help_text="Version of the suite: figures of two versions are not compared.")
+    suite = models.CharField(max_length=20, help_text="Version of the suite: results of two versions are not compared.")
     state = models.CharField(max_length=12, choices=BenchmarkState, default=BenchmarkState.REQUESTED)
     nonce = models.CharField(max_length=64)
-    task = models.JSONField(default=dict, help_text="What the miner is asked to do: sizes, rounds, memory to fill.")
+    task = models.JSONField(default=dict, help_text="Sizes, rounds and memory to fill.")
     commitment = models.JSONField(default=dict, help_text="What the miner bound itself to before it knew the question.")
     question = models.JSONField(default=dict, help_text="Drawn after the commitment.")
-    results = models.JSONField(default=dict, help_text="Figures as the miner measured them.")
+    results = models.JSONField(default=dict, help_text="As the miner measured them.")
     environment = models.JSONField(default=dict)
     device = models.CharField(max_length=10, blank=True, help_text="cuda, rocm or cpu")
     verdict = models.JSONField(default=dict, help_text="Measured over catalogue, term by term, and why.")
     score = models.FloatField(null=True)
     requested_by = models.CharField(max_length=120)
     requested_at = models.DateTimeField(default=timezone.now)
-    begun_at = models.DateTimeField(null=True, help_text="When the miner was given the nonce: our clock starts.")
+    begun_at = models.DateTimeField(null=True, help_text="When the miner received the nonce: the clock starts.")
     due_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
-    order = models.ForeignKey(
-        "gpu.MinerOrder", on_delete=models.SET_NULL, null=True, related_name="told", help_text="How its miner was told."
+    command = models.ForeignKey(
+        "gpu.MinerCommand",
+        on_delete=models.SET_NULL,
+        null=True,
+        db_column="order_id",
+        related_name="benchmarks",
+        help_text="The command by which its miner learns of it.",
     )
     proves = models.ForeignKey(
-        "gpu.MinerOrder", on_delete=models.SET_NULL, null=True, related_name="proofs",
+        "gpu.MinerCommand", on_delete=models.SET_NULL, null=True, related_name="proofs",
         help_text="The change of settings whose effect it measures.",
     )  # fmt: skip
 
@@ -87,51 +91,4 @@ class GPUBenchmark(StatefulModel):
 
 
 class BenchmarkTransition(AbstractTransition):
-    """One move of a benchmark."""
-
-
-class OrderQuerySet(models.QuerySet["MinerOrder"]):
-    def open(self) -> Self:
-        return self.filter(state=OrderState.OPEN)
-
-    def overdue(self, now: datetime) -> Self:
-        return self.open().filter(due_at__lt=now)
-
-
-class MinerOrder(StatefulModel):
-    """What a miner is asked to do beside its jobs: look at its cards again, or set a power limit."""
-
-    TRANSITIONS = ORDER_TRANSITIONS
-    HISTORY = "OrderTransition"
-
-    class Kind(models.TextChoices):
-        SCAN = "scan"
-        APPLY = "apply"
-        BENCHMARK = "benchmark"
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    miner = models.ForeignKey(Miner, on_delete=models.CASCADE, related_name="orders")
-    gpu = models.ForeignKey(GPURegistry, on_delete=models.CASCADE, null=True, related_name="orders")
-    kind = models.CharField(max_length=10, choices=Kind)
-    state = models.CharField(max_length=10, choices=OrderState, default=OrderState.OPEN)
-    body = models.JSONField(default=dict, help_text="What is asked, within the limits that the card reports.")
-    signature = models.JSONField(default=dict, help_text="Ed25519 over the canonical body; a miner obeys no other.")
-    answer = models.JSONField(default=dict)
-    actor = models.CharField(max_length=120)
-    created_at = models.DateTimeField(default=timezone.now)
-    due_at = models.DateTimeField()
-    ended_at = models.DateTimeField(null=True)
-
-    objects = OrderQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["-created_at"]
-        constraints = [models.CheckConstraint(name="gpu_order_state_known", condition=Q(state__in=OrderState.values))]
-        indexes = [models.Index(name="gpu_order_open", fields=["miner", "created_at"], condition=Q(state="open"))]
-
-    def __str__(self) -> str:
-        return f"{self.kind} for {self.miner_id}: {self.state}"
-
-
-class OrderTransition(AbstractTransition):
-    """One move of an order."""
+    """One transition of a benchmark."""

@@ -1,4 +1,4 @@
-"""Graphics cards: what a model of card can do (the catalogue), which cards there are, how they fare now."""
+"""The registry: one row per GPU of a miner, with its state and its history."""
 
 from __future__ import annotations
 
@@ -9,57 +9,14 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from aitbc.core.fields import AmountField
 from aitbc.core.ids import uuid7
 from aitbc.core.states import AbstractTransition, StatefulModel
 from apps.gpu.models.miners import Miner
+from apps.gpu.models.profiles import ConsumerGPUProfile
 from apps.gpu.states import BOOKED, GPU_TRANSITIONS, RENTABLE, GpuState
-
-
-class ConsumerGPUProfile(models.Model):
-    """A model of graphics card as its vendor publishes it; `local` rows are an operator's and win over the file's."""
-
-    class Source(models.TextChoices):
-        CATALOGUE = "catalogue"
-        LOCAL = "local"
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    vendor = models.CharField(max_length=40)
-    model = models.CharField(max_length=120, unique=True)
-    architecture = models.CharField(max_length=40)
-    year = models.PositiveSmallIntegerField()
-    memory_gb = models.FloatField()
-    memory_type = models.CharField(max_length=20, blank=True)
-    bandwidth_gbps = models.FloatField(help_text="Memory bandwidth, GB/s.")
-    fp32_tflops = models.FloatField(null=True, blank=True, help_text="Empty where the vendor does not say.")
-    fp16_tflops = models.FloatField(
-        null=True, blank=True, help_text="Dense tensor or matrix peak; empty where there is none."
-    )
-    tdp_w = models.FloatField(null=True, blank=True, help_text="Empty where the vendor does not say.")
-    compute_capability = models.CharField(max_length=10, blank=True)
-    consumer_grade = models.BooleanField()
-    edge_optimized = models.BooleanField(help_text="Draws little enough to stand at the edge.")
-    source = models.CharField(max_length=10, choices=Source, default=Source.CATALOGUE)
-    updated_at = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        ordering = ["vendor", "model"]
-        verbose_name = "GPU profile"
-        constraints = [
-            models.CheckConstraint(name="gpu_profile_memory", condition=Q(memory_gb__gt=0)),
-            models.CheckConstraint(name="gpu_profile_bandwidth", condition=Q(bandwidth_gbps__gt=0)),
-            models.CheckConstraint(name="gpu_profile_tdp", condition=Q(tdp_w=None) | Q(tdp_w__gt=0)),
-            models.CheckConstraint(
-                name="gpu_profile_fp16_not_below_fp32",
-                condition=Q(fp16_tflops=None) | Q(fp32_tflops=None) | Q(fp16_tflops__gte=models.F("fp32_tflops")),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.model
 
 
 class GPUQuerySet(models.QuerySet["GPURegistry"]):
@@ -111,7 +68,7 @@ class GPURegistry(StatefulModel):
     external_id = models.CharField(max_length=64, blank=True, help_text="The id a client gave it; unique per owner.")
     kind = models.CharField(max_length=4, choices=Kind, default=Kind.GPU)
     position = models.PositiveSmallIntegerField(help_text="Its place in the miner's list.")
-    uuid = models.CharField(max_length=80, blank=True, help_text="As its driver tells it; empty from old clients.")
+    uuid = models.CharField(max_length=80, blank=True, help_text="As its driver reports it; empty from legacy clients.")
     name = models.CharField(max_length=120, help_text="As reported.")
     profile = models.ForeignKey(
         ConsumerGPUProfile, on_delete=models.PROTECT, null=True, help_text="Empty: no model of the catalogue fits."
@@ -122,7 +79,7 @@ class GPURegistry(StatefulModel):
     cuda = models.CharField(max_length=40, blank=True)
     architecture = models.CharField(max_length=40, blank=True)
     details = models.JSONField(default=dict, help_text="PCIe, power limits, MIG, clocks: as reported.")
-    price_per_hour = AmountField(null=True, default=None, help_text="micro-AIT; what its owner asks by itself.")
+    price_per_hour = AmountField(null=True, default=None, help_text="micro-AIT; empty means its miner's price.")
     state = models.CharField(max_length=20, choices=GpuState, default=GpuState.REGISTERED)
     reason = models.CharField(max_length=300, blank=True, help_text="Why it is quarantined or offline.")
     paused = models.BooleanField(default=False, help_text="Its owner took it off the market.")
@@ -131,11 +88,11 @@ class GPURegistry(StatefulModel):
     verified_at = models.DateTimeField(null=True, help_text="When it last passed a benchmark.")
     retest_at = models.DateTimeField(null=True)
     score = models.FloatField(null=True, help_text="Geometric mean of its ratios to an RTX 3090 = 100.")
-    measured = models.JSONField(default=dict, help_text="Figures of the last benchmark it passed.")
+    measured = models.JSONField(default=dict, help_text="Results of the last benchmark it passed.")
     learned = models.JSONField(default=dict, help_text="Efficiencies and power sweep learned from its measurements.")
-    latest = models.JSONField(default=dict, help_text="Its last heartbeat's figures.")
-    announced = models.CharField(max_length=64, blank=True, help_text="SHA-256 of what the market was last told.")
-    seq = models.BigIntegerField(default=0, help_text="How often it was told: a later fact has a larger one.")
+    latest = models.JSONField(default=dict, help_text="Metrics of its last heartbeat.")
+    announced = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the last published fact.")
+    seq = models.BigIntegerField(default=0, help_text="Number of published facts: a later one has a larger seq.")
     seen_at = models.DateTimeField(default=timezone.now)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -173,36 +130,4 @@ class GPURegistry(StatefulModel):
 
 
 class GPUTransition(AbstractTransition):
-    """One move of a card between its states."""
-
-
-class EdgeGPUMetrics(models.Model):
-    """How a card fared at one moment, as its miner's heartbeat said; at most one row a minute and card."""
-
-    id = models.BigAutoField(primary_key=True)
-    gpu = models.ForeignKey(GPURegistry, on_delete=models.CASCADE, related_name="metrics")
-    network_latency_ms = models.FloatField(null=True)
-    compute_latency_ms = models.FloatField(null=True)
-    total_latency_ms = models.FloatField(null=True)
-    gpu_utilization_percent = models.FloatField(null=True)
-    memory_utilization_percent = models.FloatField(null=True)
-    memory_used_mb = models.FloatField(null=True)
-    power_draw_w = models.FloatField(null=True)
-    temperature_celsius = models.FloatField(null=True)
-    fan_percent = models.FloatField(null=True)
-    graphics_clock_mhz = models.FloatField(null=True)
-    memory_clock_mhz = models.FloatField(null=True)
-    thermal_throttling_active = models.BooleanField(null=True)
-    power_limit_active = models.BooleanField(null=True)
-    region = models.CharField(max_length=100, blank=True)
-    at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        verbose_name_plural = "edge GPU metrics"
-        indexes = [
-            models.Index(name="gpu_metrics_gpu_at", fields=["gpu", "-at"]),
-            models.Index(name="gpu_metrics_at", fields=["at"]),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.gpu_id} at {self.at}"
+    """One transition of a GPU between its states."""

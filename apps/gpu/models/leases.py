@@ -1,4 +1,4 @@
-"""Leases: who held which job, when, at what price, and how it ended. Kept as evidence."""
+"""Leases: which miner held which job, when, at what rate, and how it ended; rows stay as evidence."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LeaseQuerySet(models.QuerySet["Lease"]):
 
 
 class Lease(models.Model):
-    """One attempt of a job in a miner's hands. It moves once, from leased to its end: the row is its own history."""
+    """One attempt of a job in a miner's hands. Its one transition is from leased to its end: the row is its history."""
 
     TRANSITIONS = LEASE_TRANSITIONS
 
@@ -47,7 +47,7 @@ class Lease(models.Model):
     execute_by = models.DateTimeField()
     heartbeat_seconds = models.IntegerField()
     suspect_at = models.DateTimeField(null=True)
-    cancel_at = models.DateTimeField(null=True, help_text="The job was withdrawn; the miner is told to stop.")
+    cancel_at = models.DateTimeField(null=True, help_text="The job was withdrawn; the next heartbeat stops it.")
     progress = models.FloatField(db_default=0)
     note = models.CharField(max_length=200, db_default="", blank=True)
     ended_at = models.DateTimeField(null=True)
@@ -84,7 +84,7 @@ class Lease(models.Model):
 
 
 class LateResult(models.Model):
-    """What a miner sent for a lease that was no longer its own: changed nothing, kept as evidence."""
+    """A result or failure for a lease that was no longer the miner's: it changed nothing and stays as evidence."""
 
     id = models.BigAutoField(primary_key=True)
     job_id = models.UUIDField(db_index=True)

@@ -1,4 +1,4 @@
-"""Miners, and back-ends that cannot poll for themselves."""
+"""Miners: machines that do work for money."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from aitbc.core import params
 from aitbc.core.fields import AmountField
 from aitbc.core.ids import uuid7
 from aitbc.core.states import AbstractTransition, StatefulModel
+from apps.gpu.logic.capabilities import Offer
+from apps.gpu.logic.job_matching import Allocation, Candidate
 from apps.gpu.states import MINER_TRANSITIONS, MinerState
 
 
@@ -49,8 +52,8 @@ class Miner(StatefulModel):
     reputation = models.PositiveSmallIntegerField(default=500, help_text="Per mille of work done as promised.")
     metrics = models.JSONField(default=dict, help_text="As last reported; a claim only.")
     booked = models.JSONField(default=dict, help_text="Which of its cards are whose: written with the cards' states.")
-    attention = models.IntegerField(default=0, help_text="Counts what it should beat at once for: orders, bookings.")
-    noted_at = models.DateTimeField(null=True, help_text="The minute its last figures were written down for.")
+    attention = models.IntegerField(default=0, help_text="Rises with each command and booking.")
+    noted_at = models.DateTimeField(null=True, help_text="The minute of its last stored metrics.")
     judged_until = models.DateTimeField(null=True, help_text="Full hours before this one are judged.")
     last_heartbeat = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now, db_index=True, help_text="Anything but a heartbeat.")
@@ -75,34 +78,16 @@ class Miner(StatefulModel):
     def __str__(self) -> str:
         return self.name
 
+    def candidate(self) -> Candidate:
+        """This miner as matching sees it; its rate is the reference rate (micro-AIT per hour) where it has none."""
+        return Candidate(
+            id=str(self.pk),
+            offer=Offer.from_json(self.offer),
+            rate=params.get("jobs.reference_rate") if self.price is None else self.price,
+            reputation=self.reputation,
+            allocation=Allocation.from_json(self.booked),
+        )
+
 
 class MinerTransition(AbstractTransition):
-    """One move of a miner between its states."""
-
-
-class Backend(models.Model):
-    """A model server that cannot poll: we ask it for its models and feed it through a miner row of its own."""
-
-    class Kind(models.TextChoices):
-        OPENAI = "openai"
-        OLLAMA = "ollama"
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    owner_id = models.UUIDField(db_index=True)
-    miner = models.OneToOneField(Miner, on_delete=models.PROTECT, related_name="backend")
-    kind = models.CharField(max_length=10, choices=Kind)
-    url = models.CharField(max_length=500)
-    allow_listed = models.BooleanField(default=False, help_text="Operator's own: http and private addresses are fine.")
-    healthy = models.BooleanField(default=False)
-    last_error = models.CharField(max_length=300, blank=True)
-    polled_at = models.DateTimeField(null=True)
-    feeding_until = models.DateTimeField(
-        null=True, help_text="One feeder at a time; a dead one is replaced after this."
-    )
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(name="gpu_backend_url", fields=["owner_id", "url"])]
-
-    def __str__(self) -> str:
-        return self.url
+    """One transition of a miner between its states."""

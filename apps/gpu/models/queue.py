@@ -1,49 +1,14 @@
-"""Work that waits for a miner, in requirement classes so that polling costs the same at any depth."""
+"""Work that waits for a miner, and the fair share of each owner."""
 
 from __future__ import annotations
 
 from typing import Self
 
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from apps.gpu.states import WorkState
-
-
-class RequirementClass(models.Model):
-    """All jobs that ask the same of a miner. A row never changes its meaning and its id is never used again."""
-
-    id = models.AutoField(primary_key=True)
-    digest = models.TextField(unique=True)
-    requirement = models.JSONField()
-    served = models.BooleanField(db_default=True, help_text="Some online miner fits: fair tags advance only then.")
-    used_at = models.DateTimeField(db_default=Now())
-    created_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        verbose_name_plural = "requirement classes"
-
-    def __str__(self) -> str:
-        return f"class {self.pk}: {self.requirement.get('task_type', '')}"
-
-
-class ClassHeads(models.Model):
-    """One row: the first waiting job of every class, at most 60 ms old, written by whoever finds it older."""
-
-    id = models.IntegerField(primary_key=True)
-    at = models.DateTimeField()
-    classes = ArrayField(models.IntegerField())
-    priorities = ArrayField(models.SmallIntegerField())
-    tags = ArrayField(models.BigIntegerField())
-
-    class Meta:
-        verbose_name_plural = "class heads"
-        constraints = [models.CheckConstraint(name="gpu_classheads_one", condition=Q(id=1))]
-
-    def __str__(self) -> str:
-        return f"heads of {len(self.classes)} classes"
 
 
 class FairShare(models.Model):
@@ -95,7 +60,7 @@ class Work(models.Model):
     start_seconds = models.IntegerField()
     heartbeat_seconds = models.IntegerField()
     execution_seconds = models.IntegerField()
-    body = models.JSONField(help_text="What the miner is given: payload, constraints, task type, input.")
+    body = models.JSONField(help_text="What the miner receives: payload, constraints, task type, input.")
     due_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())
 

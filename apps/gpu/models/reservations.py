@@ -1,4 +1,4 @@
-"""Bookings as gpu sees them: which cards are whose, from when on; and in which minutes miners were heard."""
+"""Bookings as gpu sees them: which GPUs are reserved for whom, and from when on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ReservationQuerySet(models.QuerySet["Reservation"]):
     def of_miner(self, miner_id: UUID) -> Self:
         return self.filter(miner_id=miner_id)
 
-    def over_card(self, gpu_id: UUID) -> Self:
+    def over_gpu(self, gpu_id: UUID) -> Self:
         return self.filter(gpu_ids__contains=[gpu_id])
 
     def due(self, now: datetime) -> Self:
@@ -35,7 +35,7 @@ class ReservationQuerySet(models.QuerySet["Reservation"]):
 
 
 class Reservation(models.Model):
-    """One booking of a miner's cards. The marketplace owns its state; here stands what was done about it, and when."""
+    """One booking of a miner's cards. The marketplace owns its state; this row has what gpu did, and when."""
 
     booking_id = models.UUIDField(primary_key=True, editable=False)
     renter_id = models.UUIDField()
@@ -45,9 +45,9 @@ class Reservation(models.Model):
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     held_at = models.DateTimeField(null=True, help_text="Its cards are set aside since.")
-    ready_at = models.DateTimeField(null=True, help_text="The miner said that they are ready.")
+    ready_at = models.DateTimeField(null=True, help_text="The miner reported them ready.")
     started_at = models.DateTimeField(null=True, help_text="The renter has them since.")
-    broken_at = models.DateTimeField(null=True, help_text="A card of it was lost, and the marketplace told.")
+    broken_at = models.DateTimeField(null=True, help_text="A card of it was lost; BookingBroken is published.")
     closed_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -63,28 +63,3 @@ class Reservation(models.Model):
 
     def __str__(self) -> str:
         return f"booking {self.booking_id}"
-
-
-class MinerHour(models.Model):
-    """In which minutes of an hour a miner was heard: bit n is minute n. The heartbeat itself writes it."""
-
-    id = models.BigAutoField(primary_key=True)
-    miner_id = models.UUIDField()
-    hour = models.DateTimeField()
-    minutes = models.BigIntegerField(default=0)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(name="gpu_minerhour_once", fields=["hour", "miner_id"])]
-
-    def __str__(self) -> str:
-        return f"{self.miner_id} {self.hour:%Y-%m-%d %H}h: {self.minutes.bit_count()} minutes"
-
-
-class WatchedHour(models.Model):
-    """In which minutes of an hour the exchange was there to hear anybody: silence counts in no other."""
-
-    hour = models.DateTimeField(primary_key=True)
-    minutes = models.BigIntegerField(default=0)
-
-    def __str__(self) -> str:
-        return f"{self.hour:%Y-%m-%d %H}h: {self.minutes.bit_count()} minutes"

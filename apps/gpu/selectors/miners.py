@@ -1,8 +1,9 @@
-"""Answers that join a miner's leases with what its neighbours know: kind of work, payment. Reads only."""
+"""A miner's jobs and earnings: its leases joined with the jobs of ai and the payments of trading."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -10,41 +11,54 @@ from aitbc.core.db import DOMAIN_UNAVAILABLE
 from aitbc.core.money import format_amount, metered
 from apps.ai import interface as ai
 from apps.gpu.models import Lease, Miner
-from apps.gpu.serializers.miner_protocol import LeaseSerializer
 from apps.gpu.states import LeaseState
 from apps.trading import interface as trading
 
 CURRENCY = "AITBC"
-LOOKED_AT = 1000  # leases that a filter by kind of work or reward looks through, newest first
-PENDING_LOOKED_AT = 50
+SCANNED = 1000  # leases that a filter by kind of work or reward reads, newest first
+PENDING_SCANNED = 50
 
 
-def jobs_of(miner: Miner, asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What the miner did, newest first; `job_type` and `min_reward` look through its last thousand leases."""
+@dataclass(frozen=True)
+class MinerJob:
+    """One lease of a miner, with the kind of work and the most the client pays (AIT); None where ai is not reached."""
+
+    lease: Lease
+    task_type: str | None
+    reward: str | None
+
+
+@dataclass(frozen=True)
+class MinerJobs:
+    """A page of a miner's leases, newest first; `total` counts those that match."""
+
+    total: int
+    jobs: list[MinerJob]
+
+
+def jobs_of(miner: Miner, query: Mapping[str, Any]) -> MinerJobs:
+    """A page of what the miner did; `query` has limit, offset, and optionally job_status, job_type, min_reward (µAIT).
+
+    `job_type` and `min_reward` filter the last thousand leases only, since ai owns the jobs.
+    """
     leases = Lease.objects.of_miner(miner.pk).order_by("-id")
-    if asked.get("job_status"):
-        leases = leases.filter(state=asked["job_status"].lower())
-    first, behind = asked["offset"], asked["offset"] + asked["limit"]
-    if asked.get("job_type") or asked.get("min_reward"):
-        recent = list(leases[:LOOKED_AT])
+    if query.get("job_status"):
+        leases = leases.filter(state=query["job_status"].lower())
+    first, behind = query["offset"], query["offset"] + query["limit"]
+    if query.get("job_type") or query.get("min_reward"):
+        recent = list(leases[:SCANNED])
         known = ai.job_views(lease.job_id for lease in recent)
-        meant = [lease for lease in recent if _is_meant(known.get(lease.job_id), asked)]
-        shown, total = meant[first:behind], len(meant)
+        matching = [lease for lease in recent if _matches(known.get(lease.job_id), query)]
+        page, total = matching[first:behind], len(matching)
     else:
-        shown, total = list(leases[first:behind]), leases.count()
-        known = _known(shown)
-    return {
-        "miner_id": miner.name,
-        "limit": asked["limit"],
-        "offset": first,
-        "total": total,
-        "jobs": [_job(lease, known.get(lease.job_id)) for lease in shown],
-    }
+        page, total = list(leases[first:behind]), leases.count()
+        known = _known(page)
+    return MinerJobs(total, [_job(lease, known.get(lease.job_id)) for lease in page])
 
 
-def earnings_of(miner: Miner, asked: Mapping[str, Any]) -> dict[str, Any]:
+def earnings_of(miner: Miner, query: Mapping[str, Any]) -> dict[str, Any]:
     """What the miner was paid, and what it delivered that is not settled yet."""
-    since, until = asked.get("from_time"), asked.get("to_time")
+    since, until = query.get("from_time"), query.get("to_time")
     paid = trading.earnings(miner.owner_id, miner.pk, since, until)
     history, pending = _history(miner.pk)
     return {
@@ -61,31 +75,32 @@ def earnings_of(miner: Miner, asked: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _is_meant(job: ai.JobView | None, asked: Mapping[str, Any]) -> bool:
+def _matches(job: ai.JobView | None, query: Mapping[str, Any]) -> bool:
     if job is None:
         return False
-    fits = not asked.get("job_type") or job.task_type == asked["job_type"]
-    return fits and job.payment_amount >= (asked.get("min_reward") or 0)
+    fits = not query.get("job_type") or job.task_type == query["job_type"]
+    return fits and job.payment_amount >= (query.get("min_reward") or 0)
 
 
 def _known(leases: Sequence[Lease]) -> dict[UUID, ai.JobView]:
-    """The jobs behind the leases; a miner's history is not withheld because ai is away."""
+    """The jobs of the leases by id; none while ai's database cannot be reached."""
     try:
         return ai.job_views(lease.job_id for lease in leases)
     except DOMAIN_UNAVAILABLE:
         return {}
 
 
-def _job(lease: Lease, job: ai.JobView | None) -> dict[str, Any]:
-    offered = {"task_type": job.task_type, "reward": format_amount(job.payment_amount)} if job else {}
-    return {**LeaseSerializer(lease).data, "task_type": None, "reward": None, **offered}
+def _job(lease: Lease, job: ai.JobView | None) -> MinerJob:
+    if job is None:
+        return MinerJob(lease, None, None)
+    return MinerJob(lease, job.task_type, format_amount(job.payment_amount))
 
 
 def _history(miner_id: UUID) -> tuple[list[dict[str, Any]], int]:
     """The latest completed jobs with their payments, and the sum (before fees) of those not settled yet."""
     history: list[dict[str, Any]] = []
     pending = 0
-    done = Lease.objects.of_miner(miner_id).filter(state=LeaseState.COMPLETED).order_by("-id")[:PENDING_LOOKED_AT]
+    done = Lease.objects.of_miner(miner_id).filter(state=LeaseState.COMPLETED).order_by("-id")[:PENDING_SCANNED]
     for lease in done:
         payment = trading.payment_of(lease.job_id)
         held = payment is not None and payment.state == "held"

@@ -1,27 +1,15 @@
-"""What miners send and read. Their routes are the seed's wire: unknown fields are ignored, many dialects are read."""
+"""What miner programs send and receive. Unknown fields are ignored, and several generations of clients are read."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from aitbc.core.serializers import AmountField, LenientSerializer, ResourceSerializer, StrictSerializer
-from apps.gpu.models import Backend, GPURegistry, Lease, Miner
-
-
-class AnyField(serializers.JSONField):
-    """Whatever JSON a client sends here."""
-
-    def get_default(self) -> Any:
-        return None
-
-
-class MinerIdField(serializers.CharField):
-    """A miner's id as text, however it was typed."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(required=False, allow_null=True, allow_blank=True, max_length=128, **options)
+from aitbc.core.serializers import LenientSerializer, ObjectField
+from apps.gpu.logic.miner_payloads import CODES
+from apps.gpu.serializers.fields import AnyField, MinerIdField
 
 
 class RegisterSerializer(LenientSerializer):
@@ -39,7 +27,7 @@ class RunningSerializer(LenientSerializer):
 
 
 class HeartbeatSerializer(LenientSerializer):
-    """Only `jobs` and `bookings_ready` are read closely; the rest of a heartbeat is kept as the miner's own claim."""
+    """Only `jobs` and `bookings_ready` are read closely; the rest of a heartbeat is stored as the miner's own claim."""
 
     jobs = RunningSerializer(many=True, required=False, allow_null=True)
     bookings_ready = serializers.ListField(
@@ -53,7 +41,7 @@ class PollSerializer(LenientSerializer):
     max_jobs = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=64)
     attention = serializers.IntegerField(
         required=False, allow_null=True, min_value=0,
-        help_text="As last heard in a heartbeat's answer: the poll ends early (`beat_now`) when it has risen since.",
+        help_text="From the last heartbeat's answer: the poll ends early (`beat_now`) when it has risen since.",
     )  # fmt: skip
 
 
@@ -74,135 +62,126 @@ class FailSerializer(LenientSerializer):
     attempt = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=32767)
 
 
-class PeriodSerializer(LenientSerializer):
-    from_time = serializers.DateTimeField(required=False, allow_null=True)
-    to_time = serializers.DateTimeField(required=False, allow_null=True)
+class PaceSerializer(serializers.Serializer[Any]):
+    """How often a miner should send heartbeats and poll."""
+
+    heartbeat_seconds = serializers.IntegerField()
+    poll_seconds = serializers.IntegerField(help_text="For miners that do not wait in a long poll.")
 
 
-class HistorySerializer(LenientSerializer):
-    limit = serializers.IntegerField(required=False, min_value=1, max_value=200, default=20)
-    offset = serializers.IntegerField(required=False, min_value=0, max_value=10_000, default=0)
-    job_status = serializers.CharField(required=False, max_length=20)
-    status = serializers.CharField(required=False, max_length=20)
-    job_type = serializers.CharField(required=False, max_length=100)
-    type = serializers.CharField(required=False, max_length=100)
-    min_reward = AmountField(required=False, help_text="Only jobs that offered at least this, in AIT.")
+class RegisteredSerializer(PaceSerializer):
+    """A miner as it is known from now on."""
 
-    def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """The shell of the predecessor says `type` and `status`, its server read `job_type` and `job_status`."""
-        for ours, theirs in (("job_status", "status"), ("job_type", "type")):
-            asked.setdefault(ours, asked.get(theirs))
-        return asked
+    status = serializers.ChoiceField(["ok"])
+    miner_id = serializers.CharField(help_text="Its name; unique per owner.")
+    id = serializers.UUIDField()
+    session_token = serializers.CharField(help_text="For legacy clients; nothing is decided by it.")
+    gpu_count = serializers.IntegerField()
+    concurrency = serializers.IntegerField()
 
 
-class GpuOfMinerSerializer(ResourceSerializer):
-    id = serializers.CharField(read_only=True)
-    model = serializers.CharField(source="name", read_only=True)
-    status = serializers.CharField(source="state", read_only=True)
-    price_per_hour = AmountField(source="miner.price", read_only=True, allow_null=True)
-    region = serializers.CharField(source="miner.region", read_only=True)
-    memory_gb = serializers.SerializerMethodField()
+class HeldSerializer(serializers.Serializer[Any]):
+    """A lease that the heartbeat has pushed on."""
 
-    class Meta:
-        model = GPURegistry
-        fields = [
-            "id",
-            "model",
-            "name",
-            "memory_mb",
-            "memory_gb",
-            "uuid",
-            "driver",
-            "cuda",
-            "architecture",
-            "status",
-            "price_per_hour",
-            "region",
-            "created_at",
-        ]
-
-    def get_memory_gb(self, card: GPURegistry) -> int:
-        return card.memory_mb // 1024
+    job_id = serializers.UUIDField()
+    attempt = serializers.IntegerField()
+    lease_until = serializers.DateTimeField()
 
 
-class MinerSerializer(ResourceSerializer):
-    miner_id = serializers.CharField(source="name", read_only=True)
-    status = serializers.CharField(source="state", read_only=True)
-    price_per_hour = AmountField(source="price", read_only=True, allow_null=True)
+@extend_schema_serializer(component_name="ToldOrder")
+class OpenCommandSerializer(serializers.Serializer[Any]):
+    """A command to the miner beside its jobs."""
 
-    class Meta:
-        model = Miner
-        fields = [
-            "id",
-            "miner_id",
-            "state",
-            "status",
-            "capabilities",
-            "concurrency",
-            "region",
-            "price_per_hour",
-            "reputation",
-            "last_heartbeat",
-            "created_at",
-        ]
+    order_id = serializers.UUIDField()
+    kind = serializers.CharField()
+    gpu_id = serializers.UUIDField(allow_null=True)
+    body = ObjectField()
+    signature = ObjectField()
+    due_at = serializers.DateTimeField()
 
 
-class MinerFilterSerializer(StrictSerializer):
-    state = serializers.CharField(required=False, max_length=20)
-    region = serializers.CharField(required=False, max_length=100)
+@extend_schema_serializer(component_name="ToldBooking")
+class MinerBookingSerializer(serializers.Serializer[Any]):
+    """What is booked of the miner's cards; it sends `bookings_ready` once they are ready for the renter."""
+
+    booking_id = serializers.UUIDField()
+    gpu_ids = serializers.ListField(child=serializers.UUIDField())
+    gpu_uuids = serializers.ListField(child=serializers.CharField())
+    places = serializers.ListField(child=serializers.IntegerField(), help_text="Positions in the miner's own list.")
+    starts_at = serializers.DateTimeField()
+    ends_at = serializers.DateTimeField()
+    ready = serializers.BooleanField()
 
 
-class LeaseSerializer(ResourceSerializer):
-    id = serializers.UUIDField(source="job_id", read_only=True)
-    status = serializers.CharField(source="state", read_only=True)
+class PulseSerializer(PaceSerializer):
+    """The answer to a heartbeat: which jobs to stop, which to write a checkpoint of, which are still held."""
 
-    class Meta:
-        model = Lease
-        fields = [
-            "id",
-            "job_id",
-            "attempt",
-            "state",
-            "status",
-            "rate",
-            "granted_at",
-            "started_at",
-            "lease_until",
-            "ended_at",
-            "code",
-            "message",
-            "metered_ms",
-            "progress",
-            "result_sha256",
-            "result_size",
-        ]
+    status = serializers.ChoiceField(["ok"])
+    miner_id = serializers.CharField()
+    cancel = serializers.ListField(child=serializers.UUIDField())
+    checkpoint = serializers.ListField(child=serializers.UUIDField())
+    leases = HeldSerializer(many=True)
+    bookings = MinerBookingSerializer(many=True)
+    orders = OpenCommandSerializer(many=True)
+    attention = serializers.IntegerField(help_text="Send it with a poll: a larger one here means, beat at once.")
 
 
-class BackendInputSerializer(StrictSerializer):
-    url = serializers.CharField(max_length=500)
-    kind = serializers.ChoiceField(choices=Backend.Kind.choices, default=Backend.Kind.OPENAI)
-    concurrency = serializers.IntegerField(min_value=1, max_value=64, default=1)
-    price = AmountField(required=False, allow_null=True, default=None)
-    region = serializers.CharField(required=False, allow_blank=True, max_length=100, default="")
+class InputSerializer(serializers.Serializer[Any]):
+    """Where a large input is downloaded."""
+
+    sha256 = serializers.CharField()
+    size = serializers.IntegerField()
+    url = serializers.CharField()
 
 
-class BackendSerializer(ResourceSerializer):
-    miner_id = serializers.UUIDField(read_only=True)
-    models = serializers.ListField(source="miner.offer.models", read_only=True)
-    state = serializers.CharField(source="miner.state", read_only=True)
+class AssignedJobSerializer(serializers.Serializer[Any]):
+    """A job in a miner's hands; `attempt` comes back with the result and must then match."""
 
-    class Meta:
-        model = Backend
-        fields = [
-            "id",
-            "url",
-            "kind",
-            "miner_id",
-            "models",
-            "state",
-            "healthy",
-            "last_error",
-            "polled_at",
-            "allow_listed",
-            "created_at",
-        ]
+    job_id = serializers.UUIDField()
+    id = serializers.UUIDField()
+    attempt = serializers.IntegerField()
+    task_type = serializers.CharField()
+    payload = serializers.JSONField(help_text="Null when the input is a file.")
+    constraints = ObjectField()
+    model = serializers.CharField(allow_null=True)
+    lease_until = serializers.DateTimeField()
+    lease_seconds = serializers.IntegerField()
+    heartbeat_seconds = serializers.IntegerField(help_text="How often to send a sign of life while it runs.")
+    timeout_seconds = serializers.IntegerField(help_text="The longest it may run.")
+    input = InputSerializer(required=False)
+    booking_id = serializers.UUIDField(required=False, help_text="The booking that this job belongs to.")
+    gpu_uuids = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="The only cards it may use; absent: any."
+    )
+
+
+class AssignedSerializer(AssignedJobSerializer):
+    """The first job taken; with `max_jobs` above 1 all of them are in `jobs`."""
+
+    jobs = AssignedJobSerializer(many=True, required=False)
+
+
+class CalledSerializer(serializers.Serializer[Any]):
+    """No work, but a command or a booking: send a heartbeat at once. Only a poll with `attention` is answered so."""
+
+    job_id = serializers.UUIDField(allow_null=True, help_text="Always null.")
+    jobs = serializers.ListField(child=serializers.UUIDField(), help_text="Always empty.")
+    beat_now = serializers.BooleanField()
+
+
+class AcceptedSerializer(serializers.Serializer[Any]):
+    """A result, or a failure that was sent as one, is taken in."""
+
+    status = serializers.ChoiceField(["ok"])
+    job_id = serializers.UUIDField()
+    result = serializers.ChoiceField(["accepted", "failure recorded"])
+    error = serializers.ChoiceField(["recorded"], required=False, help_text="Only with a failure.")
+
+
+class JobGivenUpSerializer(serializers.Serializer[Any]):
+    """The job is taken back from the miner."""
+
+    status = serializers.ChoiceField(["ok"])
+    job_id = serializers.UUIDField()
+    code = serializers.ChoiceField(CODES, help_text="The reason as it was understood.")
+    error = serializers.ChoiceField(["recorded"])

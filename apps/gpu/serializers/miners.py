@@ -1,4 +1,4 @@
-"""What miners and their owners are answered: the union of what the different generations of clients read."""
+"""Miners as their owners see them: machines, jobs and earnings."""
 
 from __future__ import annotations
 
@@ -6,137 +6,92 @@ from typing import Any
 
 from rest_framework import serializers
 
-from aitbc.core.serializers import ObjectField
-from apps.gpu.serializers.miner_protocol import LeaseSerializer
-from apps.gpu.services.leases import CODES
+from aitbc.core.serializers import AmountField, LenientSerializer, ResourceSerializer, StrictSerializer
+from apps.gpu.models import GPURegistry, Miner
+from apps.gpu.serializers.leases import LeaseSerializer
 from apps.gpu.states import MinerState
 
 
-class PaceSerializer(serializers.Serializer[Any]):
-    """How often the exchange wants to hear from a miner."""
-
-    heartbeat_seconds = serializers.IntegerField()
-    poll_seconds = serializers.IntegerField(help_text="For miners that do not wait in a long poll.")
+class PeriodSerializer(LenientSerializer):
+    from_time = serializers.DateTimeField(required=False, allow_null=True)
+    to_time = serializers.DateTimeField(required=False, allow_null=True)
 
 
-class RegisteredSerializer(PaceSerializer):
-    """A miner as it is known from now on."""
+class HistorySerializer(LenientSerializer):
+    limit = serializers.IntegerField(required=False, min_value=1, max_value=200, default=20)
+    offset = serializers.IntegerField(required=False, min_value=0, max_value=10_000, default=0)
+    job_status = serializers.CharField(required=False, max_length=20)
+    status = serializers.CharField(required=False, max_length=20)
+    job_type = serializers.CharField(required=False, max_length=100)
+    type = serializers.CharField(required=False, max_length=100)
+    min_reward = AmountField(required=False, help_text="Only jobs that offered at least this, in AIT.")
 
-    status = serializers.ChoiceField(["ok"])
-    miner_id = serializers.CharField(help_text="Its name; unique per owner.")
-    id = serializers.UUIDField()
-    session_token = serializers.CharField(help_text="For the predecessor's clients; nothing is decided by it.")
-    gpu_count = serializers.IntegerField()
-    concurrency = serializers.IntegerField()
-
-
-class HeldSerializer(serializers.Serializer[Any]):
-    """A lease that the heartbeat has pushed on."""
-
-    job_id = serializers.UUIDField()
-    attempt = serializers.IntegerField()
-    lease_until = serializers.DateTimeField()
+    def validate(self, query: dict[str, Any]) -> dict[str, Any]:
+        """The legacy shell sends `type` and `status`, the legacy server read `job_type` and `job_status`."""
+        for ours, theirs in (("job_status", "status"), ("job_type", "type")):
+            query.setdefault(ours, query.get(theirs))
+        return query
 
 
-class ToldOrderSerializer(serializers.Serializer[Any]):
-    """What the miner is asked to do beside its jobs."""
+class GpuOfMinerSerializer(ResourceSerializer):
+    id = serializers.CharField(read_only=True)
+    model = serializers.CharField(source="name", read_only=True)
+    status = serializers.CharField(source="state", read_only=True)
+    price_per_hour = AmountField(source="miner.price", read_only=True, allow_null=True)
+    region = serializers.CharField(source="miner.region", read_only=True)
+    memory_gb = serializers.SerializerMethodField()
 
-    order_id = serializers.UUIDField()
-    kind = serializers.CharField()
-    gpu_id = serializers.UUIDField(allow_null=True)
-    body = ObjectField()
-    signature = ObjectField()
-    due_at = serializers.DateTimeField()
+    class Meta:
+        model = GPURegistry
+        fields = [
+            "id",
+            "model",
+            "name",
+            "memory_mb",
+            "memory_gb",
+            "uuid",
+            "driver",
+            "cuda",
+            "architecture",
+            "status",
+            "price_per_hour",
+            "region",
+            "created_at",
+        ]
 
-
-class ToldBookingSerializer(serializers.Serializer[Any]):
-    """What is booked of the miner's cards; it says `bookings_ready` once they are ready for the renter."""
-
-    booking_id = serializers.UUIDField()
-    gpu_ids = serializers.ListField(child=serializers.UUIDField())
-    gpu_uuids = serializers.ListField(child=serializers.CharField())
-    places = serializers.ListField(child=serializers.IntegerField(), help_text="Positions in the miner's own list.")
-    starts_at = serializers.DateTimeField()
-    ends_at = serializers.DateTimeField()
-    ready = serializers.BooleanField()
-
-
-class PulseSerializer(PaceSerializer):
-    """The answer to a heartbeat: which jobs to stop, which to write a checkpoint of, which are still held."""
-
-    status = serializers.ChoiceField(["ok"])
-    miner_id = serializers.CharField()
-    cancel = serializers.ListField(child=serializers.UUIDField())
-    checkpoint = serializers.ListField(child=serializers.UUIDField())
-    leases = HeldSerializer(many=True)
-    bookings = ToldBookingSerializer(many=True)
-    orders = ToldOrderSerializer(many=True)
-    attention = serializers.IntegerField(help_text="Send it with a poll: a larger one here means, beat at once.")
+    def get_memory_gb(self, gpu: GPURegistry) -> int:
+        return gpu.memory_mb // 1024
 
 
-class InputSerializer(serializers.Serializer[Any]):
-    """Where a large input is downloaded."""
+class MinerSerializer(ResourceSerializer):
+    miner_id = serializers.CharField(source="name", read_only=True)
+    status = serializers.CharField(source="state", read_only=True)
+    price_per_hour = AmountField(source="price", read_only=True, allow_null=True)
 
-    sha256 = serializers.CharField()
-    size = serializers.IntegerField()
-    url = serializers.CharField()
-
-
-class AssignedJobSerializer(serializers.Serializer[Any]):
-    """A job in a miner's hands; `attempt` comes back with the result and must then match."""
-
-    job_id = serializers.UUIDField()
-    id = serializers.UUIDField()
-    attempt = serializers.IntegerField()
-    task_type = serializers.CharField()
-    payload = serializers.JSONField(help_text="Null when the input is a file.")
-    constraints = ObjectField()
-    model = serializers.CharField(allow_null=True)
-    lease_until = serializers.DateTimeField()
-    lease_seconds = serializers.IntegerField()
-    heartbeat_seconds = serializers.IntegerField(help_text="How often to send a sign of life while it runs.")
-    timeout_seconds = serializers.IntegerField(help_text="The longest it may run.")
-    input = InputSerializer(required=False)
-    booking_id = serializers.UUIDField(required=False, help_text="The booking that this job belongs to.")
-    gpu_uuids = serializers.ListField(
-        child=serializers.CharField(), required=False, help_text="The only cards it may use; absent: any."
-    )
+    class Meta:
+        model = Miner
+        fields = [
+            "id",
+            "miner_id",
+            "state",
+            "status",
+            "capabilities",
+            "concurrency",
+            "region",
+            "price_per_hour",
+            "reputation",
+            "last_heartbeat",
+            "created_at",
+        ]
 
 
-class AssignedSerializer(AssignedJobSerializer):
-    """The first job taken; with `max_jobs` above 1 all of them are in `jobs`."""
-
-    jobs = AssignedJobSerializer(many=True, required=False)
-
-
-class CalledSerializer(serializers.Serializer[Any]):
-    """No work, but an order or a booking: beat at once. Only a poll that sent `attention` is answered so."""
-
-    job_id = serializers.UUIDField(allow_null=True, help_text="Always null.")
-    jobs = serializers.ListField(child=serializers.UUIDField(), help_text="Always empty.")
-    beat_now = serializers.BooleanField()
-
-
-class AcceptedSerializer(serializers.Serializer[Any]):
-    """A result, or a failure that was sent as one, is taken in."""
-
-    status = serializers.ChoiceField(["ok"])
-    job_id = serializers.UUIDField()
-    result = serializers.ChoiceField(["accepted", "failure recorded"])
-    error = serializers.ChoiceField(["recorded"], required=False, help_text="Only with a failure.")
-
-
-class JobGivenUpSerializer(serializers.Serializer[Any]):
-    """The job is taken back from the miner."""
-
-    status = serializers.ChoiceField(["ok"])
-    job_id = serializers.UUIDField()
-    code = serializers.ChoiceField(CODES, help_text="The reason as it was understood.")
-    error = serializers.ChoiceField(["recorded"])
+class MinerFilterSerializer(StrictSerializer):
+    state = serializers.CharField(required=False, max_length=20)
+    region = serializers.CharField(required=False, max_length=100)
 
 
 class MinerJobSerializer(LeaseSerializer):
-    """One attempt of a job, with what ai knows of it (null while ai is away)."""
+    """One attempt of a job, with what ai knows of it (null while ai is down)."""
 
     task_type = serializers.CharField(allow_null=True)
     reward = serializers.CharField(allow_null=True, help_text="The most the client pays, in AIT.")

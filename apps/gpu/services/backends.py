@@ -1,4 +1,4 @@
-"""Model servers that cannot poll (Ollama, anything that speaks OpenAI's protocol): asked for models, fed with work.
+"""Model servers that cannot poll (Ollama, anything with OpenAI's API): polled for models, fed with work.
 
 Each has a miner row of its own, so that its work is leased, metered and paid like everybody's.
 """
@@ -21,7 +21,7 @@ from aitbc.core.db import atomic
 from aitbc.core.errors import Conflict
 from apps.gpu.errors import BackendRefused, LeaseFenced
 from apps.gpu.models import Backend, Miner
-from apps.gpu.services import heartbeats, lease_grant, leases, miners
+from apps.gpu.services import heartbeats, leases, miners
 from apps.gpu.services.miner_cache import known_from
 from apps.gpu.states import MinerState
 
@@ -45,20 +45,42 @@ class Outcome:
     message: str = ""
 
 
-def add(
-    *, caller: miners.Caller, url: str, kind: str, allow_listed: bool, concurrency: int, price: str | None, region: str
-) -> Backend:
-    """Register a model server under a miner of its own and ask it for its models at once."""
+@dataclass(frozen=True)
+class Registration:
+    """A model server to register: its address, kind (Backend.Kind), jobs at once, price in AIT per hour, region."""
+
+    url: str
+    kind: str
+    concurrency: int
+    price: str | None
+    region: str
+
+
+def add(registration: Registration, *, caller: miners.Caller, allow_listed: bool) -> Backend:
+    """Register a model server under a miner of its own and fetch its models at once.
+
+    `allow_listed` permits http and private addresses. Raises BackendRefused for any other such address, Conflict when
+    the owner registered this one already.
+    """
+    url = registration.url
     _target(url, allow_listed)
     named = miners.Caller(
         caller.owner_id, f"backend:{caller.key_id}"[:64], caller.key_prefix, named=f"backend {url}"[:128]
     )
     if Backend.objects.filter(owner_id=caller.owner_id, url=url).exists():
         raise Conflict("This back-end is registered already.")
-    offered = {"tasks": list(TASKS), "models": [], **({} if price is None else {"price": price})}
+    offered = {
+        "tasks": list(TASKS),
+        "models": [],
+        **({} if registration.price is None else {"price": registration.price}),
+    }
     with atomic(Backend):
-        miner = miners.register(named, capabilities=offered, concurrency=concurrency, region=region)
-        backend = Backend(owner_id=caller.owner_id, miner=miner, kind=kind, url=url, allow_listed=allow_listed)
+        miner = miners.register(
+            named, capabilities=offered, concurrency=registration.concurrency, region=registration.region
+        )
+        backend = Backend(
+            owner_id=caller.owner_id, miner=miner, kind=registration.kind, url=url, allow_listed=allow_listed
+        )
         backend.save(force_insert=True)
     refresh(backend_id=backend.pk)
     backend.refresh_from_db()
@@ -73,17 +95,18 @@ def remove(backend: Backend, *, actor: str) -> None:
 
 
 def due() -> list[UUID]:
-    """Back-ends not asked lately."""
+    """Return the ids of back-ends that are due for a poll."""
     since = timezone.now() - timedelta(seconds=POLL_SECONDS)
     return list(Backend.objects.filter(Q(polled_at=None) | Q(polled_at__lt=since)).values_list("pk", flat=True))
 
 
 def healthy() -> list[UUID]:
+    """Return the ids of the back-ends that answered their last poll."""
     return list(Backend.objects.filter(healthy=True).values_list("pk", flat=True))
 
 
 def refresh(*, backend_id: UUID | str) -> bool:
-    """Ask a back-end for its models; its miner is online while it answers. Returns whether it did."""
+    """Poll a back-end for its models and set its miner online or offline; returns whether it answered."""
     backend = Backend.objects.select_related("miner").get(pk=backend_id)
     try:
         models, error = _models(backend), ""
@@ -118,7 +141,7 @@ def feed(*, backend_id: UUID | str) -> int:
 def _feed(backend: Backend, take_until: Any) -> int:
     """The calls run in threads without a database; leases are taken, kept alive and ended here."""
     done = 0
-    running: dict[Future[Outcome], lease_grant.Grant] = {}
+    running: dict[Future[Outcome], leases.Grant] = {}
     with ThreadPoolExecutor(max_workers=backend.miner.concurrency) as pool:
         while True:
             if timezone.now() < take_until:
@@ -132,19 +155,19 @@ def _feed(backend: Backend, take_until: Any) -> int:
             _beat(backend)
 
 
-def _take(backend: Backend, free: int) -> list[lease_grant.Grant]:
+def _take(backend: Backend, free: int) -> list[leases.Grant]:
     if free < 1:
         return []
     miner = Miner.objects.get(pk=backend.miner_id)
-    return lease_grant.claim(known_from(miner), n=free).grants
+    return leases.grant(known_from(miner), n=free).grants
 
 
 def _beat(backend: Backend) -> None:
     miner = backend.miner
-    heartbeats.take(miners.Caller(miner.owner_id, miner.key_id, "", named=miner.name))
+    heartbeats.record(miners.Caller(miner.owner_id, miner.key_id, "", named=miner.name))
 
 
-def _settle(backend: Backend, grant: lease_grant.Grant, future: Future[Outcome]) -> None:
+def _settle(backend: Backend, grant: leases.Grant, future: Future[Outcome]) -> None:
     holder = leases.Holder(backend.owner_id, backend.miner_id, grant.attempt)
     error = future.exception()
     outcome = (
@@ -156,7 +179,7 @@ def _settle(backend: Backend, grant: lease_grant.Grant, future: Future[Outcome])
         else:
             leases.fail(job_id=grant.job_id, holder=holder, code=outcome.code, message=outcome.message)
     except LeaseFenced:
-        return  # it was withdrawn or took too long; the evidence is kept
+        return  # it was withdrawn or took too long; a LateResult row is the evidence
 
 
 def run(backend: Backend, body: Mapping[str, Any]) -> Outcome:
@@ -182,17 +205,19 @@ def _generate(backend: Backend, model: str, payload: Mapping[str, Any]) -> dict[
     tokens = payload.get("max_tokens") if isinstance(payload.get("max_tokens"), int) else DEFAULT_TOKENS
     if backend.kind == KINDS.OLLAMA:
         body = {"model": model, "prompt": _prompt(payload), "stream": False, "options": {"num_predict": tokens}}
-        told = outbound_http.call(target, "POST", "/api/generate", body=body, seconds=CALL_SECONDS, limit=ANSWER_BYTES)
-        told = told if isinstance(told, dict) else {}
-        return {"output": told.get("response"), "tokens_processed": told.get("eval_count")}
+        response = outbound_http.call(
+            target, "POST", "/api/generate", body=body, seconds=CALL_SECONDS, limit=ANSWER_BYTES
+        )
+        response = response if isinstance(response, dict) else {}
+        return {"output": response.get("response"), "tokens_processed": response.get("eval_count")}
     messages = payload.get("messages") or [{"role": "user", "content": str(payload["prompt"])}]
-    asked = {"model": model, "messages": messages, "max_tokens": tokens, "stream": False}
-    told = outbound_http.call(
-        target, "POST", "/v1/chat/completions", body=asked, seconds=CALL_SECONDS, limit=ANSWER_BYTES
+    chat = {"model": model, "messages": messages, "max_tokens": tokens, "stream": False}
+    response = outbound_http.call(
+        target, "POST", "/v1/chat/completions", body=chat, seconds=CALL_SECONDS, limit=ANSWER_BYTES
     )
-    choices = told.get("choices") if isinstance(told, dict) else None
+    choices = response.get("choices") if isinstance(response, dict) else None
     first = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    usage = told.get("usage") if isinstance(told, dict) else None
+    usage = response.get("usage") if isinstance(response, dict) else None
     spent = usage.get("completion_tokens") if isinstance(usage, dict) else None
     return {"output": (first.get("message") or {}).get("content"), "tokens_processed": spent}
 
@@ -209,8 +234,8 @@ def _models(backend: Backend) -> list[str]:
     path, outer, inner = (
         ("/api/tags", "models", "name") if backend.kind == KINDS.OLLAMA else ("/v1/models", "data", "id")
     )
-    told = outbound_http.call(target, "GET", path)
-    listed = told.get(outer) if isinstance(told, dict) else None
+    response = outbound_http.call(target, "GET", path)
+    listed = response.get(outer) if isinstance(response, dict) else None
     if not isinstance(listed, list):
         raise outbound_http.Failed("its answer names no models")
     return sorted({str(model[inner])[:200] for model in listed if isinstance(model, dict) and model.get(inner)})

@@ -1,4 +1,4 @@
-"""Which cards are measured next, and the janitor of benchmarks."""
+"""The sweep of benchmarks: end overdue ones, request those that are due."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ AWAY = (MinerState.DRAINING, MinerState.DEREGISTERED)
 
 
 def sweep(*, now: datetime | None = None) -> dict[str, int]:
-    """End what is overdue, then challenge the cards whose time has come."""
+    """End overdue benchmarks, then request those that are due; returns how many of each."""
     now = now or timezone.now()
     return {"expired": _expire(now), "requested": _request(now)}
 
 
 def due(now: datetime) -> QuerySet[GPURegistry]:
-    """Cards to be measured: never yet, at their random time, or back from drain or deregistration since.
+    """Return the GPUs due for a benchmark: never done, past their random time, or back from drain or deregistration.
 
-    Only of miners that are here and know this suite; others are measured when somebody asks.
+    Only of online miners that know this suite; others are benchmarked on request.
     """
     back = MinerTransition.objects.filter(
         subject_id=OuterRef("miner_id"), from_state__in=AWAY, to_state=MinerState.ONLINE, at__gt=OuterRef("verified_at")
@@ -56,10 +56,10 @@ def _expire(now: datetime) -> int:
 
 def _request(now: datetime) -> int:
     made = 0
-    for card in due(now)[:BATCH]:
+    for gpu in due(now)[:BATCH]:
         try:
-            benchmarks.request(card, actor="sweep", reason="time for a test")
+            benchmarks.request(gpu, actor="sweep", reason="time for a test")
             made += 1
         except DomainError as error:
-            log.info("card %s is not measured now: %s", card.pk, error)
+            log.info("card %s is not measured now: %s", gpu.pk, error)
     return made

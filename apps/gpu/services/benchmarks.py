@@ -1,7 +1,7 @@
-"""Benchmarks: a challenge per card, made when asked for or when its time has come, judged when it is answered.
+"""Benchmarks: a challenge per GPU, requested by hand or by the sweep, judged when it is answered.
 
-REQUESTED: the miner is told through an order. It measures, then *begins*: only now it is given the nonce, and our clock
-starts. It *commits*: now rows and pages are drawn. It *answers*: now the proof is checked and the figures are judged.
+REQUESTED: a command reaches the miner. It measures, then *begins*: only now it receives the nonce, and the exchange's
+clock starts. It *commits*: now rows and pages are drawn. It *answers*: now proof and measurements are judged.
 """
 
 from __future__ import annotations
@@ -20,74 +20,79 @@ from aitbc.core import params
 from aitbc.core.db import atomic
 from aitbc.core.errors import Invalid, StateConflict
 from aitbc.core.states import advance_many, begin
-from apps.gpu.errors import BenchmarkNotFound, BenchmarkOpen, CardBooked, CardUnfit
+from apps.gpu.errors import BenchmarkNotFound, BenchmarkOpen, GpuBooked, GpuUnfit
 from apps.gpu.logic import benchmark_scoring, challenge, challenge_check
 from apps.gpu.logic.challenge import Task
-from apps.gpu.models import GPUBenchmark, GPURegistry, Miner, MinerOrder
+from apps.gpu.models import GPUBenchmark, GPURegistry, Miner, MinerCommand
 from apps.gpu.services import calibration, miner_commands, uuid_disputes
 from apps.gpu.services.gpu_events import announce
+from apps.gpu.services.miner_commands import Instruction
 from apps.gpu.states import BOOKED, RENTABLE, BenchmarkState, GpuState
 
 DUE = timedelta(minutes=30)  # a miner with work in hand measures when it has ended
 ANSWER_SECONDS = 60  # from the question to the answer
-CPU_TFLOPS = 0.05  # of a card whose model nobody knows, until it says so itself
-BLAME = "benchmark: "  # how the reason of a quarantine begins that a benchmark ordered
+CPU_TFLOPS = 0.05  # of a processor or an unknown card until it was measured
+BLAME = "benchmark: "  # how the reason of a quarantine begins that a benchmark caused
 MISSED_RETESTS = 3  # in a row, before a card that was verified is so no more
 
 
 def request(
-    card: GPURegistry, *, actor: str, reason: str = "asked for", proves: MinerOrder | None = None
+    gpu: GPURegistry, *, actor: str, reason: str = "asked for", proves: MinerCommand | None = None
 ) -> GPUBenchmark:
-    """Challenge a card; its miner hears of it with its next heartbeat.
+    """Request a benchmark of a GPU; its miner receives the command with its next heartbeat.
 
-    Raises CardBooked, CardUnfit, MinerAway, or BenchmarkOpen when one is open already.
+    Raises GpuBooked, GpuUnfit, MinerAway, or BenchmarkOpen when one is open already.
     """
     with atomic(GPUBenchmark):
-        miner = Miner.objects.select_for_update(no_key=True).get(pk=card.miner_id)
-        card = _card(card.pk)
-        _check_fit(card)
+        miner = Miner.objects.select_for_update(no_key=True).get(pk=gpu.miner_id)
+        gpu = _locked_gpu(gpu.pk)
+        _check_fit(gpu)
         benchmark = GPUBenchmark(
-            gpu=card, suite=challenge.SUITE, nonce=secrets.token_hex(32), requested_by=actor,
+            gpu=gpu, suite=challenge.SUITE, nonce=secrets.token_hex(32), requested_by=actor,
             due_at=timezone.now() + DUE, proves=proves,
         )  # fmt: skip
-        benchmark.task = _task(card, benchmark.nonce).to_json()
-        told = {"benchmark_id": str(benchmark.pk), "uuid": card.uuid, "name": card.name, "device": card.kind}
-        asked = miner_commands.ask(
-            miner, kind=MinerOrder.Kind.BENCHMARK, actor=actor, seconds=int(DUE.total_seconds()), body=told, gpu=card
+        benchmark.task = _task(gpu, benchmark.nonce).to_json()
+        body = {"benchmark_id": str(benchmark.pk), "uuid": gpu.uuid, "name": gpu.name, "device": gpu.kind}
+        instruction = Instruction(
+            kind=MinerCommand.Kind.BENCHMARK, seconds=int(DUE.total_seconds()), body=body, gpu=gpu
         )
-        benchmark.order = asked.order
+        issued = miner_commands.issue(miner, instruction, actor=actor)
+        benchmark.command = issued.command
         _begin(benchmark, actor, reason)
-        advance_many(GPURegistry, [card.pk], GpuState.VERIFYING, actor=actor, reason=reason, sources=RENTABLE)
-        announce([card.pk])
+        advance_many(GPURegistry, [gpu.pk], GpuState.VERIFYING, actor=actor, reason=reason, sources=RENTABLE)
+        announce([gpu.pk])
     return benchmark
 
 
 def begin_work(benchmark: GPUBenchmark) -> GPUBenchmark:
-    """Give the miner the nonce. Asked again it is the same one, and the clock runs on since the first time."""
+    """Hand out the nonce; a repeated call returns the same one, and the clock runs on since the first."""
     with atomic(GPUBenchmark):
         _require(benchmark, BenchmarkState.REQUESTED)
         started = GPUBenchmark.objects.filter(pk=benchmark.pk, state=BenchmarkState.REQUESTED, begun_at=None)
         if started.update(begun_at=timezone.now()):
-            _close_order(benchmark, {"begun": True})
+            _close_command(benchmark, {"begun": True})
     benchmark.refresh_from_db()
     return benchmark
 
 
-def commit(benchmark: GPUBenchmark, *, commitment: Mapping[str, Any], figures: Mapping[str, Any],
+def commit(benchmark: GPUBenchmark, *, commitment: Mapping[str, Any], measurements: Mapping[str, Any],
            environment: Mapping[str, Any], device: str) -> GPUBenchmark:  # fmt: skip
-    """Take the miner's commitment and figures, stop the clock, draw the question. Invalid for impossible figures."""
+    """Take the miner's commitment and measurements, stop the clock, draw the question.
+
+    Raises StateConflict before `begin_work`, Invalid for impossible measurements.
+    """
     _require(benchmark, BenchmarkState.REQUESTED)
     now = timezone.now()
     if benchmark.begun_at is None:
         raise StateConflict("Begin the benchmark first: its nonce is given then.", state=benchmark.state, allowed=[])
     try:
-        benchmark_scoring.plain(figures)
+        benchmark_scoring.plain(measurements)
     except ValueError as error:
         raise Invalid(str(error), errors=[{"field": "figures", "message": str(error)}]) from None
     elapsed = (now - benchmark.begun_at).total_seconds()
     benchmark.advance(
         BenchmarkState.COMMITTED, actor=f"miner:{benchmark.gpu.miner_id}", reason=f"after {elapsed:.2f} s",
-        commitment={**commitment, "elapsed_s": round(elapsed, 4)}, results=dict(figures),
+        commitment={**commitment, "elapsed_s": round(elapsed, 4)}, results=dict(measurements),
         environment=dict(environment), device=device[:10],
         question=challenge_check.draw(Task.from_json(benchmark.task)),
         due_at=now + timedelta(seconds=ANSWER_SECONDS),
@@ -96,7 +101,7 @@ def commit(benchmark: GPUBenchmark, *, commitment: Mapping[str, Any], figures: M
 
 
 def answer(benchmark: GPUBenchmark, *, answer: Mapping[str, Any]) -> GPUBenchmark:
-    """Check the answer against the commitment (outside any transaction), judge the figures, act on the verdict."""
+    """Check the answer against the commitment (outside any transaction), judge the measurements, act on the verdict."""
     _require(benchmark, BenchmarkState.COMMITTED)
     if benchmark.due_at < timezone.now():
         expire(benchmark)
@@ -107,14 +112,16 @@ def answer(benchmark: GPUBenchmark, *, answer: Mapping[str, Any]) -> GPUBenchmar
     reference = {name: getattr(profile, name) for name in benchmark_scoring.STANDARD} if profile else {}
     judged = benchmark_scoring.judge(
         task, benchmark.results, reference, elapsed=benchmark.commitment["elapsed_s"], faults=faults,
-        fp16_accumulate=str(benchmark.environment.get("fp16_accumulate", "")),
-        consumer=bool(profile and profile.consumer_grade and profile.vendor == "NVIDIA"),
+        fp16=benchmark_scoring.Fp16Mode(
+            accumulate=str(benchmark.environment.get("fp16_accumulate", "")),
+            consumer=bool(profile and profile.consumer_grade and profile.vendor == "NVIDIA"),
+        ),
     )  # fmt: skip
     return _end(benchmark, judged)
 
 
 def give_up(benchmark: GPUBenchmark, *, reason: str) -> GPUBenchmark:
-    """The miner could not: its card stays what it was, unproven."""
+    """End a benchmark that the miner cannot do; its GPU stays unverified. Raises StateConflict."""
     with atomic(GPUBenchmark):
         _lock(benchmark)
         benchmark.advance(
@@ -126,7 +133,7 @@ def give_up(benchmark: GPUBenchmark, *, reason: str) -> GPUBenchmark:
 
 
 def expire(benchmark: GPUBenchmark) -> None:
-    """End a benchmark whose time is over."""
+    """End an overdue benchmark. Raises StateConflict when it has ended already."""
     with atomic(GPUBenchmark):
         _lock(benchmark)
         benchmark.advance(
@@ -137,40 +144,40 @@ def expire(benchmark: GPUBenchmark) -> None:
 
 
 def find(*, owner_id: UUID, benchmark_id: UUID) -> GPUBenchmark:
-    """A benchmark of one of this owner's cards."""
-    mine = GPUBenchmark.objects.of_owner(owner_id).select_related("gpu", "gpu__profile", "order")
+    """Return a benchmark of one of this owner's GPUs. Raises BenchmarkNotFound."""
+    mine = GPUBenchmark.objects.of_owner(owner_id).select_related("gpu", "gpu__profile", "command")
     found = mine.filter(pk=benchmark_id).first()
     if found is None:
         raise BenchmarkNotFound()
     return found
 
 
-def _check_fit(card: GPURegistry) -> None:
-    if card.state in BOOKED:
-        raise CardBooked("It is measured when the booking is over.", state=card.state)
-    if card.state not in RENTABLE and not _failed_before(card):
-        raise CardUnfit(f"The card is {card.state}.", state=card.state)
-    if not card.memory_mb:
-        raise CardUnfit("Its miner did not say how much memory the card has.", state=card.state)
+def _check_fit(gpu: GPURegistry) -> None:
+    if gpu.state in BOOKED:
+        raise GpuBooked("It is measured when the booking is over.", state=gpu.state)
+    if gpu.state not in RENTABLE and not _failed_before(gpu):
+        raise GpuUnfit(f"The card is {gpu.state}.", state=gpu.state)
+    if not gpu.memory_mb:
+        raise GpuUnfit("Its miner did not say how much memory the card has.", state=gpu.state)
 
 
-def _failed_before(card: GPURegistry) -> bool:
+def _failed_before(gpu: GPURegistry) -> bool:
     """Whether a benchmark put it into quarantine, and so may clear it; two claims to one UUID are an operator's."""
-    return card.state == GpuState.QUARANTINED and card.reason.startswith(BLAME)
+    return gpu.state == GpuState.QUARANTINED and gpu.reason.startswith(BLAME)
 
 
-def _task(card: GPURegistry, nonce: str) -> Task:
-    if card.kind == GPURegistry.Kind.CPU:
-        return challenge.cpu_task(nonce, memory_mb=card.memory_mb)
-    told = card.profile.fp32_tflops if card.profile else None
-    fp32 = float(told or card.measured.get("fp32_tflops", CPU_TFLOPS))
-    return challenge.gpu_task(nonce, memory_mb=card.memory_mb, fp32_tflops=fp32)
+def _task(gpu: GPURegistry, nonce: str) -> Task:
+    if gpu.kind == GPURegistry.Kind.CPU:
+        return challenge.cpu_task(nonce, memory_mb=gpu.memory_mb)
+    body = gpu.profile.fp32_tflops if gpu.profile else None
+    fp32 = float(body or gpu.measured.get("fp32_tflops", CPU_TFLOPS))
+    return challenge.gpu_task(nonce, memory_mb=gpu.memory_mb, fp32_tflops=fp32)
 
 
-def _card(card_id: UUID) -> GPURegistry:
+def _locked_gpu(gpu_id: UUID) -> GPURegistry:
     """The card's row, locked; its profile and miner are only read."""
-    cards = GPURegistry.objects.select_related("profile", "miner").select_for_update(no_key=True, of=("self",))
-    return cards.get(pk=card_id)
+    gpus = GPURegistry.objects.select_related("profile", "miner").select_for_update(no_key=True, of=("self",))
+    return gpus.get(pk=gpu_id)
 
 
 def _begin(benchmark: GPUBenchmark, actor: str, reason: str) -> None:
@@ -190,7 +197,7 @@ def _require(benchmark: GPUBenchmark, state: BenchmarkState) -> None:
 def _lock(benchmark: GPUBenchmark) -> None:
     """Miner, then card: in the order in which everyone takes them."""
     Miner.objects.select_for_update(no_key=True).get(pk=benchmark.gpu.miner_id)
-    benchmark.gpu = _card(benchmark.gpu_id)
+    benchmark.gpu = _locked_gpu(benchmark.gpu_id)
 
 
 def _end(benchmark: GPUBenchmark, judged: Mapping[str, Any]) -> GPUBenchmark:
@@ -205,58 +212,58 @@ def _end(benchmark: GPUBenchmark, judged: Mapping[str, Any]) -> GPUBenchmark:
         if state == BenchmarkState.PASSED:
             _proven(benchmark, judged)
         elif benchmark.proves_id and state == BenchmarkState.MISMATCH:
-            _unproven(benchmark, why)  # slower at a setting that we ordered: taken back, not held against the card
+            _unproven(benchmark, why)  # slower at a setting of ours: that is reverted, and the GPU is not blamed
         else:
             _exposed(benchmark, why)
     return benchmark
 
 
 def _proven(benchmark: GPUBenchmark, judged: Mapping[str, Any]) -> None:
-    """The card is what it says: its figures count from now on, and the next test comes at a random time."""
-    card, now = benchmark.gpu, timezone.now()
+    """Verified: the measurements count from now on, and the next benchmark comes at a random time."""
+    gpu, now = benchmark.gpu, timezone.now()
     days = params.get("gpu.retest_days") * random.uniform(0.5, 1.5)
-    GPURegistry.objects.filter(pk=card.pk).update(
+    GPURegistry.objects.filter(pk=gpu.pk).update(
         verified_at=now, retest_at=now + timedelta(days=days), measured=dict(judged["measured"]),
-        score=judged["score"], learned=calibration.learned(card, benchmark),
+        score=judged["score"], learned=calibration.learned(gpu, benchmark),
     )  # fmt: skip
-    if _failed_before(card):
-        uuid_disputes.release(card, actor="benchmark", reason="passed its benchmark")
+    if _failed_before(gpu):
+        uuid_disputes.release(gpu, actor="benchmark", reason="passed its benchmark")
     else:
-        _back(card, GpuState.AVAILABLE, "passed its benchmark")
+        _back(gpu, GpuState.AVAILABLE, "passed its benchmark")
 
 
 def _exposed(benchmark: GPUBenchmark, why: str) -> None:
-    """A wrong answer, or figures of another card: nobody rents it until somebody has looked."""
-    card = benchmark.gpu
-    GPURegistry.objects.filter(pk=card.pk).update(verified_at=None, retest_at=None)
-    uuid_disputes.quarantine([card.pk], reason=f"{BLAME}{why}"[:300], actor="benchmark")
+    """A wrong answer, or measurements of another card: quarantine until an operator or a benchmark clears it."""
+    gpu = benchmark.gpu
+    GPURegistry.objects.filter(pk=gpu.pk).update(verified_at=None, retest_at=None)
+    uuid_disputes.quarantine([gpu.pk], reason=f"{BLAME}{why}"[:300], actor="benchmark")
 
 
 def _unproven(benchmark: GPUBenchmark, why: str) -> None:
-    """Nothing was shown. A verified card is asked again in an hour, and loses its mark at the third time in a row."""
-    card, now = benchmark.gpu, timezone.now()
-    _close_order(benchmark, {"given_up": why})
-    before = GPUBenchmark.objects.filter(gpu=card).exclude(pk=benchmark.pk).order_by("-requested_at")
+    """Not proven. A verified GPU is benchmarked again in an hour, and is unverified after the third miss in a row."""
+    gpu, now = benchmark.gpu, timezone.now()
+    _close_command(benchmark, {"given_up": why})
+    before = GPUBenchmark.objects.filter(gpu=gpu).exclude(pk=benchmark.pk).order_by("-requested_at")
     missed = list(before.values_list("state", flat=True)[: MISSED_RETESTS - 1])
     lost = len(missed) >= MISSED_RETESTS - 1 and BenchmarkState.PASSED not in missed
-    verified_at = None if lost else card.verified_at
-    GPURegistry.objects.filter(pk=card.pk).update(
+    verified_at = None if lost else gpu.verified_at
+    GPURegistry.objects.filter(pk=gpu.pk).update(
         verified_at=verified_at, retest_at=now + timedelta(hours=1) if verified_at else None
     )
-    _back(card, GpuState.AVAILABLE if verified_at else GpuState.REGISTERED, why)
+    _back(gpu, GpuState.AVAILABLE if verified_at else GpuState.REGISTERED, why)
 
 
-def _back(card: GPURegistry, to: GpuState, reason: str) -> None:
-    """Out of verification; a card that was booked, or went offline, meanwhile stays as it is."""
-    advance_many(GPURegistry, [card.pk], to, actor="benchmark", reason=reason[:300], sources=[GpuState.VERIFYING])
-    announce([card.pk])
+def _back(gpu: GPURegistry, to: GpuState, reason: str) -> None:
+    """Leave VERIFYING; a GPU that was booked, or went offline, meanwhile stays as it is."""
+    advance_many(GPURegistry, [gpu.pk], to, actor="benchmark", reason=reason[:300], sources=[GpuState.VERIFYING])
+    announce([gpu.pk])
 
 
-def _close_order(benchmark: GPUBenchmark, said: Mapping[str, Any]) -> None:
-    """The miner need not be told any more."""
-    if benchmark.order_id is None:
+def _close_command(benchmark: GPUBenchmark, result: Mapping[str, Any]) -> None:
+    """Close the command, so that heartbeats no longer carry it."""
+    if benchmark.command_id is None:
         return
     try:
-        miner_commands.answer(owner_id=benchmark.gpu.owner_id, order_id=benchmark.order_id, said=said)
+        miner_commands.answer(owner_id=benchmark.gpu.owner_id, command_id=benchmark.command_id, result=result)
     except StateConflict:
         return  # it is closed: begun before it failed, or expired first

@@ -1,4 +1,4 @@
-"""Which stored blobs the gpu domain still needs: inputs that miners may ask for, results on their way to ai."""
+"""Which stored blobs the gpu domain still needs: inputs of open work, results on their way to ai."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ON_THE_WAY = timedelta(days=2)
 
 
 def still_named(addresses: Sequence[str]) -> set[str]:
-    """The addresses among these that must stay. ai keeps a result once it has it; gpu until then and a bit longer."""
+    """Return those of these addresses (SHA-256, hex) that must stay: results for two days, until ai has them."""
     recent = Q(state=LeaseState.LEASED) | Q(ended_at__gt=timezone.now() - ON_THE_WAY)
     results = Lease.objects.filter(recent, result_sha256__in=addresses).values_list("result_sha256", flat=True)
     inputs = Lease.objects.live().filter(input_sha256__in=addresses).values_list("input_sha256", flat=True)
@@ -25,5 +25,5 @@ def still_named(addresses: Sequence[str]) -> set[str]:
 
 
 def register() -> None:
-    """Give the blob collector this domain's answer."""
+    """Register this domain with the blob collector."""
     blobs.keeper(still_named)

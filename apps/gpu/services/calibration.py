@@ -1,8 +1,8 @@
-"""What a card teaches about itself: efficiencies, the spread of our predictions, its speed at other power limits.
+"""Calibration of one GPU by its benchmarks: efficiencies, spread of predictions, speed at other power limits.
 
-A benchmark shows what the card reaches, not what an inference engine gets out of it. The default efficiencies are of
-engines on cards that reach the typical shares of their published peaks below; a card that reaches more or less moves
-its own efficiency in proportion: observation = η0 · (measured ÷ published) ÷ typical. Observations are shrunk towards
+A benchmark shows what the hardware reaches, not what an inference engine gets out of it. The default efficiencies hold
+for engines on cards that reach the typical shares of their published peaks below; one that reaches more or less scales
+its efficiency in proportion: observation = η0 · (measured ÷ published) ÷ typical. Observations are shrunk towards
 η0 as if that had been measured five times.
 """
 
@@ -18,7 +18,7 @@ from apps.gpu.models import GPUBenchmark, GPURegistry
 
 #: Shares of the published peak that STREAM's triad and a large matrix product reach on an ordinary card.
 TYPICAL_BANDWIDTH, TYPICAL_COMPUTE = 0.92, 0.75
-KEPT = 20  # observations; older ones are forgotten
+MOST_OBSERVATIONS = 20  # observations; older ones are forgotten
 RESIDUALS_FROM = 5
 
 
@@ -35,23 +35,23 @@ def efficiency(learned: Mapping[str, Any]) -> Efficiency:
     )  # fmt: skip
 
 
-def learned(card: GPURegistry, benchmark: GPUBenchmark) -> dict[str, Any]:
-    """What the card knows of itself after this benchmark."""
-    told = dict(card.learned)
+def learned(gpu: GPURegistry, benchmark: GPUBenchmark) -> dict[str, Any]:
+    """Return the GPU's calibration values (column `learned`) after this benchmark."""
+    values = dict(gpu.learned)
     ratios = {term["term"]: term["ratio"] for term in benchmark.verdict["terms"]}
     for name, term in (("bandwidth", "bandwidth_gbps"), ("compute", "fp16_tflops")):
         if term in ratios and benchmark.proves_id is None:
-            told[name] = [*told.get(name, []), ratios[term]][-KEPT:]
+            values[name] = [*values.get(name, []), ratios[term]][-MOST_OBSERVATIONS:]
     if (point := _point(benchmark)) is not None:
-        kept = [one for one in told.get("sweep", []) if abs(one["watts"] - point["watts"]) >= 1]
-        told["sweep"] = [*kept, point][-KEPT:]
-    return told
+        others = [one for one in values.get("sweep", []) if abs(one["watts"] - point["watts"]) >= 1]
+        values["sweep"] = [*others, point][-MOST_OBSERVATIONS:]
+    return values
 
 
-def surprised(told: Mapping[str, Any], measured_over_predicted: float) -> dict[str, Any]:
-    """The same with one more residual."""
-    residuals = [*told.get("residuals", []), round(math.log(max(measured_over_predicted, 1e-6)), 5)]
-    return {**told, "residuals": residuals[-KEPT:]}
+def with_residual(values: Mapping[str, Any], measured_over_predicted: float) -> dict[str, Any]:
+    """Return the same values with one more residual, log(measured ÷ predicted)."""
+    residuals = [*values.get("residuals", []), round(math.log(max(measured_over_predicted, 1e-6)), 5)]
+    return {**values, "residuals": residuals[-MOST_OBSERVATIONS:]}
 
 
 def _spread(residuals: list[float]) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The catalogue of card models: a file of the package, kept in a table where an operator's own rows win."""
+"""The catalogue of GPU models: a file of the package, loaded into a table where an operator's own rows win."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from apps.gpu.models import ConsumerGPUProfile
 
 EDGE_WATTS = 170.0  # a card drawing at most this stands at the edge: one cable, one small case
 FILE = "gpu_catalogue.csv"
-UNIFIED = "Apple"  # the catalogue gives the largest memory these are sold with
+UNIFIED = "Apple"  # the catalogue has the largest memory these are sold with
 
 
 def rows() -> Iterator[dict[str, Any]]:
-    """The file's rows as columns of a profile; figures are the vendor's, GB/s, TFLOPS (dense) and watts."""
+    """Yield the file's rows as columns of a profile, in GB, GB/s, TFLOPS (dense) and watts."""
     with (files("apps.gpu") / "data" / FILE).open(encoding="utf-8") as lines:
         for row in csv.DictReader(lines):
-            watts = _figure(row["tdp_w"])
+            watts = _number(row["tdp_w"])
             yield {
                 "vendor": row["vendor"],
                 "model": row["model"],
@@ -31,8 +31,8 @@ def rows() -> Iterator[dict[str, Any]]:
                 "memory_gb": float(row["vram_gb"]),
                 "memory_type": row["memory_type"],
                 "bandwidth_gbps": float(row["bandwidth_gbps"]),
-                "fp32_tflops": _figure(row["fp32_tflops"]),
-                "fp16_tflops": _figure(row["fp16_tensor_tflops_dense"]),
+                "fp32_tflops": _number(row["fp32_tflops"]),
+                "fp16_tflops": _number(row["fp16_tensor_tflops_dense"]),
                 "tdp_w": watts,
                 "compute_capability": row["compute_capability"],
                 "consumer_grade": row["consumer_grade"] == "true",
@@ -60,7 +60,7 @@ def ensure() -> None:
         load()
 
 
-def keep(profile: ConsumerGPUProfile) -> ConsumerGPUProfile:
+def save_local(profile: ConsumerGPUProfile) -> ConsumerGPUProfile:
     """Save an operator's own row: from now on the file does not touch it."""
     profile.source, profile.updated_at = ConsumerGPUProfile.Source.LOCAL, timezone.now()
     profile.architecture = spelled(profile.architecture)
@@ -77,9 +77,9 @@ def recognise(name: str, memory_mb: int) -> Match[ConsumerGPUProfile] | None:
 
 
 def spelled(architecture: str) -> str:
-    """An architecture as the wire spells it: Ada Lovelace → ada_lovelace, GCN 5.1 (Vega 20) → gcn_5.1_vega_20."""
+    """Return an architecture as the API spells it: Ada Lovelace → ada_lovelace, GCN 5.1 (Vega 20) → gcn_5.1_vega_20."""
     return "_".join(architecture.casefold().replace("(", "").replace(")", "").replace("-", "_").split())
 
 
-def _figure(text: str) -> float | None:
+def _number(text: str) -> float | None:
     return float(text) if text else None

@@ -1,22 +1,33 @@
-"""The exchange's own absences: no miner is blamed for a time in which nobody could have heard it.
+"""The exchange's own downtime: no miner is blamed for a time in which no heartbeat could arrive.
 
-Every web process notes the time every second (attendance.py). While there are no notes the doors are shut, and
-nothing is judged. The first note after a gap extends leases and silences by its length; so does a miner that is back
-sooner than that and finds its lease overdue.
+Every web process writes the time every second (UptimeRecorder). Without it the exchange counts as down, and nothing is
+judged. The first tick after a gap extends leases and heartbeats by its length; so does a request that arrives
+sooner and finds its lease overdue.
 """
 
 from __future__ import annotations
 
+import logging
+import threading
+import time
+
+from django.conf import settings
+from django.db import Error, connections
+
 from aitbc.core.db import atomic, cursor
+from aitbc.domains import served
 from apps.gpu.models import Clock
 
-AWAY_SECONDS = 5  # so many notes are missing
+log = logging.getLogger(__name__)
+
+AWAY_SECONDS = 5  # without a tick
+TICK_SECONDS = 1.0
 
 GAP = "SELECT extract(epoch FROM clock_timestamp() - seen_at) FROM gpu_clock WHERE id = 1"
 TICK = """WITH before AS (SELECT seen_at FROM gpu_clock WHERE id = 1 FOR UPDATE)
 UPDATE gpu_clock SET seen_at = clock_timestamp() FROM before WHERE id = 1
 RETURNING extract(epoch FROM clock_timestamp() - before.seen_at)"""
-# Which minutes of an hour miners could be heard in: what an hour's heartbeats are judged by.
+# The minutes of an hour in which heartbeats could arrive: uptime.py judges hours by them.
 WATCHING = """INSERT INTO gpu_watchedhour AS w (hour, minutes)
 SELECT date_trunc('hour', t), 1::bigint << extract(minute FROM t)::int FROM (SELECT clock_timestamp() AS t) now
 ON CONFLICT (hour) DO UPDATE SET minutes = w.minutes | excluded.minutes
@@ -29,7 +40,7 @@ EXTEND = """UPDATE gpu_lease SET lease_until = lease_until + %(gap)s::float8 * i
 
 
 def tick(*, away_seconds: int = AWAY_SECONDS) -> float:
-    """Note that the doors are open; returns by how many seconds leases were extended because they were not."""
+    """Record that the exchange is up; returns by how many seconds leases were extended because it was down."""
     with atomic(Clock), cursor(Clock) as sql:
         sql.execute(WATCHING)
         sql.execute(TICK)
@@ -45,14 +56,14 @@ def tick(*, away_seconds: int = AWAY_SECONDS) -> float:
     return gap
 
 
-def doors_are_open() -> bool:
-    """Whether miners can be heard just now, so that their silence means something."""
+def is_up() -> bool:
+    """Return whether the exchange is up, so that a miner's silence means something."""
     gap = _gap()
     return gap is not None and gap <= AWAY_SECONDS
 
 
-def was_noticed() -> bool:
-    """Whether the exchange was away until just now; leases are extended by then, and may be looked at again."""
+def was_down() -> bool:
+    """Return whether the exchange was down until now; leases are extended then, and may be read again."""
     gap = _gap()
     if gap is None or gap <= AWAY_SECONDS:
         return False
@@ -65,3 +76,29 @@ def _gap() -> float | None:
         sql.execute(GAP)
         row = sql.fetchone()
     return None if row is None else float(row[0])
+
+
+class UptimeRecorder(threading.Thread):
+    """Calls `tick` every second for as long as its web process lives."""
+
+    def __init__(self) -> None:
+        super().__init__(name="uptime-recorder", daemon=True)
+
+    def run(self) -> None:
+        while True:
+            self.record()
+            time.sleep(TICK_SECONDS)
+
+    def record(self) -> None:
+        try:
+            tick()
+        except Error as error:
+            log.warning("uptime is not recorded: %s", error)
+        finally:
+            connections["gpu"].close()
+
+
+def start_recorder() -> None:
+    """Start recording in a web process that serves gpu (asgi.py, wsgi.py); tests set the time themselves."""
+    if not settings.TESTING and any(domain.label == "gpu" for domain in served(settings.AITBC_SERVICES)):
+        UptimeRecorder().start()

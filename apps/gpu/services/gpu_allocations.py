@@ -1,4 +1,4 @@
-"""Which of a miner's cards are whose: written on the miner's own row, so that a poll or a heartbeat need not look."""
+"""Which of a miner's GPUs are allocated to bookings: written on the miner's row, so that polls read no other table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from apps.gpu.events import BookingBroken
 from apps.gpu.models import GPURegistry, Miner, Reservation
 from apps.gpu.services import requirement_classes
 from apps.gpu.services.gpu_transitions import BY_HAND, ON_OFFER
-from apps.gpu.services.miner_cache import ROSTER
+from apps.gpu.services.miner_cache import MINER_CACHE
 from apps.gpu.services.queue import wake_up
 from apps.gpu.states import BOOKED, GpuState
 
@@ -23,12 +23,12 @@ HIDDEN = (*BOOKED, GpuState.QUARANTINED, GpuState.RETIRED)
 
 
 def lock_miners(miner_ids: Iterable[UUID]) -> list[Miner]:
-    """Lock miners' rows, in order. Whoever changes cards takes these first, as the heartbeat does."""
+    """Lock miners' rows in order of their ids. Every change of GPUs takes these locks first, as the heartbeat does."""
     return list(Miner.objects.filter(pk__in=set(miner_ids)).order_by("pk").select_for_update(no_key=True))
 
 
-def tell_miners(miner_ids: Iterable[UUID]) -> None:
-    """Write anew what these miners' rows say of their cards; one whose row changed is woken to beat at once."""
+def update_allocations(miner_ids: Iterable[UUID]) -> None:
+    """Rewrite the allocations on these miners' rows; a miner whose row changed is woken for a heartbeat."""
     with atomic(Miner):
         for miner in lock_miners(miner_ids):
             booked = _booked(miner)
@@ -39,22 +39,22 @@ def tell_miners(miner_ids: Iterable[UUID]) -> None:
                 _after_commit(miner.pk)
 
 
-def summon(miner_id: UUID) -> None:
-    """Have a miner beat at once, to hear what it is asked for; inside the caller's transaction."""
+def request_heartbeat(miner_id: UUID) -> None:
+    """Wake a miner for a heartbeat at once; inside the caller's transaction."""
     Miner.objects.filter(pk=miner_id).update(**_called())
-    ROSTER.drop({miner_id})
+    MINER_CACHE.drop({miner_id})
     on_commit(Miner, lambda: _woken(miner_id))
 
 
 def break_bookings(gpu_ids: Iterable[UUID], reason: str) -> None:
-    """Tell the market of the bookings whose cards are lost (each once), inside the caller's transaction."""
+    """Publish BookingBroken for bookings whose GPUs are lost, once each, inside the caller's transaction."""
     lost = list(gpu_ids)
     now = timezone.now()
     for one in Reservation.objects.open().filter(gpu_ids__overlap=lost, broken_at=None).locked():
         if one.held_at is None and one.starts_at > now:
             continue  # it has time to come back
         Reservation.objects.filter(pk=one.pk).update(broken_at=now)
-        gone = next(card for card in one.gpu_ids if card in lost)
+        gone = next(gpu for gpu in one.gpu_ids if gpu in lost)
         emit(
             BookingBroken(booking_id=str(one.pk), gpu_id=str(gone), reason=reason, at=now.isoformat()),
             by="gpu",
@@ -62,25 +62,25 @@ def break_bookings(gpu_ids: Iterable[UUID], reason: str) -> None:
 
 
 def _booked(miner: Miner) -> dict[str, Any]:
-    cards = list(miner.gpus.order_by("position", "pk"))
-    states = {card.state for card in cards}
+    gpus = list(miner.gpus.order_by("position", "pk"))
+    states = {gpu.state for gpu in gpus}
     held = Reservation.objects.held().of_miner(miner.pk).order_by("pk")
-    hidden = sorted({card.position for card in cards if card.state in HIDDEN and card.position < BY_HAND})
+    hidden = sorted({gpu.position for gpu in gpus if gpu.state in HIDDEN and gpu.position < BY_HAND})
     found = {
         "hidden": hidden,
         "taken": bool(states & set(BOOKED)) and not states & {*ON_OFFER, GpuState.DRAINING},
-        "bookings": [_told(one, cards) for one in held],
+        "bookings": [_booking_entry(one, gpus) for one in held],
     }
     return {name: value for name, value in found.items() if value}
 
 
-def _told(one: Reservation, cards: list[GPURegistry]) -> dict[str, Any]:
-    own = [card for card in cards if card.pk in one.gpu_ids]
+def _booking_entry(one: Reservation, gpus: list[GPURegistry]) -> dict[str, Any]:
+    own = [gpu for gpu in gpus if gpu.pk in one.gpu_ids]
     return {
         "booking_id": str(one.pk),
-        "gpu_ids": [str(card.pk) for card in own],
-        "gpu_uuids": [card.uuid for card in own if card.uuid],
-        "places": [card.position for card in own if card.kind == GPURegistry.Kind.GPU],
+        "gpu_ids": [str(gpu.pk) for gpu in own],
+        "gpu_uuids": [gpu.uuid for gpu in own if gpu.uuid],
+        "places": [gpu.position for gpu in own if gpu.kind == GPURegistry.Kind.GPU],
         "starts_at": one.starts_at.isoformat(),
         "ends_at": one.ends_at.isoformat(),
         "ready": one.ready_at is not None,
@@ -92,15 +92,15 @@ def _called() -> dict[str, Any]:
 
 
 def _after_commit(miner_id: UUID) -> None:
-    ROSTER.drop({miner_id})
+    MINER_CACHE.drop({miner_id})
 
     def noticed() -> None:
         _woken(miner_id)
-        requirement_classes.served_by(Miner.objects.get(pk=miner_id))
+        requirement_classes.mark_served_by(Miner.objects.get(pk=miner_id))
 
     on_commit(Miner, noticed)
 
 
 def _woken(miner_id: UUID) -> None:
-    ROSTER.drop({miner_id})
+    MINER_CACHE.drop({miner_id})
     wake_up([f"miner:{miner_id}"])

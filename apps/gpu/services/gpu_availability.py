@@ -1,4 +1,4 @@
-"""Cards follow their miner: they go offline with it, come back with it, and leave the market while it drains."""
+"""GPUs follow their miner: offline with it, back with it, off the market while it drains."""
 
 from __future__ import annotations
 
@@ -9,65 +9,65 @@ from django.db.models import Q
 
 from aitbc.core.db import atomic
 from apps.gpu.models import GPURegistry, Miner, Reservation
-from apps.gpu.services.gpu_allocations import break_bookings, lock_miners, tell_miners
+from apps.gpu.services.gpu_allocations import break_bookings, lock_miners, update_allocations
 from apps.gpu.services.gpu_events import announce
-from apps.gpu.services.gpu_transitions import LEFT, ON_OFFER, PRESENT, SILENT, move, send_home
+from apps.gpu.services.gpu_transitions import LEFT, ON_OFFER, PRESENT, SILENT, restore, transition
 from apps.gpu.states import BOOKED, GpuState, MinerState
 
 CAUSES = {LEFT: "deregistered"}
 
 
-def lose(gpu_ids: Iterable[UUID], *, reason: str, actor: str) -> list[UUID]:
-    """These cards are gone for now; running bookings of them are told to the market as broken. Miners are locked."""
-    moved = move(gpu_ids, GpuState.OFFLINE, reason=reason, actor=actor, sources=PRESENT)
-    break_bookings(moved, CAUSES.get(reason, "offline"))
-    announce(moved)
-    return moved
+def take_offline(gpu_ids: Iterable[UUID], *, reason: str, actor: str) -> list[UUID]:
+    """Take GPUs offline and publish their running bookings as broken; returns which changed. Miners are locked."""
+    changed = transition(gpu_ids, GpuState.OFFLINE, reason=reason, actor=actor, sources=PRESENT)
+    break_bookings(changed, CAUSES.get(reason, "offline"))
+    announce(changed)
+    return changed
 
 
-def follow(miner_ids: Iterable[UUID], *, actor: str) -> None:
-    """Bring the cards of miners that changed their state to where they belong."""
+def follow_miners(miner_ids: Iterable[UUID], *, actor: str) -> None:
+    """Change the GPUs of these miners to the states that follow from their miners' states."""
     with atomic(Miner):
         for miner in lock_miners(miner_ids):
             if miner.state in (MinerState.OFFLINE, MinerState.DEREGISTERED):
                 reason = LEFT if miner.state == MinerState.DEREGISTERED else SILENT
-                lose(_ids(miner, PRESENT), reason=reason, actor=actor)
+                take_offline(_ids(miner, PRESENT), reason=reason, actor=actor)
             elif miner.state == MinerState.DRAINING:
-                announce(move(_ids(miner, ON_OFFER), GpuState.DRAINING, reason="its miner drains", actor=actor))
+                announce(transition(_ids(miner, ON_OFFER), GpuState.DRAINING, reason="its miner drains", actor=actor))
             else:
                 _regain(miner, actor=actor)
-            tell_miners([miner.pk])
+            update_allocations([miner.pk])
 
 
-def take_back(cards: Iterable[GPURegistry], miner: Miner, *, actor: str, reason: str) -> list[UUID]:
-    """Cards that were away are here again: to their booking if it still runs, else to where they belong."""
-    moved: list[UUID] = []
-    for card in cards:
-        held = Reservation.objects.held().filter(pk=card.booking_id).first() if card.booking_id else None
+def take_back(gpus: Iterable[GPURegistry], miner: Miner, *, actor: str, reason: str) -> list[UUID]:
+    """Bring GPUs back: to their booking if it still runs, else to their own state; returns which changed."""
+    changed: list[UUID] = []
+    for gpu in gpus:
+        held = Reservation.objects.held().filter(pk=gpu.booking_id).first() if gpu.booking_id else None
         if held is None:
-            moved += send_home([card], miner, actor=actor, reason=reason, booking_id=None, renter_id=None)
+            changed += restore([gpu], miner, actor=actor, reason=reason, booking_id=None, renter_id=None)
         else:
             to = GpuState.BUSY if held.started_at else GpuState.RESERVED
-            moved += move([card.pk], to, reason=f"{reason}; booked", actor=actor, sources=[GpuState.OFFLINE])
+            changed += transition([gpu.pk], to, reason=f"{reason}; booked", actor=actor, sources=[GpuState.OFFLINE])
             _mend(held)
-    return moved
+    return changed
 
 
 def _mend(held: Reservation) -> None:
-    """A booking whose cards are all here again is whole: should one go once more, that is said once more."""
+    """Clear `broken_at` of a booking whose GPUs are all back: another loss is then published again."""
     if not GPURegistry.objects.named(held.gpu_ids).exclude(state__in=BOOKED).exists():
         Reservation.objects.filter(pk=held.pk).update(broken_at=None)
 
 
 def repair(*, limit: int = 1000) -> int:
-    """Bring cards back into step whose miner moved without them; returns how many miners that concerned."""
-    cards = GPURegistry.objects.filter(
+    """Repair GPUs that are out of step with their miner's state; returns of how many miners."""
+    gpus = GPURegistry.objects.filter(
         Q(miner__state__in=[MinerState.OFFLINE, MinerState.DEREGISTERED], state__in=PRESENT)
         | Q(miner__state=MinerState.ONLINE, state=GpuState.OFFLINE, reason=SILENT)
     )
-    astray = set(cards.values_list("miner_id", flat=True)[:limit])
+    astray = set(gpus.values_list("miner_id", flat=True)[:limit])
     if astray:
-        follow(astray, actor="sweep")
+        follow_miners(astray, actor="sweep")
     return len(astray)
 
 

@@ -1,4 +1,4 @@
-"""Moving cards between their states, and the words for why: what the services of cards have in common."""
+"""Transitions of GPUs between their states, and the reasons that are stored with them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PRESENT = (*ON_OFFER, GpuState.RESERVED, GpuState.BUSY, GpuState.DRAINING)
 BY_HAND = 1000
 
 
-def move(
+def transition(
     ids: Iterable[UUID],
     to: GpuState,
     *,
@@ -31,37 +31,40 @@ def move(
     sources: Collection[str] | None = None,
     **fields: Any,
 ) -> list[UUID]:
-    """Move the cards that may move and write the reason on them; returns which. Inside the caller's transaction."""
+    """Change these GPUs to a state, where it is allowed, and store the reason; returns which changed.
+
+    Inside the caller's transaction; `sources` limits the states that they may come from, `fields` are more columns.
+    """
     with atomic(GPURegistry):
-        moved: list[UUID] = advance_many(GPURegistry, ids, to, actor=actor, reason=reason, sources=sources, **fields)
-        told = reason if to in (GpuState.OFFLINE, GpuState.QUARANTINED, GpuState.RETIRED) else ""
-        GPURegistry.objects.named(moved).update(reason=told)
-    return moved
+        changed: list[UUID] = advance_many(GPURegistry, ids, to, actor=actor, reason=reason, sources=sources, **fields)
+        shown = reason if to in (GpuState.OFFLINE, GpuState.QUARANTINED, GpuState.RETIRED) else ""
+        GPURegistry.objects.named(changed).update(reason=shown)
+    return changed
 
 
-def home_of(card: GPURegistry, miner: Miner) -> tuple[GpuState, str]:
-    """Where a card belongs when no booking holds it, and why."""
+def own_state(gpu: GPURegistry, miner: Miner) -> tuple[GpuState, str]:
+    """Return the state of a GPU that no booking holds, and the reason."""
     if miner.state == MinerState.DEREGISTERED:
         return GpuState.OFFLINE, LEFT
     if miner.state == MinerState.OFFLINE:
         return GpuState.OFFLINE, SILENT
-    if card.paused:
+    if gpu.paused:
         return GpuState.OFFLINE, PAUSED
     if miner.state == MinerState.DRAINING:
         return GpuState.DRAINING, "its miner drains"
-    if card.verified_at is not None:
+    if gpu.verified_at is not None:
         return GpuState.AVAILABLE, "verified"
     return GpuState.REGISTERED, "not verified"
 
 
-def send_home(cards: Iterable[GPURegistry], miner: Miner, *, actor: str, reason: str, **fields: Any) -> list[UUID]:
-    """Move cards of one miner to where they belong now; those that are there already stay."""
-    moved: list[UUID] = []
-    for card in cards:
-        to, why = home_of(card, miner)
-        said = why if to == GpuState.OFFLINE else f"{reason}; {why}"
-        if card.state != to and to in GPURegistry.TRANSITIONS[card.state]:
-            moved += move([card.pk], to, reason=said, actor=actor, sources=[card.state], **fields)
-        elif to == GpuState.OFFLINE and card.reason != why:
-            GPURegistry.objects.filter(pk=card.pk).update(reason=why, **fields)
-    return moved
+def restore(gpus: Iterable[GPURegistry], miner: Miner, *, actor: str, reason: str, **fields: Any) -> list[UUID]:
+    """Change GPUs of one miner to their own states (`own_state`); returns which changed."""
+    changed: list[UUID] = []
+    for gpu in gpus:
+        to, why = own_state(gpu, miner)
+        text = why if to == GpuState.OFFLINE else f"{reason}; {why}"
+        if gpu.state != to and to in GPURegistry.TRANSITIONS[gpu.state]:
+            changed += transition([gpu.pk], to, reason=text, actor=actor, sources=[gpu.state], **fields)
+        elif to == GpuState.OFFLINE and gpu.reason != why:
+            GPURegistry.objects.filter(pk=gpu.pk).update(reason=why, **fields)
+    return changed

@@ -1,4 +1,4 @@
-"""Heartbeats: one statement each, whatever they carry and whatever they are answered."""
+"""Heartbeats: one SQL statement each."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from uuid import UUID
 import orjson
 
 from aitbc.core.db import cursor
-from apps.gpu.logic.telemetry import FIGURES, figures_of
+from apps.gpu.logic.telemetry import METRICS, gpu_metrics
 from apps.gpu.models import Miner
 from apps.gpu.services import exchange_downtime, leases, reservations
-from apps.gpu.services.miner_cache import ROSTER, Known
+from apps.gpu.services.miner_cache import MINER_CACHE, Known
 from apps.gpu.services.miners import Caller, recognise
 from apps.gpu.states import MinerState
 
-# One statement a heartbeat: the miner's liveness, its leases pushed on (those it names, if it names any), what it is
-# asked for; and, once a minute, the minute's mark in its hour and the figures of its cards.
-BEAT = """WITH old AS MATERIALIZED (
+# One statement per heartbeat: the miner's liveness, its leases extended (those it names, if it names any), its open
+# commands; and, once a minute, the minute's bit in its hour and the metrics of its GPUs.
+BEAT = """WITH previous AS MATERIALIZED (
   SELECT id, noted_at, date_trunc('minute', clock_timestamp()) AS minute FROM gpu_miner
   WHERE id = %(miner)s::uuid FOR NO KEY UPDATE
 ), beat AS (
   UPDATE gpu_miner m SET last_heartbeat = clock_timestamp(), metrics = coalesce(%(metrics)s::jsonb, metrics),
-    noted_at = old.minute
-  FROM old WHERE m.id = old.id
-  RETURNING m.id, m.state, m.region, m.attention, m.booked, old.minute,
-    old.noted_at IS DISTINCT FROM old.minute AS fresh
+    noted_at = previous.minute
+  FROM previous WHERE m.id = previous.id
+  RETURNING m.id, m.state, m.region, m.attention, m.booked, previous.minute,
+    previous.noted_at IS DISTINCT FROM previous.minute AS fresh
 ), marked AS (
   INSERT INTO gpu_minerhour AS h (miner_id, hour, minutes)
   SELECT id, date_trunc('hour', minute), 1::bigint << extract(minute FROM minute)::int FROM beat WHERE fresh
   ON CONFLICT (hour, miner_id) DO UPDATE SET minutes = h.minutes | excluded.minutes
-), figures AS MATERIALIZED (
+), measured AS MATERIALIZED (
   SELECT g.id AS gpu_id, beat.region, f.* FROM beat CROSS JOIN LATERAL jsonb_to_recordset(%(cards)s::jsonb) AS f(
     uuid text, place int, network_latency_ms float8, compute_latency_ms float8, total_latency_ms float8,
     gpu_utilization_percent float8, memory_utilization_percent float8, memory_used_mb float8, power_draw_w float8,
@@ -41,16 +41,16 @@ BEAT = """WITH old AS MATERIALIZED (
   JOIN gpu_gpuregistry g ON g.miner_id = beat.id AND g.state <> 'retired'
     AND CASE WHEN f.uuid <> '' THEN g.uuid = f.uuid ELSE g.position = f.place END
   WHERE beat.fresh
-), kept AS (
-  INSERT INTO gpu_edgegpumetrics (gpu_id, region, {columns}) SELECT gpu_id, region, {columns} FROM figures
+), stored AS (
+  INSERT INTO gpu_edgegpumetrics (gpu_id, region, {columns}) SELECT gpu_id, region, {columns} FROM measured
 ), latest AS (
   UPDATE gpu_gpuregistry g SET seen_at = clock_timestamp(),
     latest = jsonb_strip_nulls(to_jsonb(f) - 'gpu_id' - 'uuid' - 'place' - 'region')
-  FROM figures f WHERE g.id = f.gpu_id
-), asked AS (
+  FROM measured f WHERE g.id = f.gpu_id
+), waiting AS (
   SELECT coalesce(jsonb_agg(jsonb_build_object('order_id', id, 'kind', kind, 'gpu_id', gpu_id, 'body', body,
-    'signature', signature, 'due_at', due_at) ORDER BY created_at), '[]'::jsonb) AS orders
-  FROM gpu_minerorder WHERE miner_id = %(miner)s::uuid AND state = 'open'
+    'signature', signature, 'due_at', due_at) ORDER BY created_at), '[]'::jsonb) AS commands
+  FROM gpu_minercommand WHERE miner_id = %(miner)s::uuid AND state = 'open'
 ), alive AS (
   UPDATE gpu_lease SET started_at = coalesce(started_at, clock_timestamp()), suspect_at = NULL,
     lease_until = CASE WHEN cancel_at IS NULL
@@ -61,9 +61,9 @@ BEAT = """WITH old AS MATERIALIZED (
   RETURNING job_id, attempt, lease_until, cancel_at IS NOT NULL AS stop,
     execute_by - clock_timestamp() < 2 * heartbeat_seconds * interval '1 second' AS closing
 )
-SELECT beat.state, beat.attention, beat.booked, asked.orders, alive.*
-FROM (SELECT 1) one LEFT JOIN beat ON true CROSS JOIN asked LEFT JOIN alive ON true""".format(
-    columns=", ".join(FIGURES)
+SELECT beat.state, beat.attention, beat.booked, waiting.commands, alive.*
+FROM (SELECT 1) one LEFT JOIN beat ON true CROSS JOIN waiting LEFT JOIN alive ON true""".format(
+    columns=", ".join(METRICS)
 )
 
 
@@ -76,11 +76,11 @@ class Pulse:
     cancel: list[str] = field(default_factory=list)
     checkpoint: list[str] = field(default_factory=list)
     bookings: list[dict[str, Any]] = field(default_factory=list)
-    orders: list[dict[str, Any]] = field(default_factory=list)
+    commands: list[dict[str, Any]] = field(default_factory=list)
     attention: int = 0
 
 
-def take(
+def record(
     caller: Caller,
     *,
     metrics: Mapping[str, Any] | None = None,
@@ -88,18 +88,18 @@ def take(
     reports: list[leases.Report] | None = None,
     bookings_ready: list[UUID] | None = None,
 ) -> Pulse:
-    """Note that a miner lives and push its leases on; answers what it should stop, and what it should save.
+    """Record a heartbeat and extend the miner's leases; returns what it must stop and what it should save.
 
-    `running` is what the miner says it works on. What it names and does not hold, it is told to stop; what it holds
-    and does not name, is not pushed on (it may have restarted and forgotten). None means that it does not say.
-    The answer also holds what is booked of its cards, and what else it is asked to do.
+    `running` has the jobs that the miner works on: those it does not hold are in `cancel`; leases it does not name
+    are not extended (it may have restarted and lost them). None means unknown. The answer also has its bookings and
+    open commands. Raises MinerNotFound.
     """
     miner = recognise(caller)
     rows = _beat(miner, metrics or {}, running)
-    if _lost(running, rows) and exchange_downtime.was_noticed():
+    if _lost(running, rows) and exchange_downtime.was_down():
         rows = _beat(miner, metrics or {}, running)
     if rows[0][0] in (None, MinerState.SUSPECT, MinerState.OFFLINE, MinerState.DEREGISTERED):
-        ROSTER.drop({miner.pk})
+        MINER_CACHE.drop({miner.pk})
         miner = recognise(caller)
     if reports:
         leases.report(miner_id=miner.pk, reports=reports)
@@ -112,29 +112,29 @@ def take(
         cancel=sorted([str(job) for job, _, _, stop, _ in held if stop] + [str(job) for job in lost]),
         checkpoint=[str(job) for job, _, _, stop, closing in held if closing and not stop],
         bookings=bookings,
-        orders=_json(rows[0][3]),
+        commands=_json(rows[0][3]),
         attention=rows[0][1] or 0,
     )
 
 
-def is_asked_for(miner: Known, *, heard: int | None, woken: bool) -> bool:
-    """Whether a miner that can (it sends what it last heard) should beat at once, for an order or a booking.
+def needs_heartbeat(miner: Known, *, seen_attention: int | None, woken: bool) -> bool:
+    """Return whether a miner that sends `attention` should send a heartbeat at once, for a command or a booking.
 
-    An ordinary empty poll asks no database: the roster knows within a second. A woken one looks at the row.
+    An ordinary empty poll reads no database: the cache knows within a second. A woken one reads the row.
     """
-    if heard is None:
+    if seen_attention is None:
         return False
     now = miner.attention
-    if woken and now <= heard:
+    if woken and now <= seen_attention:
         now = Miner.objects.filter(pk=miner.pk).values_list("attention", flat=True).first() or 0
-    return now > heard
+    return now > seen_attention
 
 
 def _beat(miner: Known, metrics: Mapping[str, Any], running: list[UUID] | None) -> list[Any]:
     values = {
         "miner": miner.pk,
         "metrics": orjson.dumps(metrics).decode() if metrics else None,
-        "cards": orjson.dumps(figures_of(metrics)).decode(),
+        "cards": orjson.dumps(gpu_metrics(metrics)).decode(),
         "jobs": running,
     }
     with cursor(Miner) as sql:
@@ -147,15 +147,15 @@ def _lost(running: list[UUID] | None, rows: list[Any]) -> set[UUID]:
     return set(running or ()) - {row[4] for row in rows}
 
 
-def _bookings(miner: Known, booked: Any, said_ready: list[UUID]) -> list[dict[str, Any]]:
-    """What is booked, as the miner is told; those it newly says to be ready are passed on."""
-    told: list[dict[str, Any]] = _json(booked or {}).get("bookings", [])
-    waiting = {UUID(one["booking_id"]) for one in told if not one["ready"]}
-    if new := waiting & set(said_ready):
+def _bookings(miner: Known, booked: Any, ready_ids: list[UUID]) -> list[dict[str, Any]]:
+    """The miner's bookings for the answer; those it newly reports as ready are passed on."""
+    bookings: list[dict[str, Any]] = _json(booked or {}).get("bookings", [])
+    waiting = {UUID(one["booking_id"]) for one in bookings if not one["ready"]}
+    if new := waiting & set(ready_ids):
         reservations.ready(miner_id=miner.pk, booking_ids=new)
-    return [{**one, "ready": one["ready"] or UUID(one["booking_id"]) in new} for one in told]
+    return [{**one, "ready": one["ready"] or UUID(one["booking_id"]) in new} for one in bookings]
 
 
 def _json(value: Any) -> Any:
-    """A JSON column of a raw cursor: text, unless the driver was told to decode it."""
+    """A JSON column of a raw cursor: text, unless the driver decodes it."""
     return orjson.loads(value) if isinstance(value, (str, bytes)) else value

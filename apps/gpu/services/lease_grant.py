@@ -1,4 +1,4 @@
-"""Handing waiting work to a miner: flat in the depth of the queue, whatever the miner fits (design/claim.md).
+"""The SQL of granting leases: its cost does not depend on the depth of the queue (docs/performance.md).
 
 The statement takes classes best first with priority floors and locks exactly the rows it takes. The miner's row is
 locked first, so that what it may still hold is counted after every other grant to it has committed.
@@ -20,8 +20,8 @@ from aitbc.core.db import atomic, cursor, retrying
 from aitbc.core.messaging import emit
 from apps.gpu.events import LeaseGranted
 from apps.gpu.models import Lease
-from apps.gpu.services.miner_cache import ROSTER, Known
-from apps.gpu.services.queue_heads import HEADS_HERE, LOWEST, WALKED, WIDE, Head
+from apps.gpu.services.miner_cache import MINER_CACHE, Known
+from apps.gpu.services.queue_heads import LOWEST, QUEUE_HEADS, WALKED, WIDE, Head
 from apps.gpu.services.requirement_classes import CATALOGUE
 from apps.gpu.states import MinerState
 
@@ -42,7 +42,7 @@ CLAIM = """WITH room AS MATERIALIZED (
 ), taken AS (
   UPDATE gpu_work SET state = 'leased' WHERE id = ANY (ARRAY(SELECT id FROM cand))
   RETURNING id, job_id, attempt, class_id, priority, fair_tag, start_seconds, heartbeat_seconds, execution_seconds, body
-), given AS (
+), granted AS (
   INSERT INTO gpu_lease (work_id, job_id, attempt, class_id, miner_id, provider_id, rate, heartbeat_seconds,
     granted_at, lease_until, execute_by, input_sha256, input_size)
   SELECT id, job_id, attempt, class_id, %(miner)s::uuid, %(provider)s::uuid, %(rate)s::bigint, heartbeat_seconds, at.t,
@@ -55,7 +55,7 @@ CLAIM = """WITH room AS MATERIALIZED (
 SELECT t.job_id, t.attempt, t.class_id, t.priority, t.fair_tag, g.granted_at, g.lease_until, t.heartbeat_seconds,
   t.execution_seconds, t.body::text, (SELECT n FROM room),
   CASE WHEN t.fair_tag > v.last_value THEN setval('gpu_virtual_time', t.fair_tag) END
-FROM taken t JOIN given g ON g.work_id = t.id, gpu_virtual_time v ORDER BY t.priority DESC, t.fair_tag, t.id"""
+FROM taken t JOIN granted g ON g.work_id = t.id, gpu_virtual_time v ORDER BY t.priority DESC, t.fair_tag, t.id"""
 COUNT_LIVE = "SELECT count(*) FROM gpu_lease WHERE miner_id = %(miner)s::uuid AND state = 'leased'"
 
 
@@ -79,48 +79,48 @@ COLUMNS = [column.name for column in fields(Grant)][:-1]  # all but the body, in
 
 
 @dataclass(frozen=True)
-class Claim:
+class Granted:
     """What a poll got; `full` means that the miner holds as much as it may and need not be woken for work."""
 
     grants: list[Grant] = field(default_factory=list)
     full: bool = False
-    changed: bool = False  # the miner is not what the roster said: recognise it again
+    changed: bool = False  # the miner is not what the cache has: recognise it again
 
 
-def claim(miner: Known, *, n: int = 1, newer_than: float | None = None) -> Claim:
+def grant(miner: Known, *, n: int = 1, newer_than: float | None = None) -> Granted:
     """Grant up to n waiting jobs that the miner fits, or nothing. An empty answer needs no database.
 
     `newer_than` (time.monotonic) is when a long poll was woken: heads older than that are not trusted.
     """
     n = max(1, min(n, MOST_AT_ONCE, miner.concurrency))
-    HEADS_HERE.fresh(newer_than=newer_than)
+    QUEUE_HEADS.fresh(newer_than=newer_than)
     for second_look in (False, True):
         best = _fitting(miner)
         if not best:
-            return Claim()
+            return Granted()
         found = retrying(partial(_grant, miner, best, n))
         if found.full and newer_than is not None:
             pubsub.send(f"work:{best[0].class_id}")  # this miner was woken in vain: let the next one look
-        if found != Claim() or second_look or not HEADS_HERE.again():
+        if found != Granted() or second_look or not QUEUE_HEADS.again():
             return found
-    return Claim()
+    return Granted()
 
 
 def _fitting(miner: Known) -> list[Head]:
     if miner.state not in (MinerState.ONLINE, MinerState.SUSPECT, MinerState.OFFLINE):
         return []
-    CATALOGUE.learn(HEADS_HERE.by_class)
-    return HEADS_HERE.best(CATALOGUE.fitting(miner.candidate, miner.version))
+    CATALOGUE.learn(QUEUE_HEADS.by_class)
+    return QUEUE_HEADS.best(CATALOGUE.fitting(miner.candidate, miner.version))
 
 
-def _grant(miner: Known, best: Sequence[Head], n: int) -> Claim:
+def _grant(miner: Known, best: Sequence[Head], n: int) -> Granted:
     """One transaction: the miner's row locked, work taken, leases written, facts emitted."""
     with atomic(Lease), cursor(Lease) as sql:
         sql.execute(LOCK_MINER, {"miner": miner.pk})
         state, concurrency, version, price = sql.fetchone() or ("", 0, 0, 0)
         if state != MinerState.ONLINE or version != miner.version:
-            ROSTER.drop({miner.pk})
-            return Claim(changed=True)
+            MINER_CACHE.drop({miner.pk})
+            return Granted(changed=True)
         rate = params.get("jobs.reference_rate") if price is None else price
         terms = {"miner": miner.pk, "provider": miner.owner_id, "rate": rate, "capacity": concurrency}
         found = _take(sql, terms, best, n)
@@ -128,19 +128,19 @@ def _grant(miner: Known, best: Sequence[Head], n: int) -> Claim:
     return found
 
 
-def _take(sql: Any, terms: dict[str, Any], best: Sequence[Head], n: int) -> Claim:
+def _take(sql: Any, terms: dict[str, Any], best: Sequence[Head], n: int) -> Granted:
     """Strict priority over the four best classes first; then fill up from sixteen without floors."""
     hot = best[:WALKED]
     floors = [best[i + 1].priority if i + 1 < len(best) else LOWEST for i in range(len(hot))]
     grants, room = _walk(sql, terms, hot, floors, n)
     if not grants and _live(sql, terms["miner"]) >= terms["capacity"]:
-        return Claim(full=True)  # says nothing about the heads
-    HEADS_HERE.moved(hot, floors, _places(grants), room)
+        return Granted(full=True)  # says nothing about the heads
+    QUEUE_HEADS.taken(hot, floors, _places(grants), room)
     if len(grants) < room and len(best) > 1:
         wide = best[:WIDE]
         more, _ = _walk(sql, terms, wide, [LOWEST] * len(wide), n - len(grants))
         grants += more
-    return Claim(grants)
+    return Granted(grants)
 
 
 def _walk(

@@ -1,4 +1,4 @@
-"""What happens to a lease after the grant: signs of life, a result, a failure, or its way back into the queue.
+"""Leases: grant, progress, result, failure, release.
 
 Whether a result counts is decided by one guarded UPDATE in the database that owns the lease: still leased, this
 owner's, this attempt, and lease_until still ahead of that database's clock. Otherwise nothing changes.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,22 +20,16 @@ from aitbc.core.messaging import emit
 from apps.gpu.errors import LeaseFenced, LeaseNotFound, ResultTooLarge, UnusableResult
 from apps.gpu.events import JobProgressed, LeaseCompleted, LeaseFailed, LeaseReleased
 from apps.gpu.models import LateResult, Lease
-from apps.gpu.services import exchange_downtime
+from apps.gpu.services import exchange_downtime, lease_grant
+from apps.gpu.services.lease_grant import Grant, Granted
+from apps.gpu.services.miner_cache import Known
 from apps.gpu.services.queue import announce, wake_up
 from apps.gpu.states import LeaseState
 
+__all__ = ["Grant", "Granted", "complete", "fail", "grant", "release", "report"]
+
 INLINE_BYTES = 64 * 1024
 RESULT_BYTES = 16 * 1024 * 1024
-CODES = (
-    "BAD_INPUT",
-    "OUT_OF_MEMORY",
-    "ENGINE_ERROR",
-    "INFERENCE_FAILED",
-    "REFUSED",
-    "CANCELLED",
-    "DRAINING",
-    "UNKNOWN",
-)
 
 # clock_timestamp() is read once: the time a lease ends is the time it is metered to.
 END = """WITH ended AS (
@@ -71,6 +65,17 @@ RETURNING l.job_id, l.attempt, l.progress, l.note"""
 
 
 @dataclass(frozen=True)
+class Ending:
+    """How a lease is to end: the new state, with a failure's code and message, or a result's digest and bytes."""
+
+    state: str
+    code: str = ""
+    message: str = ""
+    sha256: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True)
 class Ended:
     """A lease as its end was written."""
 
@@ -96,7 +101,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Holder:
-    """Who says that it holds a job: the owner by its key; the miner and attempt as far as the client names them."""
+    """Who claims to hold a job: the owner by its key; the miner and attempt where the client names them."""
 
     owner_id: UUID
     miner_id: UUID | None = None
@@ -105,11 +110,21 @@ class Holder:
 
 @dataclass(frozen=True)
 class Report:
-    """What a miner tells of one running job."""
+    """Progress (0 … 1) of one running job, with a note."""
 
     job_id: UUID
     progress: float
     note: str
+
+
+def grant(miner: Known, *, n: int = 1, newer_than: float | None = None) -> Granted:
+    """Grant up to n waiting jobs that this miner fits (at most 64 and its concurrency).
+
+    `newer_than` (time.monotonic) is when a long poll was woken: queue heads read before that are read again.
+    Returns no grants when there is no fitting work, `full` when the miner holds as much as it may, and `changed` when
+    its row is not what the cache says: recognise the miner again. The SQL is in lease_grant.py.
+    """
+    return lease_grant.grant(miner, n=n, newer_than=newer_than)
 
 
 def complete(*, job_id: UUID, holder: Holder, result: Any, metrics: Mapping[str, Any]) -> bool:
@@ -121,7 +136,7 @@ def complete(*, job_id: UUID, holder: Holder, result: Any, metrics: Mapping[str,
     stored = blobs.put([canonical], limit=RESULT_BYTES) if len(canonical) > INLINE_BYTES else None
     sha256 = stored.sha256 if stored else _sha256(canonical)
     with atomic(Lease):
-        ended = _end(job_id, holder, LeaseState.COMPLETED, sha256=sha256, size=len(canonical))
+        ended = _end(job_id, holder, Ending(LeaseState.COMPLETED.value, sha256=sha256, size=len(canonical)))
         if ended is not None:
             emit(
                 LeaseCompleted(
@@ -140,9 +155,12 @@ def complete(*, job_id: UUID, holder: Holder, result: Any, metrics: Mapping[str,
 
 
 def fail(*, job_id: UUID, holder: Holder, code: str, message: str) -> bool:
-    """Take a job back from the miner that gives it up; saying so twice is fine. Returns whether it was new."""
+    """Take a job back from the miner that reports a failure; returns whether it was new (a repetition is not).
+
+    Raises LeaseFenced or LeaseNotFound.
+    """
     with atomic(Lease):
-        ended = _end(job_id, holder, LeaseState.FAILED, code=code, message=message[:1000])
+        ended = _end(job_id, holder, Ending(LeaseState.FAILED.value, code=code, message=message[:1000]))
         if ended is not None:
             emit(LeaseFailed(**ended.parties(), code=code, message=message[:1000]), by="gpu")
             return True
@@ -178,32 +196,22 @@ def report(*, miner_id: UUID, reports: Sequence[Report]) -> None:
         emit(*facts, by="gpu")
 
 
-def _end(
-    job_id: UUID,
-    holder: Holder,
-    state: LeaseState,
-    *,
-    code: str = "",
-    message: str = "",
-    sha256: str = "",
-    size: int = 0,
-) -> Ended | None:
-    """End a live lease of this holder, if there is one; one that is overdue only because we were away is live."""
+def _end(job_id: UUID, holder: Holder, ending: Ending) -> Ended | None:
+    """End a live lease of this holder, if there is one.
+
+    A lease that is overdue only because the exchange was down is live: its time is extended first.
+    """
     values = {
         "job": job_id,
         "owner": holder.owner_id,
         "miner": holder.miner_id,
         "attempt": holder.attempt,
-        "state": str(state),
-        "code": code,
-        "message": message,
-        "sha256": sha256,
-        "size": size,
+        **asdict(ending),
     }
     with cursor(Lease) as sql:
         sql.execute(END, values)
         row = sql.fetchone()
-        if row is None and exchange_downtime.was_noticed():
+        if row is None and exchange_downtime.was_down():
             sql.execute(END, values)
             row = sql.fetchone()
     if row is None:

@@ -1,4 +1,4 @@
-"""The miners as this process knows them, so that an empty poll asks no database.
+"""Miners as this process last read them, so that an empty poll reads no database.
 
 A changes feed (at most one small read per second and process) takes out what was registered anew, changed its
 capabilities or its state elsewhere; a grant checks the row itself, under its lock.
@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from aitbc.core import params
 from aitbc.core.db import cursor
-from apps.gpu.logic.capabilities import Offer
-from apps.gpu.logic.job_matching import Candidate, Holding
+from apps.gpu.logic.job_matching import Candidate
 from apps.gpu.models import Miner
+from apps.gpu.services.queue_heads import QUEUE_HEADS
+from apps.gpu.services.requirement_classes import CATALOGUE
 
 REREAD_SECONDS = 1.0
 OVERLAP = timedelta(seconds=10)  # longer than a transaction that sets changed_at may take to commit
@@ -41,18 +41,8 @@ class Known:
     candidate: Candidate
 
 
-def candidate_of(miner: Miner) -> Candidate:
-    rate = params.get("jobs.reference_rate") if miner.price is None else miner.price
-    return Candidate(
-        id=str(miner.pk),
-        offer=Offer.from_json(miner.offer),
-        rate=rate,
-        reputation=miner.reputation,
-        holding=Holding.from_json(miner.booked),
-    )
-
-
 def known_from(miner: Miner) -> Known:
+    """Copy what polls and grants need from a miner's row."""
     return Known(
         pk=miner.pk,
         owner_id=miner.owner_id,
@@ -62,12 +52,12 @@ def known_from(miner: Miner) -> Known:
         version=miner.capability_version,
         attention=miner.attention,
         changed_at=miner.changed_at,
-        candidate=candidate_of(miner),
+        candidate=miner.candidate(),
     )
 
 
-class Roster:
-    """Who asks under which key and name → the miner."""
+class MinerCache:
+    """(owner, key, miner id sent) → the miner."""
 
     def __init__(self) -> None:
         self.known: dict[Key, Known] = {}
@@ -103,7 +93,7 @@ class Roster:
                 self.known = {}
                 return
             changed = dict(Miner.objects.filter(changed_at__gt=since - OVERLAP).values_list("pk", "changed_at"))
-            # The overlap tells of most changes again and again: what was read after a change is not read anew.
+            # The overlap returns most changes several times: rows read after their change stay.
             if changed:
                 self._keep(lambda known: changed.get(known.pk, known.changed_at) == known.changed_at)
         finally:
@@ -120,4 +110,11 @@ def _database_now() -> datetime:
         return sql.fetchone()[0]  # type: ignore[no-any-return]
 
 
-ROSTER = Roster()
+MINER_CACHE = MinerCache()
+
+
+def forget() -> None:
+    """Empty every cache that this process keeps of the gpu domain: miners, queue heads, requirement classes."""
+    CATALOGUE.forget()
+    QUEUE_HEADS.forget()
+    MINER_CACHE.forget()

@@ -1,4 +1,4 @@
-"""Miners: who they are, what they offer, whether they live.
+"""Miners: identity, offer and state.
 
 A miner belongs to the owner of the key. The id that a client sends, in whatever place, selects among the owner's
 miners and is never authority; without one, the miner that this key registered last is meant.
@@ -24,7 +24,7 @@ from apps.gpu.errors import MinerBusy, MinerNotFound
 from apps.gpu.logic.capabilities import Offer, normalise
 from apps.gpu.models import Lease, Miner, Reservation
 from apps.gpu.services import gpu_availability, gpus, requirement_classes
-from apps.gpu.services.miner_cache import ROSTER, Known
+from apps.gpu.services.miner_cache import MINER_CACHE, Known
 from apps.gpu.services.queue import wake_up
 from apps.gpu.states import MinerState
 
@@ -63,7 +63,7 @@ def find(caller: Caller) -> Miner | None:
 
 
 def get(caller: Caller) -> Miner:
-    """The miner the caller means; MinerNotFound when it has none."""
+    """Return the caller's miner. Raises MinerNotFound when there is none in service."""
     miner = find(caller)
     if miner is None or miner.state == MinerState.DEREGISTERED:
         raise MinerNotFound()
@@ -71,8 +71,8 @@ def get(caller: Caller) -> Miner:
 
 
 def id_of(caller: Caller) -> UUID:
-    """The id of the miner the caller means, from this process's roster when it can; MinerNotFound when it has none."""
-    known = ROSTER.find((caller.owner_id, caller.key_id, caller.named))
+    """Return the id of the caller's miner, from this process's cache if possible. Raises MinerNotFound."""
+    known = MINER_CACHE.find((caller.owner_id, caller.key_id, caller.named))
     return get(caller).pk if known is None else known.pk
 
 
@@ -92,7 +92,7 @@ def register(caller: Caller, *, capabilities: Any = None, concurrency: int | Non
         if miner.state != MinerState.ONLINE:
             fresh: dict[str, Any] = {"judged_until": next_hour()} if miner.state == MinerState.DEREGISTERED else {}
             miner.advance(MinerState.ONLINE, actor=f"key:{caller.key_prefix}", reason="registered again", **fresh)
-            gpu_availability.follow([miner.pk], actor=f"miner:{miner.pk}")
+            gpu_availability.follow_miners([miner.pk], actor=f"miner:{miner.pk}")
         Miner.objects.filter(pk=miner.pk).update(
             key_id=caller.key_id, session=secrets.token_hex(16), last_heartbeat=timezone.now()
         )
@@ -102,7 +102,7 @@ def register(caller: Caller, *, capabilities: Any = None, concurrency: int | Non
 
 
 def declare(miner: Miner, *, capabilities: Any, concurrency: int | None = None, region: str = "") -> Miner:
-    """Change what a miner offers; what it holds already keeps its terms."""
+    """Change what a miner offers; leases that it holds keep their terms. Raises Invalid as `read_offer` does."""
     slots = miner.concurrency if concurrency is None else _slots(concurrency, capabilities)
     with atomic(Miner):
         _store_offer(miner, capabilities, read_offer(capabilities, region=region or miner.region), slots)
@@ -111,14 +111,17 @@ def declare(miner: Miner, *, capabilities: Any, concurrency: int | None = None, 
 
 
 def recognise(caller: Caller) -> Known:
-    """The miner behind a heartbeat or a poll, from this process's roster when it can; a missing row is made again."""
+    """Return the miner behind a heartbeat or a poll, from this process's cache if possible; create a missing row.
+
+    Raises MinerNotFound for another owner's miner, or a deregistered one.
+    """
     key = (caller.owner_id, caller.key_id, caller.named)
-    known = ROSTER.find(key)
+    known = MINER_CACHE.find(key)
     if known is not None and known.state == MinerState.ONLINE:
         return known
     miner = find(caller)
     if miner is None:
-        # An old daemon never registers twice, some never do: the key is enough. A name used elsewhere is not its own.
+        # Legacy daemons register once or never: the key is enough. A name that exists elsewhere is not its own.
         if caller.named is not None and Miner.objects.filter(name=caller.named).exists():
             raise MinerNotFound()
         miner = register(caller)
@@ -126,7 +129,7 @@ def recognise(caller: Caller) -> Known:
         raise MinerNotFound("This miner was deregistered; register it again.")
     if miner.state in (MinerState.SUSPECT, MinerState.OFFLINE):
         _revive(miner)
-    return ROSTER.put(key, miner)
+    return MINER_CACHE.put(key, miner)
 
 
 def deregister(miner: Miner, *, drain: bool = False, force: bool = False, actor: str) -> Miner:
@@ -148,12 +151,13 @@ def deregister(miner: Miner, *, drain: bool = False, force: bool = False, actor:
             miner.advance(target, actor=actor, reason="forced" if force else "deregistered", changed_at=timezone.now())
         if live and force:
             Lease.objects.live().of_miner(miner.pk).update(lease_until=timezone.now(), code="miner_gone")
-        gpu_availability.follow([miner.pk], actor=actor)
-    ROSTER.drop({miner.pk})
+        gpu_availability.follow_miners([miner.pk], actor=actor)
+    MINER_CACHE.drop({miner.pk})
     return miner
 
 
 def read_offer(capabilities: Any, *, region: str) -> Offer:
+    """Normalise capabilities as a client sent them. Raises Invalid for a price that is no amount."""
     try:
         return normalise(capabilities, region=region)
     except ValueError as error:
@@ -191,15 +195,15 @@ def _store_offer(miner: Miner, capabilities: Any, offer: Offer, slots: int) -> N
         capability_version=F("capability_version") + 1,
         changed_at=timezone.now(),
     )
-    gpus.keep_in_step(Miner.objects.get(pk=miner.pk), offer.devices, actor=f"miner:{miner.pk}")
-    ROSTER.drop({miner.pk})
+    gpus.synchronise(Miner.objects.get(pk=miner.pk), offer.devices, actor=f"miner:{miner.pk}")
+    MINER_CACHE.drop({miner.pk})
     on_commit(Miner, lambda: _noticed(miner.pk))
 
 
 def _noticed(miner_id: UUID) -> None:
     wake_up([f"miner:{miner_id}"])
-    ROSTER.drop({miner_id})
-    requirement_classes.served_by(Miner.objects.get(pk=miner_id))
+    MINER_CACHE.drop({miner_id})
+    requirement_classes.mark_served_by(Miner.objects.get(pk=miner_id))
 
 
 def _revive(miner: Miner) -> None:
@@ -210,7 +214,7 @@ def _revive(miner: Miner) -> None:
         with atomic(Miner):
             miner.advance(MinerState.ONLINE, actor=actor, reason="heard again", last_heartbeat=now, changed_at=now)
             if away:
-                gpu_availability.follow([miner.pk], actor=actor)
+                gpu_availability.follow_miners([miner.pk], actor=actor)
     except StateConflict:
         if miner.state != MinerState.ONLINE:  # refreshed: another request of this miner may have been faster
             raise
@@ -223,7 +227,7 @@ def _slots(concurrency: int | None, capabilities: Any) -> int:
 
 
 def next_hour() -> datetime:
-    """The first full hour that can be judged of a miner that comes now."""
+    """Return the first full hour for which a miner that registers now can be judged."""
     return timezone.now().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
 
 

@@ -1,4 +1,4 @@
-"""Changing a card's settings: a signed order, a benchmark of its effect, and back again when it did no good."""
+"""Power limits: set by a signed command, judged by a benchmark, reverted when they do not help."""
 
 from __future__ import annotations
 
@@ -13,75 +13,79 @@ from aitbc.core import signing
 from aitbc.core.db import atomic
 from aitbc.core.errors import DomainError, Forbidden
 from aitbc.core.ids import uuid7
-from apps.gpu.errors import CardBooked, CardUnfit, OrderNotFound, SettingImpossible
-from apps.gpu.models import GPUBenchmark, GPURegistry, MinerOrder
+from apps.gpu.errors import CommandNotFound, GpuBooked, GpuUnfit, SettingImpossible
+from apps.gpu.models import GPUBenchmark, GPURegistry, MinerCommand
 from apps.gpu.services import benchmarks, calibration, miner_commands
-from apps.gpu.states import BOOKED, BenchmarkState, GpuState, OrderState
+from apps.gpu.services.miner_commands import Instruction
+from apps.gpu.states import BOOKED, BenchmarkState, CommandState, GpuState
 
-ORDER_TAG = "aitbc.order.v1"
-ORDER_SECONDS = 300
+COMMAND_TAG = "aitbc.order.v1"
+COMMAND_SECONDS = 300
 NOISE = 0.02  # two benchmarks of one card differ by this much
 AWAY = (GpuState.OFFLINE, GpuState.QUARANTINED, GpuState.RETIRED, GpuState.DRAINING)
 
 
-def apply(card: GPURegistry, *, owner_id: UUID, actor: str, advice: Mapping[str, Any]) -> MinerOrder:
-    """Order the recommended settings from the card's miner. Only its owner may, and never on another's booking.
+def apply(gpu: GPURegistry, *, owner_id: UUID, actor: str, advice: Mapping[str, Any]) -> MinerCommand:
+    """Command the miner to apply the recommended settings. Only for the owner, and never on another's booking.
 
-    Raises Forbidden, CardBooked, CardUnfit, MinerAway, or SettingImpossible with the reason.
+    Raises Forbidden, GpuBooked, GpuUnfit, MinerAway, or SettingImpossible with the reason.
     """
-    watts = _checked(card, owner_id, advice)
+    watts = _checked(gpu, owner_id, advice)
     body = {
-        "serial": str(uuid7()), "gpu_id": str(card.pk), "gpu_uuid": card.uuid, "settings": {"power_limit_w": watts},
-        "not_after": _stamp(ORDER_SECONDS), "previous": {"power_limit_w": _limit(card)},
-        "objective": advice["objective"], "expected": _expected(card, advice),
+        "serial": str(uuid7()), "gpu_id": str(gpu.pk), "gpu_uuid": gpu.uuid, "settings": {"power_limit_w": watts},
+        "not_after": _stamp(COMMAND_SECONDS), "previous": {"power_limit_w": _limit(gpu)},
+        "objective": advice["objective"], "expected": _expected(gpu, advice),
     }  # fmt: skip
-    return _order(card, body, actor)
+    return _send(gpu, body, actor)
 
 
-def applied(*, owner_id: UUID, order_id: UUID, settings: Mapping[str, Any], refused: str = "") -> MinerOrder:
-    """Take the miner's word that it did (or could not); what it did is measured at once."""
-    if not MinerOrder.objects.filter(pk=order_id, kind=MinerOrder.Kind.APPLY).exists():
-        raise OrderNotFound()
-    with atomic(MinerOrder):
-        order = miner_commands.answer(
-            owner_id=owner_id, order_id=order_id, said={"settings": dict(settings)}, error=refused
+def applied(*, owner_id: UUID, command_id: UUID, settings: Mapping[str, Any], refused: str = "") -> MinerCommand:
+    """Take the miner's answer that it applied the settings, or could not; the effect is benchmarked at once.
+
+    Raises CommandNotFound, StateConflict.
+    """
+    if not MinerCommand.objects.filter(pk=command_id, kind=MinerCommand.Kind.APPLY).exists():
+        raise CommandNotFound()
+    with atomic(MinerCommand):
+        command = miner_commands.answer(
+            owner_id=owner_id, command_id=command_id, result={"settings": dict(settings)}, error=refused
         )
-        if order.gpu is None or refused:
-            return order
-        _note_limit(order.gpu, order.body["settings"]["power_limit_w"])
-        if "reverts" in order.body:
-            return order
+        if command.gpu is None or refused:
+            return command
+        _note_limit(command.gpu, command.body["settings"]["power_limit_w"])
+        if "reverts" in command.body:
+            return command
     try:
-        benchmarks.request(order.gpu, actor=f"order:{order.pk}", reason="settings changed", proves=order)
+        benchmarks.request(command.gpu, actor=f"order:{command.pk}", reason="settings changed", proves=command)
     except DomainError as error:  # booked or gone in this moment
-        _revert(order, f"its effect cannot be measured: {error.detail}")
-    return order
+        _revert(command, f"its effect cannot be measured: {error.detail}")
+    return command
 
 
 def judge(benchmark: GPUBenchmark) -> None:
-    """Keep a change that a finished benchmark bears out, take back one that it does not. Done before: nothing."""
-    order = benchmark.proves
-    if order is None or order.state != OrderState.ANSWERED or "outcome" in order.answer:
+    """Keep a change that a finished benchmark confirms, revert one that it does not. A second call does nothing."""
+    command = benchmark.proves
+    if command is None or command.state != CommandState.ANSWERED or "outcome" in command.answer:
         return
     if benchmark.state not in (BenchmarkState.PASSED, BenchmarkState.MISMATCH):
         if not benchmark.is_final:
             return
-        _revert(order, f"its effect was not measured: the benchmark {benchmark.state}")
+        _revert(command, f"its effect was not measured: the benchmark {benchmark.state}")
         return
-    outcome = _outcome(order, benchmark.verdict["measured"])
-    with atomic(MinerOrder):
-        card = GPURegistry.objects.locked().get(pk=benchmark.gpu_id)
-        told = calibration.surprised(card.learned, outcome["tok_s"] / order.body["expected"]["tok_s_p50"])
-        GPURegistry.objects.filter(pk=card.pk).update(learned=told)
+    outcome = _outcome(command, benchmark.verdict["measured"])
+    with atomic(MinerCommand):
+        gpu = GPURegistry.objects.locked().get(pk=benchmark.gpu_id)
+        stored = calibration.with_residual(gpu.learned, outcome["tok_s"] / command.body["expected"]["tok_s_p50"])
+        GPURegistry.objects.filter(pk=gpu.pk).update(learned=stored)
         if outcome["kept"] and benchmark.state == BenchmarkState.PASSED:
-            MinerOrder.objects.filter(pk=order.pk).update(answer={**order.answer, "outcome": outcome})
+            MinerCommand.objects.filter(pk=command.pk).update(answer={**command.answer, "outcome": outcome})
         else:
-            _revert(order, outcome["why"], outcome)
+            _revert(command, outcome["why"], outcome)
 
 
 def judge_ended() -> int:
-    """Judge what a crash left unjudged."""
-    left = GPUBenchmark.objects.filter(proves__state=OrderState.ANSWERED, ended_at__isnull=False).exclude(
+    """Judge changes whose benchmark ended without a verdict on them, after a crash; returns how many."""
+    left = GPUBenchmark.objects.filter(proves__state=CommandState.ANSWERED, ended_at__isnull=False).exclude(
         proves__answer__has_key="outcome"
     )
     found = list(left.select_related("proves", "gpu")[:100])
@@ -90,15 +94,15 @@ def judge_ended() -> int:
     return len(found)
 
 
-def _checked(card: GPURegistry, owner_id: UUID, advice: Mapping[str, Any]) -> float:
-    if card.owner_id != owner_id:
+def _checked(gpu: GPURegistry, owner_id: UUID, advice: Mapping[str, Any]) -> float:
+    if gpu.owner_id != owner_id:
         raise Forbidden("Only the owner of a card changes its settings.")
-    if card.state in BOOKED and card.renter_id != owner_id:
-        raise CardBooked("Somebody else rents it now.", state=card.state)
-    if card.state in AWAY:
-        raise CardUnfit(f"The card is {card.state}.", state=card.state)
-    if "bandwidth_gbps" not in card.measured:
-        raise CardUnfit("Request a benchmark first: without one nobody can tell what a change did.", state=card.state)
+    if gpu.state in BOOKED and gpu.renter_id != owner_id:
+        raise GpuBooked("Somebody else rents it now.", state=gpu.state)
+    if gpu.state in AWAY:
+        raise GpuUnfit(f"The card is {gpu.state}.", state=gpu.state)
+    if "bandwidth_gbps" not in gpu.measured:
+        raise GpuUnfit("Request a benchmark first: without one nobody can tell what a change did.", state=gpu.state)
     return _settable(advice)
 
 
@@ -114,26 +118,26 @@ def _settable(advice: Mapping[str, Any]) -> float:
     return float(watts)
 
 
-def _expected(card: GPURegistry, advice: Mapping[str, Any]) -> dict[str, Any]:
+def _expected(gpu: GPURegistry, advice: Mapping[str, Any]) -> dict[str, Any]:
     predicted, now = advice["predicted"], advice["vs_current"]
-    figure = "bandwidth_gbps" if advice["bottleneck"] == "memory_bw" else _rate(card.measured)
+    measure = "bandwidth_gbps" if advice["bottleneck"] == "memory_bw" else _rate(gpu.measured)
     return {
         "tok_s_p10": predicted["tok_s"]["p10"], "tok_s_p50": predicted["tok_s"]["p50"], "watts": predicted["watts"],
-        "tok_s_before": now["tok_s"], "watts_before": now["watts"], "figure": figure,
-        "figure_before": card.measured[figure],
+        "tok_s_before": now["tok_s"], "watts_before": now["watts"], "figure": measure,
+        "figure_before": gpu.measured[measure],
     }  # fmt: skip
 
 
-def _outcome(order: MinerOrder, measured: Mapping[str, float]) -> dict[str, Any]:
-    """Speed after the change: the speed before, times the figure that limits it after over before."""
-    told = order.body["expected"]
-    tok_s = told["tok_s_before"] * measured[told["figure"]] / told["figure_before"]
-    joules, before = told["watts"] / tok_s, told["watts_before"] / told["tok_s_before"]
+def _outcome(command: MinerCommand, measured: Mapping[str, float]) -> dict[str, Any]:
+    """Speed after the change: the speed before × the limiting measurement after ÷ before."""
+    stored = command.body["expected"]
+    tok_s = stored["tok_s_before"] * measured[stored["figure"]] / stored["figure_before"]
+    joules, before = stored["watts"] / tok_s, stored["watts_before"] / stored["tok_s_before"]
     faults = {
-        f"{tok_s:.2f} tokens/s is less than the {told['tok_s_p10']:.2f} promised": tok_s < told["tok_s_p10"],
-        "it is slower than before": order.body["objective"] == "max_throughput"
-        and tok_s < told["tok_s_before"] * (1 - NOISE),
-        "it takes more energy per token than before": order.body["objective"] != "max_throughput"
+        f"{tok_s:.2f} tokens/s is less than the {stored['tok_s_p10']:.2f} promised": tok_s < stored["tok_s_p10"],
+        "it is slower than before": command.body["objective"] == "max_throughput"
+        and tok_s < stored["tok_s_before"] * (1 - NOISE),
+        "it takes more energy per token than before": command.body["objective"] != "max_throughput"
         and joules > before * (1 + NOISE),
     }
     why = "; ".join(text for text, true in faults.items() if true)
@@ -143,46 +147,46 @@ def _outcome(order: MinerOrder, measured: Mapping[str, float]) -> dict[str, Any]
     }  # fmt: skip
 
 
-def _revert(order: MinerOrder, why: str, outcome: Mapping[str, Any] | None = None) -> None:
-    """Order the former settings back, and the figures that go with them."""
-    previous, card = order.body["previous"], order.gpu
-    with atomic(MinerOrder):
-        order.advance(
-            OrderState.REVERTED, actor="benchmark", reason=why,
-            answer={**order.answer, "outcome": dict(outcome or {"kept": False, "why": why})},
+def _revert(command: MinerCommand, why: str, outcome: Mapping[str, Any] | None = None) -> None:
+    """Command the previous settings back, and have the GPU benchmarked again."""
+    previous, gpu = command.body["previous"], command.gpu
+    with atomic(MinerCommand):
+        command.advance(
+            CommandState.REVERTED, actor="benchmark", reason=why,
+            answer={**command.answer, "outcome": dict(outcome or {"kept": False, "why": why})},
         )  # fmt: skip
-        if card is None or previous["power_limit_w"] is None:
+        if gpu is None or previous["power_limit_w"] is None:
             return
         body = {
-            "serial": str(uuid7()), "gpu_id": str(card.pk), "gpu_uuid": card.uuid, "settings": previous,
-            "not_after": _stamp(24 * 3600), "reverts": str(order.pk),
+            "serial": str(uuid7()), "gpu_id": str(gpu.pk), "gpu_uuid": gpu.uuid, "settings": previous,
+            "not_after": _stamp(24 * 3600), "reverts": str(command.pk),
         }  # fmt: skip
         try:
-            _order(card, body, "benchmark", seconds=24 * 3600)
+            _send(gpu, body, "benchmark", seconds=24 * 3600)
         except DomainError:
-            return  # its miner is away: the limit is gone with the next start of its driver
-    GPURegistry.objects.filter(pk=card.pk, retest_at__isnull=False).update(retest_at=timezone.now())
+            return  # its miner is offline: the limit is gone with the next start of its driver
+    GPURegistry.objects.filter(pk=gpu.pk, retest_at__isnull=False).update(retest_at=timezone.now())
 
 
-def _order(card: GPURegistry, body: dict[str, Any], actor: str, seconds: int = ORDER_SECONDS) -> MinerOrder:
-    asked = miner_commands.ask(
-        card.miner, kind=MinerOrder.Kind.APPLY, actor=actor, seconds=seconds, body=body, gpu=card,
-        signature=signing.sign(ORDER_TAG, body),
-    )  # fmt: skip
-    if not asked.new:
+def _send(gpu: GPURegistry, body: dict[str, Any], actor: str, seconds: int = COMMAND_SECONDS) -> MinerCommand:
+    instruction = Instruction(
+        kind=MinerCommand.Kind.APPLY, seconds=seconds, body=body, gpu=gpu, signature=signing.sign(COMMAND_TAG, body)
+    )
+    issued = miner_commands.issue(gpu.miner, instruction, actor=actor)
+    if not issued.new:
         raise SettingImpossible("Another change of this card is under way; wait for it to end.")
-    return asked.order
+    return issued.command
 
 
-def _note_limit(card: GPURegistry, watts: float) -> None:
-    details = dict(card.details)
+def _note_limit(gpu: GPURegistry, watts: float) -> None:
+    details = dict(gpu.details)
     details["power"] = {**(details.get("power") or {}), "limit_w": watts}
-    GPURegistry.objects.filter(pk=card.pk).update(details=details)
+    GPURegistry.objects.filter(pk=gpu.pk).update(details=details)
 
 
-def _limit(card: GPURegistry) -> float | None:
-    told = card.details.get("power") or {}
-    found = told.get("limit_w") or told.get("default_w")
+def _limit(gpu: GPURegistry) -> float | None:
+    stored = gpu.details.get("power") or {}
+    found = stored.get("limit_w") or stored.get("default_w")
     return float(found) if isinstance(found, (int, float)) else None
 
 

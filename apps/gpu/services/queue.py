@@ -1,4 +1,4 @@
-"""The queue: work arrives from ai with fair tags, is moved, delayed, withdrawn, and swept away when done."""
+"""The queue: work arrives from ai, gets its fair tag, is reprioritised, delayed, withdrawn, and deleted when done."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aitbc.core.db import atomic, cursor, on_commit
 from apps.ai.events import JobPrioritized, JobQueued, JobWithdrawn
 from apps.gpu.models import Work
 from apps.gpu.services import requirement_classes
-from apps.gpu.services.queue_heads import HEADS_HERE
+from apps.gpu.services.queue_heads import QUEUE_HEADS
 
 WAKES_AT_ONCE = 100  # topics of one datagram
 LOWEST, HIGHEST = -1000, 1000
@@ -78,7 +78,7 @@ def enqueue(events: Sequence[JobQueued]) -> int:
     with atomic(Work), cursor(Work) as sql:
         class_ids, new = requirement_classes.ensure(event.requirement for event in events)
         if new:
-            requirement_classes.judge_served(new)
+            requirement_classes.mark_served(new)
         sql.execute(ENQUEUE, _columns(events, class_ids))
         places: list[Place] = sql.fetchall()
         announce(places, topics=[requirement_classes.CREATED] if new else [])
@@ -86,7 +86,7 @@ def enqueue(events: Sequence[JobQueued]) -> int:
 
 
 def withdraw(events: Sequence[JobWithdrawn]) -> None:
-    """Take jobs out of the queue; those already with a miner are ordered to stop."""
+    """Take jobs out of the queue; those with a miner are cancelled with its next heartbeat."""
     jobs = [UUID(event.job_id) for event in events]
     with atomic(Work), cursor(Work) as sql:
         # Two statements: the second one's snapshot sees a grant that the first one had to wait for.
@@ -97,47 +97,47 @@ def withdraw(events: Sequence[JobWithdrawn]) -> None:
 
 
 def prioritize(events: Sequence[JobPrioritized]) -> int:
-    """Move waiting jobs; one that a miner holds stays where it is."""
+    """Change the priority of waiting jobs; returns how many. One that a miner holds keeps its own."""
     columns = {"jobs": [UUID(e.job_id) for e in events], "priorities": [_bounded(e.priority) for e in events]}
-    return _moved(MOVE, columns)
+    return _requeued(MOVE, columns)
 
 
 def wake_due(*, limit: int = 5000) -> int:
-    """Let work whose back-off is over wait for a miner."""
-    return _moved(WAKE_DUE, {"limit": limit})
+    """Make delayed work whose back-off is over wait for a miner; returns how many."""
+    return _requeued(WAKE_DUE, {"limit": limit})
 
 
 def sweep_done(*, keep_seconds: int = KEEP_DONE_SECONDS, limit: int = 20_000) -> int:
-    """Delete finished rows."""
+    """Delete rows of finished work older than this many seconds; returns how many."""
     with atomic(Work), cursor(Work) as sql:
         sql.execute(SWEEP_DONE, {"keep": keep_seconds, "limit": limit})
         return int(sql.rowcount)
 
 
 def announce(places: Iterable[Place], topics: Iterable[str] = ()) -> None:
-    """Tell this process's heads; after the commit again (a claim in between found nothing), and wake miners."""
+    """Add to this process's heads, now and after the commit (a grant in between found nothing), and wake miners."""
     waiting = [place for place in places if place[3] == "waiting"]
 
     def note() -> None:
         for class_id, priority, tag, _ in waiting:
-            HEADS_HERE.note(class_id, priority, tag)
+            QUEUE_HEADS.note(class_id, priority, tag)
 
-    def tell() -> None:
+    def notify() -> None:
         note()
         wake_up([*topics, *(f"work:{place[0]}" for place in waiting)])
 
     note()
-    on_commit(Work, tell)
+    on_commit(Work, notify)
 
 
 def wake_up(topics: Iterable[str]) -> None:
-    """Send wake-ups in datagrams of bounded size."""
+    """Send wake-ups for these topics, in datagrams of at most 100."""
     named = list(topics)
     for start in range(0, len(named), WAKES_AT_ONCE):
         pubsub.send(*named[start : start + WAKES_AT_ONCE])
 
 
-def _moved(statement: str, values: dict[str, Any]) -> int:
+def _requeued(statement: str, values: dict[str, Any]) -> int:
     with atomic(Work), cursor(Work) as sql:
         sql.execute(statement, values)
         places: list[Place] = sql.fetchall()

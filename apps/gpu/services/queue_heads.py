@@ -1,8 +1,8 @@
 """The first waiting job of every class, shared by all processes through one row, so that polls need not look.
 
-Read at most every 50 ms by a process; written at most every 60 ms by whoever finds it old (SKIP LOCKED: one prober
-at a time, nobody waits). Measured: design/claim.md. A woken long poll asks for heads newer than its wake-up and gets
-them by a direct probe, because an answer from the cache could be older than the work it was woken for.
+Read at most every 50 ms by a process; written at most every 60 ms by the process that finds it stale (SKIP LOCKED: one
+prober at a time, nobody waits; numbers in docs/performance.md). A woken long poll needs heads newer than its wake-up
+and gets them by a direct probe, because the cache could be older than the work it was woken for.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ class Heads:
         try:
             if self.as_of >= enough:  # another thread did it while this one waited
                 return
-            asked = time.monotonic()
-            self._replace(self._shared() if newer_than is None else self._probed_alone(), asked)
+            started = time.monotonic()
+            self._replace(self._shared() if newer_than is None else self._probed_alone(), started)
         finally:
             self.lock.release()
 
@@ -110,17 +110,17 @@ class Heads:
                     break
         return found
 
-    def moved(
-        self, hot: Sequence[Head], floors: Sequence[int], rows: Sequence[tuple[int, int, int]], wanted: int
+    def taken(
+        self, hot: Sequence[Head], floors: Sequence[int], rows: Sequence[tuple[int, int, int]], limit: int
     ) -> None:
-        """Until the next refresh, what was taken (class, priority, tag) tells where the heads are now."""
+        """Advance the heads by what was taken (class, priority, tag), until the next refresh."""
         last = {class_id: Head(-priority, tag, class_id) for class_id, priority, tag in rows}
         reached = max((i for i, head in enumerate(hot) if head.class_id in last), default=-1)
         with self.lock:
             for i, head in enumerate(hot):
-                if i == reached and len(rows) >= wanted:
+                if i == reached and len(rows) >= limit:
                     self._put(head.class_id, last[head.class_id])
-                elif i < reached or len(rows) < wanted:
+                elif i < reached or len(rows) < limit:
                     floor = floors[i]
                     self._put(head.class_id, None if floor == LOWEST else Head(-(floor - 1), head.tag, head.class_id))
 
@@ -133,12 +133,12 @@ class Heads:
             changed[class_id] = head
         self.by_class, self.order = changed, sorted(changed.values())
 
-    def _replace(self, heads: list[Head], asked: float) -> None:
+    def _replace(self, heads: list[Head], started: float) -> None:
         merged = {head.class_id: head for head in heads}
-        self.noted = {class_id: n for class_id, n in self.noted.items() if n[0] > asked}
+        self.noted = {class_id: n for class_id, n in self.noted.items() if n[0] > started}
         for class_id, (_, head) in self.noted.items():
             merged[class_id] = min(head, merged.get(class_id, head))
-        self.by_class, self.order, self.as_of = merged, sorted(merged.values()), asked
+        self.by_class, self.order, self.as_of = merged, sorted(merged.values()), started
 
     def _shared(self) -> list[Head]:
         with cursor(ClassHeads) as sql:
@@ -146,8 +146,8 @@ class Heads:
             found = sql.fetchone()
             if found is None:  # a restore or a flush took the row away
                 sql.execute(PLANT)
-            old, *row = found or (True, [], [], [])
-            if old:
+            stale, *row = found or (True, [], [], [])
+            if stale:
                 sql.execute(PROBE, {"age": SHARED_MS})
                 row = sql.fetchone() or row  # nothing came back: another process is probing
                 self.probed_at = time.monotonic()
@@ -161,4 +161,4 @@ class Heads:
         return [Head(-priority, tag, class_id) for class_id, priority, tag in rows]
 
 
-HEADS_HERE = Heads()
+QUEUE_HEADS = Heads()

@@ -1,4 +1,4 @@
-"""Requirement classes: jobs that ask the same of a miner share one row, so that matching happens once per class."""
+"""Requirement classes: jobs with equal requirements share one row, so that matching happens once per class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import orjson
 from aitbc.core.db import atomic, cursor
 from apps.gpu.logic.job_matching import Candidate, fits
 from apps.gpu.models import Miner, RequirementClass
-from apps.gpu.services import miner_cache
 
 REREAD_SECONDS = 5.0
 IDLE_SECONDS = 3600
@@ -53,11 +52,11 @@ class Catalogue:
         classes = self.requirements
         if known.classes is classes:
             return known.fitting
-        kept = known.fitting & classes.keys()
+        still_fitting = known.fitting & classes.keys()
         fresh = (class_id for class_id in classes.keys() - known.classes.keys() if fits(classes[class_id], miner))
         if len(self.judged) > 20_000:
             self.judged.clear()
-        self.judged[(miner.id, version, miner.rate)] = found = Judged(classes, kept.union(fresh))
+        self.judged[(miner.id, version, miner.rate)] = found = Judged(classes, still_fitting.union(fresh))
         return found.fitting
 
     def topics(self, miner: Candidate, version: int) -> list[str]:
@@ -69,13 +68,13 @@ class Catalogue:
         return (self.requirements.get(class_id) or {}).get("booking_id")
 
     def learn(self, seen: Iterable[int]) -> None:
-        """Read the table again when a class is unknown here or the copy has grown old."""
+        """Read the table again when a class is unknown or the copy is stale."""
         unknown = any(class_id not in self.requirements for class_id in seen)
         if not unknown and time.monotonic() - self.read_at < REREAD_SECONDS:
             return
         with self.lock:
             found = dict(RequirementClass.objects.values_list("id", "requirement"))
-            if found.keys() != self.requirements.keys():  # else what was judged by the old one stays good
+            if found.keys() != self.requirements.keys():  # else what was judged by the previous copy stays valid
                 self.requirements = found
             self.read_at = time.monotonic()
 
@@ -97,15 +96,15 @@ def ensure(requirements: Iterable[Mapping[str, Any]]) -> tuple[list[int], set[in
     """The class of each requirement, in order, and which of them are new. Inside the caller's transaction."""
     written = [orjson.dumps(on_grid(r), option=orjson.OPT_SORT_KEYS) for r in requirements]
     digests = [hashlib.sha256(text).hexdigest() for text in written]
-    wanted = dict(zip(digests, (text.decode() for text in written), strict=True))
+    by_digest = dict(zip(digests, (text.decode() for text in written), strict=True))
     with cursor(RequirementClass) as sql:
-        sql.execute(UPSERT, {"digests": list(wanted), "requirements": list(wanted.values())})
+        sql.execute(UPSERT, {"digests": list(by_digest), "requirements": list(by_digest.values())})
         rows = sql.fetchall()
     ids = {digest: class_id for digest, class_id, _ in rows}
     return [ids[digest] for digest in digests], {class_id for _, class_id, new in rows if new}
 
 
-def judge_served(class_ids: Iterable[int] | None = None) -> int:
+def mark_served(class_ids: Iterable[int] | None = None) -> int:
     """Mark which classes some online miner fits; returns how many are not served. Unserved work earns no fair tags."""
     classes = RequirementClass.objects.all()
     if class_ids is not None:
@@ -128,12 +127,12 @@ def judge_served(class_ids: Iterable[int] | None = None) -> int:
 def _online() -> Iterator[Candidate]:
     """Online miners as matching sees them, a few hundred at a time."""
     rows = Miner.objects.online().only("offer", "price", "reputation", "booked")
-    return map(miner_cache.candidate_of, rows.iterator(chunk_size=500))
+    return (miner.candidate() for miner in rows.iterator(chunk_size=500))
 
 
-def served_by(miner: Miner) -> None:
+def mark_served_by(miner: Miner) -> None:
     """A miner came or changed: mark the classes that it serves and nobody did before."""
-    candidate = miner_cache.candidate_of(miner)
+    candidate = miner.candidate()
     waiting = RequirementClass.objects.filter(served=False).values_list("pk", "requirement")
     if fitting := [class_id for class_id, requirement in waiting if fits(requirement, candidate)]:
         with atomic(RequirementClass):
@@ -141,7 +140,7 @@ def served_by(miner: Miner) -> None:
 
 
 def retire_idle(*, idle_seconds: int = IDLE_SECONDS) -> int:
-    """Delete classes without work that nobody asked for lately: every class costs a probe."""
+    """Delete classes without work that were not used lately (each costs a probe); returns how many."""
     with atomic(RequirementClass), cursor(RequirementClass) as sql:
         sql.execute(RETIRE, {"idle": idle_seconds})
         return int(sql.rowcount)

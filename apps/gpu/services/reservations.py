@@ -1,7 +1,7 @@
-"""Bookings at the miner: cards set aside when their time comes, said to be ready, lent, and free again.
+"""Bookings at the miner: GPUs reserved when their time comes, reported ready, lent, freed.
 
-The marketplace owns a booking's state and tells it by facts; here cards and miners follow. A card has at most one
-booking at a time (U5); the next one waits until the one before has closed.
+The marketplace owns a booking's state and publishes it; GPUs and miners follow here. A GPU has at most one booking at a
+time (U5); the next one waits until the one before has closed.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from aitbc.core.db import atomic, cursor, on_commit
 from aitbc.core.messaging import emit
 from apps.gpu.events import BookingProvisioned
 from apps.gpu.models import GPURegistry, Lease, Miner, Reservation
-from apps.gpu.services.gpu_allocations import break_bookings, lock_miners, tell_miners
+from apps.gpu.services.gpu_allocations import break_bookings, lock_miners, update_allocations
 from apps.gpu.services.gpu_events import announce
-from apps.gpu.services.gpu_transitions import ON_OFFER, move, send_home
+from apps.gpu.services.gpu_transitions import ON_OFFER, restore, transition
 from apps.gpu.services.queue import WITHDRAWN_GRACE_SECONDS, wake_up
 from apps.gpu.states import BOOKED, GpuState
 from apps.marketplace.events import BookingClosed, BookingReserved, BookingStarted
@@ -28,13 +28,13 @@ from apps.marketplace.interface import booking_of
 
 ACTOR = "booking"
 SOON = timedelta(seconds=1)  # two databases need not agree on the second
-OVERDUE = timedelta(minutes=2)  # after this, what should have closed is asked for
+OVERDUE = timedelta(minutes=2)  # after this, the marketplace is queried for what should have closed
 #: Booking states (of the marketplace) in which nobody uses the cards any more.
 OVER = {
     "ended", "settled", "no_show", "failed_hardware", "insufficient_funds", "cancelled_renter", "cancelled_provider",
 }  # fmt: skip
 LOST = {GpuState.OFFLINE: "offline", GpuState.QUARANTINED: "quarantined", GpuState.RETIRED: "retired"}
-# Jobs of a booking that is over: the miner is told to stop, as for a withdrawn job.
+# Jobs of a booking that is over are cancelled as withdrawn ones are.
 STOP_JOBS = """UPDATE gpu_lease l SET cancel_at = clock_timestamp(),
   lease_until = least(lease_until, clock_timestamp() + %(grace)s::int * interval '1 second')
 FROM gpu_requirementclass c
@@ -43,14 +43,14 @@ WHERE l.class_id = c.id AND l.state = 'leased' AND l.cancel_at IS NULL AND l.min
 
 
 def reserve(events: Sequence[BookingReserved]) -> None:
-    """Note bookings of registered cards, and set the cards aside of those whose time has come."""
+    """Record bookings of registered GPUs, and reserve the GPUs of those whose time has come."""
     rows = [
         Reservation(
             booking_id=UUID(event.booking_id),
             renter_id=UUID(event.renter_id),
             provider_id=UUID(event.provider_id),
             miner_id=UUID(event.miner_id),
-            gpu_ids=[UUID(card) for card in event.gpu_ids],
+            gpu_ids=[UUID(gpu) for gpu in event.gpu_ids],
             starts_at=_moment(event.starts_at),
             ends_at=_moment(event.ends_at),
         )
@@ -65,7 +65,7 @@ def reserve(events: Sequence[BookingReserved]) -> None:
 
 
 def start(events: Sequence[BookingStarted]) -> None:
-    """The renters have these cards now."""
+    """Mark bookings as started and their GPUs as busy."""
     at = {UUID(event.booking_id): _moment(event.at) for event in events}
     with atomic(Reservation):
         waiting = Reservation.objects.open().filter(pk__in=at, started_at=None)
@@ -73,12 +73,12 @@ def start(events: Sequence[BookingStarted]) -> None:
         for one in waiting.locked():
             Reservation.objects.filter(pk=one.pk).update(started_at=at[one.pk], ready_at=one.ready_at or at[one.pk])
             lent = GPURegistry.objects.of_booking(one.pk).filter(state=GpuState.RESERVED)
-            announce(move(_ids(lent), GpuState.BUSY, reason=f"booking {one.pk} runs", actor=ACTOR))
-            tell_miners([one.miner_id])
+            announce(transition(_ids(lent), GpuState.BUSY, reason=f"booking {one.pk} runs", actor=ACTOR))
+            update_allocations([one.miner_id])
 
 
 def close(events: Sequence[BookingClosed]) -> None:
-    """These bookings are over: free their cards, stop their jobs, and let those come whose time it is."""
+    """Close bookings: free their GPUs, cancel their jobs, and reserve for those that wait."""
     over = [UUID(event.booking_id) for event in events if event.miner_id]
     with atomic(Reservation):
         for one in Reservation.objects.open().filter(pk__in=over).locked():
@@ -86,33 +86,33 @@ def close(events: Sequence[BookingClosed]) -> None:
 
 
 def ready(*, miner_id: UUID, booking_ids: Iterable[UUID]) -> list[UUID]:
-    """The miner says that the cards of these bookings are ready; told to the market once. Returns the new ones."""
+    """Record that the GPUs of these bookings are ready, and publish it once; returns the new ones."""
     now = timezone.now()
     with atomic(Reservation):
         held = Reservation.objects.held().of_miner(miner_id).filter(pk__in=list(booking_ids), ready_at=None)
-        said = [one.pk for one in held.locked()]
-        Reservation.objects.filter(pk__in=said).update(ready_at=now)
+        ready_ids = [one.pk for one in held.locked()]
+        Reservation.objects.filter(pk__in=ready_ids).update(ready_at=now)
         emit(
             *(
                 BookingProvisioned(booking_id=str(booking), miner_id=str(miner_id), at=now.isoformat())
-                for booking in said
+                for booking in ready_ids
             ),
             by="gpu",
         )
-        if said:
-            tell_miners([miner_id])
-    return said
+        if ready_ids:
+            update_allocations([miner_id])
+    return ready_ids
 
 
 def hold_due(*, limit: int = 200) -> int:
-    """Set the cards aside of bookings whose time has come; returns of how many."""
+    """Reserve the GPUs of bookings whose time has come; returns of how many."""
     due = Reservation.objects.due(timezone.now()).order_by("starts_at")[:limit]
     with atomic(Reservation):
         return _hold(Reservation.objects.filter(pk__in=[one.pk for one in due]))
 
 
 def close_forgotten(*, limit: int = 100) -> int:
-    """Close what the marketplace knows to be over although nobody said so here; returns how many."""
+    """Close bookings that are over according to the marketplace although no fact arrived; returns how many."""
     closed = 0
     late = Reservation.objects.open().filter(ends_at__lt=timezone.now() - OVERDUE).order_by("ends_at")
     for booking_id in list(late.values_list("pk", flat=True)[:limit]):
@@ -127,11 +127,11 @@ def close_forgotten(*, limit: int = 100) -> int:
 
 
 def _hold(waiting: Iterable[Reservation]) -> int:
-    """Set cards aside for these, those that can be had; inside the caller's transaction."""
-    asked = list(waiting)
-    lock_miners(one.miner_id for one in asked)
+    """Reserve the GPUs that are free for these bookings; inside the caller's transaction."""
+    candidates = list(waiting)
+    lock_miners(one.miner_id for one in candidates)
     held = 0
-    for one in Reservation.objects.filter(pk__in=[one.pk for one in asked], held_at=None, closed_at=None).locked():
+    for one in Reservation.objects.filter(pk__in=[one.pk for one in candidates], held_at=None, closed_at=None).locked():
         if Reservation.objects.held().filter(gpu_ids__overlap=one.gpu_ids).exists():
             continue  # the booking before it has not closed yet
         _set_aside(one, list(GPURegistry.objects.named(one.gpu_ids).of_miner(one.miner_id).locked()))
@@ -139,18 +139,18 @@ def _hold(waiting: Iterable[Reservation]) -> int:
     return held
 
 
-def _set_aside(one: Reservation, cards: list[GPURegistry]) -> None:
+def _set_aside(one: Reservation, gpus: list[GPURegistry]) -> None:
     Reservation.objects.filter(pk=one.pk).update(held_at=timezone.now())
     mine: dict[str, Any] = {"booking_id": one.pk, "renter_id": one.renter_id}
-    free = [card.pk for card in cards if card.state in ON_OFFER]
-    announce(move(free, GpuState.RESERVED, reason=f"booking {one.pk}", actor=ACTOR, **mine))
-    lost = [card for card in cards if card.pk not in free]
-    for card in lost:
-        if card.state == GpuState.OFFLINE:  # when it comes back in time, it comes back to this booking
-            GPURegistry.objects.filter(pk=card.pk).update(**mine)
+    free = [gpu.pk for gpu in gpus if gpu.state in ON_OFFER]
+    announce(transition(free, GpuState.RESERVED, reason=f"booking {one.pk}", actor=ACTOR, **mine))
+    lost = [gpu for gpu in gpus if gpu.pk not in free]
+    for gpu in lost:
+        if gpu.state == GpuState.OFFLINE:  # when it comes back in time, it comes back to this booking
+            GPURegistry.objects.filter(pk=gpu.pk).update(**mine)
     if lost:
-        break_bookings([card.pk for card in lost], LOST.get(GpuState(lost[0].state), "offline"))
-    tell_miners([one.miner_id])
+        break_bookings([gpu.pk for gpu in lost], LOST.get(GpuState(lost[0].state), "offline"))
+    update_allocations([one.miner_id])
 
 
 def _close(one: Reservation) -> None:
@@ -160,19 +160,19 @@ def _close(one: Reservation) -> None:
     if miner is not None:
         _free(own, miner, one.pk)
         _stop_jobs(one)
-        tell_miners([miner.pk])
+        update_allocations([miner.pk])
         _hold(Reservation.objects.due(timezone.now() + SOON).filter(gpu_ids__overlap=one.gpu_ids))
 
 
-def _free(cards: Iterable[GPURegistry], miner: Miner, booking_id: UUID) -> None:
-    """Cards go to where they belong; one that is away forgets the booking and stays away."""
+def _free(gpus: Iterable[GPURegistry], miner: Miner, booking_id: UUID) -> None:
+    """GPUs go to their own states; one that is offline loses the booking and stays offline."""
     freed = []
-    for card in cards:
+    for gpu in gpus:
         nobody: dict[str, Any] = {"booking_id": None, "renter_id": None}
-        if card.state in BOOKED:
-            freed += send_home([card], miner, actor=ACTOR, reason=f"booking {booking_id} is over", **nobody)
+        if gpu.state in BOOKED:
+            freed += restore([gpu], miner, actor=ACTOR, reason=f"booking {booking_id} is over", **nobody)
         else:
-            GPURegistry.objects.filter(pk=card.pk).update(**nobody)
+            GPURegistry.objects.filter(pk=gpu.pk).update(**nobody)
     announce(freed)
 
 
@@ -185,8 +185,8 @@ def _stop_jobs(one: Reservation) -> None:
         on_commit(Lease, lambda: wake_up(stopped))
 
 
-def _ids(cards: Iterable[GPURegistry]) -> list[UUID]:
-    return [card.pk for card in cards]
+def _ids(gpus: Iterable[GPURegistry]) -> list[UUID]:
+    return [gpu.pk for gpu in gpus]
 
 
 def _moment(text: str) -> datetime:

@@ -1,8 +1,9 @@
-"""How the gpu domain fares, in a few counts that stay cheap at any depth of the queue."""
+"""The state of the gpu domain, in a few counts that stay cheap at any depth of the queue."""
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Any, TypedDict
 
 from django.db.models import Count, QuerySet
 from django.utils import timezone
@@ -10,12 +11,37 @@ from django.utils import timezone
 from apps.gpu.models import Clock, GPURegistry, Lease, Miner, Reservation, Work
 from apps.gpu.states import GpuState, WorkState
 
+
+class QueueDepth(TypedDict):
+    """Jobs by state, each counted up to COUNTED; `at_least` when there are more."""
+
+    waiting: int
+    delayed: int
+    running: int
+    at_least: bool
+
+
+class Status(TypedDict):
+    """The state of the domain, as GpuStatusSerializer publishes it."""
+
+    status: str
+    service: str
+    message: str
+    miners: dict[str, int]
+    gpus: dict[str, int]
+    models: dict[str, int]
+    queue: QueueDepth
+    bookings: int
+    swept_seconds_ago: float | None
+    at: datetime
+
+
 COUNTED = 100_000  # rows; a deeper queue is "at least" that
 LATE_SECONDS = 60
 
 
-def read() -> dict[str, Any]:
-    """Miners and cards by state, cards by model, the queue's depth; degraded when nobody looks after leases."""
+def read() -> Status:
+    """Return miners and GPUs by state, GPUs by model, the queue's depth; degraded when no web process ticks."""
     swept = Clock.objects.values_list("seen_at", flat=True).first()
     now = timezone.now()
     age = None if swept is None else max((now - swept).total_seconds(), 0.0)
@@ -42,7 +68,7 @@ def _message(miners: dict[str, int], age: float | None, *, late: bool) -> str:
     return f"{miners.get('online', 0)} of {sum(miners.values())} miners are online."
 
 
-def _queue() -> dict[str, Any]:
+def _queue() -> QueueDepth:
     waiting = _capped(Work.objects.waiting())
     return {
         "waiting": waiting,

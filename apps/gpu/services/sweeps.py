@@ -1,7 +1,7 @@
-"""The janitor: leases whose time is over, miners that fell silent, work whose back-off ended.
+"""Sweeps: overdue leases, silent miners, reputation.
 
 Every statement is set-based, takes rows with SKIP LOCKED and judges them by the same guard as everyone else, so that
-two sweeps at once do no harm. Nothing is judged while the exchange itself is away (absence.py).
+two sweeps at once do no harm. Nothing is judged while the exchange itself is down (exchange_downtime.py).
 """
 
 from __future__ import annotations
@@ -65,14 +65,14 @@ FROM judged j WHERE m.id = j.miner_id AND m.reputation <> j.reputation"""
 
 
 def suspect_leases(*, limit: int = 100_000) -> int:
-    """Mark running leases whose miner has been silent for half of what it may."""
+    """Mark running leases whose miner has been silent for half of its limit; returns how many."""
     with atomic(Lease), cursor(Lease) as sql:
         sql.execute(SUSPECT, {"limit": limit})
         return int(sql.rowcount)
 
 
 def expire_leases(*, limit: int = BATCH) -> int:
-    """Take leases back whose time is over, each with the code that says which limit it passed."""
+    """Expire overdue leases, each with the code of the limit it passed; returns how many."""
     total = 0
     for _ in range(MOST_BATCHES):
         found = _expire_batch(limit)
@@ -105,7 +105,7 @@ def _expire_batch(limit: int) -> int:
 
 
 def watch_miners() -> dict[str, int]:
-    """Miners that missed a heartbeat become suspect, after more misses offline; drained ones leave."""
+    """Miners that missed heartbeats become suspect, then offline; drained ones deregistered. Returns counts."""
     now, beat = timezone.now(), timedelta(seconds=params.get("miner.heartbeat_s"))
     lost_after = params.get("miner.offline_misses") * beat
     live = Lease.objects.live().filter(miner_id=OuterRef("pk"))
@@ -129,22 +129,22 @@ def _drained(miner_ids: Iterable[UUID]) -> int:
             sources=[MinerState.DRAINING],
             changed_at=timezone.now(),
         )
-        gpu_availability.follow(left, actor="sweep")
+        gpu_availability.follow_miners(left, actor="sweep")
     return len(left)
 
 
 def judge_reputation(*, since_seconds: int = 300) -> int:
-    """Bring the reputation of miners that ended leases lately up to date, over their last thousand."""
+    """Recompute the reputation (per mille, last 1000 leases) of miners with recently ended leases; returns how many."""
     with atomic(Miner), cursor(Miner) as sql:
         sql.execute(REPUTATION, {"since": since_seconds})
         return int(sql.rowcount)
 
 
 def _silent(state: MinerState, to: MinerState, since: datetime) -> int:
-    """Move miners not heard since; a heartbeat that arrives meanwhile keeps its miner where it is."""
+    """Change miners without a heartbeat since; one that arrives meanwhile leaves its miner as it is."""
     silent = Miner.objects.filter(state=state, last_heartbeat__lt=since, backend=None).values_list("pk", flat=True)
     with atomic(Miner):
-        moved = advance_many(
+        changed = advance_many(
             Miner,
             list(silent[:BATCH]),
             to,
@@ -155,5 +155,5 @@ def _silent(state: MinerState, to: MinerState, since: datetime) -> int:
             changed_at=timezone.now(),
         )
         if to == MinerState.OFFLINE:
-            gpu_availability.follow(moved, actor="sweep")
-    return len(moved)
+            gpu_availability.follow_miners(changed, actor="sweep")
+    return len(changed)

@@ -1,7 +1,7 @@
-"""Judging full hours: was a miner there, in the minutes in which anybody was there to hear it?
+"""Uptime by the hour: was a miner there in the minutes in which the exchange was up?
 
 Evidence is a bit a minute, written by the very statement of the heartbeat (MinerHour) and by the sweep's tick
-(WatchedHour). The exchange was there in a minute when the tick ran or any miner was heard; in other minutes nobody is
+(WatchedHour). The exchange was up in a minute when the tick ran or any heartbeat came; in other minutes nobody is
 blamed. So neither a dead beat process nor an exchange that was down can forge an hour or lose one: judging late gives
 the same verdict.
 """
@@ -16,12 +16,12 @@ from apps.gpu.events import MinerHourJudged
 from apps.gpu.models import MinerHour
 
 MET_SHARE = 0.9  # of the watched minutes
-LEAST_WATCHED = 30  # minutes; an hour watched less says nothing
+LEAST_WATCHED = 30  # minutes; an hour watched less has no verdict
 AWAY_HOURS = 7 * 24  # a miner silent for longer has left, and is judged no further
 KEEP_DAYS = 35
 BATCH = 1000
 
-# Takes some miners whose next hour is over, judges that hour, and moves them on by one.
+# Takes some miners whose next hour is over, judges that hour, and advances them by one.
 JUDGE = """WITH due AS MATERIALIZED (
   SELECT id, owner_id, judged_until AS hour, last_heartbeat FROM gpu_miner m
   WHERE judged_until + interval '1 hour' <= clock_timestamp() - interval '1 minute' AND state <> 'deregistered'
@@ -31,7 +31,7 @@ JUDGE = """WITH due AS MATERIALIZED (
   SELECT h.hour, bit_or(h.minutes) AS minutes FROM (
     SELECT hour, minutes FROM gpu_minerhour WHERE hour IN (SELECT hour FROM due)
     UNION ALL SELECT hour, minutes FROM gpu_watchedhour WHERE hour IN (SELECT hour FROM due)) h GROUP BY h.hour
-), moved AS (
+), advanced AS (
   UPDATE gpu_miner m SET judged_until = due.hour + interval '1 hour' FROM due WHERE m.id = due.id
 )
 SELECT due.id, due.owner_id, due.hour, bit_count((coalesce(h.minutes, 0) & w.minutes)::bit(64)) AS heard,
@@ -41,7 +41,7 @@ LEFT JOIN gpu_minerhour h ON h.miner_id = due.id AND h.hour = due.hour"""
 SKIP_AWAY = """UPDATE gpu_miner SET judged_until = date_trunc('hour', clock_timestamp())
 WHERE judged_until < date_trunc('hour', clock_timestamp())
   AND judged_until > last_heartbeat + %(away)s::int * interval '1 hour'"""
-FORGET = """WITH old AS (
+FORGET = """WITH expired AS (
   DELETE FROM gpu_minerhour WHERE hour < clock_timestamp() - %(days)s::int * interval '1 day'
 )
 DELETE FROM gpu_watchedhour WHERE hour < clock_timestamp() - %(days)s::int * interval '1 day'"""
@@ -59,13 +59,13 @@ def judge(*, limit: int = BATCH, most_batches: int = 200) -> int:
 
 
 def forget(*, keep_days: int = KEEP_DAYS) -> None:
-    """Drop the evidence of hours judged long ago."""
+    """Delete the minutes of hours older than this many days."""
     with atomic(MinerHour), cursor(MinerHour) as sql:
         sql.execute(FORGET, {"days": keep_days})
 
 
 def is_met(heard: int, there: int) -> bool:
-    """Heard in nine of ten minutes in which it could be."""
+    """Return whether heartbeats came in nine of ten watched minutes."""
     return heard >= MET_SHARE * there
 
 

@@ -1,6 +1,6 @@
-"""One card, one claim: when two miners name the same UUID, both claims wait in quarantine until one is proven.
+"""Disputed UUIDs: when two miners report the same one, both GPUs are quarantined until one is cleared.
 
-The database decides (unique UUID outside of quarantine); what happens here only puts its verdict into words.
+The database decides (UUIDs are unique outside of quarantine); this module reacts to its verdict.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from uuid import UUID
 from django.db import IntegrityError
 
 from aitbc.core.db import atomic
-from apps.gpu.errors import CardDisputed
+from apps.gpu.errors import GpuDisputed
 from apps.gpu.models import GPURegistry, Miner
-from apps.gpu.services.gpu_allocations import break_bookings, lock_miners, tell_miners
+from apps.gpu.services.gpu_allocations import break_bookings, lock_miners, update_allocations
 from apps.gpu.services.gpu_events import announce
-from apps.gpu.services.gpu_transitions import LEFT, SILENT, UNNAMED, move, send_home
+from apps.gpu.services.gpu_transitions import LEFT, SILENT, UNNAMED, restore, transition
 from apps.gpu.states import GpuState
 
 TWO_CLAIMS = "two miners name this UUID"
@@ -24,7 +24,7 @@ GONE = (SILENT, UNNAMED, LEFT)
 
 
 def dispute(uuid: str, miner: Miner, *, actor: str) -> bool:
-    """Another miner's claim to a UUID that this one names now: both are doubtful, unless the owner moved the card.
+    """Quarantine other miners' claims to a UUID that this miner reports now, unless the owner moved the GPU.
 
     Returns whether this miner's claim is doubtful too. Inside the caller's transaction.
     """
@@ -32,9 +32,9 @@ def dispute(uuid: str, miner: Miner, *, actor: str) -> bool:
     lock_miners(others.values_list("miner_id", flat=True))
     doubtful = False
     for other in others.order_by("pk").select_for_update(no_key=True):
-        moved = other.owner_id == miner.owner_id and other.state == GpuState.OFFLINE and other.reason in GONE
-        if moved and other.booking_id is None:
-            announce(move([other.pk], GpuState.RETIRED, reason=MOVED, actor=actor))
+        relocated = other.owner_id == miner.owner_id and other.state == GpuState.OFFLINE and other.reason in GONE
+        if relocated and other.booking_id is None:
+            announce(transition([other.pk], GpuState.RETIRED, reason=MOVED, actor=actor))
             continue
         doubtful = True
         quarantine([other.pk], reason=TWO_CLAIMS, actor=actor)
@@ -44,44 +44,44 @@ def dispute(uuid: str, miner: Miner, *, actor: str) -> bool:
 def quarantine(gpu_ids: Iterable[UUID], *, reason: str, actor: str) -> list[UUID]:
     """Take cards off the market until an operator or a benchmark clears them; their bookings are broken.
 
-    Returns which were moved. The caller holds their miners' locks, or moves cards of one miner only.
+    Returns which changed. The caller holds their miners' locks, or changes GPUs of one miner only.
     """
     with atomic(GPURegistry):
-        moved = move(gpu_ids, GpuState.QUARANTINED, reason=reason, actor=actor)
-        break_bookings(moved, "quarantined")
-        announce(moved)
-        tell_miners(GPURegistry.objects.named(moved).values_list("miner_id", flat=True))
-    return moved
+        changed = transition(gpu_ids, GpuState.QUARANTINED, reason=reason, actor=actor)
+        break_bookings(changed, "quarantined")
+        announce(changed)
+        update_allocations(GPURegistry.objects.named(changed).values_list("miner_id", flat=True))
+    return changed
 
 
-def confine(card: GPURegistry, *, reason: str, actor: str) -> GPURegistry:
-    """Quarantine one card by an operator's order; StateConflict where it is already, or retired."""
+def confine(gpu: GPURegistry, *, reason: str, actor: str) -> GPURegistry:
+    """Quarantine one GPU by an operator's decision. Raises StateConflict where it is already, or retired."""
     with atomic(GPURegistry):
-        lock_miners([card.miner_id])
-        card.refresh_from_db()
-        if not quarantine([card.pk], reason=reason, actor=actor):
-            raise card.conflict(GpuState.QUARANTINED)
-    card.refresh_from_db()
-    return card
+        lock_miners([gpu.miner_id])
+        gpu.refresh_from_db()
+        if not quarantine([gpu.pk], reason=reason, actor=actor):
+            raise gpu.conflict(GpuState.QUARANTINED)
+    gpu.refresh_from_db()
+    return gpu
 
 
-def release(card: GPURegistry, *, reason: str, actor: str) -> GPURegistry:
-    """Believe this claim: an operator looked, or the card passed a benchmark.
+def release(gpu: GPURegistry, *, reason: str, actor: str) -> GPURegistry:
+    """Release a GPU from quarantine: an operator decided so, or it passed a benchmark.
 
-    Raises CardDisputed while another claim to the same UUID stands outside of quarantine, StateConflict when the
+    Raises GpuDisputed while another claim to the same UUID stands outside of quarantine, StateConflict when the
     card is not in quarantine.
     """
     try:
         with atomic(GPURegistry):
-            (miner,) = lock_miners([card.miner_id])
-            card.refresh_from_db()
-            card.advance(GpuState.REGISTERED, actor=actor, reason=reason)
-            GPURegistry.objects.filter(pk=card.pk).update(reason="", booking_id=None, renter_id=None)
-            card.refresh_from_db()
-            send_home([card], miner, actor=actor, reason="released")
-            announce([card.pk])
-            tell_miners([miner.pk])
+            (miner,) = lock_miners([gpu.miner_id])
+            gpu.refresh_from_db()
+            gpu.advance(GpuState.REGISTERED, actor=actor, reason=reason)
+            GPURegistry.objects.filter(pk=gpu.pk).update(reason="", booking_id=None, renter_id=None)
+            gpu.refresh_from_db()
+            restore([gpu], miner, actor=actor, reason="released")
+            announce([gpu.pk])
+            update_allocations([miner.pk])
     except IntegrityError:
-        raise CardDisputed("Another miner's claim to this UUID stands; quarantine or retire that one first.") from None
-    card.refresh_from_db()
-    return card
+        raise GpuDisputed("Another miner's claim to this UUID stands; quarantine or retire that one first.") from None
+    gpu.refresh_from_db()
+    return gpu

@@ -1,4 +1,4 @@
-"""The doors of miners: register, live, take work, answer it. The paths and dialects are the seed's wire."""
+"""The protocol of miner programs: register, send heartbeats, take work, deliver it."""
 
 from __future__ import annotations
 
@@ -11,45 +11,39 @@ from uuid import UUID
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, PolymorphicProxySerializer, extend_schema
+from drf_spectacular.utils import OpenApiResponse, PolymorphicProxySerializer, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from aitbc.accounts.authentication import presented
 from aitbc.core import blobs, params
 from aitbc.core.errors import Invalid
 from aitbc.core.hot_path import HotViewSet
 from aitbc.core.long_polling import hold, is_internal, is_replay, undo_with
-from aitbc.core.parsers import plain, refuse_unstorable
+from aitbc.core.parsers import plain
 from aitbc.core.schema import NOT_THERE
-from aitbc.core.viewsets import DomainViewSet, Scopes
+from aitbc.core.viewsets import Scopes
 from apps.gpu.errors import LeaseNotFound
-from apps.gpu.legacy import payloads
+from apps.gpu.logic import miner_payloads
 from apps.gpu.models import Lease
 from apps.gpu.serializers.miner_protocol import (
-    FailSerializer,
-    HeartbeatSerializer,
-    PollSerializer,
-    RegisterSerializer,
-    ResultSerializer,
-)
-from apps.gpu.serializers.miners import (
     AcceptedSerializer,
     AssignedSerializer,
     CalledSerializer,
+    FailSerializer,
+    HeartbeatSerializer,
     JobGivenUpSerializer,
+    PollSerializer,
     PulseSerializer,
     RegisteredSerializer,
+    RegisterSerializer,
+    ResultSerializer,
 )
-from apps.gpu.services import heartbeats, lease_grant, leases, miners, requirement_classes
+from apps.gpu.services import heartbeats, leases, miners, requirement_classes
 from apps.gpu.services.miner_cache import Known
+from apps.gpu.views.identity import IDENTITY, MinerIdentity
 
 MINER = "miner"
-POLL_SECONDS = 3  # how often a miner that does not wait may ask; waiting is cheaper for both
-MINER_ID = OpenApiParameter(
-    "X-Miner-ID", location=OpenApiParameter.HEADER, required=False, description="Selects one of the key owner's miners."
-)
-IDENTITY = [MINER_ID, OpenApiParameter("miner_id", required=False, description="The same, as a query parameter.")]
+POLL_SECONDS = 3  # for miners that do not wait in a long poll; waiting is cheaper for both
 WORK = PolymorphicProxySerializer("Polled", [AssignedSerializer, CalledSerializer], resource_type_field_name=None)
 WORK_OR_NULL = OpenApiResponse(
     {"oneOf": [{"$ref": "#/components/schemas/Polled"}, {"type": "null"}]}, description="Work, a call, or null."
@@ -57,36 +51,7 @@ WORK_OR_NULL = OpenApiResponse(
 NO_WORK = OpenApiResponse(description="Nothing fits at the moment.")
 
 
-class MinerIdentity(DomainViewSet):
-    """Who asks: the key's owner is the authority, the id a client sends only selects among its miners."""
-
-    required_scopes: ClassVar[dict[str, Scopes]] = {}
-
-    def caller(self, body: Mapping[str, Any] | None = None, *, path: str | None = None) -> miners.Caller:
-        sent = (
-            path,
-            self.request.META.get("HTTP_X_MINER_ID"),
-            self.request.query_params.get("miner_id"),
-            (body or {}).get("miner_id"),
-        )
-        named = next((str(text).strip() for text in sent if text is not None and str(text).strip()), None)
-        if named is not None and named == presented(self.request.META):
-            named = None  # one daemon sends its key as its id; the key is never stored or shown
-        if named is not None:
-            refuse_unstorable(named)
-            if len(named) > 128 or not named.isprintable():
-                raise Invalid(
-                    "A miner id is at most 128 printable characters.",
-                    errors=[{"field": "miner_id", "message": "too long"}],
-                )
-        return miners.Caller(self.actor.pk, str(self.actor.key_id), self.actor.key_prefix, named)
-
-    def body(self) -> dict[str, Any]:
-        """The body if it is an object; some clients send none, or a list."""
-        return dict(self.request.data) if isinstance(self.request.data, Mapping) else {}
-
-
-class MinerDoorViewSet(MinerIdentity, HotViewSet):
+class MinerProtocolViewSet(MinerIdentity, HotViewSet):
     """What a miner program calls while it runs."""
 
     hot_actions = frozenset({"heartbeat", "poll", "result", "fail"})
@@ -101,7 +66,7 @@ class MinerDoorViewSet(MinerIdentity, HotViewSet):
 
     @extend_schema(request=RegisterSerializer, responses={200: RegisteredSerializer, **NOT_THERE}, parameters=IDENTITY)
     def register(self, request: Request) -> Response:
-        """Register a miner, or tell what it offers now."""
+        """Register a miner, or change what it offers."""
         body = self.body()
         data = self.validated(RegisterSerializer, body)
         capabilities = data.get("capabilities")
@@ -127,16 +92,16 @@ class MinerDoorViewSet(MinerIdentity, HotViewSet):
 
     @extend_schema(request=HeartbeatSerializer, responses={200: PulseSerializer, **NOT_THERE}, parameters=IDENTITY)
     def heartbeat(self, request: Request) -> Response:
-        """Say that the miner lives and what it works on; hear what to stop."""
+        """Send a sign of life with the running jobs; the answer says what to stop."""
         body = self.body()
         read = self.validated(HeartbeatSerializer, {k: body[k] for k in ("jobs", "bookings_ready") if k in body})
         jobs = read.get("jobs")
-        told = [job for job in jobs or [] if job.get("progress") is not None]
-        pulse = heartbeats.take(
+        with_progress = [job for job in jobs or [] if job.get("progress") is not None]
+        pulse = heartbeats.record(
             self.caller(body),
-            metrics=payloads.metrics_of(plain(body)),
+            metrics=miner_payloads.metrics_of(plain(body)),
             running=None if jobs is None else [job["job_id"] for job in jobs],
-            reports=[leases.Report(job["job_id"], job["progress"], job.get("note") or "") for job in told],
+            reports=[leases.Report(job["job_id"], job["progress"], job.get("note") or "") for job in with_progress],
             bookings_ready=read.get("bookings_ready"),
         )
         return self.answer(
@@ -148,7 +113,7 @@ class MinerDoorViewSet(MinerIdentity, HotViewSet):
                 "checkpoint": pulse.checkpoint,
                 "leases": pulse.leases,
                 "bookings": pulse.bookings,
-                "orders": pulse.orders,
+                "orders": pulse.commands,
                 "attention": pulse.attention,
             }
         )
@@ -163,22 +128,22 @@ class MinerDoorViewSet(MinerIdentity, HotViewSet):
     def poll(self, request: Request) -> HttpResponseBase:
         """Take work that fits, or wait for some: 204 when there is none (200 and null on GET)."""
         body = self.body()
-        asked = {
+        query = {
             name: value
             for name, value in {**request.query_params.dict(), **body}.items()
             if name in ("max_wait_seconds", "max_jobs", "attention")
         }
-        data = self.validated(PollSerializer, asked)
+        data = self.validated(PollSerializer, query)
         woken = time.monotonic() if is_replay(request) else None
         caller, n = self.caller(body), data.get("max_jobs") or 1
         known = miners.recognise(caller)
-        found = lease_grant.claim(known, n=n, newer_than=woken)
+        found = leases.grant(known, n=n, newer_than=woken)
         if found.changed:
             known = miners.recognise(caller)
-            found = lease_grant.claim(known, n=n, newer_than=woken)
+            found = leases.grant(known, n=n, newer_than=woken)
         if found.grants:
-            return self._handed(known, found.grants, many=n > 1)
-        if heartbeats.is_asked_for(known, heard=data.get("attention"), woken=woken is not None):
+            return self._answer_with(known, found.grants, many=n > 1)
+        if heartbeats.needs_heartbeat(known, seen_attention=data.get("attention"), woken=woken is not None):
             return self.answer({"job_id": None, "jobs": [], "beat_now": True})
         empty = (
             HttpResponse(b"null", content_type="application/json")
@@ -189,7 +154,7 @@ class MinerDoorViewSet(MinerIdentity, HotViewSet):
 
     @extend_schema(exclude=True)
     def release(self, request: Request) -> Response:
-        """Undo grants whose answer did not reach the miner; only the dispatcher may say so."""
+        """Undo grants whose answer did not reach the miner; only the dispatcher may call this."""
         if not is_internal(request):
             raise Http404
         jobs = [UUID(job) for job in request.query_params["jobs"].split(",")]
@@ -209,7 +174,7 @@ class MinerDoorViewSet(MinerIdentity, HotViewSet):
         )
         holder = self._holder(body, data.get("attempt"))
         success = False if "result" not in body else data.get("success")
-        failed = payloads.failure_in_result(data["result"], success=success, error=data.get("error"))
+        failed = miner_payloads.failure_in_result(data["result"], success=success, error=data.get("error"))
         if failed is not None:
             leases.fail(job_id=job_id, holder=holder, code=failed[0], message=failed[1])
             return self.answer(
@@ -221,10 +186,10 @@ class MinerDoorViewSet(MinerIdentity, HotViewSet):
 
     @extend_schema(request=FailSerializer, responses={200: JobGivenUpSerializer}, parameters=IDENTITY)
     def fail(self, request: Request, job_id: UUID, miner: str | None = None) -> Response:
-        """Give a job up, with the reason."""
+        """Report a job as failed, with the reason."""
         body = self.body()
         data = self.validated(FailSerializer, body)
-        code, message = payloads.failure(
+        code, message = miner_payloads.failure(
             code=data.get("code") or data.get("error_code"),
             message=data.get("message") or data.get("error_message"),
             error=data.get("error"),
@@ -255,50 +220,52 @@ class MinerDoorViewSet(MinerIdentity, HotViewSet):
         miner_id = None if caller.named is None else miners.id_of(caller)
         return leases.Holder(caller.owner_id, miner_id, attempt)
 
-    def _handed(self, known: Known, grants: list[lease_grant.Grant], *, many: bool) -> HttpResponseBase:
-        jobs = [{**self._job(grant), **_cards_for(known, grant)} for grant in grants]
+    def _answer_with(self, known: Known, grants: list[leases.Grant], *, many: bool) -> HttpResponseBase:
+        jobs = [{**self._job(grant), **_gpus_for(known, grant)} for grant in grants]
         answer = self.answer({**jobs[0], "jobs": jobs} if many else jobs[0])
         since = min(grant.granted_at for grant in grants).isoformat().replace("+00:00", "Z")
-        door = self.request.path.rsplit("/", 1)[0]
-        return undo_with(answer, f"{door}/release?jobs={','.join(str(grant.job_id) for grant in grants)}&since={since}")
+        base_path = self.request.path.rsplit("/", 1)[0]
+        return undo_with(
+            answer, f"{base_path}/release?jobs={','.join(str(grant.job_id) for grant in grants)}&since={since}"
+        )
 
-    def _job(self, grant: lease_grant.Grant) -> dict[str, Any]:
+    def _job(self, grant: leases.Grant) -> dict[str, Any]:
         body, job_id = grant.body, str(grant.job_id)
-        told = {
+        fields = {
             "job_id": job_id,
             "id": job_id,
             "attempt": grant.attempt,
             "task_type": body["task_type"],
             "payload": body["payload"],
             "constraints": body["constraints"],
-            "model": payloads.model_of(body["payload"], body["constraints"]),
+            "model": miner_payloads.model_of(body["payload"], body["constraints"]),
             "lease_until": grant.lease_until,
             "lease_seconds": round((grant.lease_until - grant.granted_at).total_seconds()),
             "heartbeat_seconds": min(params.get("miner.heartbeat_s"), max(1, grant.heartbeat_seconds // 3)),
             "timeout_seconds": grant.execution_seconds,
         }
         if body.get("input_sha256"):
-            door = self.request.path.rsplit("/", 1)[0]
-            told["input"] = {
+            base_path = self.request.path.rsplit("/", 1)[0]
+            fields["input"] = {
                 "sha256": body["input_sha256"],
                 "size": body["input_size"],
-                "url": f"{door}/{job_id}/input",
+                "url": f"{base_path}/{job_id}/input",
             }
-        return told
+        return fields
 
 
-def _cards_for(known: Known, grant: lease_grant.Grant) -> dict[str, Any]:
-    """Which cards a job may use: its booking's; or, on a miner with booked cards, those that are not."""
+def _gpus_for(known: Known, grant: leases.Grant) -> dict[str, Any]:
+    """The GPUs a job may use: its booking's; or, on a miner with booked GPUs, the others."""
     booking_id = requirement_classes.CATALOGUE.booking_of(grant.class_id)
     candidate = known.candidate
-    if not booking_id and not candidate.holding.hidden:
+    if not booking_id and not candidate.allocation.hidden:
         return {}
-    uuids = [card.uuid for card in candidate.cards_for(booking_id) if card.uuid]
+    uuids = [gpu.uuid for gpu in candidate.gpus_for(booking_id) if gpu.uuid]
     return {"gpu_uuids": uuids, **({"booking_id": booking_id} if booking_id else {})}
 
 
 def pace() -> dict[str, int]:
-    """How often the exchange wants to hear from a miner."""
+    """How often a miner should send heartbeats and poll, in seconds."""
     return {"heartbeat_seconds": params.get("miner.heartbeat_s"), "poll_seconds": POLL_SECONDS}
 
 

@@ -1,9 +1,8 @@
-"""What a miner's owner looks at and changes: its machines, cards, jobs, earnings, and registered back-ends."""
+"""Miners as their owners see and change them: machines, jobs, earnings."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
-from uuid import UUID
 
 from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
@@ -12,30 +11,25 @@ from rest_framework import mixins
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from aitbc.core.money import format_amount
 from aitbc.core.pagination import KeysetPagination
-from aitbc.core.schema import IDEMPOTENCY_KEY, REUSED
-from aitbc.core.viewsets import DomainViewSet, Scopes
-from apps.gpu.models import Backend, IdempotencyRecord, Miner
+from aitbc.core.viewsets import Scopes
+from apps.gpu.models import Miner
 from apps.gpu.selectors.miners import earnings_of, jobs_of
-from apps.gpu.serializers.miner_protocol import (
-    BackendInputSerializer,
-    BackendSerializer,
+from apps.gpu.serializers.leases import LeaseSerializer
+from apps.gpu.serializers.miner_protocol import RegisterSerializer
+from apps.gpu.serializers.miners import (
     GpuOfMinerSerializer,
     HistorySerializer,
-    MinerFilterSerializer,
-    MinerSerializer,
-    PeriodSerializer,
-    RegisterSerializer,
-)
-from apps.gpu.serializers.miners import (
     LeftSerializer,
     MinerEarningsSerializer,
+    MinerFilterSerializer,
     MinerJobsSerializer,
+    MinerSerializer,
     OfferedSerializer,
+    PeriodSerializer,
 )
-from apps.gpu.services import backends, miners
-from apps.gpu.views.miner_protocol import MinerIdentity
+from apps.gpu.services import miners
+from apps.gpu.views.identity import MinerIdentity, uuid_or_none
 
 OWNERS: Scopes = ("miner", "operator", "read")
 FLAGS = [
@@ -58,7 +52,7 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
     ordering = ("-created_at", "-id")
 
     def get_queryset(self) -> QuerySet[Miner]:
-        rows = super().get_queryset()
+        rows = Miner.objects.all()
         return rows if self.actor.may("operator") else rows.owned_by(self.actor.pk)
 
     @extend_schema(responses=MinerSerializer)
@@ -69,18 +63,24 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
     @extend_schema(responses=GpuOfMinerSerializer(many=True), filters=False)
     def gpus(self, request: Request, miner: str) -> Response:
         """The cards of a miner, as it described them."""
-        cards = self._miner(miner).gpus.present().order_by("position").select_related("miner")
-        return self.answer(cards, serializer=GpuOfMinerSerializer)
+        gpus = self._miner(miner).gpus.present().order_by("position").select_related("miner")
+        return self.answer(gpus, serializer=GpuOfMinerSerializer)
 
     @extend_schema(request=None, responses={200: MinerJobsSerializer}, parameters=[HistorySerializer], filters=False)
     def jobs(self, request: Request, miner: str) -> Response:
         """What the miner did, newest first."""
-        return self.answer(jobs_of(self._miner(miner), self._asked(HistorySerializer)))
+        found, query = self._miner(miner), self._query(HistorySerializer)
+        page = jobs_of(found, query)
+        jobs = [
+            {**LeaseSerializer(job.lease).data, "task_type": job.task_type, "reward": job.reward} for job in page.jobs
+        ]
+        place = {"limit": query["limit"], "offset": query["offset"], "total": page.total}
+        return self.answer({"miner_id": found.name, **place, "jobs": jobs})
 
     @extend_schema(request=None, responses={200: MinerEarningsSerializer}, parameters=[PeriodSerializer], filters=False)
     def earnings(self, request: Request, miner: str) -> Response:
         """What the miner was paid, and what it delivered that is not settled yet."""
-        return self.answer(earnings_of(self._miner(miner), self._asked(PeriodSerializer)))
+        return self.answer(earnings_of(self._miner(miner), self._query(PeriodSerializer)))
 
     @extend_schema(request=RegisterSerializer, responses={200: OfferedSerializer})
     def capabilities(self, request: Request, miner: str) -> Response:
@@ -113,65 +113,21 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
             miners.get(self.caller(path=miner)),
             drain=_flag(request, "drain"),
             force=_flag(request, "force"),
-            actor=f"key:{self.actor.key_prefix}",
+            actor=self.actor_name(),
         )
         drained = left.state == "deregistered"
         message = "Miner deregistered" if drained else "Miner drains; it leaves when its leases end"
         return self.answer({"status": "ok", "miner_id": left.name, "state": left.state, "message": message})
 
     def _miner(self, named: str) -> Miner:
-        if self.actor.may("operator") and (found := Miner.objects.filter(pk=_uuid_or_none(named)).first()):
+        pk = uuid_or_none(named)
+        if self.actor.may("operator") and pk and (found := Miner.objects.filter(pk=pk).first()):
             return found
         return miners.get(self.caller(path=named))
 
-    def _asked(self, serializer: Any) -> dict[str, Any]:
+    def _query(self, serializer: Any) -> dict[str, Any]:
         return self.validated(serializer, {**self.request.query_params.dict(), **self.body()})
-
-
-class BackendViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DomainViewSet):
-    """Model servers that cannot poll: the exchange asks them for models and feeds them work."""
-
-    required_scopes: ClassVar[dict[str, Scopes]] = {
-        **dict.fromkeys(("list", "retrieve"), OWNERS),
-        **dict.fromkeys(("create", "destroy"), ("miner", "operator")),
-    }
-    queryset = Backend.objects.select_related("miner")
-    serializer_class = BackendSerializer
-    pagination_class = KeysetPagination
-    ordering = ("-created_at", "-id")
-
-    def get_queryset(self) -> QuerySet[Backend]:
-        rows = super().get_queryset()
-        return rows if self.actor.may("operator") else rows.filter(owner_id=self.actor.pk)
-
-    @extend_schema(
-        request=BackendInputSerializer, responses={201: BackendSerializer, **REUSED}, parameters=[IDEMPOTENCY_KEY]
-    )
-    def create(self, request: Request) -> Any:
-        """Register a model server; only an operator's may be on http or a private address."""
-        data = self.validated(BackendInputSerializer)
-        price = None if data["price"] is None else format_amount(data["price"])
-        caller = miners.Caller(self.actor.pk, str(self.actor.key_id), self.actor.key_prefix)
-
-        def produce() -> Response:
-            added = backends.add(caller=caller, allow_listed=self.actor.may("operator"), **{**data, "price": price})
-            return self.answer(added, status=201)
-
-        return self.idempotently(IdempotencyRecord, produce)
-
-    @extend_schema(responses={204: None})
-    def destroy(self, request: Request, pk: Any = None) -> Response:
-        """Take a model server out of service."""
-        backends.remove(self.get_object(), actor=f"key:{self.actor.key_prefix}")
-        return Response(status=204)
 
 
 def _flag(request: Request, name: str) -> bool:
     return str(request.query_params.get(name, "")).lower() in ("1", "true", "yes")
-
-
-def _uuid_or_none(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

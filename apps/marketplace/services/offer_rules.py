@@ -19,7 +19,7 @@ from apps.marketplace.services.terms import bond_for
 from apps.trading import interface as trading
 
 MOST_GPUS = 256
-MOST_OFFERS_PER_CARD = 10
+MOST_OFFERS_PER_GPU = 10
 LONGEST = timedelta(days=366)
 LARGEST_PRICE = 10**6 * UNIT  # of one GPU and hour; keeps every sum of it within 63 bits
 MOST_ATTRIBUTE_BYTES = 4096
@@ -136,5 +136,5 @@ def others_over(slots: list[UUID], but: UUID | None = None) -> dict[UUID, int]:
 def check_others(slots: list[UUID]) -> None:
     """Raise CardsOverOffered for a GPU that is in too many offers already."""
     for slot, count in others_over(slots).items():
-        if count >= MOST_OFFERS_PER_CARD:
+        if count >= MOST_OFFERS_PER_GPU:
             raise CardsOverOffered(f"Card {slot} is in {count} offers already; withdraw one first.", gpu_id=str(slot))

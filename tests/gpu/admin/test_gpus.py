@@ -8,11 +8,11 @@ from django.test import Client
 from aitbc.accounts.services import users
 from apps.gpu.models import ConsumerGPUProfile, GPURegistry, GPUTransition
 from apps.gpu.services import catalogue
-from tests.gpu.rigs import beat, register
+from tests.gpu.factories import beat, register
 
 PAGES = (
-    "consumergpuprofile", "gpuregistry", "gputransition", "edgegpumetrics", "reservation", "minerorder",
-    "ordertransition", "minerhour",
+    "consumergpuprofile", "gpuregistry", "gputransition", "edgegpumetrics", "reservation", "minercommand",
+    "commandtransition", "minerhour",
 )  # fmt: skip
 
 
@@ -33,8 +33,8 @@ def test_each_page_shows_its_rows(browser, miner_api, page):
 
 
 def act(browser: Client, action: str, **more: str):
-    cards = [str(pk) for pk in GPURegistry.objects.values_list("pk", flat=True)]
-    body = {"action": action, "_selected_action": cards, **more}
+    gpus = [str(pk) for pk in GPURegistry.objects.values_list("pk", flat=True)]
+    body = {"action": action, "_selected_action": gpus, **more}
     return browser.post("/admin/gpu/gpuregistry/", body, follow=True)
 
 
@@ -50,7 +50,7 @@ def test_both_claims_are_released_only_one_after_the_other_was_retired(browser, 
     assert GPUTransition.objects.filter(reason="looked at both", actor="user:root").count() == 1
 
 
-def test_a_card_is_quarantined_by_hand(browser, miner_api):
+def test_a_gpu_is_quarantined_by_hand(browser, miner_api):
     register(miner_api)
 
     act(browser, "quarantine", apply="1", reason="stolen")
@@ -58,7 +58,7 @@ def test_a_card_is_quarantined_by_hand(browser, miner_api):
     assert GPURegistry.objects.values_list("state", "reason").get() == ("quarantined", "stolen")
 
 
-def test_an_operators_figures_stay(browser):
+def test_an_operators_measurements_stay(browser):
     catalogue.ensure()
     row = ConsumerGPUProfile.objects.get(model="T4")
     form = {name: getattr(row, name) for name in (

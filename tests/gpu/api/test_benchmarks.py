@@ -1,4 +1,4 @@
-"""A benchmark from request to verdict, through the doors that a miner uses."""
+"""A benchmark from request to verdict, as a miner goes through it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 from django.utils import timezone
 
 from apps.gpu.logic import challenge
-from apps.gpu.models import GPUBenchmark, GPURegistry, GPUTransition, MinerOrder
+from apps.gpu.models import GPUBenchmark, GPURegistry, GPUTransition, MinerCommand
 from apps.gpu.services import benchmark_schedule, uuid_disputes
 from tests.clients import Api
-from tests.gpu.factories import Honest, M, card, cpu, figures, register, small
+from tests.gpu.factories import HonestMiner, M, make_cpu, make_gpu, measurements, register_gpu, small
 
-GOOD = figures(860, 29, 110)
+GOOD = measurements(860, 29, 110)
 
 
 @pytest.fixture(autouse=True)
@@ -30,13 +30,13 @@ def requested(api: Api, gpu: GPURegistry) -> str:
     return str(api.json("POST", f"/gpu/v1/gpu/{gpu.pk}/benchmarks", {}, status=201)["id"])
 
 
-def test_a_card_that_proves_itself_is_verified_and_scored(miner_api: Api) -> None:
-    gpu = card(miner_api)
+def test_a_gpu_that_proves_itself_is_verified_and_scored(miner_api: Api) -> None:
+    gpu = make_gpu(miner_api)
     benchmark_id = requested(miner_api, gpu)
     gpu.refresh_from_db()
     assert gpu.state == "verifying"
 
-    verdict = Honest(miner_api, benchmark_id).prove(GOOD, device="cuda")
+    verdict = HonestMiner(miner_api, benchmark_id).prove(GOOD, device="cuda")
 
     gpu.refresh_from_db()
     assert verdict["state"] == "passed" and verdict["verdict"]["reasons"] == []
@@ -47,23 +47,23 @@ def test_a_card_that_proves_itself_is_verified_and_scored(miner_api: Api) -> Non
 
 
 def test_the_miner_hears_of_it_in_its_heartbeat_until_it_begins_and_learns_the_nonce_only_then(miner_api: Api) -> None:
-    gpu = card(miner_api)
+    gpu = make_gpu(miner_api)
     benchmark_id = requested(miner_api, gpu)
 
-    (order,) = miner_api.json("POST", f"{M}/heartbeat", {"miner_id": "rig"}, status=200)["orders"]
+    (command,) = miner_api.json("POST", f"{M}/heartbeat", {"miner_id": "rig"}, status=200)["orders"]
 
-    assert order["kind"] == "benchmark" and order["body"]["benchmark_id"] == benchmark_id
-    assert "nonce" not in str(order)
+    assert command["kind"] == "benchmark" and command["body"]["benchmark_id"] == benchmark_id
+    assert "nonce" not in str(command)
     first = miner_api.json("POST", f"{M}/benchmarks/{benchmark_id}/begin", status=200)
     again = miner_api.json("POST", f"{M}/benchmarks/{benchmark_id}/begin", status=200)
     assert first == again and len(first["task"]["nonce"]) == 64
     assert miner_api.json("POST", f"{M}/heartbeat", {"miner_id": "rig"}, status=200)["orders"] == []
 
 
-def test_figures_of_a_lesser_card_are_a_mismatch_and_quarantine_it(miner_api: Api) -> None:
-    gpu = card(miner_api)
+def test_measurements_of_a_lesser_gpu_are_a_mismatch_and_quarantine_it(miner_api: Api) -> None:
+    gpu = make_gpu(miner_api)
 
-    verdict = Honest(miner_api, requested(miner_api, gpu)).prove(figures(360, 12.7, 51), device="cuda")
+    verdict = HonestMiner(miner_api, requested(miner_api, gpu)).prove(measurements(360, 12.7, 51), device="cuda")
 
     gpu.refresh_from_db()
     assert verdict["state"] == "mismatch"
@@ -75,18 +75,18 @@ def test_figures_of_a_lesser_card_are_a_mismatch_and_quarantine_it(miner_api: Ap
     assert move.to_state == "quarantined" and "benchmark" in move.reason
 
 
-def test_a_card_that_failed_is_cleared_by_the_next_benchmark_it_passes(miner_api: Api) -> None:
-    gpu = card(miner_api)
-    Honest(miner_api, requested(miner_api, gpu)).prove(figures(360, 12.7, 51), device="cuda")
+def test_a_gpu_that_failed_is_cleared_by_the_next_benchmark_it_passes(miner_api: Api) -> None:
+    gpu = make_gpu(miner_api)
+    HonestMiner(miner_api, requested(miner_api, gpu)).prove(measurements(360, 12.7, 51), device="cuda")
 
-    verdict = Honest(miner_api, requested(miner_api, gpu)).prove(GOOD, device="cuda")
+    verdict = HonestMiner(miner_api, requested(miner_api, gpu)).prove(GOOD, device="cuda")
 
     gpu.refresh_from_db()
     assert (verdict["state"], gpu.state, gpu.reason, gpu.verified) == ("passed", "available", "", True)
 
 
-def test_a_disputed_card_is_an_operators_to_clear(miner_api: Api) -> None:
-    gpu = card(miner_api)
+def test_a_disputed_gpu_is_an_operators_to_clear(miner_api: Api) -> None:
+    gpu = make_gpu(miner_api)
     uuid_disputes.confine(gpu, reason="two miners name it", actor="operator")
 
     answer = miner_api.post(f"/gpu/v1/gpu/{gpu.pk}/benchmarks")
@@ -94,30 +94,30 @@ def test_a_disputed_card_is_an_operators_to_clear(miner_api: Api) -> None:
     assert answer.status_code == 409
 
 
-def test_figures_that_no_such_card_can_reach_are_a_mismatch_too(miner_api: Api) -> None:
-    gpu = card(miner_api)
+def test_measurements_that_no_such_gpu_can_reach_are_a_mismatch_too(miner_api: Api) -> None:
+    gpu = make_gpu(miner_api)
 
-    verdict = Honest(miner_api, requested(miner_api, gpu)).prove(figures(1900, 35, 140), device="cuda")
+    verdict = HonestMiner(miner_api, requested(miner_api, gpu)).prove(measurements(1900, 35, 140), device="cuda")
 
     assert verdict["state"] == "mismatch" and "2.03" in verdict["verdict"]["reasons"][0]
 
 
-def test_whoever_was_slower_than_its_figures_allow_is_found_out(miner_api: Api) -> None:
-    gpu = card(miner_api)
+def test_whoever_was_slower_than_its_measurements_allow_is_found_out(miner_api: Api) -> None:
+    gpu = make_gpu(miner_api)
     benchmark_id = requested(miner_api, gpu)
-    honest = Honest(miner_api, benchmark_id)
+    honest = HonestMiner(miner_api, benchmark_id)
     miner_api.json("POST", f"{honest.path}/begin", status=200)
     GPUBenchmark.objects.update(begun_at=timezone.now() - timedelta(minutes=5))
 
     verdict = honest.prove(GOOD, device="cuda")
 
-    assert verdict["state"] == "mismatch" and "its own figures allow" in verdict["verdict"]["reasons"][-1]
+    assert verdict["state"] == "mismatch" and "its own measurements allow" in verdict["verdict"]["reasons"][-1]
 
 
 def test_an_unknown_model_passes_as_unverified_model(miner_api: Api) -> None:
-    gpu = cpu(miner_api)
+    gpu = make_cpu(miner_api)
 
-    verdict = Honest(miner_api, requested(miner_api, gpu)).prove(figures(9, 0.08))
+    verdict = HonestMiner(miner_api, requested(miner_api, gpu)).prove(measurements(9, 0.08))
 
     gpu.refresh_from_db()
     assert verdict["state"] == "passed" and verdict["device"] == "cpu"
@@ -125,9 +125,9 @@ def test_an_unknown_model_passes_as_unverified_model(miner_api: Api) -> None:
     assert gpu.verified and gpu.measured["bandwidth_gbps"] == 9
 
 
-def test_a_wrong_row_is_found_and_quarantines_the_card(miner_api: Api) -> None:
-    gpu = card(miner_api)
-    honest = Honest(miner_api, requested(miner_api, gpu))
+def test_a_wrong_row_is_found_and_quarantines_the_gpu(miner_api: Api) -> None:
+    gpu = make_gpu(miner_api)
+    honest = HonestMiner(miner_api, requested(miner_api, gpu))
     task = challenge.Task.from_json(miner_api.json("POST", f"{honest.path}/begin", status=200)["task"])
     from apps.gpu.miner.devices import Cpu
     from apps.gpu.miner.prover import Prover
@@ -143,23 +143,23 @@ def test_a_wrong_row_is_found_and_quarantines_the_card(miner_api: Api) -> None:
     assert gpu.state == "quarantined"
 
 
-def test_a_miner_that_cannot_says_why_and_keeps_an_unverified_card(miner_api: Api) -> None:
-    gpu = card(miner_api)
+def test_a_miner_that_cannot_says_why_and_keeps_an_unverified_gpu(miner_api: Api) -> None:
+    gpu = make_gpu(miner_api)
     benchmark_id = requested(miner_api, gpu)
 
-    told = miner_api.json("POST", f"{M}/benchmarks/{benchmark_id}/fail", {"reason": "OUT_OF_MEMORY"}, status=200)
+    response = miner_api.json("POST", f"{M}/benchmarks/{benchmark_id}/fail", {"reason": "OUT_OF_MEMORY"}, status=200)
 
     gpu.refresh_from_db()
-    assert told["state"] == "failed" and gpu.state == "registered" and not gpu.verified
+    assert response["state"] == "failed" and gpu.state == "registered" and not gpu.verified
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"figures": {}},
-        {"figures": figures(860, 29) | {"mem_bandwidth_gbps": {"median": 9999, "runs": [860] * 7}}},
-        {"figures": figures(860, 29) | {"fp32_tflops": {"median": 29, "runs": [29]}}},
-        {"figures": figures(-1, 29)},
+        {"figures": measurements(860, 29) | {"mem_bandwidth_gbps": {"median": 9999, "runs": [860] * 7}}},
+        {"figures": measurements(860, 29) | {"fp32_tflops": {"median": 29, "runs": [29]}}},
+        {"figures": measurements(-1, 29)},
         {"product": "xyz"},
         {"device": "cpu"},
         {"device": "abacus"},
@@ -167,7 +167,7 @@ def test_a_miner_that_cannot_says_why_and_keeps_an_unverified_card(miner_api: Ap
     ],
 )
 def test_impossible_commitments_are_refused_and_change_nothing(miner_api: Api, change: dict) -> None:
-    benchmark_id = requested(miner_api, card(miner_api))
+    benchmark_id = requested(miner_api, make_gpu(miner_api))
     path = f"{M}/benchmarks/{benchmark_id}"
     miner_api.json("POST", f"{path}/begin", status=200)
     body = {"product": "ab" * 32, "memory": "cd" * 32, "figures": GOOD, "device": "cuda"} | change
@@ -177,7 +177,7 @@ def test_impossible_commitments_are_refused_and_change_nothing(miner_api: Api, c
 
 
 def test_the_steps_have_an_order(miner_api: Api) -> None:
-    benchmark_id = requested(miner_api, card(miner_api))
+    benchmark_id = requested(miner_api, make_gpu(miner_api))
     path = f"{M}/benchmarks/{benchmark_id}"
     body = {"product": "ab" * 32, "memory": "cd" * 32, "figures": GOOD, "device": "cuda"}
 
@@ -186,13 +186,13 @@ def test_the_steps_have_an_order(miner_api: Api) -> None:
     miner_api.json("POST", f"{path}/begin", status=200)
     miner_api.json("POST", f"{path}/commit", body, status=200)
     assert miner_api.post(f"{path}/commit", body).status_code == 409
-    told = miner_api.json("POST", f"{path}/answer", {"rows": [], "pages": []}, status=200)
-    assert told["state"] == "failed" and "were asked" in told["verdict"]["reasons"][0]
+    response = miner_api.json("POST", f"{path}/answer", {"rows": [], "pages": []}, status=200)
+    assert response["state"] == "failed" and "were asked" in response["verdict"]["reasons"][0]
     assert miner_api.post(f"{path}/answer", {"rows": [], "pages": []}).status_code == 409
 
 
 def test_an_answer_after_its_minute_is_too_late(miner_api: Api) -> None:
-    benchmark_id = requested(miner_api, card(miner_api))
+    benchmark_id = requested(miner_api, make_gpu(miner_api))
     path = f"{M}/benchmarks/{benchmark_id}"
     miner_api.json("POST", f"{path}/begin", status=200)
     body = {"product": "ab" * 32, "memory": "cd" * 32, "figures": GOOD, "device": "cuda"}
@@ -204,7 +204,7 @@ def test_an_answer_after_its_minute_is_too_late(miner_api: Api) -> None:
 
 
 def test_others_may_neither_request_see_nor_answer(miner_api: Api, other_miner_api: Api, client_api: Api) -> None:
-    gpu = card(miner_api)
+    gpu = make_gpu(miner_api)
     benchmark_id = requested(miner_api, gpu)
 
     assert other_miner_api.post(f"/gpu/v1/gpu/{gpu.pk}/benchmarks", {}).status_code == 404
@@ -216,8 +216,8 @@ def test_others_may_neither_request_see_nor_answer(miner_api: Api, other_miner_a
     assert miner_api.json("GET", f"/gpu/v1/benchmarks/{benchmark_id}", status=200)["state"] == "requested"
 
 
-def test_one_benchmark_at_a_time_none_of_a_booked_card_and_none_of_an_absent_miner(miner_api: Api) -> None:
-    gpu = card(miner_api)
+def test_one_benchmark_at_a_time_none_of_a_booked_gpu_and_none_of_an_unreachable_miner(miner_api: Api) -> None:
+    gpu = make_gpu(miner_api)
     requested(miner_api, gpu)
     path = f"/gpu/v1/gpu/{gpu.pk}/benchmarks"
 
@@ -226,16 +226,16 @@ def test_one_benchmark_at_a_time_none_of_a_booked_card_and_none_of_an_absent_min
     assert miner_api.json("POST", path, {}, status=409)["code"] == "card_booked"
     GPURegistry.objects.update(state="registered")
     GPUBenchmark.objects.all().delete()
-    MinerOrder.objects.all().delete()
+    MinerCommand.objects.all().delete()
     gpu.miner.__class__.objects.update(state="offline")
     assert miner_api.json("POST", path, {}, status=409)["code"] == "miner_away"
 
 
-def test_the_sweep_tests_new_cards_and_those_whose_time_has_come(miner_api: Api) -> None:
-    gpu = register(miner_api)
+def test_the_sweep_tests_new_gpus_and_those_whose_time_has_come(miner_api: Api) -> None:
+    gpu = register_gpu(miner_api)
     assert benchmark_schedule.sweep()["requested"] == 1
     assert benchmark_schedule.sweep()["requested"] == 0
-    Honest(miner_api, GPUBenchmark.objects.get().pk).prove(GOOD, device="cuda")
+    HonestMiner(miner_api, GPUBenchmark.objects.get().pk).prove(GOOD, device="cuda")
 
     assert benchmark_schedule.sweep()["requested"] == 0
     GPURegistry.objects.update(retest_at=timezone.now() - timedelta(seconds=1))
@@ -244,21 +244,21 @@ def test_the_sweep_tests_new_cards_and_those_whose_time_has_come(miner_api: Api)
     assert gpu.state == "verifying" and gpu.verified
 
 
-def test_a_card_is_tested_again_after_its_miner_drained_and_came_back(miner_api: Api) -> None:
-    gpu = register(miner_api)
+def test_a_gpu_is_tested_again_after_its_miner_drained_and_came_back(miner_api: Api) -> None:
+    gpu = register_gpu(miner_api)
     benchmark_schedule.sweep()
-    Honest(miner_api, GPUBenchmark.objects.get().pk).prove(GOOD, device="cuda")
+    HonestMiner(miner_api, GPUBenchmark.objects.get().pk).prove(GOOD, device="cuda")
     miner_api.json("DELETE", f"{M}/rig", status=200)
 
-    register(miner_api)
+    register_gpu(miner_api)
 
     GPURegistry.objects.filter(pk=gpu.pk, state="offline").update(state="available")
     assert benchmark_schedule.sweep()["requested"] == 1
 
 
 def test_unanswered_tests_expire_and_cost_the_mark_at_the_third_time(miner_api: Api) -> None:
-    gpu = card(miner_api)
-    Honest(miner_api, requested(miner_api, gpu)).prove(GOOD, device="cuda")
+    gpu = make_gpu(miner_api)
+    HonestMiner(miner_api, requested(miner_api, gpu)).prove(GOOD, device="cuda")
     states = []
     for _ in range(3):
         requested(miner_api, gpu)
@@ -271,9 +271,9 @@ def test_unanswered_tests_expire_and_cost_the_mark_at_the_third_time(miner_api: 
     assert set(GPUBenchmark.objects.values_list("state", flat=True)) == {"passed", "expired"}
 
 
-def test_a_booking_made_while_a_card_is_tested_keeps_it(miner_api: Api) -> None:
-    gpu = card(miner_api)
-    honest = Honest(miner_api, requested(miner_api, gpu))
+def test_a_booking_made_while_a_gpu_is_tested_keeps_it(miner_api: Api) -> None:
+    gpu = make_gpu(miner_api)
+    honest = HonestMiner(miner_api, requested(miner_api, gpu))
     GPURegistry.objects.update(state="reserved", booking_id=gpu.pk)
 
     honest.prove(GOOD, device="cuda")

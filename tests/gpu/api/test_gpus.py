@@ -1,4 +1,4 @@
-"""The registry: cards as miners report them, as owners change them, and what the market is told of it."""
+"""The registry over HTTP: reported, registered by hand, changed, disputed, retired."""
 
 from __future__ import annotations
 
@@ -12,121 +12,122 @@ from django.utils import timezone
 from apps.gpu.events import GpuChanged
 from apps.gpu.logic.capabilities import Gpu
 from apps.gpu.models import GPURegistry, GPUTransition, Miner
-from apps.gpu.services import exchange_downtime, gpus, sweeps, uuid_disputes
+from apps.gpu.services import gpus, sweeps, uuid_disputes
 from tests.clients import Api
-from tests.gpu.rigs import CARD, EDGE, PROCESSOR, G, M, beat, register, the_card, told
+from tests.gpu.factories import EDGE, PROCESSOR, RTX_4090, G, M, beat, published, register, registered_gpu
 
-SECOND = {**CARD, "uuid": "GPU-2"}
+SECOND = {**RTX_4090, "uuid": "GPU-2"}
 
 
 def states() -> dict[str, str]:
     return dict(GPURegistry.objects.values_list("uuid", "state"))
 
 
-def test_a_reported_card_is_registered_with_its_model_and_told_to_the_market(miner_api: Api, listen):
+def test_a_reported_gpu_is_registered_with_its_model_and_published(miner_api: Api, listen):
     listen(GpuChanged)
 
     register(miner_api, price="0.5")
 
-    card = miner_api.json("GET", G, status=200)["items"][0]
-    assert (card["model"], card["state"], card["status"]) == ("GeForce RTX 4090", "registered", "available")
-    assert card["details"]["pci"]["lanes"] == 16 and card["details"]["power"]["max_w"] == 600
-    assert card["price_per_hour"] == "0.500000" and card["verified"] is False
-    (fact,) = told(GpuChanged)
-    assert (fact["gpu_id"], fact["seq"], fact["state"], fact["device"]) == (card["id"], 1, "registered", "gpu")
+    gpu = miner_api.json("GET", G, status=200)["items"][0]
+    assert (gpu["model"], gpu["state"], gpu["status"]) == ("GeForce RTX 4090", "registered", "available")
+    assert gpu["details"]["pci"]["lanes"] == 16 and gpu["details"]["power"]["max_w"] == 600
+    assert gpu["price_per_hour"] == "0.500000" and gpu["verified"] is False
+    (fact,) = published(GpuChanged)
+    assert (fact["gpu_id"], fact["seq"], fact["state"], fact["device"]) == (gpu["id"], 1, "registered", "gpu")
     assert (fact["model"], fact["memory_mb"], fact["bandwidth_gbps"]) == ("GeForce RTX 4090", 24564, 1008)
     assert (fact["region"], fact["price_per_hour"], fact["verified"]) == ("eu", 500_000, False)
 
 
 def test_registering_again_changes_nothing_and_tells_nothing(miner_api: Api):
     register(miner_api)
-    before = the_card()
+    before = registered_gpu()
 
     register(miner_api)
 
-    after = the_card()
+    after = registered_gpu()
     assert (after.pk, after.seq, after.version) == (before.pk, before.seq, before.version)
 
 
 @pytest.mark.parametrize(
-    "change", [{"price": "2"}, {"cards": [{**CARD, "driver": "590"}]}, {"cards": [{**CARD, "memory_mb": 12000}]}]
+    "change",
+    [{"price": "2"}, {"gpus": [{**RTX_4090, "driver": "590"}]}, {"gpus": [{**RTX_4090, "memory_mb": 12000}]}],
 )
-def test_a_changed_fact_is_told_with_a_larger_number(miner_api: Api, change):
+def test_a_changed_fact_is_published_with_a_larger_number(miner_api: Api, change):
     register(miner_api)
 
     register(miner_api, **change)
 
-    assert the_card().seq == 2
+    assert registered_gpu().seq == 2
 
 
 def test_a_heartbeat_tells_the_market_nothing(miner_api: Api):
     register(miner_api)
-    before = the_card()
+    before = registered_gpu()
 
     beat(miner_api, metrics={"gpus": [{"uuid": "GPU-1", "utilization": 50}]})
 
-    assert the_card().seq == before.seq
+    assert registered_gpu().seq == before.seq
 
 
-def test_a_card_that_is_no_longer_named_goes_offline_and_comes_back_when_named(miner_api: Api):
-    register(miner_api, cards=[CARD, SECOND])
-    register(miner_api, cards=[SECOND])
+def test_a_gpu_that_is_no_longer_named_goes_offline_and_comes_back_when_named(miner_api: Api):
+    register(miner_api, gpus=[RTX_4090, SECOND])
+    register(miner_api, gpus=[SECOND])
     assert states() == {"GPU-1": "offline", "GPU-2": "registered"}
 
-    register(miner_api, cards=[CARD, SECOND])
+    register(miner_api, gpus=[RTX_4090, SECOND])
 
     assert states() == {"GPU-1": "registered", "GPU-2": "registered"}
 
 
-def test_cards_follow_their_miner(miner_api: Api):
+def test_gpus_follow_their_miner(miner_api: Api):
     register(miner_api)
-    old = timezone.now() - timedelta(minutes=10)
-    Miner.objects.update(last_heartbeat=old)
+    long_ago = timezone.now() - timedelta(minutes=10)
+    Miner.objects.update(last_heartbeat=long_ago)
     sweeps.watch_miners()
-    Miner.objects.update(last_heartbeat=old)
+    Miner.objects.update(last_heartbeat=long_ago)
     sweeps.watch_miners()
-    assert (the_card().state, the_card().reason) == ("offline", "its miner is not heard")
+    assert (registered_gpu().state, registered_gpu().reason) == ("offline", "its miner is not heard")
 
     beat(miner_api)
 
-    assert (the_card().state, the_card().reason) == ("registered", "")
-    assert the_card().seq == 3
+    assert (registered_gpu().state, registered_gpu().reason) == ("registered", "")
+    assert registered_gpu().seq == 3
 
 
-def test_a_miner_that_leaves_takes_its_cards_with_it(miner_api: Api):
+def test_a_miner_that_leaves_takes_its_gpus_with_it(miner_api: Api):
     register(miner_api)
 
     miner_api.json("DELETE", f"{M}/rig", status=200)
 
-    assert (the_card().state, the_card().reason) == ("offline", "its miner left")
+    assert (registered_gpu().state, registered_gpu().reason) == ("offline", "its miner left")
     register(miner_api)
-    assert the_card().state == "registered"
+    assert registered_gpu().state == "registered"
 
 
-def test_a_verified_card_that_becomes_another_must_prove_itself_again(miner_api: Api):
+def test_a_verified_gpu_that_becomes_another_must_prove_itself_again(miner_api: Api):
     register(miner_api)
-    card = the_card()
+    gpu = registered_gpu()
     GPURegistry.objects.update(verified_at=timezone.now(), score=200)
-    card.refresh_from_db()
-    card.advance("available", actor="test")
+    gpu.refresh_from_db()
+    gpu.advance("available", actor="test")
 
-    register(miner_api, cards=[{**CARD, "memory_mb": 48000}])
+    register(miner_api, gpus=[{**RTX_4090, "memory_mb": 48000}])
 
-    card.refresh_from_db()
-    assert (card.state, card.verified_at, card.score, card.profile) == ("registered", None, None, None)
+    gpu.refresh_from_db()
+    assert (gpu.state, gpu.verified_at, gpu.score, gpu.profile) == ("registered", None, None, None)
 
 
-def test_a_machine_without_a_card_offers_its_processor(miner_api: Api):
-    register(miner_api, cards=[], cpu=PROCESSOR)
+def test_a_machine_without_a_gpu_offers_its_processor(miner_api: Api):
+    register(miner_api, gpus=[], cpu=PROCESSOR)
 
-    card = miner_api.json("GET", f"{G}?device=cpu", status=200)["items"][0]
-    assert (card["name"], card["memory_mb"], card["device"], card["known_model"]) == ("AMD EPYC", 16000, "cpu", False)
-    register(miner_api, cards=[CARD], cpu=PROCESSOR)
+    gpu = miner_api.json("GET", f"{G}?device=cpu", status=200)["items"][0]
+    assert (gpu["name"], gpu["memory_mb"], gpu["device"], gpu["known_model"]) == ("AMD EPYC", 16000, "cpu", False)
+    register(miner_api, gpus=[RTX_4090], cpu=PROCESSOR)
     assert states() == {"CPU-1": "offline", "GPU-1": "registered"}
 
 
 def test_a_processor_that_is_only_described_is_no_device(miner_api: Api):
-    register(miner_api, cards=[], cpu={"model": "AMD EPYC", "cores": 8})
+    register(miner_api, gpus=[], cpu={"model": "AMD EPYC", "cores": 8})
 
     assert GPURegistry.objects.count() == 0
 
@@ -145,15 +146,15 @@ def test_one_uuid_on_two_miners_quarantines_both(miner_api: Api, other_miner_api
 
 
 @pytest.mark.transaction
-def test_two_miners_that_name_one_card_at_the_same_moment_are_both_quarantined(api_for):
+def test_two_miners_that_name_one_gpu_at_the_same_moment_are_both_quarantined(api_for):
     owners = [api_for(f"owner-{n}", "miner") for n in range(6)]
     barrier = threading.Barrier(len(owners))
-    cards = [CARD, SECOND, {**CARD, "uuid": "GPU-3"}]
+    gpus = [RTX_4090, SECOND, {**RTX_4090, "uuid": "GPU-3"}]
 
     def come(n: int) -> None:
         try:
             barrier.wait()
-            register(owners[n], rig=f"rig-{n}", cards=cards if n % 2 else cards[::-1])
+            register(owners[n], rig=f"rig-{n}", gpus=gpus if n % 2 else gpus[::-1])
         finally:
             connections.close_all()
 
@@ -186,19 +187,19 @@ def test_an_operator_releases_one_claim_and_then_the_other_is_refused(
     assert other.state == "quarantined"
 
 
-def test_an_owner_may_move_a_card_to_another_of_its_miners(miner_api: Api):
+def test_an_owner_may_move_a_gpu_to_another_of_its_miners(miner_api: Api):
     register(miner_api, rig="old")
-    register(miner_api, rig="old", cards=[])
+    register(miner_api, rig="old", gpus=[])
 
     register(miner_api, rig="new")
 
     assert dict(GPURegistry.objects.values_list("miner__name", "state")) == {"old": "retired", "new": "registered"}
-    register(miner_api, rig="new", cards=[])
+    register(miner_api, rig="new", gpus=[])
     register(miner_api, rig="old")
     assert dict(GPURegistry.objects.values_list("miner__name", "state")) == {"old": "registered", "new": "retired"}
 
 
-def test_a_card_registered_by_hand_answers_in_the_old_words(miner_api: Api):
+def test_a_gpu_registered_by_hand_answers_in_legacy_words(miner_api: Api):
     specs = {"model": "RTX 3090", "memory_gb": 24, "cuda_version": "12.4", "region": "eu"}
     body = {"gpu_id": "gpu_1a2b3c4d", "miner_id": "rig", "specs": specs, "registered_by": "me"}
 
@@ -213,18 +214,18 @@ def test_a_card_registered_by_hand_answers_in_the_old_words(miner_api: Api):
     assert (again["id"], again["price_per_hour"]) == (one["id"], "0.400000")
 
 
-def test_what_the_miner_reports_takes_the_place_of_what_was_said_by_hand(miner_api: Api):
+def test_what_the_miner_reports_takes_the_place_of_what_was_registered_by_hand(miner_api: Api):
     miner_api.json(
-        "POST", f"{G}/register", {"gpu_id": "g1", "miner_id": "rig", "specs": CARD | {"uuid": ""}}, status=200
+        "POST", f"{G}/register", {"gpu_id": "g1", "miner_id": "rig", "specs": RTX_4090 | {"uuid": ""}}, status=200
     )
 
     register(miner_api)
 
-    assert [(card.external_id, card.uuid, card.position) for card in GPURegistry.objects.all()] == [("g1", "GPU-1", 0)]
+    assert [(gpu.external_id, gpu.uuid, gpu.position) for gpu in GPURegistry.objects.all()] == [("g1", "GPU-1", 0)]
 
 
-@pytest.mark.parametrize("body", [{}, {"specs": {}}, {"specs": "x"}, {"specs": CARD, "price_per_hour": -5}])
-def test_a_card_without_a_name_or_with_a_wrong_price_is_refused(miner_api: Api, body):
+@pytest.mark.parametrize("body", [{}, {"specs": {}}, {"specs": "x"}, {"specs": RTX_4090, "price_per_hour": -5}])
+def test_a_gpu_without_a_name_or_with_a_wrong_price_is_refused(miner_api: Api, body):
     assert miner_api.post(f"{G}/register", body).status_code == 400
     assert GPURegistry.objects.count() == 0
 
@@ -240,16 +241,16 @@ def test_discover_tells_what_the_callers_miner_has(miner_api: Api, other_miner_a
     assert other_miner_api.json("GET", f"{G}/discover", status=200) == {"gpus": []}
 
 
-def test_owners_change_prices_and_switch_cards_off_and_on(miner_api: Api):
+def test_owners_change_prices_and_switch_gpus_off_and_on(miner_api: Api):
     register(miner_api)
-    path = f"{G}/{the_card().pk}"
+    path = f"{G}/{registered_gpu().pk}"
 
     priced = miner_api.json("PUT", path, {"price_per_hour": 0.75, "owner_id": "me"}, status=200)
     assert priced["price_per_hour"] == "0.750000"
     assert miner_api.json("PUT", path, {"status": "offline"}, status=200)["state"] == "offline"
     register(miner_api)
     beat(miner_api)
-    assert the_card().state == "offline"
+    assert registered_gpu().state == "offline"
     assert miner_api.json("PUT", path, {"status": "available"}, status=200)["state"] == "registered"
 
 
@@ -265,33 +266,33 @@ def test_wrong_changes_change_nothing(miner_api: Api, body):
     assert GPURegistry.objects.values().get() == before
 
 
-def test_a_strangers_card_is_not_there(miner_api: Api, other_miner_api: Api, client_api: Api, operator_api: Api):
+def test_a_strangers_gpu_is_not_there(miner_api: Api, other_miner_api: Api, client_api: Api, operator_api: Api):
     register(miner_api)
-    path = f"{G}/{the_card().pk}"
+    path = f"{G}/{registered_gpu().pk}"
 
     for method, body in (("GET", None), ("PUT", {"price_per_hour": 1}), ("DELETE", None)):
         assert other_miner_api.request(method, path, body).status_code == 404
     assert client_api.get(path).status_code == 404
-    assert client_api.get(f"{EDGE}/metrics/{the_card().pk}").status_code == 404
+    assert client_api.get(f"{EDGE}/metrics/{registered_gpu().pk}").status_code == 404
     assert other_miner_api.json("GET", G, status=200)["items"] == []
     assert operator_api.get(path).status_code == 200
 
 
-def test_a_retired_card_stays_so_until_its_owner_registers_it_again(miner_api: Api):
+def test_a_retired_gpu_stays_so_until_its_owner_registers_it_again(miner_api: Api):
     register(miner_api)
-    path = f"{G}/{the_card().pk}"
+    path = f"{G}/{registered_gpu().pk}"
     assert miner_api.json("DELETE", path, status=200)["state"] == "retired"
     register(miner_api)
-    assert the_card().state == "retired"
+    assert registered_gpu().state == "retired"
 
-    miner_api.json("POST", f"{G}/register", {"miner_id": "rig", "specs": CARD}, status=200)
+    miner_api.json("POST", f"{G}/register", {"miner_id": "rig", "specs": RTX_4090}, status=200)
 
-    assert the_card().state == "registered"
+    assert registered_gpu().state == "registered"
 
 
 def test_the_list_is_filtered_and_paged(miner_api: Api):
-    register(miner_api, cards=[{**CARD, "uuid": f"GPU-{n}"} for n in range(5)])
-    register(miner_api, rig="small", cards=[{"name": "Tesla T4", "memory_mb": 15360, "uuid": "T4-1"}])
+    register(miner_api, gpus=[{**RTX_4090, "uuid": f"GPU-{n}"} for n in range(5)])
+    register(miner_api, rig="small", gpus=[{"name": "Tesla T4", "memory_mb": 15360, "uuid": "T4-1"}])
 
     def ids(query: str) -> list[str]:
         return [one["uuid"] for one in miner_api.json("GET", f"{G}?{query}", status=200)["items"]]
@@ -305,90 +306,31 @@ def test_the_list_is_filtered_and_paged(miner_api: Api):
         assert miner_api.get(f"{G}?{wrong}").status_code == 400
 
 
-def test_history_says_how_a_card_came_to_its_state(miner_api: Api):
+def test_history_says_how_a_gpu_came_to_its_state(miner_api: Api):
     register(miner_api)
-    register(miner_api, cards=[])
+    register(miner_api, gpus=[])
 
-    moves = miner_api.json("GET", f"{G}/{the_card().pk}/history", status=200)
+    transitions = miner_api.json("GET", f"{G}/{registered_gpu().pk}/history", status=200)
 
-    assert [(one["to_state"], one["reason"]) for one in moves] == [
+    assert [(one["to_state"], one["reason"]) for one in transitions] == [
         ("offline", "its miner no longer names it"),
         ("registered", "reported by its miner"),
     ]
 
 
-def test_figures_are_kept_once_a_minute_and_shown_newest_first(miner_api: Api):
-    register(miner_api, cards=[CARD, SECOND])
-    figures = [
-        {"uuid": "GPU-2", "utilization": 80, "memory_used_mb": 6000, "memory_total_mb": 24000, "power_w": 300.5},
-        {"uuid": "GPU-unknown", "utilization": 10},
-        {"uuid": "GPU-1", "temperature_c": 61, "thermal_throttling_active": True, "utilization": "much"},
-    ]
-    beat(miner_api, metrics={"gpus": figures})
-    beat(miner_api, metrics={"gpus": figures})
-    one, other = the_card(uuid="GPU-1"), the_card(uuid="GPU-2")
-
-    rows = miner_api.json("GET", f"{EDGE}/metrics/{other.pk}", status=200)
-
-    assert len(rows) == 1 and rows[0]["gpu_id"] == str(other.pk) and rows[0]["region"] == "eu"
-    assert (rows[0]["gpu_utilization_percent"], rows[0]["power_draw_w"]) == (80, 300.5)
-    assert rows[0]["memory_utilization_percent"] == 25
-    assert one.latest == {"temperature_celsius": 61, "thermal_throttling_active": True}
-    Miner.objects.update(noted_at=timezone.now() - timedelta(minutes=1))
-    beat(miner_api, metrics={"gpus": figures[:1]})
-    rows = miner_api.json("GET", f"{G}/{other.pk}/metrics?limit=5", status=200)
-    assert len(rows) == 2 and rows[0]["timestamp"] > rows[1]["timestamp"]
-    assert miner_api.get(f"{EDGE}/metrics/{other.pk}?limit=0").status_code == 400
-
-
-def test_an_old_miners_figures_go_to_its_only_card(miner_api: Api):
-    register(miner_api, cards=[{"name": "RTX 3060", "memory_mb": 12288}])
-
-    old = {"gpu_utilization": 33, "memory_used": 100, "memory_total": 1000, "network_latency_ms": -1.0}
-    beat(miner_api, **old)
-
-    row = miner_api.json("GET", f"{EDGE}/metrics/{the_card().pk}", status=200)[0]
-    assert (row["gpu_utilization_percent"], row["memory_utilization_percent"]) == (33, 10)
-    assert row["network_latency_ms"] is None
-
-
-def test_a_heartbeat_is_one_statement(miner_api: Api, django_assert_num_queries):
-    register(miner_api)
-    beat(miner_api)
-
-    with django_assert_num_queries(1, using="gpu"):
-        beat(miner_api, metrics={"gpus": [{"uuid": "GPU-1", "utilization": 50}]})
-
-
-def test_release_by_a_service_needs_a_card_in_quarantine(miner_api: Api):
+def test_release_by_a_service_needs_a_gpu_in_quarantine(miner_api: Api):
     register(miner_api)
 
     with pytest.raises(Exception, match="registered"):
-        uuid_disputes.release(the_card(), reason="no need", actor="test")
+        uuid_disputes.release(registered_gpu(), reason="no need", actor="test")
 
 
-def test_hand_registered_cards_of_one_miner_stand_side_by_side(miner_api: Api):
-    register(miner_api, cards=[])
+def test_hand_registered_gpus_of_one_miner_stand_side_by_side(miner_api: Api):
+    register(miner_api, gpus=[])
     miner = Miner.objects.get()
     for n in range(3):
         gpus.register(miner, Gpu(name="T4", memory_mb=15360), external_id=f"g{n}", actor="test")
 
     assert sorted(GPURegistry.objects.values_list("position", flat=True)) == [1000, 1001, 1002]
-    register(miner_api, cards=[])
+    register(miner_api, gpus=[])
     assert set(GPURegistry.objects.values_list("state", flat=True)) == {"registered"}
-
-
-def test_the_status_counts(miner_api: Api, anonymous_api: Api, enqueue):
-    before = anonymous_api.json("GET", "/gpu/status", status=200)
-    assert before["status"] == "degraded" or before["swept_seconds_ago"] < 60
-    exchange_downtime.tick()
-    register(miner_api, cards=[CARD, SECOND])
-    enqueue()
-
-    assert anonymous_api.get("/gpu/gpu/status").status_code == 200  # the mission's path, under the prefix
-    now = anonymous_api.json("GET", "/gpu/v1/gpu/status", status=200)
-
-    assert now["status"] == "operational" and now["service"] == "gpu-service"
-    assert now["miners"] == {"online": 1} and now["gpus"] == {"registered": 2}
-    assert now["models"] == {"GeForce RTX 4090": 2} and now["queue"]["waiting"] == 1
-    assert "1 of 1" in now["message"]

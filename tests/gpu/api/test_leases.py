@@ -1,4 +1,4 @@
-"""Registering, polling and answering, through the doors."""
+"""Registering, polling and answering over HTTP."""
 
 from __future__ import annotations
 
@@ -17,8 +17,13 @@ def register(api: Api, **body: object) -> dict:
 
 def test_a_registered_miner_gets_a_job_and_answers_it(miner_api: Api, enqueue: Callable[..., str]) -> None:
     job_id = enqueue()
-    told = register(miner_api, miner_id="rig-1")
-    assert told["status"] == "ok" and told["miner_id"] == "rig-1" and told["session_token"] and told["gpu_count"] == 0
+    response = register(miner_api, miner_id="rig-1")
+    assert (
+        response["status"] == "ok"
+        and response["miner_id"] == "rig-1"
+        and response["session_token"]
+        and response["gpu_count"] == 0
+    )
 
     job = miner_api.json("POST", f"{M}/poll", {"max_wait_seconds": 5}, status=200)
     assert (job["job_id"], job["id"], job["attempt"]) == (job_id, job_id, 1)
@@ -111,8 +116,8 @@ def test_another_owner_s_job_is_not_there(miner_api: Api, other_miner_api: Api, 
     register(other_miner_api)
     miner_api.json("POST", f"{M}/poll", {}, status=200)
 
-    for door in ("result", "fail"):
-        assert other_miner_api.post(f"{M}/{job_id}/{door}", {"result": "mine"}).status_code == 404
+    for endpoint in ("result", "fail"):
+        assert other_miner_api.post(f"{M}/{job_id}/{endpoint}", {"result": "mine"}).status_code == 404
     assert Lease.objects.get(job_id=job_id).state == "leased"
 
 
@@ -132,8 +137,8 @@ def test_urgent_work_goes_first_and_then_in_order(miner_api: Api, enqueue: Calla
     urgent = enqueue(task_type="embedding", priority=10)
     register(miner_api, capabilities={}, concurrency=3)
 
-    order = [miner_api.json("POST", f"{M}/poll", {}, status=200)["job_id"] for _ in range(3)]
-    assert order[0] == urgent and sorted(order[1:]) == sorted(ordinary)
+    command = [miner_api.json("POST", f"{M}/poll", {}, status=200)["job_id"] for _ in range(3)]
+    assert command[0] == urgent and sorted(command[1:]) == sorted(ordinary)
 
 
 def test_work_that_does_not_fit_is_not_handed_out(miner_api: Api, enqueue: Callable[..., str]) -> None:

@@ -1,4 +1,4 @@
-"""Scans: a miner is asked to look at its cards again, says what it found, and the caller is told."""
+"""Commands to miners: a scan is commanded, answered by the miner, and its caller receives the answer."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from django.test import Client
 from django.utils import timezone
 
 from aitbc.core.long_polling import HOLD, REPLAY
-from apps.gpu.models import GPURegistry, Miner, MinerOrder
+from apps.gpu.models import GPURegistry, Miner, MinerCommand
 from apps.gpu.services import miner_commands
 from tests.clients import Api
-from tests.gpu.rigs import CARD, EDGE, M, beat, poll, register
+from tests.gpu.factories import EDGE, RTX_4090, M, beat, poll, register
 
-FOUND = {**CARD, "uuid": "GPU-9", "name": "Tesla T4", "memory_mb": 15360}
+FOUND = {**RTX_4090, "uuid": "GPU-9", "name": "Tesla T4", "memory_mb": 15360}
 
 
 def scan(api: Api, status: int = 202, rig: str = "rig", query: str = "") -> dict:
@@ -27,20 +27,20 @@ def replay(api: Api, path: str) -> dict:
     return {"status": answer.status_code, **answer.json()}
 
 
-def test_the_order_is_told_in_the_heartbeat_and_the_answer_changes_the_registry(miner_api: Api):
+def test_the_command_is_in_the_heartbeat_and_the_answer_changes_the_registry(miner_api: Api):
     register(miner_api)
-    asked = scan(miner_api)
-    assert asked["state"] == "open" and asked["ask_again"] == f"/gpu/v1/orders/{asked['order_id']}"
-    assert asked["discovery_method"] is None and asked["registered"] == 1
+    requested = scan(miner_api)
+    assert requested["state"] == "open" and requested["ask_again"] == f"/gpu/v1/orders/{requested['order_id']}"
+    assert requested["discovery_method"] is None and requested["registered"] == 1
 
-    (order,) = beat(miner_api)["orders"]
-    assert (order["order_id"], order["kind"]) == (asked["order_id"], "scan")
-    body = {"gpus": [CARD, FOUND], "cuda": "12.8", "discovery_method": "nvml"}
-    miner_api.json("POST", f"{M}/orders/{order['order_id']}", body, status=200)
+    (command,) = beat(miner_api)["orders"]
+    assert (command["order_id"], command["kind"]) == (requested["order_id"], "scan")
+    body = {"gpus": [RTX_4090, FOUND], "cuda": "12.8", "discovery_method": "nvml"}
+    miner_api.json("POST", f"{M}/orders/{command['order_id']}", body, status=200)
 
     assert beat(miner_api)["orders"] == []
     assert GPURegistry.objects.count() == 2 and Miner.objects.get().offer["tasks"] == ["inference"]
-    seen = miner_api.json("GET", asked["ask_again"], status=200)
+    seen = miner_api.json("GET", requested["ask_again"], status=200)
     assert (seen["state"], seen["answer"]["discovery_method"]) == ("answered", "nvml")
 
 
@@ -49,66 +49,66 @@ def test_the_waiting_request_run_again_answers_what_was_found(miner_api: Api):
     path = f"{EDGE}/scan/rig?wait=5"
     held = miner_api.post(path)
     assert held.status_code == 202 and '"seconds": 5.0' in held[HOLD]
-    order = held.json()["order_id"]
-    assert f"order:{order}" in held[HOLD]
+    command = held.json()["order_id"]
+    assert f"order:{command}" in held[HOLD]
 
-    miner_api.json("POST", f"{M}/orders/{order}", {"gpus": [FOUND], "discovery_method": "nvml"}, status=200)
+    miner_api.json("POST", f"{M}/orders/{command}", {"gpus": [FOUND], "discovery_method": "nvml"}, status=200)
 
     found = replay(miner_api, path)
-    assert (found["status"], found["order_id"], found["discovery_method"]) == (200, order, "nvml")
-    assert [card["model"] for card in found["gpus"] if card["state"] == "registered"] == ["T4"]
+    assert (found["status"], found["order_id"], found["discovery_method"]) == (200, command, "nvml")
+    assert [gpu["model"] for gpu in found["gpus"] if gpu["state"] == "registered"] == ["T4"]
     assert found["edge_optimized"] == 1
-    assert scan(miner_api)["order_id"] != order
+    assert scan(miner_api)["order_id"] != command
 
 
-def test_two_callers_share_one_open_order(miner_api: Api, operator_api: Api):
+def test_two_callers_share_one_open_command(miner_api: Api, operator_api: Api):
     register(miner_api)
 
     assert scan(miner_api)["order_id"] == scan(operator_api, rig=str(Miner.objects.get().pk))["order_id"]
-    assert MinerOrder.objects.count() == 1
+    assert MinerCommand.objects.count() == 1
 
 
 def test_a_miner_that_could_not_look_says_why(miner_api: Api):
     register(miner_api)
-    order = scan(miner_api)["order_id"]
+    command = scan(miner_api)["order_id"]
 
-    miner_api.json("POST", f"{M}/orders/{order}", {"error": "the driver is gone"}, status=200)
+    miner_api.json("POST", f"{M}/orders/{command}", {"error": "the driver is gone"}, status=200)
 
     problem = replay(miner_api, f"{EDGE}/scan/rig")
     assert (problem["status"], problem["code"], problem["detail"]) == (409, "scan_failed", "the driver is gone")
-    assert miner_api.post(f"{M}/orders/{order}", {"gpus": []}).status_code == 409
+    assert miner_api.post(f"{M}/orders/{command}", {"gpus": []}).status_code == 409
 
 
-def test_an_order_nobody_answers_expires(miner_api: Api):
+def test_a_command_nobody_answers_expires(miner_api: Api):
     register(miner_api)
-    order = scan(miner_api)["order_id"]
+    command = scan(miner_api)["order_id"]
     assert miner_commands.expire_overdue() == 0
-    MinerOrder.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    MinerCommand.objects.update(due_at=timezone.now() - timedelta(seconds=1))
 
     assert miner_commands.expire_overdue() == 1
 
     assert replay(miner_api, f"{EDGE}/scan/rig")["status"] == 409
-    assert miner_api.post(f"{M}/orders/{order}", {"gpus": []}).status_code == 409
+    assert miner_api.post(f"{M}/orders/{command}", {"gpus": []}).status_code == 409
     assert beat(miner_api)["orders"] == []
 
 
-def test_a_miner_that_is_away_is_not_asked(miner_api: Api):
+def test_a_miner_that_is_away_gets_no_command(miner_api: Api):
     register(miner_api)
     Miner.objects.update(state="offline")
 
     assert scan(miner_api, status=409)["code"] == "miner_away"
-    assert MinerOrder.objects.count() == 0
+    assert MinerCommand.objects.count() == 0
 
 
-def test_strangers_neither_ask_nor_answer_nor_read(miner_api: Api, other_miner_api: Api, client_api: Api):
+def test_strangers_neither_scan_nor_answer_nor_read(miner_api: Api, other_miner_api: Api, client_api: Api):
     register(miner_api)
-    order = scan(miner_api)["order_id"]
+    command = scan(miner_api)["order_id"]
 
     assert other_miner_api.post(f"{EDGE}/scan/rig").status_code == 404
     assert client_api.post(f"{EDGE}/scan/rig").status_code == 403
-    assert other_miner_api.post(f"{M}/orders/{order}", {"gpus": []}).status_code == 404
-    assert other_miner_api.get(f"/gpu/v1/orders/{order}").status_code == 404
-    assert MinerOrder.objects.get().state == "open"
+    assert other_miner_api.post(f"{M}/orders/{command}", {"gpus": []}).status_code == 404
+    assert other_miner_api.get(f"/gpu/v1/orders/{command}").status_code == 404
+    assert MinerCommand.objects.get().state == "open"
 
 
 @pytest.mark.parametrize("query", ["?wait=-1", "?wait=x", "?wait=61"])
@@ -118,7 +118,7 @@ def test_a_wrong_wait_is_refused(miner_api: Api, query):
     assert miner_api.post(f"{EDGE}/scan/rig{query}").status_code == 400
 
 
-def test_the_miners_waiting_poll_is_ended_for_an_order(miner_api: Api):
+def test_the_miners_waiting_poll_is_ended_for_a_command(miner_api: Api):
     register(miner_api)
     heard = beat(miner_api)["attention"]
 

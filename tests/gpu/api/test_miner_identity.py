@@ -25,7 +25,7 @@ def test_header_query_and_body_name_the_same_miner(miner_api: Api) -> None:
 
 
 def test_the_key_sent_as_id_means_the_key_s_own_miner_and_is_never_kept(miner_api: Api) -> None:
-    told = miner_api.json(
+    response = miner_api.json(
         "POST",
         f"{M}/register",
         {"capabilities": {}, "miner_id": miner_api.secret},
@@ -34,8 +34,8 @@ def test_the_key_sent_as_id_means_the_key_s_own_miner_and_is_never_kept(miner_ap
     )
     miner_api.json("POST", f"{M}/heartbeat", {}, status=200, x_miner_id=miner_api.secret)
 
-    assert miner_api.secret not in str(told)
-    assert names(miner_api) == {told["miner_id"]}
+    assert miner_api.secret not in str(response)
+    assert names(miner_api) == {response["miner_id"]}
     assert not Miner.objects.filter(name__contains=miner_api.secret[-20:]).exists()
 
 
@@ -57,9 +57,9 @@ def test_named_once_and_then_no_more(miner_api: Api, enqueue: Callable[..., str]
 
 
 def test_a_heartbeat_without_a_body_and_without_a_row_makes_the_miner(miner_api: Api) -> None:
-    told = miner_api.json("POST", f"{M}/heartbeat", None, status=200)
+    response = miner_api.json("POST", f"{M}/heartbeat", None, status=200)
 
-    assert told["status"] == "ok" and told["heartbeat_seconds"] > 0
+    assert response["status"] == "ok" and response["heartbeat_seconds"] > 0
     assert len(names(miner_api)) == 1
 
 
@@ -71,15 +71,15 @@ def test_a_poll_of_a_miner_that_never_registered_works(miner_api: Api, enqueue: 
 
 @pytest.mark.parametrize("by", ["name", "id"])
 def test_somebody_else_s_miner_is_not_there(miner_api: Api, other_miner_api: Api, by: str) -> None:
-    told = miner_api.json("POST", f"{M}/register", {"capabilities": {}, "miner_id": "rig"}, status=200)
-    foreign = "rig" if by == "name" else told["id"]
+    response = miner_api.json("POST", f"{M}/register", {"capabilities": {}, "miner_id": "rig"}, status=200)
+    foreign = "rig" if by == "name" else response["id"]
 
     assert other_miner_api.post(f"{M}/heartbeat", {}, x_miner_id=foreign).status_code == 404
     assert other_miner_api.post(f"{M}/poll", {}, x_miner_id=foreign).status_code == 404
     assert other_miner_api.get(f"{M}/{foreign}/gpus").status_code == 404
     assert other_miner_api.delete(f"{M}/{foreign}").status_code == 404
     assert other_miner_api.put(f"{M}/{foreign}/capabilities", {"capabilities": {}}).status_code == 404
-    assert Miner.objects.get(pk=told["id"]).state == "online"
+    assert Miner.objects.get(pk=response["id"]).state == "online"
 
 
 def test_two_owners_may_use_one_name(miner_api: Api, other_miner_api: Api) -> None:

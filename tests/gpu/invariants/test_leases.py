@@ -87,7 +87,7 @@ def test_i4c_sees_work_that_nobody_can_find(day: dict[str, str]) -> None:
     assert any(day["waiting"] in line for line in reported("I4c"))
 
 
-def test_i5_sees_an_attempt_that_falls_or_is_given_again(day: dict[str, str]) -> None:
+def test_i5_sees_an_attempt_that_falls_or_is_granted_again(day: dict[str, str]) -> None:
     sabotage(Lease, *UNGUARDED, COPY.format(day["done"]))
     assert reported("I5") == [f"job {day['done']}: attempt 1 follows 1"]
 

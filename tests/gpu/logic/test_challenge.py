@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from apps.gpu.logic import benchmark_scoring, challenge, challenge_check
 from apps.gpu.logic.challenge import NUMPY, Task
 from apps.gpu.logic.challenge_check import Tree, check, root_of
-from tests.gpu.factories import figures, proof, small
+from tests.gpu.factories import measurements, proof, small
 
 pytestmark = pytest.mark.no_db
 TASK = small(challenge.gpu_task("5eed", memory_mb=1024, fp32_tflops=1.0))
@@ -34,12 +34,12 @@ def test_rows_are_the_product_by_brute_force():
     right = challenge.matrix_rows(NUMPY, TASK, ("B",), 0, n).astype(int)
     left = challenge.matrix_rows(NUMPY, TASK, ("A", 2), 0, n).astype(int)
     commitment, question, answer = proof(TASK)
-    asked = [row for row in question["rows"] if row // n == 2]
+    requested = [row for row in question["rows"] if row // n == 2]
 
     assert {*left.flatten()} == {-2, -1, 0, 1, 2}
-    for row in asked:
-        told = answer["rows"][question["rows"].index(row)]
-        words = numpy.frombuffer(challenge_check._unpacked(told["data"], n * 4), "<i4")
+    for row in requested:
+        response = answer["rows"][question["rows"].index(row)]
+        words = numpy.frombuffer(challenge_check._unpacked(response["data"], n * 4), "<i4")
         assert (words == left[row % n] @ right).all()
 
 
@@ -170,12 +170,14 @@ def test_an_rtx_3090_scores_a_hundred_and_the_score_is_the_geometric_mean():
 
 
 def test_a_geforce_that_accumulates_in_fp32_is_held_to_half_its_fp16_rate():
-    told = figures(860, 33, 65)
+    response = measurements(860, 33, 65)
     reference = {"bandwidth_gbps": 936.0, "fp32_tflops": 35.6, "fp16_tflops": 142.0}
 
     def state(**how):
-        return benchmark_scoring.judge(TASK, told, reference, elapsed=0.1, faults=[], **how)["state"]
+        return benchmark_scoring.judge(
+            TASK, response, reference, elapsed=0.1, faults=[], fp16=benchmark_scoring.Fp16Mode(**how)
+        )["state"]
 
-    assert state(fp16_accumulate="fp32", consumer=True) == "passed"
-    assert state(fp16_accumulate="fp16", consumer=True) == "mismatch"
-    assert state(fp16_accumulate="fp32", consumer=False) == "mismatch"
+    assert state(accumulate="fp32", consumer=True) == "passed"
+    assert state(accumulate="fp16", consumer=True) == "mismatch"
+    assert state(accumulate="fp32", consumer=False) == "mismatch"

@@ -17,7 +17,7 @@ IN_SQL = """WITH t AS (
   %(flops_per_step)s::float8 / (%(efficiency_compute)s::float8 * %(compute)s::float8 * 1e12) AS compute_s)
 SELECT CASE WHEN usable * %(memory)s::float8 >= need
   THEN batch / (greatest(memory_s, compute_s) + %(overhead_s)s::float8) END FROM t"""
-CARD = {"memory": 24576.0, "bandwidth": 936.0, "compute": 142.0}
+GPU = {"memory": 24576.0, "bandwidth": 936.0, "compute": 142.0}
 
 
 @pytest.mark.parametrize("name", sorted(llm.models()))
@@ -25,10 +25,10 @@ CARD = {"memory": 24576.0, "bandwidth": 936.0, "compute": 142.0}
 def test_postgresql_computes_what_the_roofline_says(name, quantisation):
     terms = decode_model(name, quantisation=quantisation, ctx=2048, batch=4)
     with cursor(GPURegistry) as sql:
-        sql.execute(IN_SQL, {**vars(terms), **CARD})
+        sql.execute(IN_SQL, {**vars(terms), **GPU})
         found = sql.fetchone()[0]
 
-    memory = CARD["memory"] * 2**20
+    memory = GPU["memory"] * 2**20
     device = roofline.Device(memory, roofline.usable_bytes(memory), 936e9, 142e12)
     load = roofline.Load(llm.find(name), llm.quant_of(quantisation), ctx=2048, batch=4)
     own = terms.tokens_per_second(memory_mb=24576, bandwidth_gbps=936, fp16_tflops=142)

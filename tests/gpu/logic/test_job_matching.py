@@ -14,7 +14,7 @@ from apps.gpu.logic.job_matching import Candidate, failures, fits
 pytestmark = pytest.mark.no_db
 WORDS = st.sampled_from(["a", "b", "c"])
 MAYBE = st.none() | WORDS
-CARDS = st.builds(Gpu, name=WORDS, memory_mb=st.sampled_from([0, 8, 16, 24]))
+GPUS = st.builds(Gpu, name=WORDS, memory_mb=st.sampled_from([0, 8, 16, 24]))
 MINERS = st.builds(
     Candidate,
     id=WORDS,
@@ -23,14 +23,14 @@ MINERS = st.builds(
         tasks=st.frozensets(WORDS),
         models=st.frozensets(WORDS),
         data_classes=st.frozensets(WORDS),
-        gpus=st.lists(CARDS, max_size=3).map(tuple),
+        gpus=st.lists(GPUS, max_size=3).map(tuple),
         cuda=st.sampled_from(["", "12.4", "11.8"]),
         region=st.sampled_from(["", "a", "b"]),
     ),
     rate=st.integers(0, 3),
     reputation=st.integers(0, 3),
 )
-WISHES = st.fixed_dictionaries(
+REQUESTS = st.fixed_dictionaries(
     {
         "task_type": WORDS,
         "gpu": MAYBE,
@@ -47,33 +47,33 @@ WISHES = st.fixed_dictionaries(
 )
 
 
-def oracle(wish: dict[str, Any], miner: Candidate) -> bool:
+def oracle(request: dict[str, Any], miner: Candidate) -> bool:
     offer = miner.offer
-    if offer.tasks and wish["task_type"] not in offer.tasks:
+    if offer.tasks and request["task_type"] not in offer.tasks:
         return False
-    needed = max(wish["gpu_count"], 1 if wish["gpu"] is not None or wish["min_vram_mb"] > 0 else 0)
-    cards = [
-        card for card in offer.gpus if wish["gpu"] in (None, card.name) and not card.memory_mb < wish["min_vram_mb"]
+    needed = max(request["gpu_count"], 1 if request["gpu"] is not None or request["min_vram_mb"] > 0 else 0)
+    gpus = [
+        gpu for gpu in offer.gpus if request["gpu"] in (None, gpu.name) and not gpu.memory_mb < request["min_vram_mb"]
     ]
-    if len(cards) < needed or any(model not in offer.models for model in wish["models"]):
+    if len(gpus) < needed or any(model not in offer.models for model in request["models"]):
         return False
-    if wish["region"] is not None and offer.region != wish["region"]:
+    if request["region"] is not None and offer.region != request["region"]:
         return False
-    if wish["cuda"] is not None and offer.cuda.find(wish["cuda"]) < 0:
+    if request["cuda"] is not None and offer.cuda.find(request["cuda"]) < 0:
         return False
-    if wish["max_price"] is not None and miner.rate > wish["max_price"]:
+    if request["max_price"] is not None and miner.rate > request["max_price"]:
         return False
-    if wish["min_reputation"] is not None and miner.reputation < wish["min_reputation"]:
+    if request["min_reputation"] is not None and miner.reputation < request["min_reputation"]:
         return False
-    if wish["data_class"] not in (None, "public") and wish["data_class"] not in offer.data_classes:
+    if request["data_class"] not in (None, "public") and request["data_class"] not in offer.data_classes:
         return False
-    return wish["miner_id"] is None or wish["miner_id"] == miner.id
+    return request["miner_id"] is None or request["miner_id"] == miner.id
 
 
-@given(wish=WISHES, miner=MINERS)
-def test_matching_agrees_with_the_oracle(wish: dict[str, Any], miner: Candidate) -> None:
-    assert fits(wish, miner) == oracle(wish, miner)
-    assert fits(wish, miner) == (failures(wish, miner) == [])
+@given(request=REQUESTS, miner=MINERS)
+def test_matching_agrees_with_the_oracle(request: dict[str, Any], miner: Candidate) -> None:
+    assert fits(request, miner) == oracle(request, miner)
+    assert fits(request, miner) == (failures(request, miner) == [])
 
 
 @given(
@@ -81,7 +81,7 @@ def test_matching_agrees_with_the_oracle(wish: dict[str, Any], miner: Candidate)
         Offer,
         tasks=st.frozensets(WORDS),
         models=st.frozensets(WORDS),
-        gpus=st.lists(CARDS, max_size=2).map(tuple),
+        gpus=st.lists(GPUS, max_size=2).map(tuple),
         price=st.none() | st.integers(0, 9),
     )
 )

@@ -12,6 +12,7 @@ from django.db import connections
 
 from apps.ai.events import JobWithdrawn
 from apps.gpu.invariants import leases
+from apps.gpu.invariants import queue as queue_invariants
 from apps.gpu.models import Lease, Outbox, Work
 from apps.gpu.services import queue, sweeps
 from tests.clients import Api
@@ -42,8 +43,8 @@ def sound() -> None:
         leases.attempts_rise,
         leases.one_result_each,
         leases.nobody_holds_more_than_declared,
-        leases.work_and_leases_agree,
-        leases.waiting_work_has_a_class,
+        queue_invariants.work_and_leases_agree,
+        queue_invariants.waiting_work_has_a_class,
     ):
         assert list(check()) == []
 

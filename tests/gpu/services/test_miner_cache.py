@@ -13,12 +13,12 @@ from django.utils import timezone
 
 from aitbc.core.ids import uuid7
 from apps.gpu.models import Miner
-from apps.gpu.services.miner_cache import ROSTER, Roster, known_from
-from tests.gpu.rigs import beat, register
+from apps.gpu.services.miner_cache import MINER_CACHE, MinerCache, known_from
+from tests.gpu.factories import beat, register
 
 
 def a_second_passes() -> None:
-    ROSTER.read_at = float("-inf")
+    MINER_CACHE.read_at = float("-inf")
 
 
 def reads_of_miners(captured: CaptureQueriesContext) -> int:
@@ -38,7 +38,7 @@ def test_a_change_elsewhere_is_read_once_although_the_feed_tells_of_it_again(min
         seen.append(reads_of_miners(captured))
 
     assert seen == [1, 0, 0]
-    assert [known.concurrency for known in ROSTER.known.values()] == [7]
+    assert [known.concurrency for known in MINER_CACHE.known.values()] == [7]
 
 
 def test_miners_are_put_in_while_others_are_taken_out(miner_api):
@@ -48,14 +48,14 @@ def test_miners_are_put_in_while_others_are_taken_out(miner_api):
     """
     register(miner_api)
     miner = Miner.objects.get()
-    roster = Roster()
+    cache = MinerCache()
     known, going = known_from(miner), uuid7()
-    roster.known = {(miner.owner_id, "", str(n)): replace(known, pk=uuid7()) for n in range(5_000)}
-    roster.known[miner.owner_id, "", "going"] = replace(known, pk=going)
+    cache.known = {(miner.owner_id, "", str(n)): replace(known, pk=uuid7()) for n in range(5_000)}
+    cache.known[miner.owner_id, "", "going"] = replace(known, pk=going)
     puts = itertools.count()
 
     def another_thread(*_: object) -> None:
-        roster.put((miner.owner_id, "", f"new-{next(puts)}"), miner)
+        cache.put((miner.owner_id, "", f"new-{next(puts)}"), miner)
 
     class Interrupted(set[UUID]):
         def __contains__(self, pk: object) -> bool:
@@ -64,10 +64,10 @@ def test_miners_are_put_in_while_others_are_taken_out(miner_api):
 
     gc.callbacks.append(another_thread)
     try:
-        roster.drop(Interrupted({going}))
+        cache.drop(Interrupted({going}))
     finally:
         gc.callbacks.remove(another_thread)
 
     assert next(puts) >= 5_000
-    assert going not in {known.pk for known in roster.known.values()}
-    assert len(roster.known) >= 5_000
+    assert going not in {known.pk for known in cache.known.values()}
+    assert len(cache.known) >= 5_000

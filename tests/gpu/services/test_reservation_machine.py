@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from apps.gpu.models import GPURegistry, Miner, Reservation
-from apps.gpu.services import gpu_availability, gpus, memory, reservations, sweeps, uuid_disputes
+from apps.gpu.services import gpu_availability, gpus, miner_cache, reservations, sweeps, uuid_disputes
 from apps.gpu.states import BOOKED
 from tests.clients import Api
-from tests.gpu.rigs import CARD, M, closed, register, reserved, started, violations
+from tests.gpu.factories import RTX_4090, M, closed, register, reserved, started, violations
 
 UUIDS = ("GPU-1", "GPU-2", "GPU-3")
 SETTINGS = settings(
@@ -35,24 +35,24 @@ def machine(api: Api) -> type[RuleBasedStateMachine]:
 
         @initialize()
         def come(self) -> None:
-            memory.forget()
+            miner_cache.forget()
             Reservation.objects.all().delete()
             GPURegistry.objects.all().delete()
             self.names(set(UUIDS))
 
         @rule(uuids=st.sets(st.sampled_from(UUIDS)))
         def names(self, uuids: set[str]) -> None:
-            register(api, cards=[{**CARD, "uuid": uuid} for uuid in sorted(uuids)])
+            register(api, gpus=[{**RTX_4090, "uuid": uuid} for uuid in sorted(uuids)])
 
         @rule(target=bookings, uuids=st.sets(st.sampled_from(UUIDS), min_size=1), late=st.sampled_from([0, 0, 900]))
         def is_booked(self, uuids: set[str], late: int):
-            cards = GPURegistry.objects.filter(uuid__in=uuids).order_by("uuid")
-            fact = reserved(*cards, starts_in=late)
+            registered = GPURegistry.objects.filter(uuid__in=uuids).order_by("uuid")
+            fact = reserved(*registered, starts_in=late)
             reservations.reserve([fact])
             return fact
 
         @rule(fact=bookings)
-        def is_told_again(self, fact) -> None:
+        def is_published_again(self, fact) -> None:
             reservations.reserve([fact])
 
         @rule(fact=bookings)
@@ -90,9 +90,9 @@ def machine(api: Api) -> type[RuleBasedStateMachine]:
 
         @rule(uuid=st.sampled_from(UUIDS), on=st.booleans())
         def owner_switches(self, uuid: str, on: bool) -> None:
-            card = GPURegistry.objects.filter(uuid=uuid).exclude(state__in=["quarantined", "retired"]).first()
-            if card is not None:
-                gpus.change(card, on=on, actor="owner")
+            gpu = GPURegistry.objects.filter(uuid=uuid).exclude(state__in=["quarantined", "retired"]).first()
+            if gpu is not None:
+                gpus.change(gpu, on=on, actor="owner")
 
         @rule(uuid=st.sampled_from(UUIDS))
         def operator_quarantines(self, uuid: str) -> None:
@@ -102,14 +102,14 @@ def machine(api: Api) -> type[RuleBasedStateMachine]:
 
         @rule(uuid=st.sampled_from(UUIDS))
         def operator_releases(self, uuid: str) -> None:
-            for card in GPURegistry.objects.filter(uuid=uuid, state="quarantined"):
-                uuid_disputes.release(card, reason="fine", actor="operator")
+            for gpu in GPURegistry.objects.filter(uuid=uuid, state="quarantined"):
+                uuid_disputes.release(gpu, reason="fine", actor="operator")
 
         @invariant()
         def holds(self) -> None:
             assert violations() == []
             for miner in Miner.objects.all():
-                booked = {card.position for card in miner.gpus.filter(state__in=BOOKED)}
+                booked = {gpu.position for gpu in miner.gpus.filter(state__in=BOOKED)}
                 assert booked <= set(miner.booked.get("hidden", []))
 
     return Market
@@ -117,5 +117,5 @@ def machine(api: Api) -> type[RuleBasedStateMachine]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_card_never_has_two_bookings(miner_api: Api):
+def test_a_gpu_never_has_two_bookings(miner_api: Api):
     run_state_machine_as_test(machine(miner_api), settings=SETTINGS)

@@ -1,4 +1,4 @@
-"""Signs of life, their absence, and orders to stop."""
+"""Heartbeats, silence, and cancelled leases."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def facts(name: str) -> list[dict]:
 def test_a_heartbeat_pushes_the_lease_on_and_starts_it(miner_api: Api, held: str) -> None:
     before = Lease.objects.get(job_id=held)
 
-    told = miner_api.json("POST", f"{M}/heartbeat", {"status": "active"}, status=200)
+    response = miner_api.json("POST", f"{M}/heartbeat", {"status": "active"}, status=200)
 
     after = Lease.objects.get(job_id=held)
     assert after.lease_until > before.lease_until and after.started_at
-    assert [one["job_id"] for one in told["leases"]] == [held] and told["cancel"] == []
+    assert [one["job_id"] for one in response["leases"]] == [held] and response["cancel"] == []
 
 
 def test_progress_is_published_once(miner_api: Api, held: str) -> None:
@@ -86,7 +86,7 @@ def test_a_requeued_job_gets_a_new_attempt(miner_api: Api, held: str) -> None:
     assert miner_api.post(f"{M}/{held}/result", {"result": "old", "attempt": 1}).status_code == 409
 
 
-def test_the_exchange_s_own_absence_is_nobody_s_fault(held: str) -> None:
+def test_the_exchange_s_own_downtime_is_nobody_s_fault(held: str) -> None:
     exchange_downtime.tick()
     Clock.objects.update(seen_at=ago(600))
     Lease.objects.filter(job_id=held).update(lease_until=ago(500), started_at=ago(700))
@@ -104,9 +104,9 @@ def test_a_miner_back_before_the_first_sweep_keeps_what_it_holds(miner_api: Api,
     Clock.objects.update(seen_at=ago(600))
     Lease.objects.filter(job_id=held).update(lease_until=ago(500), started_at=ago(700))
 
-    told = miner_api.json("POST", f"{M}/heartbeat", {"jobs": [{"job_id": held, "attempt": 1}]}, status=200)
+    response = miner_api.json("POST", f"{M}/heartbeat", {"jobs": [{"job_id": held, "attempt": 1}]}, status=200)
 
-    assert told["cancel"] == [] and [one["job_id"] for one in told["leases"]] == [held]
+    assert response["cancel"] == [] and [one["job_id"] for one in response["leases"]] == [held]
 
 
 @pytest.mark.parametrize("verb", ["result", "fail"])
@@ -179,13 +179,13 @@ def test_a_withdrawn_lease_is_ordered_to_stop_and_its_result_refused(miner_api: 
     assert Lease.objects.get(job_id=held).code == "CANCELLED"
 
 
-def test_a_miner_is_told_to_stop_what_it_no_longer_holds(miner_api: Api, held: str) -> None:
+def test_a_miner_must_stop_what_it_no_longer_holds(miner_api: Api, held: str) -> None:
     Lease.objects.filter(job_id=held).update(lease_until=ago(1))
     sweeps.expire_leases()
 
-    told = miner_api.json("POST", f"{M}/heartbeat", {"jobs": [{"job_id": held, "attempt": 1}]}, status=200)
+    response = miner_api.json("POST", f"{M}/heartbeat", {"jobs": [{"job_id": held, "attempt": 1}]}, status=200)
 
-    assert told["cancel"] == [held] and told["leases"] == []
+    assert response["cancel"] == [held] and response["leases"] == []
 
 
 def test_a_job_the_miner_does_not_name_is_not_pushed_on(miner_api: Api, held: str) -> None:

@@ -1,4 +1,4 @@
-"""Hours judged: from the minutes in which a miner was heard, among those in which anybody could have heard it."""
+"""Uptime by the hour: the minutes with heartbeats among those in which the exchange was up."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from apps.gpu.events import MinerHourJudged
 from apps.gpu.models import Miner, MinerHour, WatchedHour
 from apps.gpu.services import exchange_downtime, uptime
 from tests.clients import Api
-from tests.gpu.rigs import beat, register, told
+from tests.gpu.factories import beat, published, register
 
 ALL = (1 << 60) - 1
 
@@ -36,7 +36,7 @@ def hour(miner_api: Api, listen) -> datetime:
 
 
 def verdicts() -> list[tuple[str, bool]]:
-    return [(one["hour"], one["met"]) for one in told(MinerHourJudged)]
+    return [(one["hour"], one["met"]) for one in published(MinerHourJudged)]
 
 
 def seen(hour: datetime, minutes: int) -> None:
@@ -44,7 +44,7 @@ def seen(hour: datetime, minutes: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("heard", "watched", "verdict"),
+    ("minutes", "watched", "verdict"),
     [
         (ALL, ALL, [True]),
         (bits((0, 54)), ALL, [True]),
@@ -56,10 +56,10 @@ def seen(hour: datetime, minutes: int) -> None:
         (0, 0, []),
     ],
 )
-def test_an_hour_is_met_when_heard_in_nine_of_ten_watched_minutes(hour, heard, watched, verdict):
+def test_an_hour_is_met_when_heard_in_nine_of_ten_watched_minutes(hour, minutes, watched, verdict):
     WatchedHour.objects.create(hour=hour, minutes=watched)
-    if heard:
-        seen(hour, heard)
+    if minutes:
+        seen(hour, minutes)
 
     uptime.judge()
 
@@ -128,7 +128,7 @@ def test_heartbeats_and_the_sweep_write_the_evidence(miner_api: Api):
     assert MinerHour.objects.get().minutes in {*minutes, sum(minutes)}
 
 
-def test_old_evidence_is_forgotten(hour):
+def test_expired_evidence_is_forgotten(hour):
     seen(hour, 1)
     seen(hour - timedelta(days=40), 1)
     WatchedHour.objects.create(hour=hour - timedelta(days=40), minutes=1)
@@ -140,5 +140,5 @@ def test_old_evidence_is_forgotten(hour):
 
 @pytest.mark.no_db
 @given(st.integers(0, 60), st.integers(0, 60))
-def test_more_heard_minutes_never_make_a_met_hour_a_missed_one(heard, there):
-    assert not uptime.is_met(heard, there) or uptime.is_met(heard + 1, there)
+def test_more_heard_minutes_never_make_a_met_hour_a_missed_one(minutes, there):
+    assert not uptime.is_met(minutes, there) or uptime.is_met(minutes + 1, there)

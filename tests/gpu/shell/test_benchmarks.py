@@ -13,7 +13,7 @@ from django.test import Client
 
 from apps.gpu.models import GPUBenchmark, GPURegistry
 from tests.clients import Api
-from tests.gpu.factories import card
+from tests.gpu.factories import make_gpu
 
 Run = Callable[..., str]
 
@@ -35,10 +35,15 @@ def test_advice_benchmarks_and_earnings_from_the_shell(
     gpu: Run, miner_api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "160")
-    one = str(card(miner_api).pk)
+    one = str(make_gpu(miner_api).pk)
 
-    told = gpu("optimize", one, "llama3.1:8b", "--objective", "efficiency", "--ctx", "2048")
-    assert "Llama-3.1-8B" in told and "nvidia-smi -i 0 -pl" in told and "undo it" in told and "q4_k_m" in told
+    response = gpu("optimize", one, "llama3.1:8b", "--objective", "efficiency", "--ctx", "2048")
+    assert (
+        "Llama-3.1-8B" in response
+        and "nvidia-smi -i 0 -pl" in response
+        and "undo it" in response
+        and "q4_k_m" in response
+    )
     assert json.loads(gpu("optimize", one, "qwen2.5:7b", "--json"))["fits"] is True
     assert "does not fit" in gpu("optimize", one, "llama3.1:70b")
     with pytest.raises(CommandError, match="(?s)nearest.*HTTP 400"):
@@ -63,7 +68,7 @@ def test_every_verb_has_help_with_examples(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_staff_request_a_benchmark_in_the_admin(miner_api: Api) -> None:
-    one = card(miner_api)
+    one = make_gpu(miner_api)
     miner_api.json("POST", f"/gpu/v1/gpu/{one.pk}/benchmarks", {}, status=201)
     GPUBenchmark.objects.update(state="passed")
     GPURegistry.objects.update(state="available")

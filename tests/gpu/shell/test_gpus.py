@@ -5,7 +5,7 @@ import json
 import pytest
 from django.core.management import CommandError
 
-from tests.gpu.rigs import CARD, M, beat, register, the_card
+from tests.gpu.factories import RTX_4090, M, beat, register, registered_gpu
 from tests.shell import command_runner
 
 
@@ -15,33 +15,33 @@ def gpu(live_server, miner_api):
 
 
 @pytest.mark.transaction
-def test_cards_from_the_shell(gpu, miner_api):
+def test_gpus_from_the_shell(gpu, miner_api):
     assert "no cards" in gpu("list")
-    register(miner_api, cards=[CARD])
-    card = the_card()
+    register(miner_api, gpus=[RTX_4090])
+    found = registered_gpu()
     beat(miner_api, metrics={"gpus": [{"uuid": "GPU-1", "utilization": 42}]})
 
     assert [one["model"] for one in json.loads(gpu("list", "--model", "4090", "--json"))["items"]] == [
         "GeForce RTX 4090"
     ]
     assert "rig" in gpu("list") and "no cards" in gpu("list", "--state", "busy")
-    assert "RTX 4090" in gpu("show", str(card.pk)) and "42" in gpu("show", str(card.pk))
-    assert "0.450000" in gpu("price", str(card.pk), "0.45")
-    assert "offline" in gpu("switch", str(card.pk), "off") and "registered" in gpu("switch", str(card.pk), "on")
+    assert "RTX 4090" in gpu("show", str(found.pk)) and "42" in gpu("show", str(found.pk))
+    assert "0.450000" in gpu("price", str(found.pk), "0.45")
+    assert "offline" in gpu("switch", str(found.pk), "off") and "registered" in gpu("switch", str(found.pk), "on")
     with pytest.raises(CommandError, match="(?s)price_per_hour.*HTTP 400"):
-        gpu("price", str(card.pk), "banana")
+        gpu("price", str(found.pk), "banana")
     with pytest.raises(CommandError, match="HTTP 404"):
         gpu("show", "01000000-0000-7000-8000-000000000000")
-    assert "retired" in gpu("retire", str(card.pk))
+    assert "retired" in gpu("retire", str(found.pk))
 
 
 @pytest.mark.transaction
 def test_scans_and_models_from_the_shell(gpu, miner_api):
     register(miner_api)
 
-    asked = json.loads(gpu("scan", "rig", "--wait", "0", "--json"))
+    requested = json.loads(gpu("scan", "rig", "--wait", "0", "--json"))
     assert "not answered yet" in gpu("scan", "rig", "--wait", "0")
-    miner_api.json("POST", f"{M}/orders/{asked['order_id']}", {"gpus": [CARD]}, status=200)
+    miner_api.json("POST", f"{M}/orders/{requested['order_id']}", {"gpus": [RTX_4090]}, status=200)
 
     assert len(json.loads(gpu("models", "--architecture", "ada_lovelace", "--min-memory-gb", "24", "--json"))) == 7
     assert "no such model" in gpu("models", "--q", "banana")

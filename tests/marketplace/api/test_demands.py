@@ -143,10 +143,10 @@ def test_a_bid_is_more_than_nothing_and_within_the_budget(price, status, code):
         ({}, {"state": "paused"}, "paused"),
     ],
 )
-def test_an_offer_that_does_not_fit_cannot_bid_and_hears_why(requirement, card, why):
+def test_an_offer_that_does_not_fit_cannot_bid_and_hears_why(requirement, registered_gpu, why):
     bob = provider()
 
-    problem = bid(bob, demand(renter(), **requirement), offer_of(bob, **card), "1", status=409)
+    problem = bid(bob, demand(renter(), **requirement), offer_of(bob, **registered_gpu), "1", status=409)
 
     assert (problem["code"], why in problem["detail"]) == ("bid_unfit", True), problem
 
@@ -161,10 +161,10 @@ def test_an_offer_that_does_not_fit_cannot_bid_and_hears_why(requirement, card, 
         ({}, {"constraints": "renter.organisation == 'renter' && demand.gpu_count == 1"}),
     ],
 )
-def test_an_offer_that_fits_can_bid(requirement, card):
+def test_an_offer_that_fits_can_bid(requirement, registered_gpu):
     bob = provider()
 
-    assert bid(bob, demand(renter(), **requirement), offer_of(bob, **card), "1")["state"] == "pending"
+    assert bid(bob, demand(renter(), **requirement), offer_of(bob, **registered_gpu), "1")["state"] == "pending"
 
 
 def test_an_offer_bids_once_and_only_its_provider_bids_with_it():

@@ -11,7 +11,7 @@ from django.utils import timezone
 from apps.marketplace.models import MarketplaceOffer, OfferRevision, OfferTransition
 from apps.marketplace.services import offer_rules
 from tests.marketplace.conftest import OFFERS
-from tests.marketplace.gpus import card
+from tests.marketplace.gpus import registered_gpu
 
 SPECS = {"gpu_model": "RTX 3090", "memory_mb": 24576, "gpu_count": 2}
 
@@ -37,8 +37,8 @@ def test_an_offer_over_a_card_says_what_the_card_is(miner_api, offered):
 
 def test_an_offer_over_several_cards_promises_what_the_least_keeps(miner_api):
     miner = uuid4()
-    strong = card(miner_api.owner_id, miner_id=miner)
-    weak = card(
+    strong = registered_gpu(miner_api.owner_id, miner_id=miner)
+    weak = registered_gpu(
         miner_api.owner_id, miner_id=miner, model="GeForce RTX 3060", memory_mb=12288, fp16_tflops=51.0, verified=False,
         up_mbps=None, cuda="11.8", score=None,
     )  # fmt: skip
@@ -85,7 +85,7 @@ def test_described_cards_have_made_up_slots_and_are_not_verified(client_api):
     ],
 )
 def test_what_makes_no_sense_is_refused_by_field(miner_api, fields, wrong):
-    body = {"gpu_ids": [card(miner_api.owner_id)], "price_gpu_hour": "0.5", **fields}
+    body = {"gpu_ids": [registered_gpu(miner_api.owner_id)], "price_gpu_hour": "0.5", **fields}
 
     answer = miner_api.json("POST", OFFERS, body, status=400)
 
@@ -94,8 +94,8 @@ def test_what_makes_no_sense_is_refused_by_field(miner_api, fields, wrong):
 
 
 def test_cards_must_be_ones_own_present_and_together(miner_api, other_miner_api):
-    mine, foreign = card(miner_api.owner_id), card(other_miner_api.owner_id)
-    elsewhere, retired = card(miner_api.owner_id), card(miner_api.owner_id, state="retired")
+    mine, foreign = registered_gpu(miner_api.owner_id), registered_gpu(other_miner_api.owner_id)
+    elsewhere, retired = registered_gpu(miner_api.owner_id), registered_gpu(miner_api.owner_id, state="retired")
 
     for ids, messages in (
         ([foreign], "no registered card"), ([str(uuid4())], "no registered card"), ([mine, mine], "twice"),
@@ -108,7 +108,7 @@ def test_cards_must_be_ones_own_present_and_together(miner_api, other_miner_api)
 
 def test_a_card_may_be_in_several_offers_with_a_warning_up_to_a_limit(miner_api, monkeypatch):
     monkeypatch.setattr(offer_rules, "MOST_OFFERS_PER_CARD", 2)
-    body = {"gpu_ids": [card(miner_api.owner_id)], "price_gpu_hour": "0.5"}
+    body = {"gpu_ids": [registered_gpu(miner_api.owner_id)], "price_gpu_hour": "0.5"}
 
     first = miner_api.json("POST", OFFERS, body, status=201)
     second = miner_api.json("POST", OFFERS, body, status=201)

@@ -24,8 +24,8 @@ def renter(client_api):
 
 
 def test_a_gpu_is_listed_found_booked_confirmed_released_and_reviewed(root, renter, miner_api, drain):
-    card = {"gpu": {"name": "RTX 4090", "memory_gb": 24, "price_per_hour": 0.5, "cuda_cores": 1, "region": "de"}}
-    made = miner_api.json("POST", f"{root}/gpu/register", card, status=200)
+    listed = {"gpu": {"name": "RTX 4090", "memory_gb": 24, "price_per_hour": 0.5, "cuda_cores": 1, "region": "de"}}
+    made = miner_api.json("POST", f"{root}/gpu/register", listed, status=200)
     assert (made["status"], made["price_per_hour"], made["backed"]) == ("registered", 0.5, False)
     path = f"{root}/gpu/{made['gpu_id']}"
 
@@ -54,7 +54,7 @@ def test_a_gpu_is_listed_found_booked_confirmed_released_and_reviewed(root, rent
 
 
 def test_a_registered_card_of_that_name_stands_behind_the_listing(miner_api):
-    card = RegisteredGPU.objects.create(
+    listed = RegisteredGPU.objects.create(
         id="0190f3c2-0000-7000-8000-0000000000aa", miner_id=miner_api.owner_id, owner_id=miner_api.owner_id, seq=1,
         state="available",
         facts={
@@ -72,7 +72,7 @@ def test_a_registered_card_of_that_name_stands_behind_the_listing(miner_api):
     second = miner_api.json("POST", f"{ROOTS[0]}/gpu/register", listing)
 
     assert (first["backed"], second["backed"]) == (True, False)
-    assert MarketplaceOffer.objects.get(pk=first["gpu_id"]).slots == [card.pk] or str(card.pk) in map(
+    assert MarketplaceOffer.objects.get(pk=first["gpu_id"]).slots == [listed.pk] or str(listed.pk) in map(
         str, MarketplaceOffer.objects.get(pk=first["gpu_id"]).slots
     )
 

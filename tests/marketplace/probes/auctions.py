@@ -37,9 +37,9 @@ def legacy_bid(kind: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-ASKED = {"budget_hour": "1{number}", "duration_s": 3600}
+REQUESTED = {"budget_hour": "1{number}", "duration_s": 3600}
 PROBES = [
-    Probe("client", "POST", DEMANDS, ASKED),
+    Probe("client", "POST", DEMANDS, REQUESTED),
     Probe("client", "GET", f"{DEMANDS}?mine=true"),
     Probe("anonymous", "GET", f"{DEMANDS}/{{demand_wanted}}"),
     Probe("miner", "POST", f"{DEMANDS}/{{unbid_wanted}}/bids", {"offer_id": "{bidding}", "price_hour": "{number}.5"}),

@@ -25,10 +25,10 @@ def arrived(life: Life) -> None:
 
 def routes(prefix: str, root: str) -> list[Probe]:
     gpu = f"{root}/gpu/{{{prefix}_booked}}"
-    card = {"name": "{legacy_model}", "memory_gb": "24", "price_per_hour": "0.{number}"}
+    registered_gpu = {"name": "{legacy_model}", "memory_gb": "24", "price_per_hour": "0.{number}"}
     bought = {"gpu_id": f"{{{prefix}_bought}}", "duration_hours": "{number}.0"}
     return [
-        Probe("miner", "POST", f"{root}/gpu/register", {"gpu": card}),
+        Probe("miner", "POST", f"{root}/gpu/register", {"gpu": registered_gpu}),
         Probe("anonymous", "GET", f"{root}/gpu/list?model={{legacy_model}}"),
         Probe("anonymous", "GET", f"{root}/pricing/{{legacy_model}}"),
         Probe("anonymous", "GET", gpu),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.architecture.probes import Life, Probe
 from tests.marketplace.conftest import OFFERS
-from tests.marketplace.gpus import card
+from tests.marketplace.gpus import registered_gpu
 
 MARKET = "/marketplace/v1/marketplace"
 SAME_TO_ALL = "the table of searchable fields is the grammar's, and in the code"
@@ -14,7 +14,7 @@ GPUS = {1: {"model": "GeForce RTX 3060", "memory_mb": 12288}, 2: {"model": "A100
 def live(life: Life) -> None:
     """Offers of a card of its own, one for each thing that is done to one."""
     number = life.number
-    life.things["market_card"] = card(life.miner.owner_id, region=f"r{number}", **GPUS[number])
+    life.things["market_card"] = registered_gpu(life.miner.owner_id, region=f"r{number}", **GPUS[number])
     life.things["wanted_gpus"] = number
     for name in ("market_offer", "paused", "ended", "cancelled", "deleted"):
         body = {"gpu_ids": [life.things["market_card"]], "price_gpu_hour": f"0.{number}", "title": f"{name} {number}"}

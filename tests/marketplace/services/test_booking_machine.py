@@ -116,7 +116,7 @@ class BookingMachine(RuleBasedStateMachine):
         self.attempt(bookings.reclaim, which)
 
     @rule(which=picked, reason=st.sampled_from(["offline", "quarantined"]))
-    def lose_a_card(self, which, reason) -> None:
+    def lose_a_gpu(self, which, reason) -> None:
         booking = self.booking(which)
         if booking is not None:
             gone(booking, reason, at=self.now)

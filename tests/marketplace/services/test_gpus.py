@@ -21,7 +21,7 @@ from apps.marketplace.services import gpus, offer_refresh
 from apps.marketplace.tasks import refresh_offers, sweep_offers
 from tests.marketplace.conftest import OFFERS
 from tests.marketplace.factories import a_booking
-from tests.marketplace.gpus import RTX_4090, card, fact
+from tests.marketplace.gpus import RTX_4090, fact, registered_gpu
 
 
 def state_of(offer):
@@ -82,7 +82,7 @@ def test_a_card_that_went_to_another_owner_is_not_rentable_any_more(miner_api, o
 
 def test_a_batch_costs_the_same_number_of_statements_however_large(miner_api, django_assert_num_queries):
     miner = uuid4()
-    ids = [card(miner_api.owner_id, miner_id=miner) for _ in range(12)]
+    ids = [registered_gpu(miner_api.owner_id, miner_id=miner) for _ in range(12)]
     for one in ids:
         miner_api.json("POST", OFFERS, {"gpu_ids": [one], "price_gpu_hour": "1"}, status=201)
     for count in (1, 12):
@@ -145,7 +145,7 @@ def test_the_sweep_books_out_what_is_all_taken_and_opens_it_again(miner_api, off
 
 def test_a_pair_of_cards_is_booked_out_when_both_are_taken(miner_api):
     miner = uuid4()
-    ids = [card(miner_api.owner_id, miner_id=miner) for _ in range(2)]
+    ids = [registered_gpu(miner_api.owner_id, miner_id=miner) for _ in range(2)]
     made = miner_api.json("POST", OFFERS, {"gpu_ids": ids, "price_gpu_hour": "1"}, status=201)
     now = timezone.now()
     booking = a_booking(state_of(made), since=now - timedelta(hours=1), until=now + timedelta(hours=1), state="active")
@@ -158,7 +158,7 @@ def test_a_pair_of_cards_is_booked_out_when_both_are_taken(miner_api):
 
 
 KNOWN = st.none() | st.floats(min_value=0.5, max_value=1e5)
-CARDS = st.fixed_dictionaries(
+GPUS = st.fixed_dictionaries(
     {
         "memory_mb": st.integers(0, 200_000), "fp16_tflops": KNOWN, "bandwidth_gbps": KNOWN, "score": KNOWN,
         "verified": st.booleans(), "state": st.sampled_from(["available", "busy", "offline", "retired", "quarantined"]),
@@ -169,20 +169,20 @@ CARDS = st.fixed_dictionaries(
 
 
 @pytest.mark.no_db
-@given(st.lists(CARDS, min_size=1, max_size=5), st.randoms(use_true_random=False))
+@given(st.lists(GPUS, min_size=1, max_size=5), st.randoms(use_true_random=False))
 def test_the_least_of_the_cards_never_promises_more_than_any_of_them(drawn, dice: random.Random):
     owner, miner = uuid4(), str(uuid4())
-    cards = [
+    registered_gpus = [
         {**RTX_4090, **one, "gpu_id": str(n), "miner_id": miner, "owner_id": str(owner)} for n, one in enumerate(drawn)
     ]
-    event = offer_scoring.of_gpus(cards, owner)
+    event = offer_scoring.of_gpus(registered_gpus, owner)
 
     for name, column in (("memory_mb", "memory_mb"), ("fp16_tflops", "fp16_tflops"), ("score", "benchmark")):
-        values = [one[name] for one in cards]
+        values = [one[name] for one in registered_gpus]
         assert event[column] == (None if None in values else min(values))
-    assert event["verified"] is all(one["verified"] for one in cards)
-    assert event["rentable"] is all(one["state"] in offer_scoring.USABLE for one in cards)
-    shuffled = dice.sample(cards, len(cards))
+    assert event["verified"] is all(one["verified"] for one in registered_gpus)
+    assert event["rentable"] is all(one["state"] in offer_scoring.USABLE for one in registered_gpus)
+    shuffled = dice.sample(registered_gpus, len(registered_gpus))
     assert offer_scoring.of_gpus(shuffled, owner) == event
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from tests.marketplace.gpus import card
+from tests.marketplace.gpus import registered_gpu
 from tests.shell import command_runner
 
 
@@ -19,7 +19,7 @@ def market(live_server, miner_api):
 @pytest.mark.transaction
 def test_an_offers_life_from_the_shell(market, miner_api, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    gpu = card(miner_api.owner_id)
+    gpu = registered_gpu(miner_api.owner_id)
     assert "You have no offers here yet" in market("offers", "list")
     words = ("--gpu", gpu, "--price", "0.42", "--max-hours", "48", "--title", "quiet", "--request-key", "k")
     made = json.loads(market("offers", "create", *words, "--json"))

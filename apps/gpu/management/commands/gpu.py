@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from aitbc.core.cli.commands import VerbCommand
-from apps.gpu.management.subcommands import benchmarks, gpus, transactions
+from apps.gpu.management.subcommands import benchmarks, earnings, gpus, optimization, transactions
 
 EXAMPLES = """\
   manage.py gpu list --model 4090 --state available
@@ -20,6 +20,6 @@ EXAMPLES = """\
 
 
 class Command(VerbCommand):
-    help = "Cards: which there are, measure them, ask how to run a model on them, offer and bid for them."
+    help = "Cards: list and benchmark them, get recommendations for a model, offer and bid for them."
     examples = EXAMPLES
-    groups: ClassVar[tuple[Any, ...]] = (gpus, benchmarks, transactions)
+    groups: ClassVar[tuple[Any, ...]] = (gpus, optimization, benchmarks, earnings, transactions)

@@ -18,7 +18,7 @@ from apps.gpu.management.tables import miners as tables
 
 MINERS = "/gpu/v1/miners"
 BACKENDS = "/gpu/v1/backends"
-TOLD_TO_THE_PROGRAM = ("AITBC_URL", "AITBC_MINER_KEY")
+PASSED_ON = ("AITBC_URL", "AITBC_MINER_KEY")
 EXAMPLES = """\
   manage.py miner run --slots 4 --price 0.50       the miner program itself (run --help lists its options)
   manage.py miner register --capabilities '{"tasks": ["inference"], "models": ["llama3"]}' --slots 2
@@ -51,12 +51,12 @@ class Command(BaseApiCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb", parser_class=argparse.ArgumentParser)
         verbs.add_parser("run", help="run the miner program on this host", add_help=False)
-        register = self._verb(verbs, "register", "register a miner, or tell what it offers now")
+        register = self._verb(verbs, "register", "register a miner, or change what it offers")
         register.add_argument("--capabilities", default="{}", help="JSON object: tasks, models, gpus, price, region …")
         register.add_argument("--slots", type=int, default=1, help="jobs at the same time (1)")
         register.add_argument("--region", default="")
         self._verb(verbs, "status", "show one miner, or all of yours")
-        self._verb(verbs, "heartbeat", "say that it lives")
+        self._verb(verbs, "heartbeat", "send a heartbeat")
         self._verb(verbs, "poll", "take a job").add_argument(
             "--wait", type=int, default=5, help="seconds to wait for one (5)"
         )
@@ -138,16 +138,16 @@ class Command(BaseApiCommand):
 
     def do_jobs(self, *, limit: int, **options: Any) -> None:
         filters = {"job_status": options["status"], "job_type": options["type"], "min_reward": options["min_reward"]}
-        asked = {"limit": limit} | {name: value for name, value in filters.items() if value}
-        answer = self.call("GET", f"{MINERS}/{self._one(options)}/jobs", params=asked)
+        query = {"limit": limit} | {name: value for name, value in filters.items() if value}
+        answer = self.call("GET", f"{MINERS}/{self._one(options)}/jobs", params=query)
         self.show(answer, rows(f"Jobs of {answer['miner_id']}", answer["jobs"], tables.JOBS))
 
     def do_gpus(self, **options: Any) -> None:
-        cards = self.call("GET", f"{MINERS}/{self._one(options)}/gpus")
-        self.show(cards, rows("GPUs", cards, tables.GPUS))
+        gpus = self.call("GET", f"{MINERS}/{self._one(options)}/gpus")
+        self.show(gpus, rows("GPUs", gpus, tables.GPUS))
 
     def do_deregister(self, *, drain: bool, force: bool, **options: Any) -> None:
-        flags = {name: "1" for name, wanted in {"drain": drain, "force": force}.items() if wanted}
+        flags = {name: "1" for name, query in {"drain": drain, "force": force}.items() if query}
         answer = self.call("DELETE", f"{MINERS}/{self._one(options)}", params=flags)
         self.show(answer, fields("Deregistered", answer))
 
@@ -180,13 +180,13 @@ class Command(BaseApiCommand):
         mine = self.call("GET", MINERS)["items"]
         found = [one["miner_id"] for one in mine if one["state"] != "deregistered"]
         if len(found) != 1:
-            raise CommandError(f"Say which with --miner-id: {', '.join(found)}" if found else "You have no miner yet.")
-        return found[0]
+            raise CommandError(f"Choose one with --miner-id: {', '.join(found)}" if found else "You have no miner yet.")
+        return str(found[0])
 
 
 def become_the_program(arguments: list[str]) -> None:
     """Replace this process by the miner program, which never imports Django."""
-    for name in TOLD_TO_THE_PROGRAM:
+    for name in PASSED_ON:
         if value := known(name):
             os.environ.setdefault(name, value)
     os.environ.setdefault("AITBC_MINER_STATE", str(Path(settings.VAR_DIR) / "miner"))

@@ -1,1 +1,0 @@
-"""The verbs of `manage.py gpu`, a module per group."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 
 from aitbc.core.cli.commands import VerbCommand
 from aitbc.core.cli.tables import fields, rows
 
 GPUS, EDGE = "/gpu/v1/gpu", "/gpu/v1/marketplace/edge-gpu"
 LISTED = ("gpu_id", "model", "memory_gb", "miner_id", "state", "verified", "score", "price_per_hour", "reason")
-FIGURES = ("timestamp", "gpu_utilization_percent", "memory_used_mb", "power_draw_w", "temperature_celsius")
+METRICS = ("timestamp", "gpu_utilization_percent", "memory_used_mb", "power_draw_w", "temperature_celsius")
 MODELS = (
     "model", "vendor", "architecture", "year", "memory_gb", "bandwidth_gbps", "fp32_tflops", "fp16_tflops", "tdp_w",
     "edge_optimized",
@@ -23,9 +23,9 @@ MODEL_FILTERS = ("architecture", "vendor", "min_memory_gb", "q")
 
 def add(command: VerbCommand, verbs: Any) -> None:
     """The verbs of this module."""
-    _list_arguments(command.verb(verbs, "list", "your cards, and those you rent", run=list_cards, scope="miner",
+    _list_arguments(command.verb(verbs, "list", "your cards, and those you rent", run=list_gpus, scope="miner",
         examples="  manage.py gpu list --model 4090\n  manage.py gpu list --device cpu --json"))  # fmt: skip
-    shown = command.verb(verbs, "show", "one card: facts, state, latest figures", run=show, scope="miner",
+    shown = command.verb(verbs, "show", "one card: facts, state, latest metrics", run=show, scope="miner",
         examples="  manage.py gpu show 0190f3c2-…\n  manage.py gpu show 0190f3c2-… --figures 60")  # fmt: skip
     shown.add_argument("gpu", help="its id")
     shown.add_argument("--figures", type=int, default=10, metavar="N", help="the last N minutes heard (10)")
@@ -48,23 +48,23 @@ def add(command: VerbCommand, verbs: Any) -> None:
     retired.add_argument("gpu", help="its id")
 
 
-def list_cards(command: VerbCommand, **options: Any) -> None:
-    asked = {name: options[name] for name in FILTERS if options.get(name) is not None}
+def list_gpus(command: VerbCommand, **options: Any) -> None:
+    filters = {name: options[name] for name in FILTERS if options.get(name) is not None}
     if options.get("verified"):
-        asked["verified"] = "true"
-    page = command.call("GET", GPUS, params=asked)
-    cards = page["items"]
-    command.show(page, rows("Cards", cards, LISTED) if cards else "no cards; a miner reports its own: miner run")
+        filters["verified"] = "true"
+    page = command.call("GET", GPUS, params=filters)
+    gpus = page["items"]
+    command.show(page, rows("Cards", gpus, LISTED) if gpus else "no cards; a miner reports its own: miner run")
 
 
 def show(command: VerbCommand, *, gpu: str, figures: int, **options: Any) -> None:
-    card = command.call("GET", f"{GPUS}/{gpu}")
-    heard = command.call("GET", f"{EDGE}/metrics/{gpu}", params={"limit": figures}) if figures else []
-    facts = {name: value for name, value in card.items() if name not in ("latest", "capabilities", "details")}
-    details = {f"details.{name}": value for name, value in card["details"].items()}
-    parts = [fields(f"{card['model']} of {card['miner_id']}", facts | details)]
-    parts.append(rows("Latest, newest first", heard, FIGURES) if heard else "no figures yet")
-    command.show({**card, "figures": heard}, Group(*parts))
+    gpu_record = command.call("GET", f"{GPUS}/{gpu}")
+    metrics = command.call("GET", f"{EDGE}/metrics/{gpu}", params={"limit": figures}) if figures else []
+    facts = {name: value for name, value in gpu_record.items() if name not in ("latest", "capabilities", "details")}
+    details = {f"details.{name}": value for name, value in gpu_record["details"].items()}
+    parts: list[RenderableType] = [fields(f"{gpu_record['model']} of {gpu_record['miner_id']}", facts | details)]
+    parts.append(rows("Latest, newest first", metrics, METRICS) if metrics else "no figures yet")
+    command.show({**gpu_record, "figures": metrics}, Group(*parts))
 
 
 def scan(command: VerbCommand, *, miner: str, wait: float, **options: Any) -> None:
@@ -77,9 +77,9 @@ def scan(command: VerbCommand, *, miner: str, wait: float, **options: Any) -> No
 
 
 def models(command: VerbCommand, **options: Any) -> None:
-    asked = {name: options[name] for name in MODEL_FILTERS if options.get(name) is not None}
-    asked |= {name: "true" for name in ("edge_optimized", "consumer_grade") if options.get(name)}
-    found = command.call("GET", f"{EDGE}/profiles", params=asked)
+    filters = {name: options[name] for name in MODEL_FILTERS if options.get(name) is not None}
+    filters |= {name: "true" for name in ("edge_optimized", "consumer_grade") if options.get(name)}
+    found = command.call("GET", f"{EDGE}/profiles", params=filters)
     title = "Models: GB, GB/s, TFLOPS (dense), W"
     command.show(found, rows(title, found, MODELS) if found else "no such model")
 
@@ -96,9 +96,9 @@ def retire(command: VerbCommand, *, gpu: str, **options: Any) -> None:
     _tell(command, command.call("DELETE", f"{GPUS}/{gpu}"))
 
 
-def _tell(command: VerbCommand, card: dict[str, Any]) -> None:
-    told = {name: card[name] for name in ("id", "model", "state", "price_per_hour", "message")}
-    command.show(card, fields(card["model"], told))
+def _tell(command: VerbCommand, gpu_record: dict[str, Any]) -> None:
+    shown = {name: gpu_record[name] for name in ("id", "model", "state", "price_per_hour", "message")}
+    command.show(gpu_record, fields(gpu_record["model"], shown))
 
 
 def _list_arguments(parser: argparse.ArgumentParser) -> None:

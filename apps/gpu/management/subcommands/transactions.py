@@ -1,4 +1,4 @@
-"""`gpu offer|bid|orders|status|accept|match|cancel|providers`: buy and sell GPU time as the predecessor's shell did."""
+"""`gpu offer|bid|orders|status|accept|match|cancel|providers`: buy and sell GPU time as the legacy shell did."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def add(command: VerbCommand, verbs: Any) -> None:
         parser.add_argument("--description", default="")
         parser.add_argument("--id", help="your own name for it (else one is made)")
     add_listing(command, verbs)
-    add_meetings(command, verbs)
+    add_matching(command, verbs)
 
 
 def add_listing(command: VerbCommand, verbs: Any) -> None:
@@ -53,7 +53,7 @@ def add_listing(command: VerbCommand, verbs: Any) -> None:
     command.verb(verbs, "providers", "list who offers GPUs, how many and from what price", run=list_providers)
 
 
-def add_meetings(command: VerbCommand, verbs: Any) -> None:
+def add_matching(command: VerbCommand, verbs: Any) -> None:
     accept = command.verb(
         verbs, "accept", "take a bid at its price, with your cheapest offer that fits", run=accept_bid, scope="miner",
         examples="  manage.py gpu accept gpu_bid_1f0c…\n",
@@ -74,8 +74,8 @@ def add_meetings(command: VerbCommand, verbs: Any) -> None:
 
 
 def send(command: VerbCommand, action: str, **body: Any) -> Any:
-    given = {"type": TYPE, "action": action, **{name: value for name, value in body.items() if value is not None}}
-    return command.call("POST", PATH, json=given, headers={"Idempotency-Key": str(uuid.uuid4())})
+    payload = {"type": TYPE, "action": action, **{name: value for name, value in body.items() if value is not None}}
+    return command.call("POST", PATH, json=payload, headers={"Idempotency-Key": str(uuid.uuid4())})
 
 
 def make_offer(command: VerbCommand, *, price: str, **options: Any) -> None:
@@ -100,16 +100,16 @@ def described(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def list_orders(command: VerbCommand, **options: Any) -> None:
-    asked = {
+    filters = {
         "action": options["type"], "status": options["status"], "provider_node_id": options["provider"],
         "model": options["model"], "price_max": options["max_price"], "limit": options["limit"],
     }  # fmt: skip
-    rows = found(command, **asked)
+    rows = found(command, **filters)
     command.show(rows, table_of(rows))
 
 
-def found(command: VerbCommand, **asked: Any) -> list[dict[str, Any]]:
-    params = {"transaction_type": TYPE, **{name: value for name, value in asked.items() if value is not None}}
+def found(command: VerbCommand, **filters: Any) -> list[dict[str, Any]]:
+    params = {"transaction_type": TYPE, **{name: value for name, value in filters.items() if value is not None}}
     rows: list[dict[str, Any]] = command.call("GET", PATH, params=params)
     return rows
 
@@ -146,18 +146,21 @@ def cancel_order(command: VerbCommand, *, order: str, **options: Any) -> None:
 
 
 def match_orders(command: VerbCommand, *, bid: str | None, offer: str | None, **options: Any) -> None:
-    """One pair, or every bid with the cheapest offer of the same size and length; refusals are said and passed over."""
+    """One pair, or every bid with the cheapest offer of the same size and length; refusals are listed and skipped."""
     if bid and offer:
         return shown(command, send(command, "match", bid_id=bid, offer_id=offer))
-    made, refused = [], []
-    for wanted, one in pairs(found(command, status="active", limit=500)):
-        if any(wanted["id"] == done["bid"] for done in made) or (bid and bid not in (wanted["bid_id"], wanted["id"])):
+    made: list[dict[str, Any]] = []
+    refused: list[str] = []
+    for bid_row, one in pairs(found(command, status="active", limit=500)):
+        if any(bid_row["id"] == done["bid"] for done in made) or (
+            bid and bid not in (bid_row["bid_id"], bid_row["id"])
+        ):
             continue
         try:
-            answer = send(command, "match", bid_id=wanted["id"], offer_id=one["id"])
-            made.append({"bid": wanted["id"], **answer["transaction"]})
+            answer = send(command, "match", bid_id=bid_row["id"], offer_id=one["id"])
+            made.append({"bid": bid_row["id"], **answer["transaction"]})
         except ApiProblem as problem:
-            refused.append(f"{wanted['bid_id']} × {one['offer_id']}: {problem.body.get('detail')}")
+            refused.append(f"{bid_row['bid_id']} × {one['offer_id']}: {problem.body.get('detail')}")
     command.show({"matched": made, "refused": refused}, table_of(made, caption="\n".join(refused) or None))
 
 

@@ -1,4 +1,4 @@
-"""Advice, benchmarks and earnings as people read them."""
+"""Benchmarks as tables."""
 
 from __future__ import annotations
 
@@ -8,112 +8,31 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-
-def advice(told: dict[str, Any]) -> Group:
-    """What to set, what to expect, what else fits, how to do it."""
-    parts: list[Any] = [_plan(told) if told["fits"] else _elsewhere(told), _formats(told)]
-    parts += [Text(f"! {text}", style="yellow") for text in told["warnings"]]
-    if told["commands"]:
-        parts += [Text("set it:   " + "; ".join(told["commands"])), Text("undo it:  " + "; ".join(told["rollback"]))]
-    if told.get("order"):
-        parts.append(Text(f"order {told['order']['order_id']} is {told['order']['state']}; a benchmark will judge it"))
-    return Group(*parts)
+from apps.gpu.management.tables.layout import pairs
 
 
-def benchmark(told: dict[str, Any]) -> Group:
+def benchmark(record: dict[str, Any]) -> Group:
     """One benchmark, term by term."""
-    head = _pairs(f"Benchmark {told['id']}")
+    head = pairs(f"Benchmark {record['id']}")
     for name in ("gpu", "state", "device", "score", "requested_by", "requested_at", "begun_at", "ended_at"):
-        if told[name] is not None and told[name] != "":
-            head.add_row(name.replace("_", " "), str(told[name]))
-    figures = Table("figure", "median", "95 %", "unit", "÷ catalogue", title_justify="left")
-    ratios = {term["term"]: term for term in told["verdict"].get("terms", [])}
-    for name, one in told["results"].items():
+        if record[name] is not None and record[name] != "":
+            head.add_row(name.replace("_", " "), str(record[name]))
+    measurements = Table("figure", "median", "95 %", "unit", "÷ catalogue", title_justify="left")
+    ratios = {term["term"]: term for term in record["verdict"].get("terms", [])}
+    for name, one in record["results"].items():
         term = ratios.get({"mem_bandwidth_gbps": "bandwidth_gbps"}.get(name, name))
         share = f"{term['ratio']:.2f}" + ("" if term["ok"] else " ✗") if term else "–"
-        figures.add_row(name, f"{one['median']:g}", f"{one['low']:g} … {one['high']:g}", one["unit"], share)
-    why = [Text(f"! {reason}", style="yellow") for reason in told["verdict"].get("reasons", [])]
-    return Group(head, *([figures] if told["results"] else []), *why)
+        measurements.add_row(name, f"{one['median']:g}", f"{one['low']:g} … {one['high']:g}", one["unit"], share)
+    why = [Text(f"! {reason}", style="yellow") for reason in record["verdict"].get("reasons", [])]
+    return Group(head, *([measurements] if record["results"] else []), *why)
 
 
 def benchmarks(page: dict[str, Any]) -> Table | Text:
     if not page["items"]:
-        return Text("No benchmark yet: `gpu benchmark CARD` asks for one.")
+        return Text("No benchmark yet: `gpu benchmark CARD` requests one.")
     table = Table("asked for", "state", "device", "score", "by", "why")
     for one in page["items"]:
         why = "; ".join(one["verdict"].get("reasons", []))
         score = "–" if one["score"] is None else f"{one['score']:.1f}"
         table.add_row(one["requested_at"], one["state"], one["device"] or "–", score, one["requested_by"], why)
-    return table
-
-
-def earnings(told: dict[str, Any]) -> Table:
-    table = _pairs(f"Earnings of {told['gpu_id']} per hour")
-    none = "never: it is not used"
-    rows = (
-        ("price", f"{told['price_per_hour']} AIT"), ("rented", f"{float(told['utilisation']):.0%} of the time"),
-        ("power", f"{told['load_w']} W at work, {told['idle_w']} W idle"),
-        ("energy", f"{told['energy_per_hour']} AIT at {told['power_price']} AIT/kWh"),
-        ("market's fee", f"{told['fee_bp'] / 100:g} %"), ("net", f"{told['net_per_hour']} AIT"),
-        ("break even at", f"{told['break_even_price']} AIT" if told["break_even_price"] else none),
-        ("ask", f"{told['recommended_price']} AIT" if told["recommended_price"] else none),
-    )  # fmt: skip
-    for name, value in rows:
-        table.add_row(name, value)
-    return table
-
-
-def _plan(told: dict[str, Any]) -> Table:
-    best, expected = told["recommended"], told["predicted"]
-    speed, change = expected["tok_s"], told["vs_current"]
-    table = _pairs(f"{told['model']} on {told['current']['gpu']} ({told['current']['device']}), {told['objective']}")
-    limit = f"{best['power_limit_w']:g} W" if best["power_limit_w"] else f"not set: {best['power_limit_reason']}"
-    rows = [
-        ("format", f"{best['quantisation']} (loss of quality: {best['quality_loss']}), cache {best['kv_dtype']}"),
-        ("users × context", f"{best['batch']} × {best['ctx']} (up to {best['ctx_max']})"), ("power limit", limit),
-        ("tokens/s", f"{speed['p50']:g} (p10 {speed['p10']:g}, p90 {speed['p90']:g})"),
-        ("each user", f"{expected['tok_s_per_user']:g} tokens/s"),
-        ("energy", f"{expected['J_per_token']:g} J per token" if expected["J_per_token"] else "not known"),
-        ("limited by", told["bottleneck"]), ("known from", told["confidence"]),
-    ]  # fmt: skip
-    if change:
-        rows.append(
-            ("against now", f"{change['speed_change']:+.1%} speed, {change['energy_change']:+.1%} energy per token")
-        )
-    for name, value in rows:
-        table.add_row(name, value)
-    for engine, flags in best["engine_flags"].items():
-        table.add_row(engine, flags)
-    return table
-
-
-def _elsewhere(told: dict[str, Any]) -> Table:
-    table, other = _pairs(f"{told['model']} does not fit on {told['current']['gpu']}"), told["alternatives"]
-    shorter, cards, offload = other["shorter_ctx"], other["gpus"], other["offload"]
-    rows = (
-        ("smaller format", other["smaller_quantisation"]),
-        ("shorter context", shorter and f"{shorter['ctx_max']} tokens as {shorter['quantisation']}"),
-        ("more cards", cards and f"{cards['count']} of them as {cards['quantisation']}"),
-        ("with host memory", f"{offload['tok_s']:g} tokens/s as {offload['quantisation']}"),
-        ("largest that fits", f"{other['largest_model_b']['q4_k_m']:g}B as q4_k_m"),
-    )
-    for name, value in rows:
-        table.add_row(name, str(value or "none"))
-    return table
-
-
-def _formats(told: dict[str, Any]) -> Table:
-    table = Table("format", "loss", "needs", "left", "tokens/s p10–p90", "first token", title_justify="left")
-    for one in told["fits_table"]:
-        speed = f"{one['tok_s']['p10']:g} – {one['tok_s']['p90']:g}" if one["tok_s"] else "does not fit"
-        first = f"{one['ttft_ms']:g} ms" if one["ttft_ms"] else "–"
-        cells = (f"{one['need_gb']:.1f} GB", f"{one['headroom_gb']:.1f} GB", speed, first)
-        table.add_row(one["quantisation"], one["quality_loss"], *cells, style="" if one["fits"] else "dim")
-    return table
-
-
-def _pairs(title: str) -> Table:
-    table = Table(title=title, title_justify="left", show_header=False)
-    table.add_column(style="bold")
-    table.add_column()
     return table
