@@ -64,8 +64,9 @@ class DomainSchema(AutoSchema):
         return f"{VERBS.get(action, action.replace('_', ' ').capitalize())} {noun}"
 
     def is_deprecated(self) -> bool:
-        """Routes of the legacy API: a view of a `legacy` package, or one mounted with `deprecated=True`."""
-        return ".legacy." in type(self.view).__module__ or bool(getattr(self.view, "deprecated", False))
+        """Whether this is a route of the legacy API: as the view says, else whether it is of a `legacy` package."""
+        marked = getattr(self.view, "deprecated", None)
+        return ".legacy." in type(self.view).__module__ if marked is None else bool(marked)
 
     def get_operation_id(self) -> str:
         segments = [part for part in self.path.strip("/").split("/") if part]

@@ -32,14 +32,14 @@ class DomainViewSet(viewsets.GenericViewSet[Any]):
     """A DRF viewset whose actions are written out as validate → service → respond.
 
     `required_scopes` maps an action to the scope (or scopes) that opens it, or to PUBLIC; an action that is not named
-    is closed. `deprecated` marks the routes of the legacy API in the schema.
+    is closed. `deprecated` says whether the schema marks a route as legacy; None: if the view is of a `legacy` package.
     """
 
     required_scopes: ClassVar[Mapping[str, Scopes]] = {}
     body_limit: ClassVar[int] = DEFAULT_LIMIT
     body_limits: ClassVar[Mapping[str, int]] = {}
     filter_serializer: ClassVar[type[serializers.Serializer[Any]] | None] = None
-    deprecated: bool = False
+    deprecated: bool | None = None
 
     @property
     def actor(self) -> Any:

@@ -62,7 +62,7 @@ urlpatterns = [
     path("v1/benchmarks/<uuid:benchmark>", benchmark({"get": "retrieve"}), name="benchmark"),
     path("status", status, name="gpu-status"),
     # Legacy paths of the edge-gpu client and of the first status page
-    path("gpu/status", status, name="gpu-status-of-old"),
+    path("gpu/status", StatusViewSet.as_view({"get": "read_status"}, deprecated=True), name="gpu-status-legacy"),
     path(f"{EDGE}/profiles", profile({"get": "profiles"}), name="gpu-profiles"),
     path(f"{EDGE}/metrics/<str:gpu>", telemetry({"get": "metrics"}), name="edge-gpu-metrics"),
     path(f"{EDGE}/scan/<str:miner>", command({"post": "scan"}), name="edge-gpu-scan"),

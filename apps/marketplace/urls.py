@@ -117,7 +117,11 @@ legacy_urlpatterns = [
     path(f"{ROOT}/bids", legacy_bid({"get": "list", "post": "create"})),
     path(f"{ROOT}/bids/<str:pk>", legacy_bid({"get": "retrieve"})),
     path(f"{ROOT}/offers", legacy_offer({"get": "list", "post": "create"}), name="offer-list"),
-    path(f"{ROOT}/offers/<str:pk>/cancel", legacy_offer({"post": "cancel"}, detail=True), name="offer-cancel"),
+    path(
+        f"{ROOT}/offers/<str:pk>/cancel",
+        legacy_offer({"post": "cancel"}, detail=True, deprecated=True),
+        name="offer-cancel",
+    ),
     path(f"{ROOT}/offers/<str:pk>/book", OfferBookViewSet.as_view({"post": "create"}), name="offer-book"),
     *listing_urlpatterns(),
 ]

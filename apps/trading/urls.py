@@ -21,6 +21,10 @@ block = BlockViewSet.as_view({"get": "retrieve"})
 receipt = ReceiptViewSet.as_view({"get": "retrieve"})
 bundle = ReceiptViewSet.as_view({"get": "bundle"})
 transaction = TransactionViewSet.as_view({"get": "retrieve"})
+legacy_block = BlockViewSet.as_view({"get": "retrieve"}, deprecated=True)
+legacy_receipt = ReceiptViewSet.as_view({"get": "retrieve"}, deprecated=True)
+legacy_bundle = ReceiptViewSet.as_view({"get": "bundle"}, deprecated=True)
+legacy_transaction = TransactionViewSet.as_view({"get": "retrieve"}, deprecated=True)
 legacy_blocks = LegacyBlockViewSet.as_view({"get": "offsets"})
 legacy_receipts = LegacyReceiptViewSet.as_view({"get": "offsets"})
 
@@ -51,11 +55,11 @@ urlpatterns = [
     path("blocks", legacy_blocks),
     path("v1/explorer/blocks", legacy_blocks),
     path("api/v1/blocks", legacy_blocks),
-    path("blocks/<str:block_id>", block),
+    path("blocks/<str:block_id>", legacy_block),
     path("receipts", legacy_receipts),
     path("v1/explorer/receipts", legacy_receipts),
-    path("receipts/<uuid:pk>", receipt),
-    path("receipts/<uuid:pk>/bundle", bundle),
-    path("transactions/<str:tx_hash>", transaction),
-    path("explorer/transactions/<str:tx_hash>", transaction),
+    path("receipts/<uuid:pk>", legacy_receipt),
+    path("receipts/<uuid:pk>/bundle", legacy_bundle),
+    path("transactions/<str:tx_hash>", legacy_transaction),
+    path("explorer/transactions/<str:tx_hash>", legacy_transaction),
 ]

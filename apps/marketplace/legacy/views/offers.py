@@ -37,6 +37,8 @@ CREATE = PolymorphicProxySerializer(
 class LegacyOfferViewSet(OfferViewSet):
     """Offers as legacy clients list, make and cancel them."""
 
+    deprecated = False  # one address for both: a POST that names `price_gpu_hour` is of this API
+
     required_scopes: ClassVar[Mapping[str, Scopes]] = {"list": PUBLIC, "create": PROVIDERS, "cancel": PROVIDERS}
 
     @extend_schema(parameters=[LegacyListSerializer], responses=OfferSerializer(many=True))
