@@ -127,7 +127,7 @@ def test_a_bid_is_more_than_nothing_and_within_the_budget(price, status, code):
 
 
 @pytest.mark.parametrize(
-    ("requirement", "card", "why"),
+    ("requirement", "registered_gpu", "why"),
     [
         ({"gpu_count": 2}, {}, "1 GPUs and 2"),
         ({"gpu_models": ["H100"]}, {}, "none of H100"),
@@ -152,7 +152,7 @@ def test_an_offer_that_does_not_fit_cannot_bid_and_hears_why(requirement, regist
 
 
 @pytest.mark.parametrize(
-    ("requirement", "card"),
+    ("requirement", "registered_gpu"),
     [
         ({"gpu_models": ["nvidia rtx_4090", "H100"]}, {}),
         ({"region": "eu"}, {"region": "EU-DE"}),
