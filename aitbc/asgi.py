@@ -14,15 +14,10 @@ from django.core.wsgi import get_wsgi_application  # noqa: E402  (after the sign
 
 django = get_wsgi_application()
 
-from django.conf import settings  # noqa: E402
-from granian.utils.proxies import wrap_asgi_with_proxy_headers  # noqa: E402
-
 from aitbc.core import pubsub  # noqa: E402
 from aitbc.serve.asgi import Dispatcher  # noqa: E402
+from aitbc.serve.proxies import trust_proxies_asgi  # noqa: E402
 from apps.gpu.services.exchange_downtime import start_recorder  # noqa: E402
 
-app = Dispatcher(django, listen=lambda: pubsub.Listener("web"))
-if settings.TRUSTED_PROXIES:
-    # The client is then the rightmost hop of X-Forwarded-For that is not one of these proxies.
-    app = wrap_asgi_with_proxy_headers(app, settings.TRUSTED_PROXIES)
+app = trust_proxies_asgi(Dispatcher(django, listen=lambda: pubsub.Listener("web")))
 start_recorder()

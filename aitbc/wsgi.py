@@ -6,17 +6,14 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.conf import settings
 from django.core.wsgi import get_wsgi_application
-from granian.utils.proxies import wrap_wsgi_with_proxy_headers
 
 from aitbc.core.long_polling import public
+from aitbc.serve.proxies import trust_proxies_wsgi
 
 os.environ.setdefault("AITBC_ROLE", "web")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aitbc.settings")
-_django = get_wsgi_application()
-if settings.TRUSTED_PROXIES:
-    _django = wrap_wsgi_with_proxy_headers(_django, settings.TRUSTED_PROXIES)
+_application = trust_proxies_wsgi(get_wsgi_application())
 
 from apps.gpu.services.exchange_downtime import start_recorder  # noqa: E402
 
@@ -30,5 +27,5 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
         return start_response(status, public(headers), *rest)
 
     inner = {name: value for name, value in environ.items() if not name.startswith("HTTP_X_AITBC_")}
-    response: Iterable[bytes] = _django(inner, start)
+    response: Iterable[bytes] = _application(inner, start)
     return response

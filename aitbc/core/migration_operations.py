@@ -1,4 +1,4 @@
-"""Database guards for tables that only ever grow."""
+"""Operations for migrations: guards of tables that only grow, and storage parameters of tables that are queues."""
 
 from __future__ import annotations
 
@@ -36,4 +36,18 @@ CREATE TRIGGER {table}_no_delete BEFORE DELETE ON "{table}"
 CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON "{table}"
   FOR EACH STATEMENT EXECUTE FUNCTION aitbc_refuse_change();""",
         f'DROP TRIGGER {table}_no_delete ON "{table}"; DROP TRIGGER {table}_no_truncate ON "{table}";',
+    )
+
+
+def tuned_queue(table: str) -> migrations.RunSQL:
+    """Vacuum often and without pause; analyse rarely, since a plan made while the queue is empty is a bad plan.
+
+    vacuum_truncate is off because giving pages back takes an exclusive lock while the table is in use.
+    """
+    return migrations.RunSQL(
+        f"""ALTER TABLE {table} SET (
+  autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_insert_threshold = -1,
+  autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000,
+  vacuum_truncate = off)""",
+        migrations.RunSQL.noop,
     )

@@ -21,7 +21,18 @@ PAGES = {"pages", "templates"}
 OWN_FOLDERS = {"gpu": {"miner", "data"}, "marketplace": {"search", "constraints"}, "trading": {"verifier"}}
 # Packages whose __init__ has a job: models are imported from it, Django's autodiscover imports the admin through it.
 SPEAKING_INITS = {"models", "admin", "miner", "engines"}
-TEST_FOLDERS = {"api", "services", "logic", "invariants", "admin", "shell", "legacy", "pages", "probes"} | {"miner"}
+TEST_FOLDERS = {
+    "api",
+    "selectors",
+    "services",
+    "logic",
+    "invariants",
+    "admin",
+    "shell",
+    "legacy",
+    "pages",
+    "probes",
+} | {"miner"}
 HARD_LIMIT = 400
 SHAPELESS = {"utils", "util", "helpers", "helper", "manager", "managers", "misc", "common", "data"}
 

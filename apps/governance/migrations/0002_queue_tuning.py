@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from aitbc.core.messaging.tuning import tuned_queue
+from aitbc.core.migration_operations import tuned_queue
 
 
 class Migration(migrations.Migration):
