@@ -22,6 +22,7 @@ bench: $(VENV)/installed
 
 check: $(VENV)/installed
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 	$(BIN)/python manage.py check
