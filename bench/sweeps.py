@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from aitbc.core.db import cursor
 from apps.gpu.models import Lease
-from apps.gpu.services import sweeps
+from apps.gpu.services import lease_expiry
 from bench.report import Measurement
 
 LEASES = 100_000
@@ -31,8 +31,8 @@ def run() -> Iterator[Measurement]:
         sql.execute("ANALYZE gpu_lease")
         sql.execute("ANALYZE gpu_work")
     started = time.perf_counter()
-    suspected = sweeps.suspect_leases()
-    expired = sweeps.expire_leases()
+    suspected = lease_expiry.suspect_leases()
+    expired = lease_expiry.expire_leases()
     seconds = time.perf_counter() - started
     with cursor(Lease) as sql:  # leave nothing behind for the other benchmarks, wrong statistics least of all
         sql.execute("DELETE FROM gpu_lease WHERE class_id = 0")

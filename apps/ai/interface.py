@@ -45,7 +45,7 @@ class AttemptView:
     result_sha256: str  # empty while it runs
 
 
-def attempts_that_count() -> Iterator[AttemptView]:
+def counted_attempts() -> Iterator[AttemptView]:
     """Yield one for every job that runs or has a result, to be compared with the leases."""
     jobs = AIJob.objects.not_deleted().filter(state__in=[JobState.RUNNING, *WITH_RESULT]).order_by("pk")
     for job, attempt, miner, sha256 in jobs.values_list("pk", "attempt", "miner_id", "outcome_row__sha256").iterator():

@@ -36,6 +36,6 @@ def collect_artifacts() -> int:
 
 
 @shared_task(soft_time_limit=840, time_limit=900)
-def forget_answers() -> int:
+def purge_idempotency_records() -> int:
     """Delete idempotency records that are older than any client's retry; returns how many."""
     return idempotency.purge(IdempotencyRecord, before=timezone.now() - IDEMPOTENCY_RETENTION)

@@ -9,12 +9,14 @@ from apps.gpu.services import (
     benchmark_schedule,
     exchange_downtime,
     gpu_availability,
+    lease_expiry,
     miner_commands,
     power_limits,
     queue,
+    reputation,
     requirement_classes,
     reservations,
-    sweeps,
+    silent_miners,
     telemetry,
     uptime,
 )
@@ -24,16 +26,16 @@ from apps.gpu.services import (
 def sweep_leases() -> None:
     """Every few seconds: judge leases while the exchange is up, and wake delayed work."""
     if exchange_downtime.is_up():
-        sweeps.suspect_leases()
-        sweeps.expire_leases()
+        lease_expiry.suspect_leases()
+        lease_expiry.expire_leases()
     queue.wake_due()
 
 
 @shared_task
 def sweep_miners() -> None:
     if exchange_downtime.is_up():
-        sweeps.watch_miners()
-    sweeps.judge_reputation()
+        silent_miners.watch_miners()
+    reputation.judge_reputation()
     requirement_classes.mark_served()
 
 

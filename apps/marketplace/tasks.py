@@ -46,7 +46,7 @@ def run_bookings() -> int:
 
 
 @shared_task(soft_time_limit=840, time_limit=900)
-def forget_answers() -> int:
+def purge_idempotency_records() -> int:
     """Forget stored answers older than any client's retry, and quotes nobody used."""
     now = timezone.now()
     quotes.forget(before=now - quotes.KEPT)

@@ -39,6 +39,6 @@ def reconcile_escrows() -> int:
 
 
 @shared_task(soft_time_limit=840, time_limit=900)
-def forget_answers() -> int:
+def purge_idempotency_records() -> int:
     """Delete stored responses older than any client's retry; returns how many."""
     return idempotency.purge(IdempotencyRecord, before=timezone.now() - ANSWER_RETENTION)

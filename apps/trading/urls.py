@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.trading.legacy.blocks import LegacyBlockViewSet
-from apps.trading.legacy.receipts import LegacyReceiptViewSet
+from apps.trading.legacy.block_list import LegacyBlockViewSet
+from apps.trading.legacy.receipt_list import LegacyReceiptViewSet
 from apps.trading.views.blocks import BlockViewSet
 from apps.trading.views.deposits import DepositViewSet
 from apps.trading.views.ledger import AccountViewSet, TransferViewSet

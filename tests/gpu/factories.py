@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -139,6 +139,15 @@ def violations() -> list[str]:
 
 def registered_gpu(**terms: Any) -> GPURegistry:
     return GPURegistry.objects.get(**terms)
+
+
+def ago(seconds: float) -> datetime:
+    return timezone.now() - timedelta(seconds=seconds)
+
+
+def facts(name: str) -> list[dict[str, Any]]:
+    """The events of this name that wait for ai, oldest first."""
+    return list(Outbox.objects.filter(name=name, consumer="ai").order_by("id").values_list("payload", flat=True))
 
 
 def published(fact: type[Event], **terms: Any) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from aitbc.core.invariants import invariant
-from apps.ai.interface import attempts_that_count, job_views
+from apps.ai.interface import counted_attempts, job_views
 from apps.gpu.invariants.queries import rows
 from apps.gpu.models import Lease
 from apps.gpu.states import LeaseState
@@ -55,7 +55,7 @@ def leases_and_jobs_agree() -> Iterable[str]:
 
 
 def _jobs_without_their_lease() -> Iterator[str]:
-    attempts = attempts_that_count()
+    attempts = counted_attempts()
     while chunk := list(islice(attempts, CHUNK)):
         counting = Lease.objects.filter(job_id__in=[one.job_id for one in chunk]).exclude(
             state__in=[LeaseState.FAILED, LeaseState.EXPIRED, LeaseState.RELEASED]

@@ -12,7 +12,7 @@ from django.utils import timezone
 from apps.gpu.events import GpuChanged
 from apps.gpu.logic.capabilities import Gpu
 from apps.gpu.models import GPURegistry, GPUTransition, Miner
-from apps.gpu.services import gpus, sweeps, uuid_disputes
+from apps.gpu.services import gpus, silent_miners, uuid_disputes
 from tests.clients import Api
 from tests.gpu.factories import EDGE, PROCESSOR, RTX_4090, G, M, beat, published, register, registered_gpu
 
@@ -83,9 +83,9 @@ def test_gpus_follow_their_miner(miner_api: Api):
     register(miner_api)
     long_ago = timezone.now() - timedelta(minutes=10)
     Miner.objects.update(last_heartbeat=long_ago)
-    sweeps.watch_miners()
+    silent_miners.watch_miners()
     Miner.objects.update(last_heartbeat=long_ago)
-    sweeps.watch_miners()
+    silent_miners.watch_miners()
     assert (registered_gpu().state, registered_gpu().reason) == ("offline", "its miner is not heard")
 
     beat(miner_api)

@@ -116,7 +116,7 @@ def test_a_price_that_is_no_amount_is_refused(miner_api: Api, price: object) -> 
 
 
 def test_deregistering_with_live_leases_needs_drain(miner_api: Api, enqueue: Callable[..., str]) -> None:
-    from apps.gpu.services import sweeps
+    from apps.gpu.services import silent_miners
 
     miner_api.json("POST", f"{M}/register", {"capabilities": {}, "miner_id": "rig", "concurrency": 2}, status=200)
     job_id = enqueue()
@@ -127,7 +127,7 @@ def test_deregistering_with_live_leases_needs_drain(miner_api: Api, enqueue: Cal
     enqueue()
     assert miner_api.post(f"{M}/poll", {}).status_code == 204
     miner_api.json("POST", f"{M}/{job_id}/result", {"result": "done"}, status=200)
-    sweeps.watch_miners()
+    silent_miners.watch_miners()
 
     assert Miner.objects.get().state == "deregistered"
     assert miner_api.post(f"{M}/heartbeat", {}, x_miner_id="rig").status_code == 404

@@ -14,7 +14,7 @@ from apps.ai.events import JobWithdrawn
 from apps.gpu.invariants import leases
 from apps.gpu.invariants import queue as queue_invariants
 from apps.gpu.models import Lease, Outbox, Work
-from apps.gpu.services import queue, sweeps
+from apps.gpu.services import lease_expiry, queue
 from tests.clients import Api
 from tests.gpu.conftest import queued
 
@@ -67,7 +67,7 @@ def test_two_miners_one_job(api_for: Callable[..., Api]) -> None:
         assert sorted(answers) == [200, 204, 204, 204]
         assert Lease.objects.live().filter(job_id=job_id).count() == 1
         Lease.objects.live().update(lease_until="2020-01-01T00:00Z")
-        sweeps.expire_leases()
+        lease_expiry.expire_leases()
     sound()
 
 
@@ -112,12 +112,12 @@ def test_result_meets_expiry(api_for: Callable[..., Api]) -> None:
         status, expired = at_once(
             [
                 lambda job_id=job_id: api.post(f"{M}/{job_id}/result", {"result": "x"}).status_code,
-                sweeps.expire_leases,
+                lease_expiry.expire_leases,
             ]
         )
 
         lease = Lease.objects.get(job_id=job_id)
-        assert (status, expired, lease.state) == (409, 1, "expired") or sweeps.expire_leases() == 1
+        assert (status, expired, lease.state) == (409, 1, "expired") or lease_expiry.expire_leases() == 1
     sound()
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from apps.gpu.models import GPURegistry, Miner, Reservation
-from apps.gpu.services import gpu_availability, gpus, miner_cache, reservations, sweeps, uuid_disputes
+from apps.gpu.services import gpu_availability, gpus, miner_cache, reservations, silent_miners, uuid_disputes
 from apps.gpu.states import BOOKED
 from tests.clients import Api
 from tests.gpu.factories import RTX_4090, M, closed, register, reserved, started, violations
@@ -78,7 +78,7 @@ def machine(api: Api) -> type[RuleBasedStateMachine]:
         def miner_falls_silent(self) -> None:
             for _ in range(2):
                 Miner.objects.update(last_heartbeat=timezone.now() - timedelta(hours=1))
-                sweeps.watch_miners()
+                silent_miners.watch_miners()
 
         @rule()
         def miner_is_heard(self) -> None:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.gpu.events import BookingBroken, BookingProvisioned, GpuChanged
 from apps.gpu.models import GPURegistry, Lease, Miner, Reservation
-from apps.gpu.services import reservations, sweeps, uuid_disputes
+from apps.gpu.services import reservations, silent_miners, uuid_disputes
 from tests.clients import Api
 from tests.gpu.factories import (
     PROCESSOR,
@@ -254,7 +254,7 @@ def test_a_silent_miner_breaks_its_booking_and_gets_it_back_when_heard_in_time(m
     reservations.start([started(fact)])
     for _ in range(2):
         Miner.objects.update(last_heartbeat=timezone.now() - timedelta(minutes=10))
-        sweeps.watch_miners()
+        silent_miners.watch_miners()
     assert registered_gpu().state == "offline" and len(published(BookingBroken, reason="offline")) == 1
 
     beat(miner_api)
@@ -285,10 +285,10 @@ def test_a_miner_with_bookings_leaves_only_by_draining_or_by_force(miner_api: Ap
     assert miner_api.json("DELETE", f"{M}/rig?drain=1", status=200)["state"] == "draining"
 
     assert dict(GPURegistry.objects.values_list("uuid", "state")) == {"GPU-1": "reserved", "GPU-2": "draining"}
-    sweeps.watch_miners()
+    silent_miners.watch_miners()
     assert Miner.objects.get().state == "draining"
     reservations.close([closed(fact)])
-    sweeps.watch_miners()
+    silent_miners.watch_miners()
     assert Miner.objects.get().state == "deregistered"
     assert set(GPURegistry.objects.values_list("state", flat=True)) == {"offline"}
 
