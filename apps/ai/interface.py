@@ -13,7 +13,7 @@ from apps.ai.states import FINAL, WITH_RESULT, JobState
 
 @dataclass(frozen=True, kw_only=True)
 class JobView:
-    """A job as other domains see it, without payload and result."""
+    """A job as other domains see it, without payload and result; `payment_amount` is in micro-AIT."""
 
     job_id: UUID
     owner_id: UUID
@@ -46,7 +46,7 @@ class AttemptView:
 
 
 def counted_attempts() -> Iterator[AttemptView]:
-    """Yield one for every job that runs or has a result, to be compared with the leases."""
+    """Yield the attempt that counts for each job that runs or has a result, to be compared with the leases."""
     jobs = AIJob.objects.not_deleted().filter(state__in=[JobState.RUNNING, *WITH_RESULT]).order_by("pk")
     for job, attempt, miner, sha256 in jobs.values_list("pk", "attempt", "miner_id", "outcome_row__sha256").iterator():
         yield AttemptView(job_id=job, attempt=attempt, miner_id=miner, result_sha256=sha256 or "")

@@ -26,7 +26,11 @@ ConstraintReport = TypedDict("ConstraintReport", {"name": str, "value": Any, "pa
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """Why a job waits: who is online, what each constraint costs it, where it stands."""
+    """Why a job waits: who is online, what each constraint costs it, where it stands.
+
+    `position` and `ahead` are None unless the job waits in the queue, `estimate_seconds` also while no job of its class
+    has completed or no miner fits.
+    """
 
     online_miners: int
     fitting_miners: int
@@ -38,7 +42,7 @@ class Explanation:
 
 @dataclass(frozen=True, kw_only=True)
 class LeaseView:
-    """Who holds a job now."""
+    """Who holds a job now: `rate` in micro-AIT per hour, `progress` from 0 to 1, `suspect` when its miner is silent."""
 
     job_id: UUID
     attempt: int
@@ -57,7 +61,8 @@ class LeaseView:
 def explain(requirement: Mapping[str, Any], job_id: UUID | str | None) -> Explanation:
     """Explain why a job waits: online miners that pass each constraint, its position, seconds until it starts.
 
-    Without a job id only the requirement is judged; a ceiling on the price is rounded down to its grid.
+    Returns an Explanation for a requirement; without a job id, or for a job that is not queued, it has no position. A
+    price ceiling (micro-AIT per hour) is rounded down to its grid.
     """
     needs = on_grid(requirement)
     miners = [miner.candidate() for miner in Miner.objects.online()]
@@ -87,7 +92,7 @@ def holder(job_id: UUID | str) -> LeaseView | None:
 
 
 def attempts_of(job_id: UUID | str) -> list[tuple[int, str]]:
-    """Every lease on a job so far: (attempt, state), oldest first; for reconciliation."""
+    """Return every lease on a job so far as (attempt, state), oldest first; for reconciliation."""
     return list(Lease.objects.filter(job_id=job_id).order_by("id").values_list("attempt", "state"))
 
 
@@ -149,7 +154,10 @@ class DecodeModel:
     efficiency_compute: float
 
     def tokens_per_second(self, *, memory_mb: float, bandwidth_gbps: float, fp16_tflops: float) -> float | None:
-        """The same expression in Python; None when the model does not fit."""
+        """Return tokens per second of all users together by the same expression; None when the model does not fit.
+
+        Takes MiB of memory, GB/s (10⁹ bytes) of bandwidth, TFLOPS at fp16.
+        """
         if self.usable_share * memory_mb < self.need_mb:
             return None
         memory = self.bytes_per_step / (self.efficiency_bandwidth * bandwidth_gbps * 1e9)
@@ -158,7 +166,10 @@ class DecodeModel:
 
 
 def decode_model(name: str, *, quantisation: str = "q4_k_m", ctx: int = 4096, batch: int = 1) -> DecodeModel:
-    """The terms of decoding with this model; ValueError (llm.UnknownModel with `nearest`) when there is none."""
+    """Return the terms of decoding with this model, for `ctx` tokens of context per user and `batch` users.
+
+    Raises llm.UnknownModel (a ValueError, with the `nearest` names), or ValueError for an unknown format.
+    """
     load = roofline.Load(llm.find(name), llm.quant_of(quantisation), ctx=ctx, batch=batch)
     model, eff = load.model, roofline.DEFAULT
     cache = batch * model.kv_bytes(load.kv_bytes) * ctx

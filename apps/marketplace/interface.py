@@ -53,7 +53,10 @@ def live_of_miner(miner_id: UUID) -> list[BookingView]:
 
 
 def over(booking_ids: Iterable[UUID], *, before: datetime | None = None) -> list[BookingClosed]:
-    """Return for those of these bookings that are over (since before a moment) the event that was emitted of it."""
+    """Return the BookingClosed event of each of these bookings whose meter has stopped for good, as it was emitted.
+
+    With `before`, only those that ended earlier than that moment. Bookings that are not over are left out.
+    """
     rows = GPUBooking.objects.filter(pk__in=list(booking_ids), state__in=OVER)
     if before is not None:
         rows = rows.filter(ended_at__lt=before)

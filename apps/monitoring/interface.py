@@ -8,5 +8,5 @@ __all__ = ["HeartbeatStatus", "heartbeats"]
 
 
 def heartbeats() -> list[HeartbeatStatus]:
-    """Everything that is to check in, and how it does, ordered by kind and name."""
+    """Return everything that is to check in, and how it does, ordered by kind and name."""
     return statuses()

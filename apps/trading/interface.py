@@ -59,7 +59,10 @@ class ReceiptView:
 
 @dataclass(frozen=True, kw_only=True)
 class EscrowView:
-    """The money of one booking, in micro-AIT: amount = paid + fee + refunded + what is still set aside."""
+    """The money of one booking, in micro-AIT: amount = paid + fee + refunded + what is still set aside.
+
+    `slices` counts the metered slices of use paid so far.
+    """
 
     booking_id: UUID
     state: str
@@ -71,13 +74,13 @@ class EscrowView:
 
 
 def available(owner_id: UUID) -> int:
-    """What an owner may spend now, in micro-AIT; 0 without an account."""
+    """Return what an owner may spend now, in micro-AIT; 0 without an account."""
     account = LedgerAccount.objects.owned_by(owner_id).of_kind(AccountKind.AVAILABLE).first()
     return account.available if account else 0
 
 
 def payment_of(job_id: UUID) -> Payment | None:
-    """The payment of a job, or None before its hold was decided."""
+    """Return the payment of a job, or None before its hold was decided."""
     row = PaymentRow.objects.filter(job_id=job_id).first()
     if row is None:
         return None
@@ -85,20 +88,21 @@ def payment_of(job_id: UUID) -> Payment | None:
 
 
 def escrows_of(booking_ids: Iterable[UUID]) -> dict[UUID, EscrowView]:
-    """The escrows of these bookings, by booking id; a booking that was never funded or closed has none."""
+    """Return the escrows of these bookings, by booking id; bookings that trading has not heard of are left out."""
     rows = EscrowRow.objects.of_bookings(booking_ids)
     names = EscrowView.__dataclass_fields__
     return {row.booking_id: EscrowView(**{name: getattr(row, name) for name in names}) for row in rows}
 
 
 def open_holds(*, before: datetime, limit: int = 1000) -> list[UUID]:
-    """Ids of jobs whose money has been held since before this time, oldest first: ai reconciles those that are over."""
+    """Return the ids of jobs whose money has been held since before this time, oldest first; ai reconciles those that
+    are over."""
     held = PaymentRow.objects.held().filter(created_at__lt=before).order_by("created_at")
     return list(held.values_list("job_id", flat=True)[:limit])
 
 
 def earnings(provider_id: UUID, miner_id: UUID | None, since: datetime | None, until: datetime | None) -> Earnings:
-    """What a provider (or one of its miners) was paid for jobs that ended in [since, until); None is no limit."""
+    """Return what a provider (or one of its miners) was paid for jobs that ended in [since, until); None: no limit."""
     rows = PaymentRow.objects.earned_by(provider_id, miner_id).ended_between(since, until)
     total = rows.aggregate(paid=Sum("paid", default=0), fee=Sum("fee", default=0), jobs=Count("pk"))
     by_miner = dict(rows.order_by().values_list("miner_id").annotate(Sum("paid")))
@@ -106,7 +110,7 @@ def earnings(provider_id: UUID, miner_id: UUID | None, since: datetime | None, u
 
 
 def receipt_of(job_id: UUID) -> ReceiptView | None:
-    """The receipt of a job, or None while there is none."""
+    """Return the receipt of a job, or None while there is none."""
     row = Receipt.objects.for_job(job_id).first()
     if row is None:
         return None
@@ -117,6 +121,6 @@ def receipt_of(job_id: UUID) -> ReceiptView | None:
 
 
 def legacy_receipt_of(job_id: UUID) -> dict[str, Any] | None:
-    """The receipt of a job in the legacy format 1.0, signed by the same key, or None while there is none."""
+    """Return the receipt of a job in the legacy format 1.0, signed by the same key, or None while there is none."""
     row = Receipt.objects.for_job(job_id).first()
     return legacy_receipts.render(row) if row else None

@@ -56,7 +56,7 @@ class JobTerms(TypedDict):
 def submit(
     *, owner_id: UUID, actor: str, payload: Any, input_sha256: str | None = None, **terms: Unpack[JobTerms]
 ) -> AIJob:
-    """Accept a job: unpaid it is queued at once, paid it waits until its payment is held.
+    """Accept a job and return it: an unpaid one is queued at once, a paid one waits until its payment is held.
 
     Large payloads are stored and synced before any row names them. Raises PayloadTooLarge, InputUnusable,
     BookingUnusable, and CannotPay from a read of the balance; trading decides with PaymentHeld or PaymentRefused.
@@ -101,7 +101,7 @@ def refuse(events: Sequence[PaymentRefused]) -> None:
 
 
 def cancel(*, job: AIJob, actor: str, reason: str = "cancelled by its owner") -> AIJob:
-    """Cancel a job at once, whatever its miner does; a second cancel changes nothing.
+    """Cancel a job at once, whatever its miner does, and return it; a second cancel changes nothing.
 
     Once it has started, the elapsed milliseconds are due (logic/refunds.py). Raises StateConflict when it has ended.
     """

@@ -18,7 +18,10 @@ TOP_PRIORITY = 100
 
 
 def prioritize(*, job: AIJob, actor: str, reason: str, priority: int = TOP_PRIORITY) -> AIJob:
-    """Set the priority of a waiting job. Raises StateConflict once it runs or has ended."""
+    """Set the priority of a job that is submitted or queued, and record who did it; returns the job.
+
+    Raises StateConflict once it runs or has ended.
+    """
     with atomic(AIJob):
         (job,) = AIJob.objects.locked([job.pk])
         if job.state not in (JobState.SUBMITTED, JobState.QUEUED):
@@ -32,7 +35,7 @@ def prioritize(*, job: AIJob, actor: str, reason: str, priority: int = TOP_PRIOR
 
 
 def delete(*, job: AIJob, actor: str, reason: str) -> AIJob:
-    """Hide a job from its owner; an unfinished one is cancelled first, with a full refund. Idempotent.
+    """Hide a job from its owner; an unfinished one is cancelled first, with a full refund. Returns the job; idempotent.
 
     A job whose result was accepted is still paid for, as its miner did the work.
     """

@@ -54,7 +54,7 @@ class Fp16Mode:
 
     @property
     def halved(self) -> bool:
-        """GeForce cards do half the published fp16 rate when they accumulate in fp32, as older libraries do."""
+        """Whether half the published fp16 rate is expected: a GeForce accumulating in fp32, as older libraries do."""
         return self.consumer and self.accumulate == "fp32"
 
 
@@ -105,14 +105,18 @@ def judge(
 
 
 def allowed_seconds(task: Task, measured: Mapping[str, float]) -> float:
-    """How long the work may take at the speeds claimed: whoever claims more must have been faster."""
+    """Return the seconds the work may take at the measured speeds (GB/s, TFLOPS), by the exchange's clock.
+
+    4 · (operations / fp32 rate + bytes moved / bandwidth) + 10 s: whoever claims more must have been faster. Needs
+    `bandwidth_gbps` and `fp32_tflops`.
+    """
     compute = task.flop / (measured["fp32_tflops"] * 1e12)
     moved_bytes = MEMORY_PASSES * task.bytes + PRODUCT_BYTES * task.words**2 * task.rounds
     return SLACK * (compute + moved_bytes / (measured["bandwidth_gbps"] * 1e9)) + ALLOWANCE_SECONDS
 
 
 def score(measured: Mapping[str, float]) -> float:
-    """The geometric mean of the ratios to an RTX 3090 = 100, over the terms that were measured."""
+    """Return the geometric mean of the ratios to an RTX 3090 (= 100), over the terms measured: at least one."""
     ratios = [measured[name] / standard for name, standard in STANDARD.items() if name in measured]
     return round(100 * math.exp(sum(math.log(ratio) for ratio in ratios) / len(ratios)), 4)
 

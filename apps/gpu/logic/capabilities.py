@@ -66,11 +66,11 @@ class Offer:
 
     @property
     def devices(self) -> tuple[Gpu, ...]:
-        """What the registry lists: the cards, or the processor where there is none."""
+        """What the registry lists: the GPUs, or the processor where there is none."""
         return self.gpus or ((self.processor,) if self.processor else ())
 
     def to_json(self) -> dict[str, Any]:
-        """What matching needs of it; details of cards are the registry's."""
+        """Return what matching needs of it, as JSON; the processor and the details of GPUs are left out."""
         lists = {name: sorted(getattr(self, name)) for name in ("tasks", "models", "data_classes")}
         return {
             **lists,
@@ -82,6 +82,7 @@ class Offer:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Offer:
+        """Return the offer that `to_json` stored; absent members count as not declared."""
         return cls(
             tasks=frozenset(stored.get("tasks", ())),
             models=frozenset(stored.get("models", ())),
@@ -94,7 +95,11 @@ class Offer:
 
 
 def normalise(sent: Any, *, region: str = "") -> Offer:
-    """Read capabilities as any known client sends them. Raises ValueError on a price that is no amount."""
+    """Return the offer that these capabilities describe, in the format of whichever client generation sent them.
+
+    Unknown members are dropped, unreadable ones count as absent. Memory becomes MB, the price (AIT per hour) micro-AIT.
+    Raises ValueError on a price that is no amount or negative.
+    """
     if isinstance(sent, (list, tuple)):
         sent = {"tasks": sent}
     if not isinstance(sent, Mapping):

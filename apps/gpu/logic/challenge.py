@@ -53,26 +53,31 @@ class Task:
 
     @cached_property
     def bytes(self) -> int:
-        """Memory that must be filled."""
+        """Bytes of memory that must be filled."""
         return self.blocks * self.pages * self.words * WORD
 
     @cached_property
     def flop(self) -> float:
+        """Floating-point operations of all products."""
         return 2.0 * self.words**3 * self.rounds
 
     @property
     def rows(self) -> int:
+        """Rows of all products together."""
         return self.rounds * self.words
 
     @property
     def all_pages(self) -> int:
+        """Pages of all blocks together."""
         return self.blocks * self.pages
 
     def to_json(self) -> dict[str, Any]:
+        """Return the task as JSON; `from_json` reads it."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Task:
+        """Return the task that `to_json` wrote. Raises KeyError when a member is absent."""
         return cls(**{name: data[name] for name in cls.__dataclass_fields__})
 
 
@@ -87,14 +92,14 @@ class Link:
 
 
 def gpu_task(nonce: str, *, memory_mb: int, fp32_tflops: float) -> Task:
-    """At least 90 % of the claimed memory, and about 1.5 s of products at the claimed fp32 rate."""
+    """Return a task that fills at least 90 % of the claimed memory and takes about 1.5 s at the claimed fp32 rate."""
     rounds = max(round(1.5 * fp32_tflops * 1e12 / (2 * 4096**3)), 8)
     blocks = max(-(-(memory_mb * 2**20 * 9 // 10) // (16 * 2**20)), 2)
     return Task(nonce, "gpu", words=4096, rounds=min(rounds, 4000), blocks=blocks, pages=1024, table=256)
 
 
 def cpu_task(nonce: str, *, memory_mb: int) -> Task:
-    """Scaled down: an eighth of what the miner offers, at most 64 MiB, and a second or two of products on two cores."""
+    """Return a small task: an eighth of the memory offered, at most 64 MiB, and a second or two on two cores."""
     blocks = max(min(memory_mb // 8, 64) * 4, 2)
     return Task(nonce, "cpu", words=1024, rounds=16, blocks=blocks, pages=64, table=64)
 
@@ -114,17 +119,17 @@ def link(task: Task, block: int) -> Link:
 
 
 def shifted_right(x: Any, bits: int) -> Any:
-    """Shift right without the sign, which int32 would drag along."""
+    """Return int32 words shifted right without their sign."""
     return (x >> bits) & ((1 << (32 - bits)) - 1)
 
 
 def rotated(x: Any, bits: int) -> Any:
-    """Rotate 32-bit words to the left."""
+    """Return 32-bit words rotated to the left."""
     return (x << bits) | shifted_right(x, 32 - bits)
 
 
 def mix(x: Any) -> Any:
-    """A 32-bit permutation whose every output bit depends on every input bit (Wellons' lowbias32)."""
+    """Return words permuted so that every output bit depends on every input bit (Wellons' lowbias32)."""
     x = x ^ shifted_right(x, 16)
     x = x * 0x21F0AAAD
     x = x ^ shifted_right(x, 15)
@@ -138,7 +143,7 @@ def stream(xp: Arrays, nonce: str, name: tuple[object, ...], start: int, count: 
 
 
 def matrix_rows(xp: Arrays, task: Task, name: tuple[object, ...], first: int, count: int) -> Any:
-    """Rows of a matrix, −2 … 2: each octet of the stream, times five over 256, less two."""
+    """Return rows of a matrix of −2 … 2, shape (count, words): each octet of the stream, times five over 256, minus 2."""
     quarter = task.words // 4
     words = stream(xp, task.nonce, name, first * quarter, count * quarter).reshape(count, quarter)
     return ((xp.octets(words) * 5) >> 8) - 2
@@ -161,7 +166,7 @@ def joined(shifted: Any, reference: Any, key: int) -> Any:
 
 
 def digests(xp: Arrays, pages: Any) -> Any:
-    """128 bits of each page: a tree that turns 16 words into 4 by one double round of ChaCha with feed-forward.
+    """Return 128 bits of each page: a tree that turns 16 words into 4 by one double round of ChaCha with feed-forward.
 
     Not a standard hash. A product's row needs no more (its true digest is the only one that passes); a page's must
     withstand forgery for the seconds that an answer may take.

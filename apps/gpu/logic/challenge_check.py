@@ -36,9 +36,11 @@ class Tree:
 
     @property
     def root(self) -> str:
+        """The root over all tables, in hex."""
         return self.levels[-1][0].hex()
 
     def path(self, leaf: int) -> list[str]:
+        """Return the sibling hashes (hex) from a leaf, by its index, up to the root."""
         return [level[(leaf >> depth) ^ 1].hex() for depth, level in enumerate(self.levels[:-1])]
 
 
@@ -52,7 +54,10 @@ def root_of(table: bytes, leaf: int, path: Sequence[str]) -> str:
 
 
 def draw(task: Task) -> dict[str, Any]:
-    """Draw the rows and pages to be opened, by the exchange's randomness, after the commitment."""
+    """Return the question: which `rows` of the product and which [block, page] pairs in `pages` must be opened.
+
+    Drawn by the exchange's own randomness after the commitment, so that nobody can know it before.
+    """
     random = secrets.SystemRandom()
     rows = random.sample(range(task.rows), min(task.rows_asked, task.rows))
     pages = [[random.randrange(1, task.blocks), random.randrange(task.pages)] for _ in range(task.pages_asked)]
@@ -60,17 +65,17 @@ def draw(task: Task) -> dict[str, Any]:
 
 
 def opening(data: Any, table: bytes, path: Sequence[str]) -> dict[str, Any]:
-    """One row or page as it is sent: its words, the table its digest lies in, the table's path."""
+    """Return one row or page as it is sent: its words (int32), the table its digest lies in, the table's path."""
     return {"data": packed(data.astype("<i4").tobytes()), "table": packed(table), "path": list(path)}
 
 
 def packed(data: bytes) -> str:
-    """Compress bytes (zlib) and encode them (base64)."""
+    """Return bytes compressed (zlib) and encoded (base64)."""
     return base64.b64encode(zlib.compress(data, 1)).decode()
 
 
 def check(task: Task, commitment: Mapping[str, Any], question: Mapping[str, Any], answer: Any) -> list[str]:
-    """What is wrong with an answer; nothing when it is right. Never raises, whatever is sent."""
+    """Return what is wrong with an answer, one text a fault; an empty list when it is right. Never raises."""
     try:
         return [
             *_check_rows(task, str(commitment["product"]), question["rows"], answer["rows"]),
@@ -89,7 +94,10 @@ class Bound:
     total: int
 
     def opened(self, place: int, opened: Mapping[str, Any]) -> Any:
-        """The words of a row or page, if its digest lies in a table under this root at this place; else None."""
+        """Return the words (int32) of an opened row or page, or None when it does not lie under the root at this index.
+
+        Raises KeyError, ValueError or zlib.error for an opening that cannot be read; `check` reports those.
+        """
         import numpy
 
         size = self.task.table * DIGEST

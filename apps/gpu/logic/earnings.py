@@ -41,11 +41,11 @@ def net(price: int, costs: Costs) -> int:
 
 
 def break_even(costs: Costs) -> int | None:
-    """The least price at which nothing is lost, rounded up; None for a card that is never used."""
+    """Return the least price without a loss, in micro-AIT per hour, rounded up; None for a GPU that is never used."""
     return None if costs.share == 0 else int((costs.energy / costs.share).to_integral_value(ROUND_CEILING))
 
 
 def recommended(costs: Costs) -> int | None:
-    """Return break-even plus a quarter, in micro-AIT per hour; None for a card that is never used."""
+    """Return break-even plus a quarter, in micro-AIT per hour; None for a GPU that is never used."""
     least = break_even(costs)
     return None if least is None else int((least * (1 + MARGIN)).to_integral_value(ROUND_CEILING))

@@ -22,6 +22,7 @@ class Allocation:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Allocation:
+        """Return the allocation stored in a miner's `booked` column."""
         bookings = {str(one["booking_id"]): frozenset(one["places"]) for one in stored.get("bookings", ())}
         return cls(frozenset(stored.get("hidden", ())), bool(stored.get("taken")), bookings)
 
@@ -37,7 +38,7 @@ class Candidate:
     allocation: Allocation = field(default_factory=Allocation)
 
     def gpus_for(self, booking_id: str | None) -> list[Gpu]:
-        """The cards that a job may use: those of its booking, else those that are nobody's."""
+        """Return the GPUs that a job may use: those of its booking, else those that are nobody's."""
         gpus = enumerate(self.offer.gpus)
         if booking_id:
             own = self.allocation.bookings.get(booking_id, frozenset())

@@ -41,7 +41,7 @@ class Model:
     experts_per_token: int = 0
 
     def kv_bytes(self, bytes_each: float) -> float:
-        """Bytes of the key-value cache per token of context: 2 · layers · kv_heads · head_dim · bytes."""
+        """Return the bytes of the key-value cache per token of context: 2 · layers · kv_heads · head_dim · bytes."""
         return 2 * self.layers * self.kv_heads * self.head_dim * bytes_each
 
     @property
@@ -52,10 +52,10 @@ class Model:
         return (self.params - self.active_params) / (self.experts - self.experts_per_token) * self.experts
 
     def touched_params(self, batch: float) -> float:
-        """Parameters that one decoding step of a batch reads.
+        """Return the parameters that one decoding step of a batch reads.
 
-        Mixture of experts: dense part + experts · (1 − (1 − k/E)^B), the expected share of experts that B tokens
-        drawn evenly and independently touch.
+        Mixture of experts: dense part + experts · (1 − (1 − k/E)^B), the expected share of experts that B tokens drawn
+        evenly and independently touch.
         """
         experts = self.expert_params
         if not experts:
@@ -109,7 +109,10 @@ def models() -> dict[str, Model]:
 
 
 def find(name: str) -> Model:
-    """The model of this name, however it is spelled (`llama3.1:8b`, `meta/Llama-3.1-8B-Instruct`); or UnknownModel."""
+    """Return the model of this name, however it is spelled (`llama3.1:8b`, `meta/Llama-3.1-8B-Instruct`).
+
+    Raises UnknownModel.
+    """
     found = _by_key().get(_key(name))
     if found is None:
         raise UnknownModel(name)
@@ -124,7 +127,7 @@ def nearest(name: str, n: int = 3) -> list[str]:
 
 
 def of_size(params: float) -> Model:
-    """A dense model of so many parameters, with the proportions of the nearest dense one of the table."""
+    """Return a dense model of so many parameters, with the proportions of the nearest dense one of the table."""
     dense = [model for model in models().values() if not model.experts]
     like = min(dense, key=lambda model: abs(model.params - params))
     return Model(

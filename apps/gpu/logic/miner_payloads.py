@@ -31,7 +31,11 @@ def failure_in_result(result: Any, *, success: bool | None, error: Any) -> Failu
 
 
 def failure(*, code: Any, message: Any, error: Any) -> Failure:
-    """A typed failure from error_code/error_message, code/message, or an `error` that is a text or holds both."""
+    """Return (code, message) from error_code/error_message, code/message, or an `error` that is a text or holds both.
+
+    The code is one of CODES: UNKNOWN for any other (then the message repeats it), INFERENCE_FAILED for none. The
+    message has at most 1000 characters.
+    """
     fields = error if isinstance(error, Mapping) else {}
     code = code or fields.get("code") or ""
     message = message or fields.get("message") or (error if isinstance(error, str) else "")

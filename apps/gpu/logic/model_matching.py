@@ -60,7 +60,7 @@ class Match(Generic[T]):
 
 
 def normalise(name: str) -> str:
-    """The words of a name that matter, in order, lower case, without the memory size."""
+    """Return the words of a name that matter, in order, lower case, without the memory size."""
     text = MEMORY.sub(" ", name.casefold().replace("-", " ").replace("_", " "))
     for pattern, meant in SYNONYMS:
         text = pattern.sub(meant, text)
@@ -70,7 +70,7 @@ def normalise(name: str) -> str:
 
 
 def best_match(name: str, memory_mb: int, models: Iterable[Model[T]]) -> Match[T] | None:
-    """The model whose name is most like this one, among those of about this memory; None when none is alike enough.
+    """Return the model whose name is most like this one, of about this memory (MB); None when none is alike enough.
 
     Memory 0 means unknown: then the name alone decides. Equal likeness: the nearer memory wins.
     """

@@ -36,7 +36,7 @@ class Pchip:
 
 
 def isotonic(y: Sequence[float]) -> list[float]:
-    """The nearest never falling sequence by least squares: pool adjacent violators (Ayer et al., 1955)."""
+    """Return the nearest never falling sequence by least squares: pool adjacent violators (Ayer et al., 1955)."""
     pools: list[tuple[float, int]] = []
     for value in y:
         mean, size = float(value), 1

@@ -75,7 +75,10 @@ class Plan:
 
 
 def plan(subject: Subject, request: OptimizeRequest) -> Plan | None:
-    """The best way that fits, or None. One that misses the target is taken only when all do: then the fastest."""
+    """Return the best way that fits, or None.
+
+    One that misses the target is taken only when all do: then the fastest.
+    """
     plans = [found for quant in _allowed(request) if (found := _with(subject, request, quant)) is not None]
     good = [one for one in plans if one.meets]
     if not good:
@@ -86,7 +89,11 @@ def plan(subject: Subject, request: OptimizeRequest) -> Plan | None:
 
 
 def alternatives(subject: Subject, request: OptimizeRequest) -> dict[str, Any]:
-    """Return what would fit of a model that does not: smaller format, shorter context, more GPUs, host memory."""
+    """Return what would fit of a model that does not: a smaller format, a shorter context, more GPUs, host memory.
+
+    The first three are None where they do not help; `tok_s` is tokens per second, `host_bytes` bytes, `largest_model_b`
+    billions of parameters by format.
+    """
     device, smallest = subject.device, replace(base(request, QUANTS[-1]), batch=request.batch or 1)
     formats = [quant.name for quant in QUANTS if roofline.fits(device, replace(smallest, quant=quant))]
     longest = roofline.largest_ctx(device, smallest)
@@ -104,19 +111,26 @@ def alternatives(subject: Subject, request: OptimizeRequest) -> dict[str, Any]:
 
 
 def table(subject: Subject, request: OptimizeRequest) -> list[dict[str, Any]]:
-    """Every format of the model: does it fit, what is left, how fast it would be."""
+    """Return a row per format, best quality first: whether it fits, GB needed and left, tokens/s, milliseconds to the
+    first token."""
     return [_line(subject, request, quant) for quant in QUANTS]
 
 
 def spread(subject: Subject, found: Plan, speed: float = 1.0) -> dict[str, float]:
-    """p10, p50, p90 of tokens per second; p90 never above what the hardware could do at best."""
+    """Return p10, p50 and p90 of tokens per second of all users at this share of full speed.
+
+    The spread is the GPU's own (`efficiency.low`, `high`); p90 is never above what no software can exceed.
+    """
     eff, median = subject.efficiency, found.total * speed
     values = {"p10": median * eff.low, "p50": median, "p90": min(median * eff.high, found.bound)}
     return {name: round(value, 3) for name, value in values.items()}
 
 
 def curve(subject: Subject, prefill_share: float) -> power.Curve:
-    """The card's own curve when it was measured at enough limits, else the default one."""
+    """Return speed (share of full) by power (share of design power), for this share of time in prefill.
+
+    It is the GPU's own curve when it was measured at enough limits, else the default one.
+    """
     decode = power.own_curve([(ratio, bandwidth) for ratio, bandwidth, _ in subject.sweep])
     prefill = power.own_curve([(ratio, rate) for ratio, _, rate in subject.sweep])
     if decode is None or prefill is None:

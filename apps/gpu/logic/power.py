@@ -53,10 +53,12 @@ class PowerLimits:
 
     @property
     def floor(self) -> float:
+        """The least limit considered, in watts: the driver's, or 29 % of design power, where the curves begin."""
         return min(math.ceil(max(self.low or 0.0, DECODE[0][0] * self.tdp)), self.ceiling)
 
     @property
     def ceiling(self) -> float:
+        """The highest limit considered, in watts: the driver's or the design power, whichever is lower."""
         return max(math.floor(min(self.high or self.tdp, self.tdp)), self.low or 0.0)
 
 
@@ -71,7 +73,7 @@ class Choice:
 
 
 def default_curve(prefill_share: float) -> Curve:
-    """Decoding and prefill mixed by the share of time that prefill takes at full speed."""
+    """Return decoding and prefill mixed by the share of time that prefill takes at full speed."""
     return _default(round(min(max(prefill_share, 0.0), 1.0), 3))
 
 
@@ -81,7 +83,10 @@ def _default(share: float) -> Curve:
 
 
 def mixed(decode: Curve, prefill: Curve, prefill_share: float) -> Curve:
-    """Mix two curves by the share of time in prefill: time adds up, 1 / ((1 − share) / decode + share / prefill)."""
+    """Return two curves mixed by the share of time in prefill.
+
+    Time adds up: 1 / ((1 − share) / decode + share / prefill).
+    """
     share = min(max(prefill_share, 0.0), 1.0)
     ratios = sorted({ratio for ratio, _ in (*decode.points, *prefill.points)})
     points = ((r, 1 / ((1 - share) / decode(r) + share / prefill(r))) for r in ratios)
@@ -89,7 +94,7 @@ def mixed(decode: Curve, prefill: Curve, prefill_share: float) -> Curve:
 
 
 def own_curve(sweep: Sequence[tuple[float, float]]) -> Curve | None:
-    """A curve through a card's own (power share, speed share) points; None with fewer than four of them."""
+    """Return a curve through a GPU's own (power share, speed share) points; None with fewer than four of them."""
     best: dict[float, float] = {}
     for ratio, speed in sweep:
         best[round(ratio, 2)] = max(speed, best.get(round(ratio, 2), 0.0))
@@ -110,11 +115,11 @@ def choose(
     rent: float = 0.0,
     target_c: float = TARGET_C,
 ) -> Choice:
-    """The power limit for an objective, within the card's limits, in watts.
+    """Return the power limit (watts, within the GPU's limits) for an objective, and the share of full speed it leaves.
 
-    max_throughput: the ceiling. balanced: least energy per token that keeps 95 % of the speed. efficiency: least
-    energy per token. quiet: P ≤ (T_target − T_ambient) / R_th. price: least (energy + rent) per token; `price` is of a
-    kWh and `rent` of an hour, in one currency.
+    max_throughput: the ceiling. balanced: least energy per token that keeps 95 % of the speed. efficiency: least energy
+    per token. quiet: P ≤ (T_target − T_ambient) / R_th. price: least (energy + rent) per token; `price` is of a kWh and
+    `rent` of an hour, in one currency; `target_c` is in °C.
     """
     ceiling = _cooled(limits, target_c) if mode == "quiet" else limits.ceiling
     speeds = {watts: _speed(limits, curve, watts) for watts in _watts(limits)}

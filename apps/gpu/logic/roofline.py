@@ -94,12 +94,12 @@ def weights(model: Model, quant: Quant) -> float:
 
 
 def reserve(model_bytes: float) -> float:
-    """Working memory beside weights and cache: activations max(0.4 GB, 5 % of the weights), and the runtime."""
+    """Return the bytes beside weights and cache: activations max(0.4 GB, 5 % of the weights), and the runtime."""
     return max(0.4 * GB, 0.05 * model_bytes) + RUNTIME_BYTES
 
 
 def need(load: Load) -> float:
-    """Bytes that each card must have usable: (W + KV · ctx · batch) / n + reserve."""
+    """Return the bytes that each GPU must have usable: (W + KV · ctx · batch) / n + reserve."""
     held = weights(load.model, load.quant)
     cache = load.model.kv_bytes(load.kv_bytes) * load.ctx * load.batch
     return (held + cache) / load.gpus + reserve(held / load.gpus)
@@ -111,10 +111,10 @@ def fits(device: Device, load: Load) -> bool:
 
 
 def decode_step(device: Device, load: Load, eff: Efficiency = DEFAULT, *, speed: float = 1.0) -> Step:
-    """One decoding step of the whole batch.
+    """Return the seconds of one decoding step of the whole batch, and their parts.
 
-    t = max((W_touched + B·KV·s) / (η_b·BW), 2·P_active·B / (η_c·FP16)) + W_offloaded / link + all-reduce + t0.
-    `speed` is the share of full speed that a power limit leaves. t0 = 0.3 ms · L/32.
+    t = max((W_touched + B·KV·s) / (η_b·BW), 2·P_active·B / (η_c·FP16)) + W_offloaded / link + all-reduce + t0. `speed`
+    is the share of full speed that a power limit leaves. t0 = 0.3 ms · L/32.
     """
     model, n = load.model, load.gpus
     over = min(max(need(load) - device.usable, 0), weights(model, load.quant) / n)
@@ -146,7 +146,10 @@ def _between_gpus(device: Device, load: Load) -> float:
 
 
 def prefill_seconds(device: Device, load: Load, eff: Efficiency = DEFAULT, *, speed: float = 1.0) -> float:
-    """Time to read a prompt of `ctx` tokens: (2·P_active·S + 2·L·d·S²) / (η_p·FP16), but no faster than the weights."""
+    """Return the seconds to read a prompt of S = `ctx` tokens: (2·P_active·S + 2·L·d·S²) / (η_p·FP16).
+
+    Never less than reading the weights once takes.
+    """
     model, prompt = load.model, load.ctx
     work = 2 * model.active_params * prompt + 2 * model.layers * model.d_model * prompt**2
     split = load.gpus if load.parallelism == "tp" else 1
@@ -156,21 +159,26 @@ def prefill_seconds(device: Device, load: Load, eff: Efficiency = DEFAULT, *, sp
 
 
 def train_seconds(device: Device, load: Load, eff: Efficiency = DEFAULT, *, speed: float = 1.0) -> float:
-    """One training step of batch × ctx tokens: 6 operations per active parameter and token (Kaplan et al. 2020)."""
+    """Return the seconds of a training step of batch × ctx tokens: 6 operations per active parameter and token.
+
+    Kaplan et al., *Scaling Laws for Neural Language Models*, 2020.
+    """
     work = 6 * load.model.active_params * load.batch * load.ctx
     return work / load.gpus / (eff.prefill * device.compute * speed)
 
 
 def train_need(load: Load) -> float:
-    """Bytes to train everything with Adam in mixed precision: 16 a parameter (Rajbhandari et al., ZeRO, 2020), and
-    one checkpointed activation per layer, token and channel."""
+    """Return the bytes per GPU to train everything with Adam in mixed precision: 16 a parameter, and activations.
+
+    Rajbhandari et al., ZeRO, 2020; one checkpointed activation per layer, token and channel.
+    """
     model = load.model
     activations = 2 * load.batch * load.ctx * model.d_model * model.layers
     return (16 * model.params + activations) / load.gpus + RUNTIME_BYTES
 
 
 def bound(device: Device, load: Load) -> float:
-    """Tokens per second that no software can exceed here: efficiency 1, no overhead."""
+    """Return the tokens per second that no software can exceed here: efficiency 1, no overhead."""
     split = load.gpus if load.parallelism == "tp" else 1
     compute = 2 * load.model.active_params * load.batch / device.compute
     return load.batch * split / max(_bytes_read(load) / device.bandwidth, compute)
@@ -182,31 +190,32 @@ def intensity(load: Load) -> float:
 
 
 def ridge(device: Device) -> float:
-    """Operations per byte above which this card is limited by its arithmetic."""
+    """Return the operations per byte above which this GPU is limited by its arithmetic."""
     return device.compute / device.bandwidth
 
 
 def knee_batch(device: Device, quant: Quant, eff: Efficiency = DEFAULT) -> float:
-    """The batch at which decoding turns compute-bound when the cache is small: η_c·FP16·bytes / (2·η_b·BW)."""
+    """Return the batch at which decoding turns compute-bound when the cache is small: η_c·FP16·bytes / (2·η_b·BW)."""
     return eff.compute * device.compute * quant.bits / 8 / (2 * eff.decode * device.bandwidth)
 
 
 def largest_batch(device: Device, load: Load) -> int:
-    """How many users' caches fit beside the weights; 0 when not even one does."""
+    """Return how many users' caches fit beside the weights; 0 when not even one does."""
     free = device.usable - need(replace(load, batch=0))
     each = load.model.kv_bytes(load.kv_bytes) * load.ctx / load.gpus
     return max(math.floor(free / each), 0) if free >= each else 0
 
 
 def largest_ctx(device: Device, load: Load) -> int:
-    """The longest context per user that fits, at most the model's own; 0 when not even one token does."""
+    """Return the longest context per user, in tokens, that fits, at most the model's own; 0 when none does."""
     free = device.usable - need(replace(load, batch=0))
     each = load.model.kv_bytes(load.kv_bytes) * load.batch / load.gpus
     return max(min(math.floor(free / each), load.model.max_ctx), 0) if free > 0 else 0
 
 
 def largest_params(device: Device, quant: Quant, *, cache: float = 0.0) -> float:
-    """How many parameters fit in this format beside `cache` bytes: W + reserve(W) + cache ≤ usable, solved for P."""
+    """Return how many parameters fit in this format beside `cache` bytes: W + reserve(W) + cache ≤ usable, solved for
+    P."""
     free = device.usable - RUNTIME_BYTES - cache
     small, large = free - 0.4 * GB, free / 1.05
     held = small if small <= 8 * GB else large  # 5 % of 8 GB are the 0.4 GB

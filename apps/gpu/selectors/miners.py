@@ -37,7 +37,8 @@ class MinerJobs:
 
 
 def jobs_of(miner: Miner, query: Mapping[str, Any]) -> MinerJobs:
-    """A page of what the miner did; `query` has limit, offset, and optionally job_status, job_type, min_reward (µAIT).
+    """Return a page of what the miner did; `query` has limit, offset, and optionally job_status, job_type, min_reward
+    (µAIT).
 
     `job_type` and `min_reward` filter the last thousand leases only, since ai owns the jobs.
     """
@@ -57,7 +58,7 @@ def jobs_of(miner: Miner, query: Mapping[str, Any]) -> MinerJobs:
 
 
 def earnings_of(miner: Miner, query: Mapping[str, Any]) -> dict[str, Any]:
-    """What the miner was paid, and what it delivered that is not settled yet."""
+    """Return what the miner was paid, and what it delivered that is not settled yet."""
     since, until = query.get("from_time"), query.get("to_time")
     paid = trading.earnings(miner.owner_id, miner.pk, since, until)
     history, pending = _history(miner.pk)

@@ -57,10 +57,10 @@ class Registration:
 
 
 def add(registration: Registration, *, caller: miners.Caller, allow_listed: bool) -> Backend:
-    """Register a model server under a miner of its own and fetch its models at once.
+    """Register a model server under a miner of its own, fetch its models at once, and return its row.
 
-    `allow_listed` permits http and private addresses. Raises BackendRefused for any other such address, Conflict when
-    the owner registered this one already.
+    A server that does not answer is registered too, its miner offline. `allow_listed` permits http and private
+    addresses. Raises BackendRefused for any other such address, Conflict when the owner registered this one already.
     """
     url = registration.url
     _target(url, allow_listed)
@@ -88,7 +88,7 @@ def add(registration: Registration, *, caller: miners.Caller, allow_listed: bool
 
 
 def remove(backend: Backend, *, actor: str) -> None:
-    """Take a model server out of service; work it holds runs to its end first."""
+    """Delete a model server's row and deregister its miner, which drains first while it has leases or bookings."""
     with atomic(Backend):
         backend.delete()
         miners.deregister(backend.miner, drain=True, actor=actor)
@@ -106,7 +106,10 @@ def healthy() -> list[UUID]:
 
 
 def refresh(*, backend_id: UUID | str) -> bool:
-    """Poll a back-end for its models and set its miner online or offline; returns whether it answered."""
+    """Poll a back-end for its models and set its miner online or offline; returns whether it answered.
+
+    An unreachable or senseless server is no error here: its row keeps the reason in `last_error`.
+    """
     backend = Backend.objects.select_related("miner").get(pk=backend_id)
     try:
         models, error = _models(backend), ""
@@ -126,7 +129,10 @@ def refresh(*, backend_id: UUID | str) -> bool:
 
 
 def feed(*, backend_id: UUID | str) -> int:
-    """Run work on a back-end until there is none left or this feeder's time is over; returns how many jobs."""
+    """Lease jobs to a back-end and run them, up to its concurrency at once; returns how many ended.
+
+    Takes no new ones after TAKE_SECONDS. Returns 0 while another feeder of this back-end is at work.
+    """
     now = timezone.now()
     free = Q(feeding_until=None) | Q(feeding_until__lt=now)
     mine = Backend.objects.filter(free, pk=backend_id)
@@ -183,7 +189,10 @@ def _settle(backend: Backend, grant: leases.Grant, future: Future[Outcome]) -> N
 
 
 def run(backend: Backend, body: Mapping[str, Any]) -> Outcome:
-    """Run one job on the model server. No database here: it runs in a thread."""
+    """Run one job's body (payload, or the digest of a stored one) on the model server; returns result or failure.
+
+    Touches no database, since it runs in a thread; whatever it raises counts as an ENGINE_ERROR.
+    """
     payload = body.get("payload")
     if payload is None and body.get("input_sha256"):
         payload = orjson.loads(blobs.read(body["input_sha256"]))

@@ -39,7 +39,7 @@ MISSED_RETESTS = 3  # in a row, before a card that was verified is so no more
 def request(
     gpu: GPURegistry, *, actor: str, reason: str = "asked for", proves: MinerCommand | None = None
 ) -> GPUBenchmark:
-    """Request a benchmark of a GPU; its miner receives the command with its next heartbeat.
+    """Request a benchmark of a GPU and return it; the miner receives the command with its next heartbeat.
 
     Raises GpuBooked, GpuUnfit, MinerAway, or BenchmarkOpen when one is open already.
     """
@@ -65,7 +65,7 @@ def request(
 
 
 def begin_work(benchmark: GPUBenchmark) -> GPUBenchmark:
-    """Hand out the nonce; a repeated call returns the same one, and the clock runs on since the first."""
+    """Hand out the nonce and return the benchmark; a repeated call returns the same nonce, and the clock runs on."""
     with atomic(GPUBenchmark):
         _require(benchmark, BenchmarkState.REQUESTED)
         started = GPUBenchmark.objects.filter(pk=benchmark.pk, state=BenchmarkState.REQUESTED, begun_at=None)
@@ -77,7 +77,7 @@ def begin_work(benchmark: GPUBenchmark) -> GPUBenchmark:
 
 def commit(benchmark: GPUBenchmark, *, commitment: Mapping[str, Any], measurements: Mapping[str, Any],
            environment: Mapping[str, Any], device: str) -> GPUBenchmark:  # fmt: skip
-    """Take the miner's commitment and measurements, stop the clock, draw the question.
+    """Take the miner's commitment and measurements, stop the clock, draw the question; returns the benchmark with it.
 
     Raises StateConflict before `begin_work`, Invalid for impossible measurements.
     """
@@ -101,7 +101,10 @@ def commit(benchmark: GPUBenchmark, *, commitment: Mapping[str, Any], measuremen
 
 
 def answer(benchmark: GPUBenchmark, *, answer: Mapping[str, Any]) -> GPUBenchmark:
-    """Check the answer against the commitment (outside any transaction), judge the measurements, act on the verdict."""
+    """Check the answer against the commitment, judge the measurements, act on the verdict; returns the ended benchmark.
+
+    The check runs outside any transaction. Raises StateConflict for an answer that is too late or was not expected.
+    """
     _require(benchmark, BenchmarkState.COMMITTED)
     if benchmark.due_at < timezone.now():
         expire(benchmark)
@@ -121,7 +124,7 @@ def answer(benchmark: GPUBenchmark, *, answer: Mapping[str, Any]) -> GPUBenchmar
 
 
 def give_up(benchmark: GPUBenchmark, *, reason: str) -> GPUBenchmark:
-    """End a benchmark that the miner cannot do; its GPU stays unverified. Raises StateConflict."""
+    """End a benchmark that the miner cannot do, and return it; its GPU stays unverified. Raises StateConflict."""
     with atomic(GPUBenchmark):
         _lock(benchmark)
         benchmark.advance(

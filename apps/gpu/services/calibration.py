@@ -23,7 +23,7 @@ RESIDUALS_FROM = 5
 
 
 def efficiency(learned: Mapping[str, Any]) -> Efficiency:
-    """Efficiencies and spread as learned so far; the defaults where nothing was."""
+    """Return the efficiencies and spread as learned so far; the defaults where nothing was."""
     bandwidth, compute = learned.get("bandwidth", []), learned.get("compute", [])
     base = roofline.DEFAULT
     low, high = _spread(learned.get("residuals", []))

@@ -41,7 +41,10 @@ def rows() -> Iterator[dict[str, Any]]:
 
 
 def load() -> int:
-    """Bring the table up to the file, once or any number of times; an operator's own (local) rows stay as they are."""
+    """Bring the table up to the file, once or any number of times; returns how many rows were written.
+
+    An operator's own (local) rows stay as they are.
+    """
     with atomic(ConsumerGPUProfile):
         local = set(
             ConsumerGPUProfile.objects.filter(source=ConsumerGPUProfile.Source.LOCAL).values_list("model", flat=True)
@@ -61,7 +64,7 @@ def ensure() -> None:
 
 
 def save_local(profile: ConsumerGPUProfile) -> ConsumerGPUProfile:
-    """Save an operator's own row: from now on the file does not touch it."""
+    """Save an operator's own row and return it: from now on the file does not touch it."""
     profile.source, profile.updated_at = ConsumerGPUProfile.Source.LOCAL, timezone.now()
     profile.architecture = spelled(profile.architecture)
     with atomic(ConsumerGPUProfile):
@@ -70,7 +73,7 @@ def save_local(profile: ConsumerGPUProfile) -> ConsumerGPUProfile:
 
 
 def recognise(name: str, memory_mb: int) -> Match[ConsumerGPUProfile] | None:
-    """The profile of a card by its reported name and memory; None: an unverified model."""
+    """Return the profile of a GPU by its reported name and memory (MB); None for a model that no row is like."""
     ensure()
     known = [Model(row.model, row.memory_gb, row, row.vendor == UNIFIED) for row in ConsumerGPUProfile.objects.all()]
     return best_match(name, memory_mb, known)

@@ -57,13 +57,16 @@ def tick(*, away_seconds: int = AWAY_SECONDS) -> float:
 
 
 def is_up() -> bool:
-    """Return whether the exchange is up, so that a miner's silence means something."""
+    """Return whether some web process noted the time in the last 5 s, so that a miner's silence means something."""
     gap = _gap()
     return gap is not None and gap <= AWAY_SECONDS
 
 
 def was_down() -> bool:
-    """Return whether the exchange was down until now; leases are extended then, and may be read again."""
+    """Return whether the exchange was down until now; if so, all live leases are first extended by the gap.
+
+    A caller that found its lease overdue reads it again then.
+    """
     gap = _gap()
     if gap is None or gap <= AWAY_SECONDS:
         return False
@@ -85,11 +88,13 @@ class UptimeRecorder(threading.Thread):
         super().__init__(name="uptime-recorder", daemon=True)
 
     def run(self) -> None:
+        """Record the time once a second, for ever."""
         while True:
             self.record()
             time.sleep(TICK_SECONDS)
 
     def record(self) -> None:
+        """Call `tick` once; a database error is logged, not raised, and the connection is given back."""
         try:
             tick()
         except Error as error:

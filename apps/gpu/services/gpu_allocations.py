@@ -23,7 +23,10 @@ HIDDEN = (*BOOKED, GpuState.QUARANTINED, GpuState.RETIRED)
 
 
 def lock_miners(miner_ids: Iterable[UUID]) -> list[Miner]:
-    """Lock miners' rows in order of their ids. Every change of GPUs takes these locks first, as the heartbeat does."""
+    """Lock miners' rows in order of their ids and return them.
+
+    Every change of GPUs takes these locks first, as the heartbeat does.
+    """
     return list(Miner.objects.filter(pk__in=set(miner_ids)).order_by("pk").select_for_update(no_key=True))
 
 

@@ -18,7 +18,10 @@ CAUSES = {LEFT: "deregistered"}
 
 
 def take_offline(gpu_ids: Iterable[UUID], *, reason: str, actor: str) -> list[UUID]:
-    """Take GPUs offline and publish their running bookings as broken; returns which changed. Miners are locked."""
+    """Take GPUs offline and publish their running bookings as broken; returns the ids of those that changed.
+
+    The caller has locked their miners' rows (`lock_miners`).
+    """
     changed = transition(gpu_ids, GpuState.OFFLINE, reason=reason, actor=actor, sources=PRESENT)
     break_bookings(changed, CAUSES.get(reason, "offline"))
     announce(changed)
@@ -40,7 +43,10 @@ def follow_miners(miner_ids: Iterable[UUID], *, actor: str) -> None:
 
 
 def take_back(gpus: Iterable[GPURegistry], miner: Miner, *, actor: str, reason: str) -> list[UUID]:
-    """Bring GPUs back: to their booking if it still runs, else to their own state; returns which changed."""
+    """Bring GPUs back, to their booking if it still runs, else to their own state; returns the ids of the changed ones.
+
+    The caller has locked the miner's row. Nothing is published: the caller announces them.
+    """
     changed: list[UUID] = []
     for gpu in gpus:
         held = Reservation.objects.held().filter(pk=gpu.booking_id).first() if gpu.booking_id else None
@@ -60,7 +66,7 @@ def _mend(held: Reservation) -> None:
 
 
 def repair(*, limit: int = 1000) -> int:
-    """Repair GPUs that are out of step with their miner's state; returns of how many miners."""
+    """Repair GPUs that are out of step with their miner's state, locking the miners; returns the number of miners."""
     gpus = GPURegistry.objects.filter(
         Q(miner__state__in=[MinerState.OFFLINE, MinerState.DEREGISTERED], state__in=PRESENT)
         | Q(miner__state=MinerState.ONLINE, state=GpuState.OFFLINE, reason=SILENT)

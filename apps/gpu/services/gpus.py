@@ -55,9 +55,9 @@ def synchronise(miner: Miner, gpus: Sequence[Gpu], *, actor: str) -> None:
 def register(
     miner: Miner, reported: Gpu, *, external_id: str = "", price_per_hour: int | None = None, actor: str
 ) -> GPURegistry:
-    """Register a card by hand, or change the one its owner gave this id; what the miner reports later wins.
+    """Register a GPU by hand, or change the one its owner gave this id; returns it. What the miner reports later wins.
 
-    Raises GpuBooked where another miner of the owner holds the id in a booking.
+    `price_per_hour` is in micro-AIT. Raises GpuBooked where another miner of the owner holds the id in a booking.
     """
     with atomic(GPURegistry):
         (miner,) = lock_miners([miner.pk])
@@ -84,7 +84,10 @@ def register(
 
 
 def change(gpu: GPURegistry, *, actor: str, price_per_hour: int | None = None, on: bool | None = None) -> GPURegistry:
-    """Change a GPU's price (micro-AIT per hour) and whether it is on the market; a booked one stays booked."""
+    """Change a GPU's price (micro-AIT per hour) and whether it is on the market; returns it. A booked one stays booked.
+
+    Raises StateConflict for putting a quarantined or retired one on the market.
+    """
     with atomic(GPURegistry):
         (miner,) = lock_miners([gpu.miner_id])
         gpu = GPURegistry.objects.locked().get(pk=gpu.pk)
@@ -99,7 +102,7 @@ def change(gpu: GPURegistry, *, actor: str, price_per_hour: int | None = None, o
 
 
 def retire(gpu: GPURegistry, *, actor: str, reason: str = "retired by its owner") -> GPURegistry:
-    """Retire a GPU; its history stays. Raises GpuBooked while a booking needs it."""
+    """Retire a GPU and return it; its history stays. Raises GpuBooked while a booking needs it, StateConflict."""
     with atomic(GPURegistry):
         (miner,) = lock_miners([gpu.miner_id])
         booking = Reservation.objects.open().over_gpu(gpu.pk).first()
@@ -240,7 +243,7 @@ def _switch(gpu: GPURegistry, miner: Miner, *, on: bool, actor: str) -> None:
 
 
 def on_the_market(status: str) -> bool:
-    """What an owner's word for a status means: on the market, or off it. Raises Invalid for any other."""
+    """Return whether an owner's word for a status puts the GPU on the market. Raises Invalid for an unknown word."""
     word = status.strip().lower()
     if word not in SWITCHES:
         message = f"One of {', '.join(sorted(SWITCHES))}; anything else follows from what the card does."

@@ -88,7 +88,7 @@ class Granted:
 
 
 def grant(miner: Known, *, n: int = 1, newer_than: float | None = None) -> Granted:
-    """Grant up to n waiting jobs that the miner fits, or nothing. An empty answer needs no database.
+    """Grant up to n waiting jobs that the miner fits; returns them, or none. An empty answer needs no database.
 
     `newer_than` (time.monotonic) is when a long poll was woken: heads older than that are not trusted.
     """

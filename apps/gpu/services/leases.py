@@ -168,7 +168,7 @@ def fail(*, job_id: UUID, holder: Holder, code: str, message: str) -> bool:
 
 
 def release(*, owner_id: UUID, job_ids: Sequence[UUID], since: datetime) -> int:
-    """Undo grants whose answer never reached the miner: back to the queue, the attempt not used."""
+    """Undo grants whose answer never reached the miner: back to the queue, the attempt not used; returns how many."""
     with atomic(Lease), cursor(Lease) as sql:
         sql.execute(RELEASE, {"jobs": list(job_ids), "owner": owner_id, "since": since})
         rows = sql.fetchall()

@@ -42,7 +42,7 @@ class Known:
 
 
 def known_from(miner: Miner) -> Known:
-    """Copy what polls and grants need from a miner's row."""
+    """Return what polls and grants need of a miner's row."""
     return Known(
         pk=miner.pk,
         owner_id=miner.owner_id,
@@ -66,16 +66,19 @@ class MinerCache:
         self.lock = threading.Lock()
 
     def find(self, key: Key) -> Known | None:
+        """Return the cached miner, after dropping those whose rows have changed; None when it is not known."""
         self._catch_up()
         return self.known.get(key)
 
     def put(self, key: Key, miner: Miner) -> Known:
+        """Cache a miner and return what is kept of it."""
         if len(self.known) > MOST:
             self.known = {}
         self.known[key] = known = known_from(miner)
         return known
 
     def drop(self, miner_ids: set[UUID]) -> None:
+        """Forget these miners."""
         if miner_ids:
             self._keep(lambda known: known.pk not in miner_ids)
 

@@ -42,7 +42,7 @@ class Instruction:
 
 
 def scan(miner: Miner, *, actor: str) -> Issued:
-    """Command a miner to scan its GPUs; a scan that is still open stands for it.
+    """Command a miner to scan its GPUs; returns the command, an open one where there is one.
 
     Raises MinerAway when the miner is not there to hear it.
     """
@@ -50,7 +50,7 @@ def scan(miner: Miner, *, actor: str) -> Issued:
 
 
 def issue(miner: Miner, instruction: Instruction, *, actor: str) -> Issued:
-    """Issue a command to a miner, sent with its next heartbeat; an open one of the same kind and GPU stands for it.
+    """Issue a command to a miner, sent with its next heartbeat; returns it, or the open one of the same kind and GPU.
 
     Raises MinerAway when the miner is offline or deregistered.
     """
@@ -79,7 +79,7 @@ def issue(miner: Miner, instruction: Instruction, *, actor: str) -> Issued:
 
 
 def answer(*, owner_id: UUID, command_id: UUID, result: Mapping[str, Any], error: str = "") -> MinerCommand:
-    """Take a miner's answer; the GPUs of a scan are written into the registry at once.
+    """Take a miner's answer and return the command; the GPUs of a scan are written into the registry at once.
 
     Raises CommandNotFound for another owner's command, StateConflict for one that is answered or expired.
     """
@@ -114,7 +114,7 @@ def expire_overdue(*, limit: int = 1000) -> int:
 
 
 def topic(command_id: UUID) -> str:
-    """The pubsub topic of a command's answer."""
+    """Return the pubsub topic of a command's answer."""
     return f"order:{command_id}"
 
 

@@ -47,7 +47,7 @@ class Caller:
 
 
 def find(caller: Caller) -> Miner | None:
-    """The owner's miner that the caller means. Raises MinerNotFound when the id is someone else's."""
+    """Return the owner's miner that the caller means, or None. Raises MinerNotFound when the id is someone else's."""
     mine = Miner.objects.owned_by(caller.owner_id)
     if caller.named is None:
         return (
@@ -77,7 +77,10 @@ def id_of(caller: Caller) -> UUID:
 
 
 def register(caller: Caller, *, capabilities: Any = None, concurrency: int | None = None, region: str = "") -> Miner:
-    """Register a miner, or the same one again with what it offers now. Its leases, if it has any, stay its own."""
+    """Register a miner, or the same one again with what it offers now; returns its row. Leases it holds stay its own.
+
+    Raises Invalid for a price that is no amount, MinerNotFound when the id is someone else's.
+    """
     offer = read_offer(capabilities, region=region)
     slots = _slots(concurrency, capabilities)
     miner = find(caller)
@@ -102,7 +105,10 @@ def register(caller: Caller, *, capabilities: Any = None, concurrency: int | Non
 
 
 def declare(miner: Miner, *, capabilities: Any, concurrency: int | None = None, region: str = "") -> Miner:
-    """Change what a miner offers; leases that it holds keep their terms. Raises Invalid as `read_offer` does."""
+    """Change what a miner offers and return its row; leases that it holds keep their terms.
+
+    Raises Invalid as `read_offer` does.
+    """
     slots = miner.concurrency if concurrency is None else _slots(concurrency, capabilities)
     with atomic(Miner):
         _store_offer(miner, capabilities, read_offer(capabilities, region=region or miner.region), slots)
@@ -133,7 +139,10 @@ def recognise(caller: Caller) -> Known:
 
 
 def deregister(miner: Miner, *, drain: bool = False, force: bool = False, actor: str) -> Miner:
-    """Take a miner out of service. With leases or bookings it must drain (finish them), or be forced (they end)."""
+    """Take a miner out of service and return its row: draining when it holds leases or bookings and may end them first.
+
+    `force` ends them at once. Raises MinerBusy when it holds some and neither is requested, StateConflict.
+    """
     with atomic(Miner):
         miner = Miner.objects.select_for_update(no_key=True).get(pk=miner.pk)
         live = Lease.objects.live().of_miner(miner.pk).count()
@@ -157,7 +166,7 @@ def deregister(miner: Miner, *, drain: bool = False, force: bool = False, actor:
 
 
 def read_offer(capabilities: Any, *, region: str) -> Offer:
-    """Normalise capabilities as a client sent them. Raises Invalid for a price that is no amount."""
+    """Return capabilities, as a client sent them, as an Offer. Raises Invalid for a price that is no amount."""
     try:
         return normalise(capabilities, region=region)
     except ValueError as error:

@@ -20,7 +20,7 @@ MEBI, GIGA, TERA = 2**20, 1e9, 1e12
 
 
 def find(named: str, *, owner_id: UUID | None = None) -> GPURegistry:
-    """A card by its id, or by the id its owner gave it. GpuNotFound when there is none."""
+    """Return a GPU by its id, or by the id its owner gave it. Raises GpuNotFound."""
     gpus = GPURegistry.objects.present().select_related("profile", "miner")
     found = gpus.filter(pk=pk).first() if (pk := _as_uuid(named)) is not None else None
     if found is None and owner_id is not None:
@@ -57,7 +57,7 @@ def subject_of(gpu: GPURegistry) -> Subject:
 
 
 def peaks(profile: ConsumerGPUProfile | None, measured: Mapping[str, Any]) -> tuple[float, float]:
-    """Bytes and operations per second at best: the catalogue's, or what the benchmark implies where it knows none.
+    """Return bytes/s and FLOP/s at best: the catalogue's, or what the benchmark implies where it knows none.
 
     Raises GpuUnfit where neither does.
     """

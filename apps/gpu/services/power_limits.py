@@ -26,9 +26,10 @@ AWAY = (GpuState.OFFLINE, GpuState.QUARANTINED, GpuState.RETIRED, GpuState.DRAIN
 
 
 def apply(gpu: GPURegistry, *, owner_id: UUID, actor: str, advice: Mapping[str, Any]) -> MinerCommand:
-    """Command the miner to apply the recommended settings. Only for the owner, and never on another's booking.
+    """Command the miner to apply the recommended settings; returns the signed command.
 
-    Raises Forbidden, GpuBooked, GpuUnfit, MinerAway, or SettingImpossible with the reason.
+    Only for the owner, and never on another's booking. Raises Forbidden, GpuBooked, GpuUnfit, MinerAway, or
+    SettingImpossible with the reason.
     """
     watts = _checked(gpu, owner_id, advice)
     body = {
@@ -42,7 +43,7 @@ def apply(gpu: GPURegistry, *, owner_id: UUID, actor: str, advice: Mapping[str, 
 def applied(*, owner_id: UUID, command_id: UUID, settings: Mapping[str, Any], refused: str = "") -> MinerCommand:
     """Take the miner's answer that it applied the settings, or could not; the effect is benchmarked at once.
 
-    Raises CommandNotFound, StateConflict.
+    Returns the command. Raises CommandNotFound, StateConflict.
     """
     if not MinerCommand.objects.filter(pk=command_id, kind=MinerCommand.Kind.APPLY).exists():
         raise CommandNotFound()

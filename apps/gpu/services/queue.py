@@ -74,7 +74,10 @@ Place = tuple[int, int, int, str]  # class, priority, fair tag, state
 
 
 def enqueue(events: Sequence[JobQueued]) -> int:
-    """Put attempts of jobs into the queue, each once; returns how many were new."""
+    """Put attempts of jobs into the queue, each once; returns how many were new.
+
+    An attempt that waits, runs, or had a lease already is left out. Miners that fit are woken after the commit.
+    """
     with atomic(Work), cursor(Work) as sql:
         class_ids, new = requirement_classes.ensure(event.requirement for event in events)
         if new:
@@ -86,7 +89,10 @@ def enqueue(events: Sequence[JobQueued]) -> int:
 
 
 def withdraw(events: Sequence[JobWithdrawn]) -> None:
-    """Take jobs out of the queue; those with a miner are cancelled with its next heartbeat."""
+    """Take jobs out of the queue. Those with a miner are marked as cancelled: its next heartbeat says so.
+
+    Such a lease is overdue after WITHDRAWN_GRACE_SECONDS at the latest; heartbeats extend it no more.
+    """
     jobs = [UUID(event.job_id) for event in events]
     with atomic(Work), cursor(Work) as sql:
         # Two statements: the second one's snapshot sees a grant that the first one had to wait for.
@@ -115,7 +121,10 @@ def sweep_done(*, keep_seconds: int = KEEP_DONE_SECONDS, limit: int = 20_000) ->
 
 
 def announce(places: Iterable[Place], topics: Iterable[str] = ()) -> None:
-    """Add to this process's heads, now and after the commit (a grant in between found nothing), and wake miners."""
+    """Add waiting places to this process's heads, now and after the commit, when the miners are woken too.
+
+    Twice, because a grant between the two finds nothing and drops the head. `topics` are woken as well.
+    """
     waiting = [place for place in places if place[3] == "waiting"]
 
     def note() -> None:

@@ -83,7 +83,7 @@ class Heads:
             self.lock.release()
 
     def again(self) -> bool:
-        """Look once more, when the copy turned out to be stale; False when it is too new for that to help."""
+        """Look once more, when the copy turned out to be stale; returns False when it is too new for that to help."""
         if time.monotonic() - self.probed_at < JUST_PROBED:
             return False
         self.fresh(newer_than=time.monotonic())
@@ -98,7 +98,7 @@ class Heads:
                 self._put(class_id, head)
 
     def best(self, fits: frozenset[int]) -> list[Head]:
-        """At most 16 heads of fitting classes, best first."""
+        """Return at most 16 heads of fitting classes, best first."""
         if len(fits) <= NARROW:
             heads = self.by_class
             return sorted(heads[class_id] for class_id in fits if class_id in heads)[:WIDE]

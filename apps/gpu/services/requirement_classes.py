@@ -47,7 +47,7 @@ class Catalogue:
         self.judged: dict[tuple[str, int, int], Judged] = {}
 
     def fitting(self, miner: Candidate, version: int) -> frozenset[int]:
-        """The classes a miner fits, each judged once per version of its capabilities: a poll only looks them up."""
+        """Return the ids of the classes a miner fits; each is judged once per version of the miner's capabilities."""
         known = self.judged.get((miner.id, version, miner.rate), UNJUDGED)
         classes = self.requirements
         if known.classes is classes:
@@ -60,11 +60,11 @@ class Catalogue:
         return found.fitting
 
     def topics(self, miner: Candidate, version: int) -> list[str]:
-        """What a waiting miner listens to: the classes it fits."""
+        """Return the topics a waiting miner listens to: the classes it fits."""
         return [f"work:{class_id}" for class_id in self.fitting(miner, version)]
 
     def booking_of(self, class_id: int) -> str | None:
-        """The booking that jobs of this class belong to, if any."""
+        """Return the booking that jobs of this class belong to, if any."""
         return (self.requirements.get(class_id) or {}).get("booking_id")
 
     def learn(self, seen: Iterable[int]) -> None:
@@ -87,13 +87,13 @@ CATALOGUE = Catalogue()
 
 
 def on_grid(requirement: Mapping[str, Any]) -> dict[str, Any]:
-    """The requirement with its price ceiling rounded down onto the grid, so that classes stay few."""
+    """Return the requirement with its price ceiling rounded down onto the grid, so that classes stay few."""
     ceiling = requirement.get("max_price")
     return {**requirement, "max_price": None if ceiling is None else ceiling - ceiling % PRICE_GRID}
 
 
 def ensure(requirements: Iterable[Mapping[str, Any]]) -> tuple[list[int], set[int]]:
-    """The class of each requirement, in order, and which of them are new. Inside the caller's transaction."""
+    """Return the class of each requirement, in order, and which of them are new. Inside the caller's transaction."""
     written = [orjson.dumps(on_grid(r), option=orjson.OPT_SORT_KEYS) for r in requirements]
     digests = [hashlib.sha256(text).hexdigest() for text in written]
     by_digest = dict(zip(digests, (text.decode() for text in written), strict=True))
@@ -131,7 +131,7 @@ def _online() -> Iterator[Candidate]:
 
 
 def mark_served_by(miner: Miner) -> None:
-    """A miner came or changed: mark the classes that it serves and nobody did before."""
+    """Mark the classes that a new or changed miner serves and nobody did before."""
     candidate = miner.candidate()
     waiting = RequirementClass.objects.filter(served=False).values_list("pk", "requirement")
     if fitting := [class_id for class_id, requirement in waiting if fits(requirement, candidate)]:

@@ -24,7 +24,7 @@ BATCH = 5000
 
 
 def watch_miners() -> dict[str, int]:
-    """Miners that missed heartbeats become suspect, then offline; drained ones deregistered. Returns counts."""
+    """Set silent miners to suspect, then to offline, and deregister drained ones; returns how many of each."""
     now, beat = timezone.now(), timedelta(seconds=params.get("miner.heartbeat_s"))
     lost_after = params.get("miner.offline_misses") * beat
     live = Lease.objects.live().filter(miner_id=OuterRef("pk"))

@@ -55,7 +55,7 @@ def quarantine(gpu_ids: Iterable[UUID], *, reason: str, actor: str) -> list[UUID
 
 
 def confine(gpu: GPURegistry, *, reason: str, actor: str) -> GPURegistry:
-    """Quarantine one GPU by an operator's decision. Raises StateConflict where it is already, or retired."""
+    """Quarantine one GPU by an operator's decision and return it. Raises StateConflict where that cannot be."""
     with atomic(GPURegistry):
         lock_miners([gpu.miner_id])
         gpu.refresh_from_db()
@@ -66,10 +66,10 @@ def confine(gpu: GPURegistry, *, reason: str, actor: str) -> GPURegistry:
 
 
 def release(gpu: GPURegistry, *, reason: str, actor: str) -> GPURegistry:
-    """Release a GPU from quarantine: an operator decided so, or it passed a benchmark.
+    """Release a GPU from quarantine and return it: an operator decided so, or it passed a benchmark.
 
-    Raises GpuDisputed while another claim to the same UUID stands outside of quarantine, StateConflict when the
-    card is not in quarantine.
+    Raises GpuDisputed while another claim to the same UUID stands outside of quarantine, StateConflict when the GPU is
+    not in quarantine.
     """
     try:
         with atomic(GPURegistry):

@@ -31,6 +31,7 @@ class Weights:
 
     @property
     def total(self) -> int:
+        """The sum of the weights, 10000 by construction."""
         return self.price + self.quality + self.reliability
 
 
@@ -72,6 +73,7 @@ class Outcome:
 
     @property
     def winner(self) -> Bid | None:
+        """The best bid; None without bids."""
         return self.ranking[0].bid if self.ranking else None
 
 
@@ -87,17 +89,19 @@ def score(bid: Bid, terms: Terms) -> int:
 
 
 def clear(bids: Iterable[Bid], terms: Terms) -> Outcome:
-    """Rank bids (each within the budget) by score, ties by time and then by id; return the ranking and the price."""
+    """Rank bids (each within the budget) by score, ties by time and then by id; returns the ranking and the price."""
     found = [Ranked(bid=bid, score=score(bid, terms)) for bid in bids]
     found.sort(key=lambda one: (-one.score, one.bid.at, one.bid.id))
     return Outcome(ranking=tuple(found), price=price_of(found, terms) if found else None)
 
 
 def price_of(ranking: list[Ranked], terms: Terms) -> int:
-    """Return what the first is paid: its own price, or the highest price at which it would still have been first.
+    """Return what the first of a ranking (not empty) is paid, micro-AIT per hour: its own price or the second-score
+    one.
 
-    p* = B·(1 − (s₂ − w_q·q₁ − w_r·R₁) / w_p), rounded down to a micro-AIT, within [p₁, B]. A lone bidder is paid the
-    reserve, or the budget where there is none, and never less than its bid.
+    p* = B·(1 − (s₂ − w_q·q₁ − w_r·R₁) / w_p), rounded down to a micro-AIT, within [p₁, B]: the highest price at which
+    it would still have been first. A lone bidder is paid the reserve, or the budget where there is none, and never less
+    than its bid.
     """
     first = ranking[0].bid
     if not terms.second_score:
@@ -111,7 +115,7 @@ def price_of(ranking: list[Ranked], terms: Terms) -> int:
 
 
 def ceiling(numerator: int, denominator: int) -> int:
-    """Divide, rounding up."""
+    """Return numerator / denominator, rounded up; the denominator is positive."""
     return -(-numerator // denominator)
 
 

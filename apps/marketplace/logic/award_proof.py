@@ -39,7 +39,7 @@ def alias_of(demand_id: str, bidder_id: str) -> str:
 
 
 def outcome_of(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Compute what these inputs lead to: winner, price, and all eligible bids in order of their scores.
+    """Return what these inputs lead to: winner, price, and all eligible bids in order of their scores.
 
     Raises Rejected when the inputs are not those of an auction, or the chosen bid is none that could be chosen.
     """

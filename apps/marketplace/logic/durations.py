@@ -8,7 +8,7 @@ MILLISECOND = timedelta(milliseconds=1)
 
 
 def whole_ms(moment: datetime) -> datetime:
-    """Round a moment down to the millisecond."""
+    """Return a moment rounded down to the millisecond."""
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 

@@ -108,8 +108,10 @@ def fail(demand: MarketplaceDemand, to: DemandState, reason: str) -> None:
 
 
 def book(demand: MarketplaceDemand, bid: MarketplaceBid, price_hour: int) -> GPUBooking:
-    """Book the winner's offer for the renter at `price_hour` (micro-AIT per hour); the bid's bond becomes the
-    booking's."""
+    """Book the winner's offer for the renter at `price_hour` (micro-AIT per hour) and return the booking.
+
+    The bid's bond becomes the booking's.
+    """
     with atomic(GPUBooking):
         award = AwardTerms(demand=demand, rate=price_hour, bid_id=bid.pk if bid.bond else None)
         return bookings.book(
@@ -167,7 +169,7 @@ def bid_in_proof(demand: MarketplaceDemand, bid: MarketplaceBid, refused: str) -
 
 
 def award_by_hand(*, demand: MarketplaceDemand, bid_id: UUID, actor: str) -> Award:
-    """The renter takes one of the bids for its own price, before or without the auction's close.
+    """Award the bid that the renter chose at its own price, before or without the auction's close; returns the award.
 
     Raises DemandNotOpen, BidNotFound, BidUnfit, and whatever a booking may be refused with.
     """

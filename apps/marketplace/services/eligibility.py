@@ -124,7 +124,7 @@ def _constraints_against(
 
 @lru_cache(maxsize=256)
 def filter_terms(filter_text: str) -> tuple[Term, ...]:
-    """Parse a demand's filter, once for all its bids."""
+    """Return a demand's filter as terms, parsed once for all its bids."""
     return tuple(read(filter_text))
 
 

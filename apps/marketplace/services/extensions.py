@@ -31,8 +31,9 @@ def extend(
 ) -> BookingExtension:
     """Request `seconds` more, at the booking's own price where the offer says so, else at the offer's present one.
 
-    Raises StateConflict, ExtensionPending, OfferNotOpen, BookingInvalid, SlotTaken (a later booking), PriceMoved when
-    the price is above `max_rate` (micro-AIT per hour), InsufficientFunds; then nothing has changed.
+    Returns the pending extension: its slots are taken now, the booking's end changes when trading has the money. Raises
+    StateConflict, ExtensionPending, OfferNotOpen, BookingInvalid, SlotTaken (a later booking), PriceMoved when the
+    price is above `max_rate` (micro-AIT per hour), InsufficientFunds; then nothing has changed.
     """
     now = now or clock.now()
     with atomic(GPUBooking):
@@ -76,7 +77,7 @@ def rate_of(booking: GPUBooking, max_rate: int | None) -> int:
 
 
 def require_money(booking: GPUBooking, amount: int) -> None:
-    """Raise InsufficientFunds at once when the renter cannot pay; trading decides for good."""
+    """Raise InsufficientFunds when the renter cannot spend `amount` micro-AIT now; trading decides for good."""
     left = available(booking.renter_id)
     if left < amount:
         raise InsufficientFunds(
@@ -86,8 +87,10 @@ def require_money(booking: GPUBooking, amount: int) -> None:
 
 
 def grant(events: Sequence[EscrowExtended]) -> None:
-    """Move the end of bookings whose extension is paid for; of one that is over, the money goes back when it is
-    closed."""
+    """Mark extensions as paid, add their money to the booking's escrow, and move the end of a booking that still runs.
+
+    Of a booking that is over only the escrow grows: its closing gives the money back. Repeated events change nothing.
+    """
     with atomic(GPUBooking):
         for extension in pending_among(UUID(event.extension_id) for event in events):
             booking = extension.booking

@@ -173,7 +173,7 @@ def existing_award(target: MarketplaceDemand, same: Any) -> Award | None:
 
 
 def own_first(orders: QuerySet[M], column: str, owner_id: UUID) -> Any:
-    """Order one's own first, where several owners use one name."""
+    """Return the orders with one's own first, where several owners use one name."""
     mine = Case(When(**{column: owner_id}, then=Value(1)), default=Value(0))
     return orders.annotate(mine=mine).order_by("-mine", "pk")
 

@@ -65,7 +65,7 @@ def move_prices(*, now: datetime | None = None) -> int:
 
 
 def samples(now: datetime) -> list[Sample]:
-    """Measure how busy each cell was in the window that ends now."""
+    """Measure how busy each cell was in the window that ends now; returns one sample a cell."""
     with cursor(PriceCell) as sql:
         sql.execute(CELLS, {"since": now - WINDOW, "now": now})
         return [

@@ -62,7 +62,7 @@ def take(booking_id: UUID, offer: MarketplaceOffer, count: int, start: datetime,
 
 
 def insert(booking_id: UUID, slots: Sequence[UUID], start: datetime, end: datetime) -> list[UUID]:
-    """Take exactly these slots, or raise Lost."""
+    """Take exactly these slots and return them. Raises Lost when one is taken."""
     with atomic(BookingSlice), cursor(BookingSlice) as sql:
         sql.execute(TAKE, [booking_id, start, end, list(slots)])
         if len(sql.fetchall()) < len(slots):

@@ -76,7 +76,7 @@ def meter_running(*, now: datetime) -> int:
 
 
 def locked_batch(rows: BookingQuerySet) -> list[GPUBooking]:
-    """Lock a batch of these rows that no other sweep has in hand."""
+    """Return a batch of these rows, locked, that no other sweep has in hand."""
     return list(rows.locked_free()[:BATCH])
 
 

@@ -7,5 +7,5 @@ GRACE_SECONDS = 30.0
 
 
 def overdue_after(expected_seconds: float) -> float:
-    """How many seconds after its last end a thing is overdue: when it has missed a whole turn, and some grace."""
+    """Return how many seconds after its last end a thing is overdue: twice its interval and some grace."""
     return 2 * expected_seconds + GRACE_SECONDS

@@ -23,7 +23,7 @@ class HeartbeatStatus:
 
 
 def statuses() -> list[HeartbeatStatus]:
-    """Every heartbeat, ordered by kind and name; overdue is judged now, whether or not somebody has noticed it."""
+    """Return every heartbeat, ordered by kind and name; overdue is judged now, noticed or not."""
     now = timezone.now()
     return [
         HeartbeatStatus(

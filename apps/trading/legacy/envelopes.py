@@ -25,5 +25,5 @@ def envelope(
 
 
 def is_this_chain(chain_id: str, chain: str) -> bool:
-    """Whether the chain that a caller names is this one."""
+    """Return whether the chain that a caller names is this one."""
     return chain_id in ("", DEFAULT_CHAIN, chain)

@@ -15,17 +15,17 @@ EMPTY = hashlib.sha256(b"").digest()
 
 
 def leaf_hash(leaf: bytes) -> bytes:
-    """H(0x00 ‖ leaf)."""
+    """Return H(0x00 ‖ leaf)."""
     return hashlib.sha256(b"\x00" + leaf).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    """H(0x01 ‖ left ‖ right)."""
+    """Return H(0x01 ‖ left ‖ right)."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
 def root(hashes: Sequence[bytes]) -> bytes:
-    """The root over these leaf hashes (§2.1.1): paired level by level, an odd last one carried up unchanged."""
+    """Return the root over these leaf hashes (§2.1.1): paired level by level, an odd last one carried up unchanged."""
     row = list(hashes)
     while len(row) > 1:
         odd = row[-1:] if len(row) % 2 else []
@@ -34,7 +34,7 @@ def root(hashes: Sequence[bytes]) -> bytes:
 
 
 def complete(start: int, end: int) -> Iterator[tuple[int, int]]:
-    """The complete subtrees (level, index), largest first, that make up the leaves start…end−1.
+    """Yield the complete subtrees (level, index), largest first, that make up the leaves start…end−1.
 
     `start` is aligned as in a proof: a multiple of the largest subtree's size.
     """
@@ -45,7 +45,7 @@ def complete(start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def range_root(start: int, end: int, node: Node) -> bytes:
-    """The root over the leaves start…end−1, from the hashes of complete subtrees."""
+    """Return the root over the leaves start…end−1, from the hashes of complete subtrees."""
     *rest, last = [node(level, index) for level, index in complete(start, end)] or [EMPTY]
     for left in reversed(rest):
         last = node_hash(left, last)
@@ -53,17 +53,17 @@ def range_root(start: int, end: int, node: Node) -> bytes:
 
 
 def tree_root(size: int, node: Node) -> bytes:
-    """The root of the log when it had this many leaves."""
+    """Return the root of the log when it had this many leaves."""
     return range_root(0, size, node)
 
 
 def split(start: int, end: int) -> int:
-    """Where RFC 9162 §2.1.1 divides a range: after the largest power of two below its length."""
+    """Return where RFC 9162 §2.1.1 divides a range: after the largest power of two below its length."""
     return start + (1 << (end - start - 1).bit_length() - 1)
 
 
 def inclusion_ranges(index: int, size: int) -> list[Range]:
-    """The sibling ranges on the path from a leaf up to the root, lowest first (§2.1.3.1)."""
+    """Return the sibling ranges on the path from a leaf up to the root, lowest first (§2.1.3.1)."""
     start, end, siblings = 0, size, []
     while end - start > 1:
         middle = split(start, end)
@@ -77,7 +77,7 @@ def inclusion_ranges(index: int, size: int) -> list[Range]:
 
 
 def consistency_ranges(first: int, second: int) -> list[Range]:
-    """The subtrees from which the roots at `first` and at `second` can both be computed (§2.1.4.1)."""
+    """Return the subtrees from which the roots at `first` and at `second` can both be computed (§2.1.4.1)."""
     if first in (0, second):
         return []
     start, end, siblings = 0, second, []
@@ -95,26 +95,26 @@ def consistency_ranges(first: int, second: int) -> list[Range]:
 
 
 def inclusion_proof(index: int, size: int, node: Node) -> list[bytes]:
-    """The hashes that prove that leaf `index` is in the tree of `size` leaves. Raises ValueError outside it."""
+    """Return the hashes that prove that leaf `index` is in the tree of `size` leaves. Raises ValueError outside it."""
     if not 0 <= index < size:
         raise ValueError("there is no such leaf in a tree of this size")
     return [range_root(*part, node) for part in inclusion_ranges(index, size)]
 
 
 def consistency_proof(first: int, second: int, node: Node) -> list[bytes]:
-    """The hashes that prove that the tree of `first` leaves is a prefix of that of `second`. Raises ValueError."""
+    """Return the hashes that prove the tree of `first` leaves to be a prefix of that of `second`. Raises ValueError."""
     if not 0 <= first <= second:
         raise ValueError("the first size may not exceed the second")
     return [range_root(*part, node) for part in consistency_ranges(first, second)]
 
 
 def nodes_of(hashes: Sequence[bytes]) -> Node:
-    """A `Node` over leaf hashes held in memory."""
+    """Return a `Node` over leaf hashes held in memory."""
     return lambda level, index: root(hashes[index << level : (index + 1) << level])
 
 
 def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes], tree: bytes) -> bool:
-    """Whether this path leads from the leaf's hash to the root `tree` (§2.1.3.2)."""
+    """Return whether this path leads from the leaf's hash to the root `tree` (§2.1.3.2)."""
     if not 0 <= index < size:
         return False
     position, last, value = index, size - 1, leaf
@@ -132,7 +132,7 @@ def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes],
 
 
 def verify_consistency(first: int, second: int, proof: Sequence[bytes], first_root: bytes, second_root: bytes) -> bool:
-    """Whether the tree with root `first_root` is a prefix of that with `second_root` (§2.1.4.2).
+    """Return whether the tree with root `first_root` is a prefix of that with `second_root` (§2.1.4.2).
 
     The empty tree is a prefix of every tree.
     """
@@ -176,7 +176,7 @@ class Frontier:
 
     @classmethod
     def at(cls, size: int, node: Node) -> Frontier:
-        """The frontier of the tree at this size."""
+        """Return the frontier of the tree at this size."""
         return cls(size, [node(level, index) for level, index in complete(0, size)])
 
     def push(self, leaf: bytes) -> None:
@@ -189,7 +189,7 @@ class Frontier:
         self.size += 1
 
     def root(self) -> bytes:
-        """The root of the whole tree."""
+        """Return the root of the whole tree."""
         if not self.peaks:
             return EMPTY
         value = self.peaks[-1]

@@ -17,7 +17,7 @@ SECONDS_PER_HOUR = 3600
 
 
 def render(receipt: Receipt) -> dict[str, Any]:
-    """A receipt in version 1.0 with its signature; `key_id` is the public key itself, as legacy clients expect."""
+    """Return a receipt in version 1.0 with its signature; `key_id` is the public key itself, as legacy clients do."""
     key = signing.find(receipt.signature["key_id"]) or signing.current()
     body = body_of(receipt)
     sig = signing.b64(key.private.sign(message(body)))
@@ -26,7 +26,7 @@ def render(receipt: Receipt) -> dict[str, Any]:
 
 
 def body_of(receipt: Receipt) -> dict[str, Any]:
-    """The fields of version 1.0 without signature and attestations."""
+    """Return the fields of version 1.0 without signature and attestations."""
     ours = receipt.body
     return {
         "version": "1.0",
@@ -51,17 +51,17 @@ def body_of(receipt: Receipt) -> dict[str, Any]:
 
 
 def number(amount: str) -> Any:
-    """AIT as a JSON number, which legacy clients compute with; nothing else reads it."""
+    """Return AIT as a JSON number, which legacy clients compute with; nothing else reads it."""
     return parse_amount(amount) / UNIT
 
 
 def epoch(moment: str) -> int:
-    """Whole seconds since 1970 of an RFC 3339 time."""
+    """Return the whole seconds since 1970 of an RFC 3339 time."""
     return int(datetime.fromisoformat(moment).timestamp())
 
 
 def message(body: dict[str, Any]) -> bytes:
-    """The bytes that are signed: JSON without signature, attestations and nulls; sorted keys, ASCII escapes."""
+    """Return the bytes that are signed: JSON without signature, attestations and nulls; sorted keys, ASCII escapes."""
     fields = {name: value for name, value in body.items() if name not in ("signature", "attestations")}
     return json.dumps(without_nulls(fields), sort_keys=True, separators=(",", ":")).encode()
 

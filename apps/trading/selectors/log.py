@@ -43,7 +43,7 @@ def statistics() -> LogStatistics:
 
 
 def speed(newest: Block) -> Speed:
-    """Entries per second and seconds per block over the last RECENT blocks; None while all have one time."""
+    """Return entries per second and seconds per block over the last RECENT blocks; None while all have one time."""
     earlier = Block.objects.get(height=max(0, newest.height - RECENT))
     seconds = (newest.sealed_at - earlier.sealed_at).total_seconds()
     if not seconds:

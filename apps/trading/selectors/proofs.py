@@ -34,7 +34,7 @@ class Consistency:
 
 
 def current_size() -> int:
-    """The tree size of the newest block; 0 before the first."""
+    """Return the tree size of the newest block; 0 before the first."""
     return Block.objects.order_by("-height").values_list("tree_size", flat=True).first() or 0
 
 
@@ -79,7 +79,7 @@ def consistency(*, first: int, second: int | None) -> Consistency:
 
 
 def tree_of(size: int | None, current: int) -> int:
-    """The requested size, or the newest one. Raises SizeInvalid, with the newest size, for a larger one."""
+    """Return the requested size, or the newest one. Raises SizeInvalid, with the newest size, for a larger one."""
     if size is not None and size > current:
         raise SizeInvalid(f"The log has {current} entries.", current=current)
     return current if size is None else size

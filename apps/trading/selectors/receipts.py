@@ -96,32 +96,33 @@ def bundle(receipt: Receipt) -> Bundle:
 
 
 def sealing(entry: LogEntry) -> tuple[Block, int]:
-    """The block that sealed an entry, and the entry's index in the log. Raises NotSealed when there is none yet."""
+    """Return the block that sealed an entry, and the entry's index in the log. Raises NotSealed while there is none."""
     if entry.idx is None:
         raise not_sealed()
     return Block.objects.sealing(entry.idx), entry.idx
 
 
 def not_sealed() -> NotSealed:
-    """The error for an entry that still waits, with the seconds until its block in Retry-After and `eta_seconds`."""
+    """Return the error for an entry that still waits, with the seconds until its block in Retry-After and
+    `eta_seconds`."""
     seconds = params.get("log.seal_interval_s")
     detail = f"It will be in a signed block within about {seconds} s."
     return NotSealed(detail, retry_after=seconds, eta_seconds=seconds)
 
 
 def within(block: Block, idx: int) -> list[str]:
-    """The inclusion proof of an entry in the tree over the entries of its block alone, in hex."""
+    """Return the inclusion proof of an entry in the tree over the entries of its block alone, in hex."""
     hashes = leaf_hashes(block.first, block.end)
     return hexes(merkle.inclusion_proof(idx - block.first, block.count, merkle.nodes_of(hashes)))
 
 
 def hexes(proof: Sequence[bytes]) -> list[str]:
-    """Digests in hex."""
+    """Return digests in hex."""
     return [value.hex() for value in proof]
 
 
 def key_of(key_id: str) -> dict[str, Any]:
-    """The published form of a signing key. Raises LookupError."""
+    """Return the published form of a signing key. Raises LookupError."""
     key = signing.find(key_id)
     if key is None:
         raise LookupError(f"the key ring lacks the key {key_id}")

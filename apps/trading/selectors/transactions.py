@@ -33,7 +33,7 @@ def entry_row(entry: LogEntry) -> EntryRow:
 
 
 def transaction(entry: LogEntry) -> dict[str, Any]:
-    """An entry with the block that sealed it, as TransactionSerializer describes it.
+    """Return an entry with the block that sealed it, as TransactionSerializer describes it.
 
     `confirmations` counts that block and those after it; 0 while the entry waits.
     """
@@ -57,7 +57,7 @@ def transaction(entry: LogEntry) -> dict[str, Any]:
 
 
 def parties(kind: str, body: dict[str, Any]) -> dict[str, str | None]:
-    """Sender, recipient, amount and fee of an entry about money, in AIT; nulls for other kinds."""
+    """Return sender, recipient, amount and fee of an entry about money, in AIT; nulls for other kinds."""
     if kind == "tx.transfer":
         return {"from": body["debit"], "to": body["credit"], "amount": body["amount"], "fee": None}
     if kind == "receipt.job":

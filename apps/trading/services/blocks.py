@@ -29,13 +29,13 @@ ED25519 = b"\x01"
 
 
 def origin(previous: Block | None = None) -> str:
-    """The log's name: the public address at the first block, unchanged afterwards."""
+    """Return the log's name: the public address at the first block, unchanged afterwards."""
     block = previous or Block.objects.newest()
     return str(block.header["chain"]) if block else f"{urlsplit(settings.PUBLIC_URL).netloc}/trading"
 
 
 def frontier_after(previous: Block | None) -> merkle.Frontier:
-    """The tree's frontier, read from the tiles. Raises LogDamaged when its root is not what the last block signed."""
+    """Return the tree's frontier, read from the tiles. Raises LogDamaged when the last block signed another root."""
     if previous is None:
         return merkle.Frontier()
     frontier = merkle.Frontier.at(previous.tree_size, TreeReader((0, previous.tree_size)))
@@ -45,7 +45,7 @@ def frontier_after(previous: Block | None) -> merkle.Frontier:
 
 
 def build(previous: Block | None, frontier: merkle.Frontier, leaves: Sequence[bytes]) -> Block:
-    """The next block over these leaf hashes, signed but not saved; the frontier is advanced by them."""
+    """Return the next block over these leaf hashes, signed but not saved; the frontier is advanced by them."""
     first = frontier.size
     for leaf in leaves:
         frontier.push(leaf)
@@ -80,7 +80,7 @@ def build(previous: Block | None, frontier: merkle.Frontier, leaves: Sequence[by
 
 
 def database_time(previous: Block | None) -> datetime:
-    """The database's clock, UTC to the millisecond, never before the previous block's time."""
+    """Return the database's clock, UTC to the millisecond, never before the previous block's time."""
     with cursor(Block) as sql:
         sql.execute("SELECT date_trunc('milliseconds', clock_timestamp())")
         now: datetime = sql.fetchone()[0].astimezone(UTC)
@@ -88,7 +88,7 @@ def database_time(previous: Block | None) -> datetime:
 
 
 def ledger_totals() -> dict[str, dict[str, str]]:
-    """Balance and held money of all accounts of each kind together, as decimal strings of AIT.
+    """Return balance and held money of all accounts of each kind together, as decimal strings of AIT.
 
     Shown with the block, whose header carries its hash.
     """
@@ -104,12 +104,12 @@ def ledger_totals() -> dict[str, dict[str, str]]:
 
 
 def param_version() -> str:
-    """The hash of the governed parameters' present values."""
+    """Return the hash of the governed parameters' present values."""
     return canonical.digest({key: str(params.number(key)) for key in params.REGISTRY})
 
 
 def note(header: dict[str, Any], key: Key) -> str:
-    """The head as a C2SP tlog-checkpoint: origin, size, root, and a signed-note signature by the block's key."""
+    """Return the head as a C2SP tlog-checkpoint: origin, size, root, and a signed-note signature by the block's key."""
     name = header["chain"]
     root = base64.b64encode(bytes.fromhex(header["tree_root"])).decode()
     text = f"{name}\n{header['tree_size']}\n{root}\n"
@@ -118,17 +118,20 @@ def note(header: dict[str, Any], key: Key) -> str:
 
 
 def note_key_hash(name: str, public: bytes) -> bytes:
-    """The four bytes by which a signed note names its key (C2SP signed-note)."""
+    """Return the four bytes by which a signed note names its key (C2SP signed-note)."""
     return hashlib.sha256(name.encode() + b"\n" + ED25519 + public).digest()[:4]
 
 
 def note_verifier(name: str, public: bytes) -> str:
-    """The key as a C2SP verifier key: name+hash+base64(type ‖ key)."""
+    """Return the key as a C2SP verifier key: name+hash+base64(type ‖ key)."""
     return f"{name}+{note_key_hash(name, public).hex()}+{base64.b64encode(ED25519 + public).decode()}"
 
 
 def rotation_since(previous: Block | None) -> dict[str, Any] | None:
-    """The body that announces the present signing key, signed by both; None when it signed the last block too."""
+    """Return the body that announces the present signing key, signed by both keys.
+
+    None when that key signed the last block too.
+    """
     key = signing.current()
     previous_key = signing.find(previous.signature["key_id"]) if previous else None
     if previous_key is None or previous_key.key_id == key.key_id:

@@ -65,7 +65,7 @@ def finish(bonds: Sequence[Bond], to: BondState, *, reason: str, actor: str = AC
 
 
 def new_bond(bond_id: UUID, owner_id: UUID, amount: int) -> Bond:
-    """An unsaved bond of `amount` micro-AIT, with the id of the transfer that will hold it."""
+    """Return an unsaved bond of `amount` micro-AIT, with the id of the transfer that will hold it."""
     return Bond(id=bond_id, owner_id=owner_id, amount=amount, hold_id=ledger.name(f"bond:{bond_id}"))
 
 
@@ -78,12 +78,12 @@ def post_holds(bonds: Sequence[Bond], others: Sequence[TransferRequest]) -> None
 
 
 def release_transfer(bond: Bond) -> TransferRequest:
-    """The transfer that voids a bond's hold."""
+    """Return the transfer that voids a bond's hold."""
     return transfer_of(bond, "unbond", bond.amount, Phase.VOID)
 
 
 def forfeit_transfers(bond: Bond, amount: int, beneficiary_id: UUID) -> list[TransferRequest]:
-    """The transfers that pay `amount` micro-AIT of a bond to the beneficiary and free the rest."""
+    """Return the transfers that pay `amount` micro-AIT of a bond to the beneficiary and free the rest."""
     assert 0 < amount <= bond.amount
     compensation = TransferRequest(
         id=ledger.name(f"compensate:{bond.pk}"), debit=ledger.bond_of(bond.owner_id),
@@ -94,7 +94,7 @@ def forfeit_transfers(bond: Bond, amount: int, beneficiary_id: UUID) -> list[Tra
 
 
 def transfer_of(bond: Bond, prefix: str, amount: int, phase: Phase) -> TransferRequest:
-    """A transfer of a bond in this phase; its id is made from `<prefix>:<bond id>`."""
+    """Return a transfer of a bond in this phase; its id is made from `<prefix>:<bond id>`."""
     available, pledged = accounts_of(bond)
     return TransferRequest(
         id=ledger.name(f"{prefix}:{bond.pk}"), debit=available, credit=pledged, amount=amount, code=Code.BOND,
@@ -105,22 +105,22 @@ def transfer_of(bond: Bond, prefix: str, amount: int, phase: Phase) -> TransferR
 
 
 def accounts_of(bond: Bond) -> tuple[ledger.Account, ledger.Account]:
-    """The available and the bond account of a bond's owner: the debit and credit side of its hold."""
+    """Return the available and the bond account of a bond's owner: the debit and credit side of its hold."""
     return ledger.available_of(bond.owner_id), ledger.bond_of(bond.owner_id)
 
 
 def locked(ids: Iterable[UUID]) -> dict[UUID, Bond]:
-    """The bonds of these ids, by id, their rows locked."""
+    """Return the bonds of these ids, by id, their rows locked."""
     return {bond.pk: bond for bond in Bond.objects.filter(pk__in=list(ids)).locked()}
 
 
 def held_among(ids: Iterable[UUID]) -> list[Bond]:
-    """Those of these bonds that are held, their rows locked."""
+    """Return those of these bonds that are held, their rows locked."""
     return [bond for bond in locked(ids).values() if bond.state == BondState.HELD]
 
 
 def spendable(owner_ids: Iterable[UUID]) -> dict[UUID, int]:
-    """The available money of these owners in micro-AIT, by owner; 0 for an owner without an account."""
+    """Return the available money of these owners in micro-AIT, by owner; 0 for an owner without an account."""
     owners = set(owner_ids)
     accounts = LedgerAccount.objects.of_kind(AccountKind.AVAILABLE).filter(owner_id__in=owners)
     return dict.fromkeys(owners, 0) | {account.owner_id: account.available for account in accounts}

@@ -29,7 +29,7 @@ ACTOR = "system:escrows"
 
 
 def paid_slices(due: Iterable[tuple[Escrow, int, int]]) -> list[TransferRequest]:
-    """The transfers that bring each (escrow, slice number, micro-AIT owed so far) up to date.
+    """Return the transfers that bring each (escrow, slice number, micro-AIT owed so far) up to date.
 
     Changes paid, fee and slices of the escrows to match; the caller saves them (`save_payments`).
     """
@@ -51,7 +51,7 @@ def paid_slices(due: Iterable[tuple[Escrow, int, int]]) -> list[TransferRequest]
 
 
 def transfer_out(escrow: Escrow, purpose: str, credit: ledger.Account, amount: int, code: Code) -> TransferRequest:
-    """A transfer out of a booking's escrow."""
+    """Return a transfer out of a booking's escrow."""
     return TransferRequest(
         id=ledger.name(purpose), debit=ledger.escrow_of(escrow.booking_id), credit=credit, amount=amount, code=code,
         ref=escrow.booking_id,
@@ -83,7 +83,7 @@ def close(events: Sequence[BookingClosed], *, actor: str = ACTOR) -> None:
 
 
 def ending_transfers(escrow: Escrow, bonds_held: dict[UUID, Bond], event: BookingClosed) -> list[TransferRequest]:
-    """The transfers that close one escrow and resolve its bond; both objects change to match."""
+    """Return the transfers that close one escrow and resolve its bond; both objects change to match."""
     transfers = paid_slices([(escrow, event.slices, event.owed)])
     escrow.refunded = escrow.amount - escrow.paid - escrow.fee
     if escrow.refunded:
@@ -120,7 +120,7 @@ def resolve_bonds(bonds_held: Iterable[Bond], *, actor: str) -> None:
 
 
 def closed_unfunded(event: BookingClosed) -> Escrow:
-    """A closed escrow of 0 for a booking that was never funded."""
+    """Return a closed escrow of 0 for a booking that was never funded."""
     return Escrow(
         booking_id=UUID(event.booking_id), renter_id=UUID(event.renter_id), provider_id=UUID(event.provider_id),
         state=EscrowState.CLOSED, fee_bp=0, ended_at=timezone.now(),

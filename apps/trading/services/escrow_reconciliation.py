@@ -46,7 +46,7 @@ def release(bond_ids: list[UUID]) -> int:
 
 
 def chunks(rows: QuerySet[Any], field: str) -> Iterator[list[UUID]]:
-    """The values of one column, in lists of at most BATCH."""
+    """Yield the values of one column, in lists of at most BATCH."""
     found = rows.order_by("pk").values_list(field, flat=True).iterator(chunk_size=BATCH)
     while chunk := list(islice(found, BATCH)):
         yield chunk

@@ -50,7 +50,7 @@ def fund(events: Sequence[BookingRequested]) -> None:
 
 
 def accounts_for(event: BookingRequested) -> Iterable[Account]:
-    """The accounts that a booking's funding touches."""
+    """Return the accounts that a booking's funding touches."""
     renter, provider = UUID(event.renter_id), UUID(event.provider_id)
     yield from (ledger.available_of(renter), ledger.escrow_of(UUID(event.booking_id)))
     if event.bond or event.bond_from:
@@ -58,7 +58,7 @@ def accounts_for(event: BookingRequested) -> Iterable[Account]:
 
 
 def decide(events: Sequence[BookingRequested]) -> list[Escrow]:
-    """Unsaved escrows, held or refused each in turn by the available money of both parties; the accounts are locked."""
+    """Return unsaved escrows, held or refused in turn by the available money of both parties; accounts are locked."""
     left = bonds.spendable(UUID(owner) for e in events for owner in (e.renter_id, e.provider_id))
     escrows = []
     for event in events:
@@ -78,12 +78,12 @@ def decide(events: Sequence[BookingRequested]) -> list[Escrow]:
 
 
 def bond_for(event: BookingRequested) -> Bond:
-    """The provider's bond for a booking, not saved yet."""
+    """Return the provider's bond for a booking, not saved yet."""
     return bonds.new_bond(UUID(event.booking_id), UUID(event.provider_id), event.bond)
 
 
 def funding_transfer(escrow: Escrow, purpose_id: UUID, amount: int) -> TransferRequest:
-    """The transfer into a booking's escrow for the booking itself or for one of its extensions (`purpose_id`)."""
+    """Return the transfer into a booking's escrow, for the booking or for one of its extensions (`purpose_id`)."""
     return TransferRequest(
         id=ledger.name(f"fund:{purpose_id}"), debit=ledger.available_of(escrow.renter_id),
         credit=ledger.escrow_of(escrow.booking_id), amount=amount, code=Code.FUND, ref=escrow.booking_id,
@@ -110,7 +110,7 @@ def announce_decisions(escrows: Sequence[Escrow], events: Sequence[BookingReques
 
 
 def refusal(escrow: Escrow, event: BookingRequested, left: dict[UUID, int]) -> EscrowRefused:
-    """The fact that one party cannot pay; `left`: available money by owner, in micro-AIT."""
+    """Return the event that one party cannot pay; `left`: available money by owner, in micro-AIT."""
     by_renter = escrow.refused_party == "renter"
     return EscrowRefused(
         booking_id=event.booking_id, party=escrow.refused_party, needed=event.amount if by_renter else event.bond,
@@ -140,12 +140,12 @@ def extend(events: Sequence[BookingExtensionRequested]) -> None:
 
 
 def renter_accounts(escrow: Escrow) -> tuple[Account, Account]:
-    """The renter's available account and the booking's escrow account."""
+    """Return the renter's available account and the booking's escrow account."""
     return ledger.available_of(escrow.renter_id), ledger.escrow_of(escrow.booking_id)
 
 
 def decide_topups(events: Sequence[BookingExtensionRequested], escrows: dict[UUID, Escrow]) -> list[Topup]:
-    """Unsaved top-ups, held or refused each in turn by the available money of the renter."""
+    """Return unsaved top-ups, held or refused each in turn by the available money of the renter."""
     left = bonds.spendable(escrows[UUID(event.booking_id)].renter_id for event in events)
     topups = []
     for event in events:
@@ -195,6 +195,6 @@ def require_known(escrows: dict[UUID, Escrow], events: Sequence[Any]) -> None:
 
 
 def escrows_of(events: Sequence[Any]) -> dict[UUID, Escrow]:
-    """The escrows of these facts' bookings, locked, by booking."""
+    """Return the escrows of these events' bookings, locked, by booking."""
     rows = Escrow.objects.of_bookings(UUID(event.booking_id) for event in events)
     return {escrow.booking_id: escrow for escrow in rows.locked()}

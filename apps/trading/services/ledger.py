@@ -32,7 +32,7 @@ NAMESPACE = UUID("5c1f0d3e-9a35-5d1c-8f0e-2d2c7f6c1a11")
 
 
 def name(purpose: str) -> UUID:
-    """The id of the one transfer for this purpose, e.g. `payout:<job>`: a UUIDv5."""
+    """Return the id of the one transfer for this purpose, e.g. `payout:<job>`: a UUIDv5."""
     return uuid5(NAMESPACE, purpose)
 
 
@@ -50,22 +50,22 @@ class Account:
 
 
 def available_of(owner_id: UUID) -> Account:
-    """What an owner may spend."""
+    """Return the account of what an owner may spend."""
     return Account(owner_id, AccountKind.AVAILABLE)
 
 
 def escrow_of(owner_id: UUID) -> Account:
-    """Escrow of a client's jobs; of a booking when the owner is a booking's id."""
+    """Return the escrow account of a client's jobs; of a booking when the owner is a booking's id."""
     return Account(owner_id, AccountKind.ESCROW)
 
 
 def bond_of(owner_id: UUID) -> Account:
-    """What an owner has pledged as bonds."""
+    """Return the account of what an owner has pledged as bonds."""
     return Account(owner_id, AccountKind.BOND)
 
 
 def fees_for(ref: UUID) -> Account:
-    """The shard of the fee account that receives the fee for this job or booking."""
+    """Return the shard of the fee account that receives the fee for this job or booking."""
     return Account(EXCHANGE, AccountKind.FEES, ref.int % SHARDS)
 
 
@@ -98,12 +98,12 @@ class TransferRequest:
         return self.credit.id
 
     def content(self) -> tuple[Any, ...]:
-        """What two transfers of one id must agree in to be the same transfer."""
+        """Return what two transfers of one id must agree in to be the same transfer."""
         return content_of(self)
 
 
 def content_of(transfer: Transfer | TransferRequest) -> tuple[Any, ...]:
-    """Everything about a transfer that may not differ under one id: all but actor, reason and time."""
+    """Return everything about a transfer that may not differ under one id: all but actor, reason and time."""
     return (
         transfer.debit_id,
         transfer.credit_id,
@@ -117,7 +117,7 @@ def content_of(transfer: Transfer | TransferRequest) -> tuple[Any, ...]:
 
 
 def body_of(transfer: Transfer | TransferRequest) -> dict[str, Any]:
-    """The transfer as a leaf of the public log (docs/receipts.md); actor and reason stay private."""
+    """Return the transfer as a leaf of the public log (docs/receipts.md); actor and reason stay private."""
     return {
         "id": str(transfer.id),
         "debit": str(transfer.debit_id),
@@ -153,7 +153,10 @@ def post(transfers: Sequence[TransferRequest], *, actor: str) -> list[UUID]:
 
 
 def distinct(transfers: Iterable[TransferRequest]) -> dict[UUID, TransferRequest]:
-    """The transfers by id, repetitions merged. Raises TransferConflict for two contents under one id, Invalid."""
+    """Return the transfers by id, repetitions merged.
+
+    Raises TransferConflict for two contents under one id, Invalid for what is no transfer.
+    """
     requested: dict[UUID, TransferRequest] = {}
     for transfer in transfers:
         if transfer.amount <= 0:
@@ -186,7 +189,7 @@ def open_accounts(accounts: Iterable[Account]) -> None:
 
 
 def without_posted(requested: dict[UUID, TransferRequest]) -> list[TransferRequest]:
-    """Leave out what is posted already. Raises TransferConflict when its content differs."""
+    """Return the transfers without those posted already. Raises TransferConflict when the content of one differs."""
     known = Transfer.objects.in_bulk(list(requested))
     for pk, row in known.items():
         if content_of(row) != requested[pk].content():
@@ -195,7 +198,7 @@ def without_posted(requested: dict[UUID, TransferRequest]) -> list[TransferReque
 
 
 def open_holds(fresh: Sequence[TransferRequest]) -> dict[UUID, Transfer]:
-    """The pending transfers that these resolve, by id.
+    """Return the pending transfers that these resolve, by id.
 
     Raises HoldResolved when one is resolved already, HoldMismatch when the accounts or the amount do not fit.
     """
@@ -213,7 +216,7 @@ def open_holds(fresh: Sequence[TransferRequest]) -> dict[UUID, Transfer]:
 
 
 def fits(resolution: TransferRequest, hold: Transfer) -> bool:
-    """Whether a resolution names its hold's accounts and, voiding, its whole amount or, posting, at most that."""
+    """Return whether a resolution names its hold's accounts and, voiding, its amount or, posting, at most that."""
     same_accounts = (resolution.debit_id, resolution.credit_id) == (hold.debit_id, hold.credit_id)
     whole = resolution.amount == hold.amount
     return same_accounts and (whole if resolution.phase == Phase.VOID else resolution.amount <= hold.amount)
@@ -281,7 +284,10 @@ ON CONFLICT DO NOTHING
 
 
 def take_snapshot() -> int:
-    """Store every account's balances, once a day (UTC); one statement sees all accounts at one instant."""
+    """Store every account's balances, once a day (UTC); returns how many rows were written, 0 when the day has its own.
+
+    One statement sees all accounts at one instant.
+    """
     with cursor(BalanceSnapshot) as sql:
         sql.execute(SNAPSHOT)
         return int(sql.rowcount)

@@ -43,12 +43,12 @@ UPDATE trading_logentry e SET idx = placed.idx FROM placed WHERE e.id = placed.i
 
 
 def leaf_of(kind: str, body: dict[str, Any]) -> bytes:
-    """The bytes of an entry: canonical JSON (RFC 8785), so that anybody can rebuild them from the fields."""
+    """Return the bytes of an entry: canonical JSON (RFC 8785), so that anybody can rebuild them from the fields."""
     return canonical.encode({"v": 1, "kind": kind, "body": body})
 
 
 def leaf_hash(kind: str, body: dict[str, Any]) -> str:
-    """The hash by which an entry is named: SHA-256(0x00 ‖ leaf) in hex (RFC 9162 §2.1.1)."""
+    """Return the hash by which an entry is named: SHA-256(0x00 ‖ leaf) in hex (RFC 9162 §2.1.1)."""
     return merkle.leaf_hash(leaf_of(kind, body)).hex()
 
 
@@ -80,7 +80,10 @@ def seal(*, heartbeat: bool = False) -> list[Block]:
 
 
 def seal_if_due() -> list[Block]:
-    """Seal when `log.seal_max` entries wait, one has waited `log.seal_interval_s`, or no block came for HEARTBEAT."""
+    """Seal when `log.seal_max` entries wait, one has waited `log.seal_interval_s`, or no block came for HEARTBEAT.
+
+    Returns the new blocks.
+    """
     now = timezone.now()
     newest = Block.objects.newest()
     silent = newest is None or now - newest.sealed_at >= HEARTBEAT
@@ -93,7 +96,10 @@ def seal_if_due() -> list[Block]:
 
 
 def seal_block(*, heartbeat: bool = False) -> Block | None:
-    """Sequence the waiting entries, extend the tree and sign the new head, in one transaction of one process."""
+    """Sequence the waiting entries, extend the tree and sign the new head, in one transaction of one process.
+
+    Returns the block; None when another process is sealing, or nothing waits and no heartbeat is due.
+    """
     with advisory_lock(LogEntry, LOCK) as acquired:
         if not acquired:
             return None

@@ -42,12 +42,12 @@ class TreeReader:
 
 
 def tile_of(level: int, index: int) -> Place:
-    """The (level, index) of the tile that contains this subtree's nodes."""
+    """Return the (level, index) of the tile that contains this subtree's nodes."""
     return level // HEIGHT, (index << level % HEIGHT) // WIDTH
 
 
 def load(places: Iterable[Place]) -> dict[Place, list[bytes]]:
-    """The hashes in these tiles, by tile; fewer than WIDTH in an incomplete one."""
+    """Return the hashes in these tiles, by tile; fewer than WIDTH in an incomplete one."""
     requested = list(places)
     if not requested:
         return {}
@@ -57,12 +57,12 @@ def load(places: Iterable[Place]) -> dict[Place, list[bytes]]:
 
 
 def cut(hashes: bytes) -> list[bytes]:
-    """Concatenated digests as a list."""
+    """Return concatenated digests as a list."""
     return [hashes[i : i + DIGEST] for i in range(0, len(hashes), DIGEST)]
 
 
 def leaf_hashes(first: int, end: int) -> list[bytes]:
-    """The leaf hashes of the entries first…end−1."""
+    """Return the leaf hashes of the entries first…end−1."""
     entries = LogEntry.objects.sequenced(first, end)
     return [bytes.fromhex(text) for text in entries.values_list("leaf_hash", flat=True)]
 

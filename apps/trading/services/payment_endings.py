@@ -30,7 +30,7 @@ class Closing:
 
     @cached_property
     def transfers(self) -> list[TransferRequest]:
-        """The transfers that resolve the hold and pay out all that was captured: the escrow account ends at 0."""
+        """Return the transfers that resolve the hold and pay out all that is captured: the escrow account ends at 0."""
         payment, parts = self.payment, self.parts
         available, escrow = ledger.available_of(payment.owner_id), ledger.escrow_of(payment.owner_id)
         hold: dict[str, Any] = {"debit": available, "credit": escrow, "pending_id": payment.hold_id}
@@ -49,7 +49,7 @@ class Closing:
         return requests
 
     def transfer(self, code: Code, amount: int, *, debit: Account, credit: Account, **options: Any) -> TransferRequest:
-        """One transfer of this payment, in the group `close:<job>`; its id is made from `<code>:<job>`."""
+        """Return one transfer of this payment, in the group `close:<job>`; its id is made from `<code>:<job>`."""
         job = self.payment.job_id
         return TransferRequest(
             id=ledger.name(f"{code.value}:{job}"),

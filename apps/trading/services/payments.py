@@ -53,7 +53,7 @@ def hold(events: Sequence[JobSubmitted]) -> None:
 
 
 def decide(events: Sequence[JobSubmitted]) -> list[Payment]:
-    """Unsaved payments, held or refused each in turn by the owner's available money; the accounts stay locked."""
+    """Return unsaved payments, held or refused in turn by the owner's available money; the accounts stay locked."""
     owners = {UUID(event.owner_id) for event in events}
     accounts = ledger.lock(account for o in owners for account in (ledger.available_of(o), ledger.escrow_of(o)))
     left = {row.owner_id: row.available for row in accounts.values() if row.kind == AccountKind.AVAILABLE}
@@ -69,7 +69,7 @@ def decide(events: Sequence[JobSubmitted]) -> list[Payment]:
 
 
 def new_payment(event: JobSubmitted) -> Payment:
-    """An unsaved, held payment at the fee of today."""
+    """Return an unsaved, held payment at the fee of today."""
     now, job_id = timezone.now(), UUID(event.job_id)
     return Payment(
         job_id=job_id,
@@ -84,7 +84,7 @@ def new_payment(event: JobSubmitted) -> Payment:
 
 
 def hold_of(payment: Payment) -> TransferRequest:
-    """The pending transfer that sets a payment's amount aside."""
+    """Return the pending transfer that sets a payment's amount aside."""
     return TransferRequest(
         id=ledger.name(f"hold:{payment.job_id}"),
         debit=ledger.available_of(payment.owner_id),
@@ -133,13 +133,13 @@ def settle(events: Sequence[JobCompleted]) -> None:
 
 
 def completed_closing(payment: Payment, event: JobCompleted) -> Closing:
-    """How a completed job ends its held payment."""
+    """Return how a completed job ends its held payment."""
     parts = split(amount=payment.amount, rate=event.rate, milliseconds=event.metered_ms, fee_bp=payment.fee_bp)
     return Closing(payment, parts, UUID(event.provider_id), UUID(event.miner_id))
 
 
 def unpaid_closing(event: JobCompleted) -> Closing:
-    """A settled payment of 0: every settled job has a payment. Raises Conflict for a job that should have been paid."""
+    """Return a settled payment of 0: every settled job has a payment. Raises Conflict for a job that has a price."""
     if event.paid:
         raise Conflict(f"Job {event.job_id} was completed, but its money was never held.")
     provider, miner = UUID(event.provider_id), UUID(event.miner_id)
@@ -155,7 +155,7 @@ def unpaid_closing(event: JobCompleted) -> Closing:
 
 
 def settlement_of(closing: Closing, event: JobCompleted) -> SettledPayment:
-    """What the receipt of a completed job states."""
+    """Return what the receipt of a completed job states."""
     payment, parts = closing.payment, closing.parts
     return SettledPayment(
         payment_id=payment.pk,
@@ -216,7 +216,7 @@ def refund(events: Sequence[JobEnded]) -> None:
 
 
 def ended_closing(payment: Payment, event: JobEnded) -> Closing:
-    """How a job that ended without a result ends its held payment: metered work is paid when there is a provider."""
+    """Return how a job without a result ends its held payment: metered work is paid when there is a provider."""
     billable = event.billable_ms if event.provider_id else 0
     parts = split(amount=payment.amount, rate=event.rate, milliseconds=billable, fee_bp=payment.fee_bp)
     if not parts.cost:
@@ -225,7 +225,7 @@ def ended_closing(payment: Payment, event: JobEnded) -> Closing:
 
 
 def ended_early(event: JobEnded) -> Payment:
-    """A refunded payment of 0 for a job whose money was not held yet."""
+    """Return a refunded payment of 0 for a job whose money was not held yet."""
     return Payment(
         job_id=UUID(event.job_id), owner_id=UUID(event.owner_id), state=PaymentState.REFUNDED, ended_at=timezone.now()
     )
@@ -260,7 +260,7 @@ def release_overdue(*, limit: int = 100) -> int:
 
 
 def payments_of(events: Sequence[Any]) -> dict[UUID, Payment]:
-    """The payments of these facts' jobs, locked, by job."""
+    """Return the payments of these events' jobs, locked, by job."""
     job_ids = [UUID(event.job_id) for event in events]
     return {payment.job_id: payment for payment in Payment.objects.for_jobs(job_ids).locked()}
 

@@ -23,7 +23,7 @@ KIND = "receipt.job"
 
 
 def alias(role: str, owner_id: UUID) -> str:
-    """A stable pseudonym of an owner, `<role>_<24 hex digits>`: HMAC-SHA-256 under the server's secret.
+    """Return a stable pseudonym of an owner, `<role>_<24 hex digits>`: HMAC-SHA-256 under the server's secret.
 
     Receipts are public, owners are not.
     """
@@ -45,7 +45,7 @@ def issue(settlements: Sequence[SettledPayment]) -> list[Receipt]:
 
 
 def receipt_of(settled: SettledPayment, now: datetime) -> Receipt:
-    """A signed receipt, not saved yet."""
+    """Return a signed receipt, not saved yet."""
     receipt_id = uuid7()
     body = body_of(receipt_id, settled, now)
     return Receipt(
@@ -62,7 +62,7 @@ def receipt_of(settled: SettledPayment, now: datetime) -> Receipt:
 
 
 def body_of(receipt_id: UUID, settled: SettledPayment, now: datetime) -> dict[str, Any]:
-    """The fields that are signed: strings and whole numbers only, so that every JSON library writes the same bytes."""
+    """Return the fields that are signed: strings and whole numbers, so that every JSON library writes the same bytes."""
     return {
         "v": 1,
         "receipt_id": str(receipt_id),
@@ -88,5 +88,5 @@ def body_of(receipt_id: UUID, settled: SettledPayment, now: datetime) -> dict[st
 
 
 def signed(receipt: Receipt) -> dict[str, Any]:
-    """A receipt with its signature, as its entry in the log carries it."""
+    """Return a receipt with its signature, as its entry in the log carries it."""
     return {"receipt": receipt.body, "signature": receipt.signature}
