@@ -8,6 +8,8 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aitbc.settings")
+    if sys.argv[1:2] == ["relay"]:
+        os.environ.setdefault("AITBC_ROLE", "relay")  # before the settings are read: they decide deadlines and pools
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

@@ -15,7 +15,7 @@ Check = Callable[[], Iterable[str]]
 
 @dataclass(frozen=True)
 class Invariant:
-    """One numbered rule, and the domain whose rows it judges. The numbers are listed in docs/architecture.md."""
+    """One numbered rule, and the domain whose rows it judges. docs/invariants.md lists the numbers."""
 
     name: str
     db: str

@@ -1,9 +1,11 @@
-"""I30, broken on purpose; and what the command says and returns."""
+"""I30, broken on purpose; what the command says and returns; and the list of all numbers in docs/invariants.md."""
 
 from __future__ import annotations
 
 import json
+import re
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.core.management import call_command
@@ -13,6 +15,8 @@ from aitbc.core import invariants
 from aitbc.core.ids import uuid7
 from aitbc.core.messaging.models import ATTEMPTS, NEVER
 from apps.marketplace.models import Outbox
+
+LIST = Path(__file__).parents[2] / "docs" / "invariants.md"
 
 
 def undelivered(**fields: object) -> Outbox:
@@ -66,3 +70,15 @@ def test_the_command_is_content_with_an_empty_exchange(capsys):
     call_command("audit")
 
     assert "0 violations" in capsys.readouterr().out
+
+
+def test_the_documentation_lists_every_invariant_with_its_domain():
+    listed = re.findall(r"^\| ([A-Z]\w+) \| (\w+) \|", LIST.read_text(), re.MULTILINE)
+
+    assert sorted(listed) == sorted((one.name, one.db) for one in invariants.load())
+
+
+def test_the_documentation_names_no_number_that_is_not_registered():
+    named = set(re.findall(r"\b[A-Z]\d+[a-z]?\b", LIST.read_text()))
+
+    assert named == {one.name for one in invariants.load()}
