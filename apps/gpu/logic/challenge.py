@@ -143,7 +143,7 @@ def stream(xp: Arrays, nonce: str, name: tuple[object, ...], start: int, count: 
 
 
 def matrix_rows(xp: Arrays, task: Task, name: tuple[object, ...], first: int, count: int) -> Any:
-    """Return rows of a matrix of −2 … 2, shape (count, words): each octet of the stream, times five over 256, minus 2."""
+    """Return rows of a matrix of −2 … 2, shape (count, words): each octet of the stream · 5 / 256, minus 2."""
     quarter = task.words // 4
     words = stream(xp, task.nonce, name, first * quarter, count * quarter).reshape(count, quarter)
     return ((xp.octets(words) * 5) >> 8) - 2

@@ -1,7 +1,8 @@
-"""The SQL of granting leases: its cost does not depend on the depth of the queue (docs/performance.md).
+"""The SQL of granting leases, whose cost does not depend on the depth of the queue.
 
-The statement takes classes best first with priority floors and locks exactly the rows it takes. The miner's row is
-locked first, so that what it may still hold is counted after every other grant to it has committed.
+How and why: docs/architecture.md, "How a poll finds work"; rates: docs/performance.md. The statement takes classes best
+first with priority floors and locks exactly the rows it takes. The miner's row is locked first, so that what it may
+still hold is counted after every other grant to it has committed.
 """
 
 from __future__ import annotations

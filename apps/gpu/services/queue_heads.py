@@ -1,8 +1,8 @@
 """The first waiting job of every class, shared by all processes through one row, so that polls need not look.
 
 Read at most every 50 ms by a process; written at most every 60 ms by the process that finds it stale (SKIP LOCKED: one
-prober at a time, nobody waits; numbers in docs/performance.md). A woken long poll needs heads newer than its wake-up
-and gets them by a direct probe, because the cache could be older than the work it was woken for.
+prober at a time, nobody waits; docs/architecture.md, "How a poll finds work"). A woken long poll needs heads newer than
+its wake-up and gets them by a direct probe, because the cache could be older than the work it was woken for.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def receipt_of(settled: SettledPayment, now: datetime) -> Receipt:
 
 
 def body_of(receipt_id: UUID, settled: SettledPayment, now: datetime) -> dict[str, Any]:
-    """Return the fields that are signed: strings and whole numbers, so that every JSON library writes the same bytes."""
+    """Return the fields that are signed: strings and whole numbers, which every JSON library writes alike."""
     return {
         "v": 1,
         "receipt_id": str(receipt_id),
