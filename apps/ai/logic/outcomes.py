@@ -33,7 +33,7 @@ _LEASE_CODES = {"refused": Outcome.REFUSED_BY_MINER, "cancelled": Outcome.CANCEL
 
 
 def outcome_of(code: str) -> Outcome:
-    """Translate the error code of a failed or expired lease, in either case; an unknown code gives UNKNOWN."""
+    """Return the outcome for the error code, in either case, of a failed or expired lease; UNKNOWN for any other."""
     name = code.lower()
     if name in _LEASE_CODES:
         return _LEASE_CODES[name]

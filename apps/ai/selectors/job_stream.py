@@ -27,7 +27,7 @@ class Cursor:
 
     @classmethod
     def read(cls, text: str | None) -> Cursor:
-        """Parse a cursor; none or an empty one is the start. Raises StreamCursorInvalid."""
+        """Return the cursor in a text; none or an empty one is the start. Raises StreamCursorInvalid."""
         if not text:
             return cls()
         match = CURSOR.fullmatch(text) if text.isascii() else None

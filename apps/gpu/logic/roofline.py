@@ -72,6 +72,7 @@ class Step:
 
     @property
     def bottleneck(self) -> str:
+        """What limits the step: pcie, compute or memory_bw."""
         if self.link > max(self.memory, self.compute):
             return "pcie"
         return "compute" if self.compute > self.memory else "memory_bw"

@@ -89,6 +89,7 @@ class Ended:
     metered_ms: int
 
     def parties(self) -> dict[str, Any]:
+        """Return the members that events about the lease's end have in common."""
         return {
             "job_id": str(self.job_id),
             "attempt": self.attempt,

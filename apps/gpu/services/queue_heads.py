@@ -52,6 +52,7 @@ class Head(NamedTuple):
 
     @property
     def priority(self) -> int:
+        """The priority of the job, higher first."""
         return -self.behind
 
 

@@ -269,7 +269,7 @@ def performance(*, since: datetime, now: datetime) -> dict[str, Any]:
 
 
 def gpu_hours(gpu_ms: int | None) -> float:
-    """Convert GPU milliseconds to hours."""
+    """Return GPU milliseconds as hours."""
     return round(int(gpu_ms or 0) / 3_600_000, 6)
 
 

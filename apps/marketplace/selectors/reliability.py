@@ -28,6 +28,7 @@ class Evidence:
 
     @property
     def r(self) -> float:
+        """Reliability R, from 0 to 1."""
         return lower_bound(self.kept, self.broken)
 
 

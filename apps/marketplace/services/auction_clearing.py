@@ -123,7 +123,7 @@ def book(demand: MarketplaceDemand, bid: MarketplaceBid, price_hour: int) -> GPU
 def conclude(
     demand: MarketplaceDemand, winner: MarketplaceBid, booking: GPUBooking, proof: dict[str, Any], *, actor: str
 ) -> Award:
-    """Write the award down, end the other bids, and emit DemandAwarded for trading's log."""
+    """Write the award down, end the other bids, and emit DemandAwarded for trading's log; returns the award."""
     winner.advance(BidState.WON, actor=actor, reason=proof["inputs"]["mode"], bond_ended=True)
     demand.advance(DemandState.AWARDED, actor=actor, reason=proof["inputs"]["mode"])
     demands.lose_bids(demand, actor=actor, reason="another bid won")
@@ -186,7 +186,7 @@ def award_by_hand(*, demand: MarketplaceDemand, bid_id: UUID, actor: str) -> Awa
 def match(
     *, demand: MarketplaceDemand, offer: MarketplaceOffer, price_hour: int, actor: str, mode: str = MATCH
 ) -> Award:
-    """Let a standing demand and an offer meet at a price within the demand's budget: the offer bids and wins at once.
+    """Award a standing demand to an offer, which bids and wins at once, within the demand's budget; returns the award.
 
     There is no moment in which the bid could be broken, so it has no bond of its own. Raises SelfBid, DemandNotOpen,
     BidOverBudget, BidUnfit, and whatever a booking may be refused with.
@@ -215,7 +215,10 @@ def match(
 def award_bid(
     demand: MarketplaceDemand, found: list[MarketplaceBid], bid: MarketplaceBid, now: datetime, *, mode: str, actor: str
 ) -> Award:
-    """Award this bid at its own price. Raises BidUnfit, and whatever a booking may be refused with."""
+    """Award this bid at its own price and return the award.
+
+    Raises BidUnfit, and whatever a booking may be refused with.
+    """
     refused = eligibility.verdicts(demand, found, now)
     if refused[bid.pk]:
         raise BidUnfit([refused[bid.pk]])

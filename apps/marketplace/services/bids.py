@@ -45,7 +45,7 @@ class BidRequest(TypedDict, total=False):
 def place(
     *, demand_id: UUID, offer: MarketplaceOffer, bidder_id: UUID, actor: str, **request: Unpack[BidRequest]
 ) -> MarketplaceBid:
-    """Bid with one of the bidder's offers; it counts once trading has set the bond aside.
+    """Bid with one of the bidder's offers; returns the bid, which counts once trading has set its bond aside.
 
     Raises SelfBid, DemandNotOpen, BidInvalid, BidOverBudget, BidUnfit, InsufficientFunds, BookFull, BidStands.
     """
@@ -173,7 +173,10 @@ def make_room(demand: MarketplaceDemand, bid: MarketplaceBid, *, actor: str) -> 
 
 
 def withdraw(*, bid: MarketplaceBid, actor: str) -> MarketplaceBid:
-    """Take a bid back before the auction closes; its bond is released. Raises DemandNotOpen, StateConflict."""
+    """Take a bid back before the auction closes and return it; its bond is released.
+
+    Raises DemandNotOpen, StateConflict.
+    """
     with atomic(MarketplaceDemand):
         demand = demands.locked(bid.demand_id)
         row = MarketplaceBid.objects.locked().get(pk=bid.pk)

@@ -32,7 +32,7 @@ def book(
     *, offer: MarketplaceOffer, renter_id: UUID, actor: str, quote: Quote | None = None,
     award: AwardTerms | None = None, now: datetime | None = None, **request: Unpack[BookingRequest],
 ) -> GPUBooking:  # fmt: skip
-    """Take the slots for a renter and request the money from trading.
+    """Take the slots for a renter, request the money from trading, and return the booking.
 
     Without `starts_at` it begins as soon as the money is set aside. With a quote, its terms count (and `request` is
     ignored). Raises SelfBooking, OfferNotOpen, MinerSilent, BookingInvalid, RenterRefused, SlotTaken,
@@ -84,7 +84,7 @@ def booking_of(agreed: Terms, *, quote: Quote | None) -> GPUBooking:
 def cancel(
     *, booking: GPUBooking, party_id: UUID, actor: str, reason: str = "", now: datetime | None = None
 ) -> GPUBooking:
-    """End a booking for one of its parties, at any time before it is over.
+    """End a booking for one of its parties, at any time before it is over, and return it.
 
     A renter pays what was used, once active at least the minimum charge; a provider's bond pays the renter up to an
     hour's price. What is not used goes back. Raises StateConflict when it is over already.
@@ -95,8 +95,10 @@ def cancel(
 
 
 def end(*, booking: GPUBooking, actor: str, now: datetime | None = None) -> GPUBooking:
-    """End a running booking for its renter: it pays what was used, at least the minimum charge. Raises
-    StateConflict."""
+    """End a running booking for its renter and return it. Raises StateConflict.
+
+    The renter pays what was used, at least the minimum charge.
+    """
     return _end(booking, BookingState.ENDED, actor=actor, reason="ended by its renter", least=True, now=now)
 
 
@@ -117,9 +119,9 @@ def _end(
 def reclaim(
     *, booking: GPUBooking, actor: str, at: datetime | None = None, reason: str = "", now: datetime | None = None
 ) -> GPUBooking:
-    """Announce that the provider takes its GPUs back: the booking runs until the deadline, the offer is paused.
+    """Announce that the provider takes its GPUs back, pause the offer, and return the booking.
 
-    The deadline is at least the offer's notice away, and market.reclaim_min_s. Raises NoticeTooShort, and StateConflict
+    It runs until the deadline, at least the offer's notice away, and market.reclaim_min_s. Raises NoticeTooShort, and StateConflict
     when the booking is not active or ends by itself before then.
     """
     now = now or clock.now()

@@ -61,7 +61,7 @@ class DemandTerms(TypedDict, total=False):
 
 
 def create(*, renter_id: UUID, actor: str, publish: bool = True, **terms: Unpack[DemandTerms]) -> MarketplaceDemand:
-    """Make a demand, open to bids at once or a draft.
+    """Make a demand, open to bids at once or a draft, and return it.
 
     Raises DemandInvalid, FilterInvalid, ConstraintInvalid, DemandTaken (external_id).
     """
@@ -117,7 +117,7 @@ def _wrong_times(demand: MarketplaceDemand, now: datetime) -> Iterator[tuple[str
 
 
 def publish(*, demand: MarketplaceDemand, actor: str) -> MarketplaceDemand:
-    """Open a draft to bids; from here on its terms and weights are frozen. Raises StateConflict, DemandInvalid."""
+    """Open a draft to bids and return it; its terms and weights are frozen. Raises StateConflict, DemandInvalid."""
     if demand.state == DemandState.DRAFT:
         check(demand, clock.now())
     demand.advance(DemandState.OPEN, actor=actor, reason="published")
@@ -125,7 +125,10 @@ def publish(*, demand: MarketplaceDemand, actor: str) -> MarketplaceDemand:
 
 
 def cancel(*, demand: MarketplaceDemand, actor: str, reason: str = "") -> MarketplaceDemand:
-    """Take a demand back before its auction is over; all bonds are released. Raises DemandNotOpen, StateConflict."""
+    """Take a demand back before its auction is over and return it; all bonds are released.
+
+    Raises DemandNotOpen, StateConflict.
+    """
     with atomic(MarketplaceDemand):
         row = locked(demand.pk)
         if row.state == DemandState.OPEN and row.closes_at is not None and row.closes_at <= clock.now():

@@ -65,8 +65,10 @@ def release(offer: MarketplaceOffer, *, renter_id: UUID, actor: str) -> GPUBooki
 
 
 def remove(offer: MarketplaceOffer, *, actor: str, force: bool) -> MarketplaceOffer:
-    """Withdraw a listing; with bookings under way only by force, which cancels them for the provider. Raises
-    OfferBooked."""
+    """Withdraw a listing and return its offer. Raises OfferBooked.
+
+    With bookings under way only by force, which cancels them for the provider.
+    """
     with atomic(MarketplaceOffer):
         live = bookings.live_over(offer)
         if live and not force:
@@ -78,7 +80,10 @@ def remove(offer: MarketplaceOffer, *, actor: str, force: bool) -> MarketplaceOf
 
 
 def review(offer: MarketplaceOffer, *, rater_id: UUID, stars: int, text: str) -> GPUReview:
-    """Review the caller's last settled booking of this offer that it has not reviewed. Raises NotSettledYet."""
+    """Review the caller's last settled booking of this offer that it has not reviewed, and return the review.
+
+    Raises NotSettledYet.
+    """
     mine = offer.bookings.filter(renter_id=rater_id, state=BookingState.SETTLED).exclude(reviews__rater_id=rater_id)
     booking = mine.order_by("-ended_at").first()
     if booking is None:

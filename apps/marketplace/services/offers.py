@@ -64,7 +64,8 @@ def create(
     *, provider_id: UUID, actor: str, gpu_ids: list[UUID] | None = None, specs: Mapping[str, Any] | None = None,
     draft: bool = False, **terms: Unpack[NewOfferTerms],
 ) -> MarketplaceOffer:  # fmt: skip
-    """Offer registered GPUs (`gpu_ids`), or GPUs that are only described (`specs`, with a gpu_count).
+    """Offer registered GPUs (`gpu_ids`), or GPUs that are only described (`specs`, with a gpu_count), and return the
+    offer.
 
     Raises OfferInvalid, CardsOverOffered, BondNotCovered, OfferTaken (external_id is used already).
     """
@@ -81,7 +82,7 @@ def create(
 def edit(
     *, offer: MarketplaceOffer, revision: int | None, actor: str, reason: str = "", **terms: Unpack[OfferTerms]
 ) -> MarketplaceOffer:
-    """Change terms, if the offer is still at this revision (None: whichever it is); bookings keep their price.
+    """Change terms, if the offer is still at this revision (None: any), and return it; bookings keep their price.
 
     Raises OfferChanged when it is not, StateConflict when the offer is over, OfferInvalid, BondNotCovered.
     """
@@ -108,13 +109,16 @@ def edit(
 
 
 def pause(*, offer: MarketplaceOffer, actor: str, reason: str = "") -> MarketplaceOffer:
-    """Take no more bookings for now. Raises StateConflict."""
+    """Take no more bookings for now; returns the offer. Raises StateConflict."""
     offer.advance(OfferState.PAUSED, actor=actor, reason=reason or "paused")
     return offer
 
 
 def resume(*, offer: MarketplaceOffer, actor: str, reason: str = "") -> MarketplaceOffer:
-    """Open a draft or a paused offer to bookings. Raises OfferInvalid when its time is over, StateConflict."""
+    """Open a draft or a paused offer to bookings and return it.
+
+    Raises OfferInvalid when its time is over, StateConflict.
+    """
     if offer.state in (OfferState.DRAFT, OfferState.PAUSED):
         offer_rules.check(offer, timezone.now())
     offer.advance(OfferState.OPEN, actor=actor, reason=reason or "opened")
@@ -122,7 +126,10 @@ def resume(*, offer: MarketplaceOffer, actor: str, reason: str = "") -> Marketpl
 
 
 def withdraw(*, offer: MarketplaceOffer, actor: str, reason: str = "", if_unbooked: bool = False) -> MarketplaceOffer:
-    """End the offer for good; bookings made of it go on, unless `if_unbooked` forbids the whole (OfferBooked)."""
+    """End the offer for good and return it; bookings made of it go on.
+
+    With `if_unbooked` bookings under way forbid it. Raises OfferBooked then, StateConflict.
+    """
     with atomic(MarketplaceOffer):
         if if_unbooked:
             offer = MarketplaceOffer.objects.locked().get(pk=offer.pk)
@@ -135,7 +142,7 @@ def withdraw(*, offer: MarketplaceOffer, actor: str, reason: str = "", if_unbook
 
 
 def clone(*, offer: MarketplaceOffer, actor: str) -> MarketplaceOffer:
-    """Make a draft with the same terms over the same GPUs, to be edited and opened. Raises what `create` raises."""
+    """Make a draft with the same terms over the same GPUs and return it. Raises what `create` raises."""
     terms = {name: getattr(offer, name) for name in TERMS} | {"price_gpu_hour": offer.base_price}
     until = offer.available_until
     if until is not None and until <= timezone.now():

@@ -48,7 +48,7 @@ class OrderTerms:
 
 
 def offer(*, owner_id: UUID, actor: str, terms: OrderTerms) -> MarketplaceOffer:
-    """Offer described GPUs at a price per GPU and hour, for bookings of up to `terms.seconds`.
+    """Offer described GPUs at a price per GPU and hour, for bookings of up to `terms.seconds`; returns the offer.
 
     Raises OfferInvalid, OfferTaken.
     """
@@ -61,7 +61,7 @@ def offer(*, owner_id: UUID, actor: str, terms: OrderTerms) -> MarketplaceOffer:
 
 
 def bid(*, owner_id: UUID, actor: str, terms: OrderTerms) -> MarketplaceDemand:
-    """Demand GPUs at no more than a price per GPU and hour; stands until it is matched or cancelled.
+    """Demand GPUs at no more than a price per GPU and hour, until matched or cancelled; returns the demand.
 
     Raises DemandInvalid, DemandTaken.
     """
@@ -102,7 +102,7 @@ def is_size(value: Any) -> bool:
 
 
 def cancel(*, owner_id: UUID, actor: str, ref: str) -> Order:
-    """Withdraw one's offer or bid. Raises OrderNotFound, StateConflict when it is over already."""
+    """Withdraw one's offer or bid and return it. Raises OrderNotFound, StateConflict when it is over already."""
     found: Order | None = find_order(MarketplaceOffer.objects.filter(provider_id=owner_id), ref)
     if isinstance(found, MarketplaceOffer):
         return offers.withdraw(offer=found, actor=actor, reason="cancelled")
@@ -113,7 +113,7 @@ def cancel(*, owner_id: UUID, actor: str, ref: str) -> Order:
 
 
 def accept(*, owner_id: UUID, actor: str, bid_ref: str, offer_ref: str = "") -> Award:
-    """Take a bid at the price it names, with the provider's named offer or else its cheapest that fits.
+    """Take a bid at its own price, with the provider's named offer or else its cheapest that fits; returns the award.
 
     Raises OrderNotFound, OrderInvalid, OrderMatched, BidUnfit, and whatever a booking may be refused with.
     """
@@ -136,7 +136,7 @@ def accept(*, owner_id: UUID, actor: str, bid_ref: str, offer_ref: str = "") -> 
 
 
 def match(*, owner_id: UUID, operator: bool, actor: str, bid_ref: str, offer_ref: str) -> Award:
-    """Award a bid to an offer at the offer's price, for one of their owners or an operator.
+    """Award a bid to an offer at the offer's price, for one of their owners or an operator; returns the award.
 
     Raises OrderNotFound, OrderInvalid, NotAParty, OrderMatched, BidUnfit, and whatever a booking may be refused with.
     """

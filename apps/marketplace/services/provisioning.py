@@ -56,7 +56,7 @@ def activate(bookings: Sequence[GPUBooking], *, now: datetime, actor: str) -> No
 
 
 def ready(*, booking: GPUBooking, actor: str, now: datetime | None = None) -> GPUBooking:
-    """Note that a booking's GPUs are ready, and activate it if its time has come; repeating changes nothing.
+    """Note that a booking's GPUs are ready, activate it if its time has come, and return it; repeating changes nothing.
 
     Raises StateConflict.
     """

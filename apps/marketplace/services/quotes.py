@@ -29,7 +29,7 @@ CURRENCY = "AIT"
 def make(
     *, offer: MarketplaceOffer, renter_id: UUID, now: datetime | None = None, **request: Unpack[BookingRequest]
 ) -> Quote:
-    """Keep the present price open for a minute. It takes no slot: who books first has it.
+    """Keep the present price open for a minute; returns the quote. It takes no slot: who books first has it.
 
     Raises SelfBooking, OfferNotOpen, MinerSilent, BookingInvalid, RenterRefused.
     """
@@ -77,7 +77,7 @@ def item(what: str, quantity: int, unit: str, price: int, amount: int) -> dict[s
 
 
 def use(quote: Quote, *, now: datetime) -> Quote:
-    """Mark a quote as used, in the caller's transaction. Raises QuoteExpired, QuoteUsed."""
+    """Mark a quote as used, in the caller's transaction, and return it. Raises QuoteExpired, QuoteUsed."""
     if quote.expires_at <= now:
         raise QuoteExpired(f"It was open until {quote.expires_at.isoformat()}.")
     if not Quote.objects.filter(pk=quote.pk, used_at=None).update(used_at=now):

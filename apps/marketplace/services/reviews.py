@@ -40,8 +40,10 @@ def write(
     *, booking: GPUBooking, rater_id: UUID, stars: int, text: str = "", dimensions: Mapping[str, int] | None = None,
     now: datetime | None = None,
 ) -> GPUReview:  # fmt: skip
-    """Write one party's review, once, within 30 days after the end. Raises NotSettledYet, ReviewTooLate,
-    ReviewedAlready."""
+    """Write one party's review, once, within 30 days after the end, and return it.
+
+    Raises NotSettledYet, ReviewTooLate, ReviewedAlready.
+    """
     now = now or clock.now()
     if booking.state != BookingState.SETTLED or booking.ended_at is None:
         raise NotSettledYet(f"The booking is {booking.state}.", state=booking.state, allowed=["settled"])
@@ -71,7 +73,7 @@ def edit(
     *, review: GPUReview, stars: int | None = None, text: str | None = None,
     dimensions: Mapping[str, int] | None = None, now: datetime | None = None,
 ) -> GPUReview:  # fmt: skip
-    """Change one's own review within 48 hours. Raises ReviewTooLate."""
+    """Change one's own review within 48 hours and return it. Raises ReviewTooLate."""
     now = now or clock.now()
     if now > review.created_at + EDITABLE:
         raise ReviewTooLate("A review is changed within 48 hours after it was written.")
@@ -87,7 +89,10 @@ def edit(
 
 
 def reply(*, review: GPUReview, author_id: UUID, text: str, now: datetime | None = None) -> GPUReview:
-    """Answer a review, once, as who was reviewed. Raises NotTheProvider, NotTheRenter, AnsweredAlready."""
+    """Answer a review, once, as who was reviewed, and return it.
+
+    Raises NotTheProvider, NotTheRenter, AnsweredAlready.
+    """
     if author_id != review.subject_id:
         raise NotTheProvider() if review.subject == Subject.PROVIDER else NotTheRenter()
     written = GPUReview.objects.filter(pk=review.pk, reply="").update(reply=text, replied_at=now or clock.now())
@@ -97,14 +102,14 @@ def reply(*, review: GPUReview, author_id: UUID, text: str, now: datetime | None
 
 
 def hide(*, review: GPUReview, reason: str) -> GPUReview:
-    """Take a review out of sight and out of the rating, for a reason that stays with it. Raises Invalid without one."""
+    """Take a review out of sight and out of the rating, and return it. Raises Invalid without a reason."""
     if not reason.strip():
         raise Invalid("Hiding a review needs a reason.")
     return _set_hidden(review, reason.strip()[:300])
 
 
 def show(*, review: GPUReview) -> GPUReview:
-    """Bring a hidden review back."""
+    """Bring a hidden review back and return it."""
     return _set_hidden(review, "")
 
 

@@ -46,7 +46,10 @@ class Lost(Exception):
 
 
 def take(booking_id: UUID, offer: MarketplaceOffer, count: int, start: datetime, end: datetime) -> list[UUID]:
-    """Take `count` free slots of an offer for a span. Raises SlotTaken, with the next free moment when it is known."""
+    """Take `count` free slots of an offer for a span and return their ids.
+
+    Raises SlotTaken, with the next free moment when it is known.
+    """
     # Who loses a slot has seen one less free: so many tries, and it has one or there is none.
     for _ in range(len(offer.slots) + 1):
         free = calendars.free_slots(busy_spans(offer.slots, since=start), start, end)

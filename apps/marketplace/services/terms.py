@@ -60,10 +60,12 @@ class Terms:
 
     @property
     def ends_at(self) -> datetime:
+        """When the span is over."""
         return self.starts_at + timedelta(seconds=self.duration_s)
 
     @property
     def milliseconds(self) -> int:
+        """The length of the span in milliseconds."""
         return self.duration_s * 1000
 
     @property

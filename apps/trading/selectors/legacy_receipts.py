@@ -67,6 +67,7 @@ def message(body: dict[str, Any]) -> bytes:
 
 
 def without_nulls(value: Any) -> Any:
+    """Return a JSON value without members that are null, at any depth."""
     if isinstance(value, dict):
         return {name: without_nulls(inner) for name, inner in value.items() if inner is not None}
     if isinstance(value, list):

@@ -143,4 +143,5 @@ def announce_closed(escrows: Sequence[Escrow]) -> None:
 
 
 def is_held(escrow: Escrow | None) -> bool:
+    """Return whether the escrow's money is still set aside."""
     return escrow is not None and escrow.state == EscrowState.HELD

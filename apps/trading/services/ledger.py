@@ -46,6 +46,7 @@ class Account:
 
     @cached_property
     def id(self) -> UUID:
+        """The id of the account's row."""
         return uuid5(NAMESPACE, f"{self.owner_id}:{self.kind.value}:{self.shard}")
 
 

@@ -266,4 +266,5 @@ def payments_of(events: Sequence[Any]) -> dict[UUID, Payment]:
 
 
 def is_held(payment: Payment | None) -> bool:
+    """Return whether the payment's money is still set aside."""
     return payment is not None and payment.state == PaymentState.HELD
