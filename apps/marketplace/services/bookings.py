@@ -121,8 +121,8 @@ def reclaim(
 ) -> GPUBooking:
     """Announce that the provider takes its GPUs back, pause the offer, and return the booking.
 
-    It runs until the deadline, at least the offer's notice away, and market.reclaim_min_s. Raises NoticeTooShort, and StateConflict
-    when the booking is not active or ends by itself before then.
+    It runs until the deadline, at least the offer's notice away, and market.reclaim_min_s. Raises NoticeTooShort, and
+    StateConflict when the booking is not active or ends by itself before then.
     """
     now = now or clock.now()
     with atomic(GPUBooking):
