@@ -262,6 +262,22 @@ def test_a_silent_miner_breaks_its_booking_and_gets_it_back_when_heard_in_time(m
     assert (registered_gpu().state, str(registered_gpu().booking_id)) == ("busy", fact.booking_id)
 
 
+def test_a_draining_miner_that_falls_silent_breaks_its_booking_and_is_gone(miner_api: Api, listen):
+    listen(BookingBroken)
+    register(miner_api)
+    fact = reserved(registered_gpu())
+    reservations.reserve([fact])
+    reservations.start([started(fact)])
+    miner_api.json("DELETE", f"{M}/rig?drain=1", status=200)
+    Miner.objects.update(last_heartbeat=timezone.now() - timedelta(minutes=10))
+
+    assert sweeps.watch_miners()["deregistered"] == 1
+
+    assert registered_gpu().state == "offline" and len(published(BookingBroken, booking_id=fact.booking_id)) == 1
+    register(miner_api)
+    assert (registered_gpu().state, str(registered_gpu().booking_id)) == ("busy", fact.booking_id)
+
+
 def test_gpus_that_are_away_when_the_time_comes_break_the_booking(miner_api: Api, listen):
     listen(BookingBroken)
     register(miner_api)
