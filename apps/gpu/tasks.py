@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from celery import shared_task
+from datetime import timedelta
 
+from celery import shared_task
+from django.utils import timezone
+
+from aitbc.core import idempotency
+from apps.gpu.models import IdempotencyRecord
 from apps.gpu.services import (
     backends,
     benchmark_schedule,
@@ -18,6 +23,8 @@ from apps.gpu.services import (
     telemetry,
     uptime,
 )
+
+ANSWER_RETENTION = timedelta(hours=48)
 
 
 @shared_task
@@ -61,6 +68,12 @@ def delete_expired_metrics() -> None:
     """Once a day: delete expired metrics and evidence of hours."""
     telemetry.delete_expired()
     uptime.forget()
+
+
+@shared_task(soft_time_limit=840, time_limit=900)
+def forget_answers() -> int:
+    """Delete stored responses older than any client's retry; returns how many."""
+    return idempotency.purge(IdempotencyRecord, before=timezone.now() - ANSWER_RETENTION)
 
 
 @shared_task
