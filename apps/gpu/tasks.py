@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from celery import shared_task
+from datetime import timedelta
 
+from celery import shared_task
+from django.utils import timezone
+
+from aitbc.core import idempotency
+from apps.gpu.models import IdempotencyRecord
 from apps.gpu.services import (
     backends,
     benchmark_schedule,
@@ -20,6 +25,8 @@ from apps.gpu.services import (
     telemetry,
     uptime,
 )
+
+IDEMPOTENCY_RETENTION = timedelta(hours=48)
 
 
 @shared_task
@@ -63,6 +70,12 @@ def delete_expired_metrics() -> None:
     """Once a day: delete expired metrics and evidence of hours."""
     telemetry.delete_expired()
     uptime.forget()
+
+
+@shared_task(soft_time_limit=840, time_limit=900)
+def purge_idempotency_records() -> int:
+    """Delete stored responses older than any client's retry; returns how many."""
+    return idempotency.purge(IdempotencyRecord, before=timezone.now() - IDEMPOTENCY_RETENTION)
 
 
 @shared_task

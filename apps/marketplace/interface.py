@@ -69,6 +69,14 @@ def bids_over(bid_ids: Iterable[UUID]) -> list[UUID]:
     return list(MarketplaceBid.objects.filter(pk__in=list(bid_ids), state__in=final).values_list("pk", flat=True))
 
 
+def unknown(ids: Iterable[UUID]) -> set[UUID]:
+    """Return those of these ids that are neither a booking's nor a bid's."""
+    named = set(ids)
+    bookings = GPUBooking.objects.filter(pk__in=named).values_list("pk", flat=True)
+    bids = MarketplaceBid.objects.filter(pk__in=named).values_list("pk", flat=True)
+    return named.difference(bookings, bids)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rating:
     """The reviews of a provider's GPU by renters who paid for it."""

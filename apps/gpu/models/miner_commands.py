@@ -23,6 +23,11 @@ class CommandQuerySet(models.QuerySet["MinerCommand"]):
     def overdue(self, now: datetime) -> Self:
         return self.open().filter(due_at__lt=now)
 
+    def unmeasured(self, before: datetime) -> Self:
+        """Settings applied before this time of whose effect nobody requested a benchmark; reverted ones need none."""
+        applied = self.filter(kind=MinerCommand.Kind.APPLY, state=CommandState.ANSWERED, ended_at__lt=before)
+        return applied.filter(proofs=None).exclude(answer__has_key="outcome").exclude(body__has_key="reverts")
+
 
 class MinerCommand(StatefulModel):
     """A command to a miner beside its jobs: rescan its GPUs, set a power limit, run a benchmark."""

@@ -21,6 +21,7 @@ from apps.gpu.states import BOOKED, BenchmarkState, CommandState, GpuState
 
 COMMAND_TAG = "aitbc.order.v1"
 COMMAND_SECONDS = 300
+REQUEST_GRACE = timedelta(minutes=1)  # from the miner's answer to the request of the benchmark
 NOISE = 0.02  # two benchmarks of one card differ by this much
 AWAY = (GpuState.OFFLINE, GpuState.QUARANTINED, GpuState.RETIRED, GpuState.DRAINING)
 
@@ -85,14 +86,20 @@ def judge(benchmark: GPUBenchmark) -> None:
 
 
 def judge_ended() -> int:
-    """Judge changes whose benchmark ended without a verdict on them, after a crash; returns how many."""
+    """Judge changes whose benchmark ended without a verdict on them, or was never requested, after a crash.
+
+    Returns how many.
+    """
     left = GPUBenchmark.objects.filter(proves__state=CommandState.ANSWERED, ended_at__isnull=False).exclude(
         proves__answer__has_key="outcome"
     )
     found = list(left.select_related("proves", "gpu")[:100])
     for benchmark in found:
         judge(benchmark)
-    return len(found)
+    unmeasured = list(MinerCommand.objects.unmeasured(timezone.now() - REQUEST_GRACE).select_related("gpu")[:100])
+    for command in unmeasured:
+        _revert(command, "its effect was not measured: no benchmark was requested")
+    return len(found) + len(unmeasured)
 
 
 def _checked(gpu: GPURegistry, owner_id: UUID, advice: Mapping[str, Any]) -> float:

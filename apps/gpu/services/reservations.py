@@ -112,18 +112,29 @@ def hold_due(*, limit: int = 200) -> int:
 
 
 def close_forgotten(*, limit: int = 100) -> int:
-    """Close bookings that are over according to the marketplace although no fact arrived; returns how many."""
+    """Close bookings that are over according to the marketplace although no fact arrived; returns how many.
+
+    One that runs on takes its later end from there, so that it is not looked at again before then.
+    """
     closed = 0
     late = Reservation.objects.open().filter(ends_at__lt=timezone.now() - OVERDUE).order_by("ends_at")
     for booking_id in list(late.values_list("pk", flat=True)[:limit]):
         seen = booking_of(booking_id)
         if seen is not None and seen.state not in OVER:
+            _prolong(booking_id, seen.ends_at)
             continue
         with atomic(Reservation):
             for one in Reservation.objects.open().filter(pk=booking_id).locked():
                 _close(one)
                 closed += 1
     return closed
+
+
+def _prolong(booking_id: UUID, ends_at: datetime) -> None:
+    with atomic(Reservation):
+        for one in Reservation.objects.open().filter(pk=booking_id, ends_at__lt=ends_at).locked():
+            Reservation.objects.filter(pk=one.pk).update(ends_at=ends_at)
+            update_allocations([one.miner_id])
 
 
 def _hold(waiting: Iterable[Reservation]) -> int:

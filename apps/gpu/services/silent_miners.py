@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 
 from aitbc.core import params
@@ -24,16 +25,20 @@ BATCH = 5000
 
 
 def watch_miners() -> dict[str, int]:
-    """Set silent miners to suspect, then to offline, and deregister drained ones; returns how many of each."""
+    """Set silent miners to suspect, then to offline, and deregister drained ones; returns how many of each.
+
+    A draining miner that falls silent is deregistered once its leases are over, so that its bookings break.
+    """
     now, beat = timezone.now(), timedelta(seconds=params.get("miner.heartbeat_s"))
     lost_after = params.get("miner.offline_misses") * beat
     live = Lease.objects.live().filter(miner_id=OuterRef("pk"))
     booked = Reservation.objects.held().filter(miner_id=OuterRef("pk"))
     drained = Miner.objects.filter(~Exists(live), ~Exists(booked), state=MinerState.DRAINING)
+    lost_draining = _silent(MinerState.DRAINING, MinerState.DEREGISTERED, now - lost_after, ~Exists(live))
     return {
         "offline": _silent(MinerState.SUSPECT, MinerState.OFFLINE, now - lost_after),
         "suspect": _silent(MinerState.ONLINE, MinerState.SUSPECT, now - min(2 * beat, lost_after)),
-        "deregistered": _drained(drained.values_list("pk", flat=True)[:BATCH]),
+        "deregistered": lost_draining + _drained(drained.values_list("pk", flat=True)[:BATCH]),
     }
 
 
@@ -52,9 +57,10 @@ def _drained(miner_ids: Iterable[UUID]) -> int:
     return len(left)
 
 
-def _silent(state: MinerState, to: MinerState, since: datetime) -> int:
+def _silent(state: MinerState, to: MinerState, since: datetime, *terms: Combinable) -> int:
     """Change miners without a heartbeat since; one that arrives meanwhile leaves its miner as it is."""
-    silent = Miner.objects.filter(state=state, last_heartbeat__lt=since, backend=None).values_list("pk", flat=True)
+    found = Miner.objects.filter(*terms, state=state, last_heartbeat__lt=since, backend=None)
+    silent = found.values_list("pk", flat=True)
     with atomic(Miner):
         changed = advance_many(
             Miner,
@@ -66,6 +72,6 @@ def _silent(state: MinerState, to: MinerState, since: datetime) -> int:
             where={"last_heartbeat__lt": since},
             changed_at=timezone.now(),
         )
-        if to == MinerState.OFFLINE:
+        if to in (MinerState.OFFLINE, MinerState.DEREGISTERED):
             gpu_availability.follow_miners(changed, actor="sweep")
     return len(changed)

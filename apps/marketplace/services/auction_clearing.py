@@ -236,11 +236,12 @@ def current(demand: MarketplaceDemand) -> MarketplaceDemand:
 
 
 def run(*, limit: int = 200) -> int:
-    """Expire bids, clear auctions, follow awards, and request again the bonds that trading has not answered about.
+    """Expire bids, follow awards, request again the bonds that trading has not answered about, and clear auctions.
 
-    Returns how many demands and bids ended.
+    Auctions come last: the failure of one is raised, and must not hold up the rest. Returns how many demands and bids
+    ended.
     """
     now = clock.now()
-    done = bids.expire(now) + close_due(limit=limit) + demands.sweep(now, limit=limit)
+    done = bids.expire(now) + demands.sweep(now, limit=limit)
     bids.request_bonds_again(now - timedelta(minutes=1))
-    return done
+    return done + close_due(limit=limit)

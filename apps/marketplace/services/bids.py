@@ -20,7 +20,7 @@ from apps.marketplace.errors import BidInvalid, BidOverBudget, BidStands, BidUnf
 from apps.marketplace.events import BondRequested
 from apps.marketplace.logic import auction
 from apps.marketplace.logic.auction import Bid, Terms, Weights
-from apps.marketplace.models import MarketplaceBid, MarketplaceDemand, MarketplaceOffer
+from apps.marketplace.models import MarketplaceBid, MarketplaceDemand, MarketplaceOffer, Outbox
 from apps.marketplace.selectors import clock
 from apps.marketplace.services import demands, eligibility
 from apps.marketplace.services.terms import bond_for
@@ -220,10 +220,13 @@ def expire(now: datetime, *, limit: int = 500) -> int:
 
 def request_bonds_again(before: datetime, *, limit: int = 500) -> int:
     """Request the bonds once more that trading has not answered about; return how many. The same id never holds
-    twice."""
+    twice, and a request that is still in the outbox is not repeated."""
     with atomic(MarketplaceBid):
         waiting = MarketplaceBid.objects.filter(state=BidState.PENDING, bond_ended=False, created_at__lt=before)
-        found = list(waiting.order_by("pk")[:limit])
+        pending = list(waiting.order_by("pk")[:limit])
+        undelivered = Outbox.objects.waiting().filter(consumer="trading", key__in=[str(bid.pk) for bid in pending])
+        keys = set(undelivered.values_list("key", flat=True))
+        found = [bid for bid in pending if str(bid.pk) not in keys]
         emit(
             *(BondRequested(bond_id=str(b.pk), owner_id=str(b.bidder_id), amount=b.bond) for b in found),
             by="marketplace",

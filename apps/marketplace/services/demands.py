@@ -21,7 +21,7 @@ from apps.marketplace.models import MarketplaceBid, MarketplaceDemand
 from apps.marketplace.models.bookings import GPUBooking
 from apps.marketplace.selectors import clock
 from apps.marketplace.services import eligibility
-from apps.marketplace.states import LIVE, BidState, BookingState, DemandState
+from apps.marketplace.states import BOOKING_FINAL, BidState, BookingState, DemandState
 
 SWEEP = "system:sweep"
 #: The weights of a demand that names none, in basis points.
@@ -166,14 +166,13 @@ def sweep(now: datetime, *, limit: int = 200) -> int:
 def follow_bookings(*, limit: int = 200) -> int:
     """Fulfil awarded demands whose booking was paid for, and expire those whose booking came to nothing; return how
     many."""
-    over = GPUBooking.objects.filter(demand__state=DemandState.AWARDED).exclude(state__in=LIVE)
+    over = GPUBooking.objects.filter(demand__state=DemandState.AWARDED, state__in=BOOKING_FINAL)
     done = 0
-    for booking in over.select_related("demand").order_by("pk")[:limit]:
-        if booking.state in (BookingState.SETTLED, BookingState.INSUFFICIENT_FUNDS):
-            kept = booking.state == BookingState.SETTLED and booking.outcome in KEPT
-            to = DemandState.FULFILLED if kept else DemandState.EXPIRED
-            reason = f"its booking: {booking.outcome or booking.state}"
-            done += len(advance_many(MarketplaceDemand, [booking.demand_id], to, actor=SWEEP, reason=reason))
+    for booking in over.order_by("pk")[:limit]:
+        kept = booking.state == BookingState.SETTLED and booking.outcome in KEPT
+        to = DemandState.FULFILLED if kept else DemandState.EXPIRED
+        reason = f"its booking: {booking.outcome or booking.state}"
+        done += len(advance_many(MarketplaceDemand, [booking.demand_id], to, actor=SWEEP, reason=reason))
     return done
 
 

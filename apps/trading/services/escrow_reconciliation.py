@@ -1,9 +1,12 @@
-"""Sweep of escrows and bonds: ends those whose booking or bid is over although the fact of it was lost."""
+"""Sweep of escrows and bonds: ends those whose booking or bid is over although the fact of it was lost.
+
+Money held for what the marketplace has not known for a week goes back, as that of a job unknown to ai does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Collection, Iterator
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -13,8 +16,10 @@ from django.utils import timezone
 
 from aitbc.core.db import atomic
 from apps.marketplace import interface as market
+from apps.marketplace.events import BookingClosed
 from apps.trading.models import Bond, Escrow
 from apps.trading.services import bonds, escrow_endings
+from apps.trading.services.payments import HOLD_TIME
 
 SWEEP_ACTOR = "system:sweep"
 PATIENCE = timedelta(minutes=1)
@@ -26,7 +31,8 @@ def reconcile(*, patience: timedelta = PATIENCE) -> int:
 
     It compares states with the marketplace, whatever was emitted, so a second run changes nothing.
     """
-    before = timezone.now() - patience
+    now = timezone.now()
+    before = now - patience
     ended = 0
     for booking_ids in chunks(Escrow.objects.held().filter(created_at__lt=before), "booking_id"):
         over = market.over(booking_ids, before=before)
@@ -34,7 +40,36 @@ def reconcile(*, patience: timedelta = PATIENCE) -> int:
         ended += len(over)
     for bond_ids in chunks(Bond.objects.held().filter(created_at__lt=before), "pk"):
         ended += release(market.bids_over(bond_ids))
+    return ended + return_unknown(before=now - HOLD_TIME)
+
+
+def return_unknown(*, before: datetime) -> int:
+    """Close escrows and release bonds from before this time whose booking or bid the marketplace does not know.
+
+    What a provider was paid already stays paid. Returns how many were ended.
+    """
+    ended = 0
+    for booking_ids in chunks(Escrow.objects.held().filter(created_at__lt=before), "booking_id"):
+        ended += close_as_paid(market.unknown(booking_ids))
+    for bond_ids in chunks(Bond.objects.held().filter(created_at__lt=before), "pk"):
+        ended += release(list(market.unknown(bond_ids)))
     return ended
+
+
+def close_as_paid(booking_ids: Collection[UUID]) -> int:
+    """Close the held escrows of these bookings with what is paid so far; returns how many."""
+    with atomic(Escrow):
+        events = [closed_as_paid(escrow) for escrow in Escrow.objects.held().of_bookings(booking_ids).locked()]
+        escrow_endings.close(events, actor=SWEEP_ACTOR)
+    return len(events)
+
+
+def closed_as_paid(escrow: Escrow) -> BookingClosed:
+    """The fact that a booking is over and owes no more than its escrow has paid."""
+    return BookingClosed(
+        booking_id=str(escrow.booking_id), renter_id=str(escrow.renter_id), provider_id=str(escrow.provider_id),
+        miner_id="", gpu_ids=[], outcome="", slices=escrow.slices, owed=escrow.paid + escrow.fee, compensation=0, at="",
+    )  # fmt: skip
 
 
 def release(bond_ids: list[UUID]) -> int:

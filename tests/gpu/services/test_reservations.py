@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -262,6 +263,22 @@ def test_a_silent_miner_breaks_its_booking_and_gets_it_back_when_heard_in_time(m
     assert (registered_gpu().state, str(registered_gpu().booking_id)) == ("busy", fact.booking_id)
 
 
+def test_a_draining_miner_that_falls_silent_breaks_its_booking_and_is_gone(miner_api: Api, listen):
+    listen(BookingBroken)
+    register(miner_api)
+    fact = reserved(registered_gpu())
+    reservations.reserve([fact])
+    reservations.start([started(fact)])
+    miner_api.json("DELETE", f"{M}/rig?drain=1", status=200)
+    Miner.objects.update(last_heartbeat=timezone.now() - timedelta(minutes=10))
+
+    assert sweeps.watch_miners()["deregistered"] == 1
+
+    assert registered_gpu().state == "offline" and len(published(BookingBroken, booking_id=fact.booking_id)) == 1
+    register(miner_api)
+    assert (registered_gpu().state, str(registered_gpu().booking_id)) == ("busy", fact.booking_id)
+
+
 def test_gpus_that_are_away_when_the_time_comes_break_the_booking(miner_api: Api, listen):
     listen(BookingBroken)
     register(miner_api)
@@ -321,6 +338,24 @@ def test_what_the_marketplace_does_not_know_is_closed_after_its_time(miner_api: 
     assert reservations.close_forgotten() == 1
 
     assert registered_gpu().state == "registered"
+
+
+def test_an_extended_booking_keeps_its_gpu_and_does_not_hide_a_forgotten_one(miner_api: Api, monkeypatch):
+    register(miner_api, gpus=[RTX_4090, SECOND])
+    extended, forgotten = (reserved(registered_gpu(uuid=uuid)) for uuid in ("GPU-1", "GPU-2"))
+    reservations.reserve([extended])
+    reservations.reserve([forgotten])
+    Reservation.objects.update(ends_at=timezone.now() - timedelta(minutes=5))
+    Reservation.objects.filter(pk=extended.booking_id).update(ends_at=timezone.now() - timedelta(minutes=6))
+    end = timezone.now() + timedelta(hours=1)
+    running = SimpleNamespace(state="active", ends_at=end)
+    monkeypatch.setattr(reservations, "booking_of", lambda one: running if str(one) == extended.booking_id else None)
+
+    assert [reservations.close_forgotten(limit=1) for _ in range(3)] == [0, 1, 0]
+
+    assert registered_gpu(uuid="GPU-1").state == "reserved" and registered_gpu(uuid="GPU-2").state == "registered"
+    assert Reservation.objects.get(pk=extended.booking_id).ends_at == end
+    assert [one["ends_at"] for one in beat(miner_api)["bookings"]] == [end.isoformat()]
 
 
 def test_an_empty_poll_of_a_booked_miner_asks_nothing(miner_api: Api, enqueue, django_assert_num_queries):

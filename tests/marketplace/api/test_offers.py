@@ -107,7 +107,7 @@ def test_cards_must_be_ones_own_present_and_together(miner_api, other_miner_api)
 
 
 def test_a_card_may_be_in_several_offers_with_a_warning_up_to_a_limit(miner_api, monkeypatch):
-    monkeypatch.setattr(offer_rules, "MOST_OFFERS_PER_CARD", 2)
+    monkeypatch.setattr(offer_rules, "MOST_OFFERS_PER_GPU", 2)
     body = {"gpu_ids": [registered_gpu(miner_api.owner_id)], "price_gpu_hour": "0.5"}
 
     first = miner_api.json("POST", OFFERS, body, status=201)

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from aitbc.core.messaging.relay import drain
-from apps.marketplace.models import Award, GPUBooking, MarketplaceBid
+from apps.marketplace.models import Award, GPUBooking, MarketplaceBid, MarketplaceDemand, Outbox
 from apps.marketplace.selectors import clock
 from apps.marketplace.services import auction_clearing, bookings, sweeps
 from tests.clients import Api
@@ -258,3 +258,31 @@ def test_a_cancel_and_a_clearing_at_once_leave_one_of_the_two():
         assert won == (shown(requested)["state"] == "awarded")
         if not won:
             assert free(bob) == 100
+
+
+def test_a_bond_whose_request_is_still_under_way_is_not_requested_again():
+    (api, offer), requested = bidders(1)[0], demand(renter())
+    body = {"offer_id": str(offer.pk), "price_hour": "1"}
+    api.json("POST", f"{DEMANDS}/{requested['id']}/bids", body, status=201)
+    MarketplaceBid.objects.update(created_at=clock.now() - timedelta(minutes=2))
+
+    for _ in range(3):
+        auction_clearing.run()
+
+    assert Outbox.objects.filter(name="marketplace.bond.asked.v1").count() == 1
+
+
+def test_an_auction_that_fails_holds_up_neither_bids_nor_standing_demands(monkeypatch):
+    (api, offer), requested = bidders(1)[0], demand(renter())
+    late = bid(api, requested, offer, "1")
+    forgotten = demand(renter(), draft=True)
+    MarketplaceBid.objects.filter(pk=late["id"]).update(expires_at=clock.now() - timedelta(seconds=1))
+    MarketplaceDemand.objects.filter(pk=forgotten["id"]).update(created_at=clock.now() - timedelta(days=31))
+    bidding.time_is_over(requested)
+    monkeypatch.setattr(auction_clearing, "decide", lambda *args: 1 // 0)
+
+    with pytest.raises(ZeroDivisionError):
+        auction_clearing.run()
+
+    assert MarketplaceBid.objects.get(pk=late["id"]).state == "expired"
+    assert MarketplaceDemand.objects.get(pk=forgotten["id"]).state == "expired"
