@@ -272,7 +272,7 @@ def test_a_draining_miner_that_falls_silent_breaks_its_booking_and_is_gone(miner
     miner_api.json("DELETE", f"{M}/rig?drain=1", status=200)
     Miner.objects.update(last_heartbeat=timezone.now() - timedelta(minutes=10))
 
-    assert sweeps.watch_miners()["deregistered"] == 1
+    assert silent_miners.watch_miners()["deregistered"] == 1
 
     assert registered_gpu().state == "offline" and len(published(BookingBroken, booking_id=fact.booking_id)) == 1
     register(miner_api)
