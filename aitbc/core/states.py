@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 
 from aitbc.core.db import alias_of, cursor, joined
 from aitbc.core.errors import StateConflict
+from aitbc.core.inserts import insert
 
 Transitions = Mapping[str, set[str]]
 # One statement for any number of transitions, hence prepared once; bulk_create's text grows with the batch.
@@ -141,7 +142,7 @@ def begin(*objects: StatefulModel, actor: str, reason: str = "", detail: Mapping
         return
     cls = type(objects[0])
     with joined(cls):
-        cls._base_manager.bulk_create(objects)
+        insert(objects)
         cls.history_model().record(
             *(Recorded(o.pk, 0, "", o.state, actor, reason, dict(detail or {})) for o in objects)
         )
