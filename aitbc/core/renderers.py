@@ -38,7 +38,7 @@ class DownloadRenderer(BaseRenderer):
     """For actions that respond with a file: whatever the client accepts, the file is what there is."""
 
     media_type = "*/*"
-    format = ""
+    format = "file"
     charset = None
 
 

@@ -66,6 +66,18 @@ def test_the_command_names_each_violation_and_fails():
     assert "marketplace" in lines[0]
 
 
+def test_json_keeps_the_violations_of_every_check_of_a_number(monkeypatch):
+    checks = [invariants.Invariant("I30", "gpu", list, False), invariants.Invariant("I30", "ai", list, True)]
+    found = dict(zip(checks, [["first"], ["second"]], strict=True))
+    monkeypatch.setattr(invariants, "run", lambda only, *, online: found)
+    out = StringIO()
+
+    with pytest.raises(SystemExit):
+        call_command("audit", "--json", stdout=out)
+
+    assert json.loads(out.getvalue()) == {"I30": ["first", "second"]}
+
+
 def test_the_command_is_content_with_an_empty_exchange(capsys):
     call_command("audit")
 

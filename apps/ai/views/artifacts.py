@@ -11,11 +11,13 @@ from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aitbc.core import blobs
 from aitbc.core.parsers import refuse_encoded
+from aitbc.core.renderers import DownloadRenderer
 from aitbc.core.viewsets import DomainViewSet, Scopes
 from apps.ai.errors import ArtifactNotFound
 from apps.ai.models import Artifact
@@ -40,6 +42,10 @@ class ArtifactViewSet(mixins.ListModelMixin, DomainViewSet):
 
     def get_queryset(self) -> QuerySet[Artifact]:
         return Artifact.objects.owned_by(self.actor.pk)
+
+    def get_renderers(self) -> list[BaseRenderer]:
+        """A download is what it is, whatever type the client accepts."""
+        return [*super().get_renderers(), *([DownloadRenderer()] if self.action == "retrieve" else [])]
 
     @extend_schema(request={"application/octet-stream": OpenApiTypes.BINARY}, responses={201: ArtifactSerializer})
     def create(self, request: Request) -> Response:

@@ -12,6 +12,7 @@ from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, PolymorphicProxySerializer, extend_schema
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -20,6 +21,7 @@ from aitbc.core.errors import Invalid
 from aitbc.core.hot_path import HotViewSet
 from aitbc.core.long_polling import hold, is_internal, is_replay, undo_with
 from aitbc.core.parsers import plain
+from aitbc.core.renderers import DownloadRenderer
 from aitbc.core.schema import NOT_THERE
 from aitbc.core.viewsets import Scopes
 from apps.gpu.errors import LeaseNotFound
@@ -198,6 +200,10 @@ class MinerProtocolViewSet(MinerIdentity, HotViewSet):
             job_id=job_id, holder=self._holder(body, data.get("attempt"), path=miner), code=code, message=message
         )
         return self.answer({"status": "ok", "job_id": str(job_id), "code": code, "error": "recorded"})
+
+    def get_renderers(self) -> list[BaseRenderer]:
+        """A download is what it is, whatever type the client accepts."""
+        return [*super().get_renderers(), *([DownloadRenderer()] if self.action == "download" else [])]
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY}, parameters=IDENTITY)
     def download(self, request: Request, job_id: UUID) -> HttpResponseBase:

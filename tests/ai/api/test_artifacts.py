@@ -31,6 +31,13 @@ def test_an_upload_comes_back_byte_for_byte(client_api):
     assert (answer["Content-Type"], int(answer["Content-Length"])) == ("application/octet-stream", len(body))
 
 
+@pytest.mark.parametrize("accept", ["image/png", "text/html", "*/*"])
+def test_a_download_is_what_it_is_whatever_the_client_accepts(client_api, accept):
+    stored = upload(client_api)
+
+    assert client_api.get(stored["url"], accept=accept).status_code == 200
+
+
 def test_the_same_bytes_are_the_same_artifact(client_api):
     assert upload(client_api)["created_at"] == upload(client_api)["created_at"]
     assert Artifact.objects.count() == 1
