@@ -35,7 +35,8 @@ def test_an_upload_comes_back_byte_for_byte(client_api):
 def test_a_download_is_what_it_is_whatever_the_client_accepts(client_api, accept):
     stored = upload(client_api)
 
-    assert client_api.get(stored["url"], accept=accept).status_code == 200
+    answer = client_api.get(stored["url"], accept=accept)
+    assert (answer.status_code, b"".join(answer.streaming_content)) == (200, b"hello")
 
 
 def test_the_same_bytes_are_the_same_artifact(client_api):
