@@ -18,7 +18,7 @@ Figures, both ways: docs/performance.md.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 from django.core.handlers.exception import convert_exception_to_response
@@ -34,6 +34,7 @@ from aitbc.core.errors import UnsupportedMedia
 from aitbc.core.parsers import StrictJSONParser, plain
 from aitbc.core.problems import problem_of
 from aitbc.core.renderers import FastJSONRenderer
+from aitbc.core.serializers import shared
 from aitbc.core.viewsets import DomainViewSet
 
 PARSER, RENDERER = StrictJSONParser(), FastJSONRenderer()
@@ -105,15 +106,7 @@ class HotViewSet(DomainViewSet):
         if not isinstance(self.request, HotRequest):
             return super().validated(serializer_class, data)
         body = self.request.data if data is None else data
-        reader = shared(serializer_class)  # type: ignore[arg-type]  # a class is hashable, whatever its stub says
-        return plain(dict(reader.run_validation(body)))  # type: ignore[no-any-return]
-
-
-@cache
-def shared(serializer_class: Any) -> serializers.BaseSerializer[Any]:
-    """Return the one serializer that reads this kind of input: building one costs more than reading a body."""
-    serializer: serializers.BaseSerializer[Any] = serializer_class()
-    return serializer
+        return plain(dict(shared(serializer_class).run_validation(body)))  # type: ignore[no-any-return]
 
 
 def respond(request: HotRequest, response: Any) -> HttpResponseBase:

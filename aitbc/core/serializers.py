@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -16,6 +16,7 @@ from aitbc.core.errors import DomainError
 from aitbc.core.money import LARGEST, format_amount, parse_amount
 from aitbc.core.parsers import BodyInvalid, Number, refuse_unstorable
 
+S = TypeVar("S", bound=serializers.BaseSerializer[Any])
 UNKNOWN = ErrorDetail("This field is not known here.", code="unknown_field")
 NUMERIC = (serializers.IntegerField, serializers.FloatField, serializers.DecimalField)
 
@@ -125,3 +126,16 @@ class ProblemSerializer(serializers.Serializer[Any]):
     request_id = serializers.CharField()
     error = serializers.CharField(help_text="The code again, for legacy clients.")
     errors = ProblemError(many=True, required=False)  # type: ignore[assignment]
+
+
+def shared(serializer_class: type[S]) -> S:
+    """Return the one instance of this class in the process, for the hot path: building one costs more than using it.
+
+    It has no context, so no field of it may need the request.
+    """
+    if serializer_class not in _shared:
+        _shared[serializer_class] = serializer_class()
+    return _shared[serializer_class]  # type: ignore[no-any-return]
+
+
+_shared: dict[type, Any] = {}

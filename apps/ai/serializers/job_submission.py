@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from rest_framework import serializers
 
 from aitbc.core import params
 from aitbc.core.parsers import plain
-from aitbc.core.serializers import AmountField, LenientSerializer, ObjectField, QuantityField
+from aitbc.core.serializers import AmountField, LenientSerializer, ObjectField, QuantityField, shared
 from apps.ai.logic.requirements import requirement_of
 
 CURRENCIES = ("AIT", "AITBC", "aitbc_token")  # legacy clients write the one currency in three ways
@@ -125,26 +124,14 @@ def _validated_constraints(constraints: dict[str, Any]) -> dict[str, Any]:
     if len(str(constraints)) > CONSTRAINTS_LIMIT:
         raise serializers.ValidationError({"constraints": ["They are too long."]})
     try:
-        return dict(_constraints_serializer().run_validation(constraints))
+        return dict(shared(ConstraintsSerializer).run_validation(constraints))
     except serializers.ValidationError as error:
         raise serializers.ValidationError({"constraints": error.detail}) from None
 
 
-# Building a serializer's fields costs more than validating with them, and validation stores nothing in it:
-# the busiest endpoint has one instance of each per process.
-@cache
-def _submit_serializer() -> JobSubmitSerializer:
-    return JobSubmitSerializer()
-
-
-@cache
-def _constraints_serializer() -> ConstraintsSerializer:
-    return ConstraintsSerializer()
-
-
 def read_terms(body: Any) -> dict[str, Any]:
     """Return the arguments of services.jobs.submit that a request's body has. Raises ValidationError."""
-    return dict(plain(dict(_submit_serializer().run_validation(body))))
+    return dict(plain(dict(shared(JobSubmitSerializer).run_validation(body))))
 
 
 def _limits_of(attrs: dict[str, Any]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import Any
 from rest_framework import serializers
 
 from aitbc.core.rows import RowWriter
-from aitbc.core.serializers import AmountField, LenientSerializer, ObjectField, ResourceSerializer
+from aitbc.core.serializers import AmountField, LenientSerializer, ObjectField, ResourceSerializer, shared
 from apps.ai.models import AIJob, JobEvent
 
 
@@ -42,14 +42,9 @@ class JobSerializer(ResourceSerializer):
         read_only_fields = fields
 
 
-@cache
-def _job_serializer() -> JobSerializer:
-    return JobSerializer()
-
-
 def represent(job: AIJob) -> dict[str, Any]:
-    """Return the job as JobSerializer does; one instance per process, since building its fields is the larger cost."""
-    return dict(_job_serializer().to_representation(job))
+    """Return the job as JobSerializer writes it, by the instance that all submits share."""
+    return dict(shared(JobSerializer).to_representation(job))
 
 
 @cache
