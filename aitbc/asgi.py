@@ -16,8 +16,8 @@ django = get_wsgi_application()
 
 from aitbc.core import pubsub  # noqa: E402
 from aitbc.serve.asgi import Dispatcher  # noqa: E402
-from aitbc.serve.proxies import trust_proxies_asgi  # noqa: E402
+from aitbc.serve.proxies import trust_proxies  # noqa: E402
 from apps.gpu.services.exchange_downtime import start_recorder  # noqa: E402
 
-app = trust_proxies_asgi(Dispatcher(django, listen=lambda: pubsub.Listener("web")))
+app = Dispatcher(trust_proxies(django), listen=lambda: pubsub.Listener("web"))
 start_recorder()

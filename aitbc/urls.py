@@ -11,6 +11,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from aitbc.core import site
 from aitbc.core.health import HealthViewSet
+from aitbc.core.renderers import TextRenderer
 from aitbc.domains import Domain, served
 from apps.marketplace.urls import gpu_urlpatterns
 
@@ -46,10 +47,10 @@ alone: dict[str, Any] = {"label": domains[0].label} if len(domains) == 1 else {}
 urlpatterns: Routes = [
     path("health", HealthViewSet.as_view({"get": "live"}, **alone), name="health"),
     path("services", HealthViewSet.as_view({"get": "services"}), name="services"),
-    path("metrics", site.SiteViewSet.as_view({"get": "metrics"}), name="metrics"),
+    path("metrics", site.SiteViewSet.as_view({"get": "metrics"}, renderer_classes=[TextRenderer]), name="metrics"),
     path(".well-known/aitbc-keys.json", site.SiteViewSet.as_view({"get": "keys"}), name="signing-keys"),
     path("schema", SpectacularAPIView.as_view(), name="schema"),
-    path("docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("docs", SpectacularSwaggerView.as_view(url_name="schema", http_method_names=["get", "head"]), name="docs"),
     path("admin/", admin.site.urls),
     *[route for domain in domains for route in routes_of(domain)],
 ]

@@ -9,11 +9,11 @@ from typing import Any
 from django.core.wsgi import get_wsgi_application
 
 from aitbc.core.long_polling import public
-from aitbc.serve.proxies import trust_proxies_wsgi
+from aitbc.serve.proxies import trust_proxies
 
 os.environ.setdefault("AITBC_ROLE", "web")
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aitbc.settings")
-_application = trust_proxies_wsgi(get_wsgi_application())
+_application = trust_proxies(get_wsgi_application())
 
 from apps.gpu.services.exchange_downtime import start_recorder  # noqa: E402
 

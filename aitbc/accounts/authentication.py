@@ -37,7 +37,7 @@ class KeyAuthentication(BaseAuthentication):
         try:
             actor = keys.verify(text)
         except KeyInvalid:
-            if not throttling.spend(f"badkey:{request.META.get('REMOTE_ADDR', '')}", throttling.BAD_KEYS).allowed:
+            if not throttling.spend(f"badkey:{throttling.caller_network(request)}", throttling.BAD_KEYS).allowed:
                 raise RateLimited("Too many requests with keys that are not valid.") from None
             raise
         return actor, actor.key_id

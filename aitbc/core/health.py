@@ -73,10 +73,12 @@ class HealthViewSet(DomainViewSet):
 
     @extend_schema(responses=HealthSerializer)
     def live(self, request: Request) -> Response:
+        """Whether the process answers, without looking at a database."""
         return self.answer({"status": "healthy", "service": f"{self.label}-service" if self.label else "aitbc"})
 
     @extend_schema(responses=ReadySerializer)
     def ready(self, request: Request) -> Response:
+        """Whether the domain's database answers, and how far its messages are behind."""
         outbox = metrics.outbox_status(self.label)
         if outbox is None:
             raise NotReady()

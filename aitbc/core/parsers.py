@@ -169,6 +169,15 @@ class StrictJSONParser(BaseParser):
         return loads(body) if body.strip() else {}
 
 
+class BytesParser(BaseParser):
+    """For actions that take any bytes: `request.data` is the stream, to be read part by part and with a limit."""
+
+    media_type = "*/*"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+        return stream
+
+
 def limit_of(view: Any) -> int:
     """How many bytes of body this view's present action takes."""
     limits: Mapping[str, int] = getattr(view, "body_limits", {})

@@ -34,6 +34,14 @@ class EventStreamRenderer(BaseRenderer):
     charset = "utf-8"
 
 
+class TextRenderer(BaseRenderer):
+    """For actions that respond with plain text which they write themselves."""
+
+    media_type = "text/plain"
+    format = "txt"
+    charset = "utf-8"
+
+
 class DownloadRenderer(BaseRenderer):
     """For actions that respond with a file: whatever the client accepts, the file is what there is."""
 

@@ -40,7 +40,7 @@ BODIED = {
 OURS = ("apps.", "aitbc.")
 OPERATORS = "(operators)"
 VERBS = {
-    "list": "List", "retrieve": "Get one", "create": "Create", "update": "Replace", "partial_update": "Change",
+    "retrieve": "Get one", "create": "Create", "update": "Replace", "partial_update": "Change",
     "destroy": "Delete",
 }  # fmt: skip
 
@@ -60,6 +60,8 @@ class DomainSchema(AutoSchema):
         if method is not None and method.__module__.startswith(OURS) and (text := inspect.getdoc(method)):
             return text.split("\n")[0].split(". ")[0].rstrip(".:")
         queryset = getattr(self.view, "queryset", None)
+        if action == "list" and queryset is not None:
+            return f"List {queryset.model._meta.verbose_name_plural}"
         noun = self._label() if queryset is None else queryset.model._meta.verbose_name
         return f"{VERBS.get(action, action.replace('_', ' ').capitalize())} {noun}"
 
@@ -195,6 +197,10 @@ class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call
 
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:
         return [
-            {"type": "http", "scheme": "bearer", "description": "An API key: aitbc_<prefix>_<secret>."},
+            {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "An API key, as `manage.py key create` prints it.",
+            },
             {"type": "apiKey", "in": "header", "name": "X-Api-Key"},
         ]

@@ -6,6 +6,7 @@ without Valkey each process counts alone.
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import threading
 import time
@@ -149,9 +150,20 @@ class ActorThrottle(BaseThrottle):
         return self.tightest.reset
 
 
+def caller_network(request: Any) -> str:
+    """Return what limits of callers without a key count by: the address, of IPv6 its /64, which is one customer's."""
+    text = str(request.META.get("REMOTE_ADDR", ""))
+    if ":" not in text:
+        return text
+    try:
+        return str(ipaddress.ip_network((text.partition("%")[0], 64), strict=False))
+    except ValueError:
+        return text
+
+
 def _bucket(request: Any) -> tuple[str, Limit]:
     actor = request.user
     if not actor.is_authenticated:
-        return f"from:{request.META.get('REMOTE_ADDR', '')}", Limit("anonymous")
+        return f"from:{caller_network(request)}", Limit("anonymous")
     kind = next((scope for scope in ("operator", "miner") if actor.may(scope)), "actor")
     return f"{kind}:{actor.pk}", Limit(kind)

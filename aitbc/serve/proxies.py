@@ -1,22 +1,57 @@
 """Behind reverse proxies: a caller's address is the rightmost hop of X-Forwarded-For that is not a trusted proxy.
 
 Throttles, the limit of bad keys and the login lockout count by that address. Without AITBC_TRUSTED_PROXIES the header
-is ignored, since anybody can send it.
+is ignored, since anybody can send it. A hop may carry a port (`192.0.2.1:80`, `[2001:db8::1]:80`) as some proxies write
+it; a hop that is no address ends the search, and the caller is whoever handed it on.
 """
 
 from __future__ import annotations
 
+import ipaddress
+import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.conf import settings
-from granian.utils.proxies import wrap_asgi_with_proxy_headers, wrap_wsgi_with_proxy_headers
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\](?::\d+)?|(?P<v4>[\d.]+):\d+)")
 
 
-def trust_proxies_asgi(app: Any) -> Any:
-    """Return the ASGI application, believing the proxies that the settings name."""
-    return wrap_asgi_with_proxy_headers(app, settings.TRUSTED_PROXIES) if settings.TRUSTED_PROXIES else app
+def parse_address(text: str) -> Address | None:
+    """Return the address in a hop of X-Forwarded-For, IPv4 also where it is mapped into IPv6; None if it is none."""
+    text = text.strip()
+    if match := PORT.fullmatch(text):
+        text = match["v6"] if match["v6"] is not None else match["v4"]
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
-def trust_proxies_wsgi(app: Any) -> Any:
+def client_address(peer: str, forwarded_for: str, proxies: Iterable[str]) -> str:
+    """Return the caller's address: the peer, or whom the trusted proxies (addresses or networks) say they serve."""
+    networks = [ipaddress.ip_network(proxy, strict=False) for proxy in proxies]
+    caller = parse_address(peer)
+    for hop in reversed(forwarded_for.split(",")):
+        if caller is None or not any(caller in network for network in networks):
+            break
+        if (address := parse_address(hop)) is None:
+            break
+        caller = address
+    return peer if caller is None else str(caller)
+
+
+def trust_proxies(application: Callable[..., Any]) -> Callable[..., Any]:
     """Return the WSGI application, believing the proxies that the settings name."""
-    return wrap_wsgi_with_proxy_headers(app, settings.TRUSTED_PROXIES) if settings.TRUSTED_PROXIES else app
+    if not settings.TRUSTED_PROXIES:
+        return application
+
+    def wrapped(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        peer, header = environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
+        if header:
+            environ["REMOTE_ADDR"] = client_address(peer, header, settings.TRUSTED_PROXIES)
+        return application(environ, start_response)
+
+    return wrapped

@@ -16,10 +16,19 @@ CORS_ALLOW_HEADERS = [
     "content-type",
     "idempotency-key",
     "if-match",
+    "last-event-id",
     "x-api-key",
+    "x-miner-id",
     "x-request-id",
 ]
-CORS_EXPOSE_HEADERS = ["x-request-id", "retry-after", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"]
+CORS_EXPOSE_HEADERS = [
+    "etag",
+    "x-request-id",
+    "retry-after",
+    "ratelimit-limit",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+]
 CORS = ["corsheaders.middleware.CorsMiddleware"]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -21,7 +21,7 @@ PUBLIC_URL = env.str("AITBC_URL", "http://127.0.0.1:8080")
 AITBC_SERVICES = env.str("AITBC_SERVICES", "")
 # What this process is: web, worker, relay or shell. Decides deadlines of its database connections.
 ROLE = env.str("AITBC_ROLE", "shell")
-# Reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed (comma list of addresses or networks).
+# Reverse proxies whose X-Forwarded-For is believed (comma list of addresses or networks).
 TRUSTED_PROXIES = env.list("AITBC_TRUSTED_PROXIES", default=[])
 DEBUG = env.bool("AITBC_DEBUG", False)
 TESTING = env.bool("AITBC_TESTING", False)

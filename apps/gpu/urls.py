@@ -27,7 +27,12 @@ urlpatterns = [
     # What miner programs call
     path("v1/miners/register", protocol({"post": "register"}), name="miner-register"),
     path("v1/miners/heartbeat", protocol({"post": "heartbeat"}), name="miner-heartbeat"),
-    path("v1/miners/poll", protocol({"get": "poll", "post": "poll"}), name="miner-poll"),
+    path(
+        "v1/miners/poll",
+        # No HEAD, which DRF would answer by GET: a poll hands out work, and the response would be thrown away.
+        protocol({"get": "poll", "post": "poll"}, http_method_names=["get", "post", "options"]),
+        name="miner-poll",
+    ),
     path("v1/miners/release", protocol({"post": "release"}), name="miner-release"),
     path("v1/miners/orders/<uuid:pk>", command({"post": "answer_command"}), name="miner-order"),
     path("v1/miners/orders/<uuid:order>/applied", command({"post": "applied"}), name="order-applied"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from aitbc.core.renderers import TextRenderer
 from apps.trading.legacy.block_list import LegacyBlockViewSet
 from apps.trading.legacy.receipt_list import LegacyReceiptViewSet
 from apps.trading.views.blocks import BlockViewSet
@@ -45,7 +46,7 @@ urlpatterns = [
     path("v1/receipts/<uuid:pk>", receipt),
     path("v1/receipts/<uuid:pk>/bundle", bundle),
     path("v1/transactions/<str:tx_hash>", transaction),
-    path("v1/log/checkpoint", LogViewSet.as_view({"get": "checkpoint"})),
+    path("v1/log/checkpoint", LogViewSet.as_view({"get": "checkpoint"}, renderer_classes=[TextRenderer])),
     path("v1/log/proof/inclusion", LogViewSet.as_view({"get": "inclusion"})),
     path("v1/log/proof/consistency", LogViewSet.as_view({"get": "consistency"})),
     path("v1/log/publicKey", LogViewSet.as_view({"get": "public_key"})),

@@ -97,6 +97,20 @@ def test_the_gateway_names_each_service_with_prefix_address_and_health(anonymous
     assert plugins["url"].endswith("/plugin")
 
 
+@pytest.mark.parametrize(
+    "accept", ["text/plain;version=0.0.4", "application/openmetrics-text, text/plain;q=0.5", "*/*"]
+)
+def test_metrics_are_plain_text_to_those_who_accept_it(operator_api, accept):
+    answer = operator_api.get("/metrics", accept=accept)
+
+    assert answer.status_code == 200
+    assert answer["Content-Type"].startswith("text/plain")
+
+
+def test_the_pages_of_the_documentation_take_get_alone(anonymous_api):
+    assert anonymous_api.request("OPTIONS", "/docs").status_code == 405
+
+
 def test_metrics_are_for_operators(operator_api, client_api):
     assert client_api.get("/metrics").status_code == 403
     text = operator_api.get("/metrics").content.decode()

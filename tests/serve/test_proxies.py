@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from itertools import count
 from typing import Any
 
@@ -11,7 +10,7 @@ from django.test import Client
 from django.test.client import ClientHandler
 
 from aitbc.core import throttling
-from aitbc.serve.proxies import trust_proxies_asgi, trust_proxies_wsgi
+from aitbc.serve.proxies import client_address, trust_proxies
 
 PROXIES = ["127.0.0.1", "10.0.0.0/8"]
 
@@ -20,7 +19,7 @@ class Proxied(ClientHandler):
     """The project under the wrapper of aitbc/wsgi.py, without the signals that would end the test's transaction."""
 
     def __call__(self, environ: dict[str, Any]) -> Any:
-        return trust_proxies_wsgi(lambda env, _: super(Proxied, self).__call__(env))(environ, None)
+        return trust_proxies(lambda env, _: super(Proxied, self).__call__(env))(environ, None)
 
 
 class Caller:
@@ -107,17 +106,33 @@ def test_the_login_lockout_counts_by_the_same_address(address, other_address):
     assert login(other_address) == 200
 
 
-def test_the_server_itself_hands_on_the_callers_address():
-    seen: list[Any] = []
+@pytest.mark.no_db
+@pytest.mark.parametrize(
+    ("peer", "header", "caller"),
+    [
+        ("127.0.0.1", "203.0.113.1", "203.0.113.1"),
+        ("127.0.0.1", "198.51.100.9, 203.0.113.1", "203.0.113.1"),
+        ("127.0.0.1", "198.51.100.9,203.0.113.1 , 10.1.2.3", "203.0.113.1"),
+        ("127.0.0.1", "203.0.113.1:4711", "203.0.113.1"),  # some proxies write the port too
+        ("127.0.0.1", "[2001:db8::1]:4711", "2001:db8::1"),
+        ("127.0.0.1", "::FFFF:203.0.113.1", "203.0.113.1"),
+        ("127.0.0.1", "fe80::1%eth0", "fe80::1"),
+        ("127.0.0.1", "garbage", "127.0.0.1"),
+        ("127.0.0.1", "203.0.113.1, garbage", "127.0.0.1"),
+        ("127.0.0.1", "203.0.113.1, garbage, 10.1.2.3", "10.1.2.3"),
+        ("127.0.0.1", "10.0.0.9, 10.1.2.3", "10.0.0.9"),  # nobody but proxies: the first of them
+        ("192.0.2.7", "203.0.113.1", "192.0.2.7"),
+        ("", "203.0.113.1", ""),
+    ],
+)
+def test_the_callers_address(peer, header, caller):
+    assert client_address(peer, header, PROXIES) == caller
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        seen.append(scope["client"][0])
 
-    scope = {
-        "type": "http",
-        "client": ("127.0.0.1", 5000),
-        "headers": [(b"x-forwarded-for", b"198.51.100.9, 203.0.113.1")],
-    }
-    asyncio.run(trust_proxies_asgi(app)(scope, None, None))
+def test_a_caller_with_a_network_of_its_own_has_one_limit(settings):
+    """A /64 of IPv6 is one customer's: each of its addresses is no new caller."""
+    caller = Caller()
+    exhaust(caller, "2001:db8:0:1::1")
 
-    assert seen == ["203.0.113.1"]
+    assert caller.with_bad_key("2001:db8:0:1:ffff::2") == 429
+    assert caller.with_bad_key("2001:db8:0:2::1") == 401

@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aitbc.core import blobs
-from aitbc.core.parsers import refuse_encoded
+from aitbc.core.parsers import BytesParser, refuse_encoded
 from aitbc.core.renderers import DownloadRenderer
 from aitbc.core.viewsets import DomainViewSet, Scopes
 from apps.ai.errors import ArtifactNotFound
@@ -36,6 +36,7 @@ class ArtifactViewSet(mixins.ListModelMixin, DomainViewSet):
     lookup_field = "sha256"
     lookup_value_regex = "[0-9a-f]{64}"
     body_limit = artifacts.UPLOAD_LIMIT
+    parser_classes = (BytesParser,)
     required_scopes: ClassVar[Mapping[str, Scopes]] = {
         "create": "client", "list": READERS, "retrieve": READERS, "destroy": "client",
     }  # fmt: skip

@@ -120,6 +120,7 @@ class JobViewSet(mixins.RetrieveModelMixin, HotViewSet):
     @extend_schema(responses=JobPaymentSerializer)
     @action(detail=True)
     def payment(self, request: Request, pk: str) -> Response:
+        """The job's payment: what is held, paid, charged and refunded."""
         return self.answer(payment_of(self.get_object()), serializer=JobPaymentSerializer)
 
     @extend_schema(responses=JobReceiptSerializer)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from aitbc.core.errors import Invalid
 from aitbc.core.pagination import KeysetPagination
@@ -29,6 +30,10 @@ class DepositViewSet(mixins.ListModelMixin, DomainViewSet):
     serializer_class = TransferSerializer
     pagination_class = KeysetPagination
     ordering = ("-seq",)
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List deposits, newest first."""
+        return super().list(request, *args, **kwargs)
 
     @extend_schema(request=DepositSerializer, responses={201: TransferSerializer, **REUSED}, parameters=[KEYED])
     def create(self, request: Request) -> HttpResponseBase:

@@ -46,6 +46,18 @@ def test_nothing_to_do_is_204_for_post_and_null_for_get(miner_api: Api) -> None:
     assert (got.status_code, got.content) == (200, b"null")
 
 
+def test_head_is_refused_where_get_hands_out_work(miner_api: Api, enqueue: Callable[..., str]) -> None:
+    """DRF answers HEAD by GET; here that would grant a lease and throw the job away (HEAD is safe, RFC 9110 §9.2.1)."""
+    job_id = enqueue()
+    register(miner_api)
+
+    refused = miner_api.request("HEAD", f"{M}/poll")
+
+    assert (refused.status_code, refused["Allow"]) == (405, "GET, POST, OPTIONS")
+    assert not Lease.objects.exists()
+    assert miner_api.json("GET", f"{M}/poll", status=200)["job_id"] == job_id
+
+
 def test_the_same_result_twice_is_accepted_twice_and_counts_once(miner_api: Api, enqueue: Callable[..., str]) -> None:
     job_id = enqueue()
     register(miner_api)
