@@ -42,7 +42,7 @@ def routes_of(domain: Domain) -> Routes:
 
 
 domains = served(settings.AITBC_SERVICES)
-# A process that serves one domain is that service: /health says its name, as on the service's own port of old.
+# A process that serves one domain is that service: /health says its name, as on that service's own port.
 alone: dict[str, Any] = {"label": domains[0].label} if len(domains) == 1 else {}
 urlpatterns: Routes = [
     path("health", HealthViewSet.as_view({"get": "live"}, **alone), name="health"),

@@ -54,7 +54,7 @@ def presented(headers: dict[str, Any]) -> str | None:
 
 
 def refuse_key_in_query(query: str, text: str | None) -> None:
-    """URLs end up in logs. One old daemon sends its own key as `miner_id`: that alone passes, beside the header."""
+    """URLs end up in logs. One legacy daemon sends its own key as `miner_id`: that alone passes, beside the header."""
     if not query or (
         "key" not in query.lower() and "aitbc_" not in query and "auth" not in query and "token" not in query
     ):

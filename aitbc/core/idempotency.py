@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from aitbc.core.db import atomic, cursor
 from aitbc.core.errors import Conflict, DomainError
 from aitbc.core.ids import uuid7
+from aitbc.core.locks import lock_key
 from aitbc.core.renderers import FastJSONRenderer
 
 
@@ -90,15 +91,14 @@ def fingerprint_of(request: Any) -> str:
 def purge(record: type[AbstractIdempotencyRecord], *, before: datetime, limit: int = 10_000) -> int:
     """Forget answers older than any client's retry (48 h is the least)."""
     with atomic(record):
-        old = record._default_manager.filter(created_at__lt=before).order_by("created_at").values("pk")[:limit]
-        deleted, _ = record._default_manager.filter(pk__in=list(old.values_list("pk", flat=True))).delete()
+        expired = record._default_manager.filter(created_at__lt=before).order_by("created_at").values("pk")[:limit]
+        deleted, _ = record._default_manager.filter(pk__in=list(expired.values_list("pk", flat=True))).delete()
     return deleted
 
 
 def _locked(record: type[AbstractIdempotencyRecord], name: str) -> bool:
     with cursor(record) as sql:
-        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
-        sql.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
+        sql.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock_key(name)])
         return bool(sql.fetchone()[0])
 
 

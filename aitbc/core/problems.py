@@ -38,7 +38,7 @@ def problem(  # noqa: PLR0913  the members of RFC 9457, and headers
     members: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> HttpResponse:
-    """One problem body; `error` repeats the code for the seed's clients, which read that member."""
+    """Return one problem body; `error` repeats the code for legacy clients, which read that member."""
     title = title or http.HTTPStatus(status).phrase
     body: dict[str, Any] = {
         **(members or {}),

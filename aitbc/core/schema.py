@@ -90,7 +90,7 @@ class DomainSchema(AutoSchema):
         return str(action or self.method.lower())
 
     def _is_second_method(self) -> bool:
-        """Whether this method is another way into an action that a POST opens too (old clients GET a poll)."""
+        """Whether this method is another way into an action that a POST opens too (legacy miners GET a poll)."""
         methods: dict[str, str] = getattr(self.view, "action_map", None) or {}
         twins = [method for method, action in methods.items() if action == self._verb()]
         return len(twins) > 1 and self.method.lower() != ("post" if "post" in twins else twins[0])

@@ -54,7 +54,7 @@ class QuantityField(serializers.DecimalField):
 
 
 class LenientSerializer(serializers.Serializer[Any]):
-    """Input on the routes of the seed's wire: unknown fields are ignored, numbers are ASCII, texts are storable."""
+    """Input of legacy clients and miners: unknown fields are ignored, numbers are ASCII, texts are storable."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from django.conf import settings
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\](?::\d+)?|(?P<v4>[\d.]+):\d+)")
 
 
@@ -30,12 +31,16 @@ def parse_address(text: str) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def client_address(peer: str, forwarded_for: str, proxies: Iterable[str]) -> str:
-    """Return the caller's address: the peer, or whom the trusted proxies (addresses or networks) say they serve."""
-    networks = [ipaddress.ip_network(proxy, strict=False) for proxy in proxies]
+def parse_networks(proxies: Iterable[str]) -> list[Network]:
+    """Return these addresses or networks as networks. Raises ValueError for anything else."""
+    return [ipaddress.ip_network(proxy, strict=False) for proxy in proxies]
+
+
+def client_address(peer: str, forwarded_for: str, proxies: Sequence[Network]) -> str:
+    """Return the caller's address: the peer, or whom the trusted proxies say they serve."""
     caller = parse_address(peer)
     for hop in reversed(forwarded_for.split(",")):
-        if caller is None or not any(caller in network for network in networks):
+        if caller is None or not any(caller in network for network in proxies):
             break
         if (address := parse_address(hop)) is None:
             break
@@ -47,11 +52,12 @@ def trust_proxies(application: Callable[..., Any]) -> Callable[..., Any]:
     """Return the WSGI application, believing the proxies that the settings name."""
     if not settings.TRUSTED_PROXIES:
         return application
+    proxies = parse_networks(settings.TRUSTED_PROXIES)
 
     def wrapped(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         peer, header = environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
         if header:
-            environ["REMOTE_ADDR"] = client_address(peer, header, settings.TRUSTED_PROXIES)
+            environ["REMOTE_ADDR"] = client_address(peer, header, proxies)
         return application(environ, start_response)
 
     return wrapped

@@ -44,14 +44,6 @@ FINAL = finals_of(JOB_TRANSITIONS)
 ENDED_WITHOUT_RESULT = [JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED, JobState.DEAD]
 WITH_RESULT = [JobState.SUCCEEDED, JobState.SETTLED]
 
-# The task that takes a job out of a non-final state in which nobody acts.
-SWEEPS = {
-    JobState.SUBMITTED: "apps.ai.tasks.expire_overdue",
-    JobState.QUEUED: "apps.ai.tasks.expire_overdue",
-    JobState.RUNNING: "apps.ai.tasks.expire_overdue",
-    JobState.SUCCEEDED: "apps.ai.tasks.reconcile",
-}
-
 
 class PaymentStatus(TextChoices):
     """A job's payment as its owner sees it; the authoritative state is trading's."""

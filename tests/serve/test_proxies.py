@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.client import ClientHandler
 
 from aitbc.core import throttling
-from aitbc.serve.proxies import client_address, trust_proxies
+from aitbc.serve.proxies import client_address, parse_networks, trust_proxies
 
 PROXIES = ["127.0.0.1", "10.0.0.0/8"]
 
@@ -126,7 +126,7 @@ def test_the_login_lockout_counts_by_the_same_address(address, other_address):
     ],
 )
 def test_the_callers_address(peer, header, caller):
-    assert client_address(peer, header, PROXIES) == caller
+    assert client_address(peer, header, parse_networks(PROXIES)) == caller
 
 
 def test_a_caller_with_a_network_of_its_own_has_one_limit(settings):

@@ -7,7 +7,6 @@ from django.utils import timezone
 
 from apps.ai import tasks
 from apps.ai.services import deadlines
-from apps.ai.states import JOB_TRANSITIONS, SWEEPS
 from tests.ai.factories import fund, publish, queued, row, running, state, submit
 
 
@@ -80,9 +79,3 @@ def test_the_sweep_ends_many_and_does_nothing_the_second_time(client_api):
     assert deadlines.expire_overdue(now=later(seconds=5)) == 0
     assert {row(job).outcome for job in jobs} == {"queue_timeout"}
     assert tasks.expire_overdue() == 0
-
-
-def test_every_unfinished_state_has_its_sweep():
-    assert set(SWEEPS) == {name for name, targets in JOB_TRANSITIONS.items() if targets}
-    for task in SWEEPS.values():
-        assert callable(getattr(tasks, task.rsplit(".", 1)[1]))

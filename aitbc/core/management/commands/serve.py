@@ -18,7 +18,7 @@ QUEUED = 4096
 
 
 def default_port() -> int:
-    """The seed's own port of the only domain served here (AITBC_SERVICES=gpu), otherwise the gateway's."""
+    """Return the port of the only domain served here (AITBC_SERVICES=gpu), otherwise the gateway's."""
     served = domains.served(settings.AITBC_SERVICES)
     return served[0].port if len(served) == 1 else domains.GATEWAY_PORT
 
