@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from aitbc.core.fields import AmountField
+from aitbc.core.fields import AmountField, JSONField
 from aitbc.core.ids import uuid7
 from aitbc.core.states import AbstractTransition, StatefulModel
 from apps.ai.states import ENDED_WITHOUT_RESULT, FINAL, JOB_TRANSITIONS, JobState, PaymentStatus
@@ -63,9 +63,9 @@ class AIJob(StatefulModel):
 
     task_type = models.CharField(max_length=100)
     model = models.CharField(max_length=200, blank=True)
-    payload = models.JSONField(null=True)  # None when the input is a blob
-    constraints = models.JSONField(default=dict)  # as the client wrote them
-    requirement = models.JSONField(default=dict)  # canonical, what gpu matches
+    payload = JSONField(null=True)  # None when the input is a blob
+    constraints = JSONField(default=dict)  # as the client wrote them
+    requirement = JSONField(default=dict)  # canonical, what gpu matches
     input_sha256 = models.CharField(max_length=64)
     input_size = models.BigIntegerField()
     input_is_blob = models.BooleanField(default=False)
@@ -160,11 +160,11 @@ class AIJobResult(models.Model):
     miner_id = models.UUIDField()
     provider_id = models.UUIDField()
     task_type = models.CharField(max_length=100)
-    result = models.JSONField(null=True)  # None when it is a blob
+    result = JSONField(null=True)  # None when it is a blob
     is_blob = models.BooleanField(default=False)
     sha256 = models.CharField(max_length=64)
     size = models.BigIntegerField()
-    metrics = models.JSONField(default=dict)  # the miner's claim
+    metrics = JSONField(default=dict)  # the miner's claim
     rate = AmountField()
     metered_ms = models.BigIntegerField()
     started_at = models.DateTimeField()
@@ -206,7 +206,7 @@ class OperatorAct(models.Model):
     act = models.CharField(max_length=20)
     actor = models.CharField(max_length=120)
     reason = models.CharField(max_length=300)
-    detail = models.JSONField(default=dict)
+    detail = JSONField(default=dict)
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:

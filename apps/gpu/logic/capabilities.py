@@ -126,7 +126,7 @@ def _price(sent: Mapping[str, Any]) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
         raise ValueError("a price is a number of AIT per hour")
-    price = parse_amount(str(value) if isinstance(value, float) else value)
+    price = parse_amount(Decimal(str(value)) if isinstance(value, float) else value)
     if price < 0:
         raise ValueError("a price is not negative")
     return price

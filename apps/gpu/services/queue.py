@@ -6,9 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-import orjson
-
-from aitbc.core import pubsub
+from aitbc.core import jsonb, pubsub
 from aitbc.core.db import atomic, cursor, on_commit
 from apps.ai.events import JobPrioritized, JobQueued, JobWithdrawn
 from apps.gpu.models import Work
@@ -182,4 +180,4 @@ def _body(event: JobQueued) -> str:
         "input_sha256": event.input_sha256,
         "input_size": event.input_size,
     }
-    return orjson.dumps(body).decode()
+    return jsonb.dumps(body)

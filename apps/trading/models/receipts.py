@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import models
 
+from aitbc.core.fields import JSONField
 from aitbc.core.ids import uuid7
 
 
@@ -31,8 +32,8 @@ class Receipt(models.Model):
     provider_id = models.UUIDField(help_text="Who was paid; not in the body.")
     miner_id = models.UUIDField(db_index=True)
     client_alias = models.CharField(max_length=40, db_index=True)
-    body = models.JSONField()
-    signature = models.JSONField()
+    body = JSONField()
+    signature = JSONField()
     leaf = models.CharField(max_length=64, help_text="Its leaf in the transparency log.")
     issued_at = models.DateTimeField(db_index=True)
 
