@@ -131,7 +131,7 @@ class ResourceListSerializer(serializers.ListSerializer[Any]):
     def to_representation(self, data: Any) -> list[Any]:
         """As DRF's, row by row."""
         rows = data.all() if isinstance(data, BaseManager) else data
-        return write_each(self.child.to_representation, rows)
+        return write_each(self.child.to_representation, rows)  # type: ignore[union-attr]
 
 
 class ResourceSerializer(serializers.ModelSerializer[Any]):
