@@ -20,6 +20,7 @@ from apps.marketplace.models import GPUBooking, PriceTick
 from apps.marketplace.services import metering
 from tests.flows.exchange import MINER, Exchange
 from tests.flows.test_booked_job import Market, beat
+from tests.sabotage import sabotage
 
 RATE = 3_600_000  # micro-AIT per hour: the miner's price, 1,000 per second
 
@@ -195,7 +196,7 @@ def age(market: Market, active: timedelta, heard: timedelta) -> GPUBooking:
     """The booking has been active for so long, and its miner was heard so long ago."""
     now = timezone.now()
     GPUBooking.objects.filter(pk=market.id).update(starts_at=now - active, activated_at=now - active)
-    PriceTick.objects.update(at=now - active)
+    sabotage(PriceTick, f"UPDATE marketplace_pricetick SET at = '{now - active}'")
     Miner.objects.update(last_heartbeat=now - heard)
     return GPUBooking.objects.get(pk=market.id)
 
