@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 from uuid import UUID
 
@@ -11,10 +11,18 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from aitbc.core import params
 from aitbc.core.fields import AmountField, JSONField
 from aitbc.core.ids import uuid7
 from aitbc.core.states import AbstractTransition, StatefulModel
-from apps.ai.states import ENDED_WITHOUT_RESULT, FINAL, JOB_TRANSITIONS, JobState, PaymentStatus
+from apps.ai.states import (
+    ENDED_WITHOUT_RESULT,
+    FINAL,
+    JOB_TRANSITIONS,
+    WAITING_FOR_A_DEADLINE,
+    JobState,
+    PaymentStatus,
+)
 
 
 class AIJobQuerySet(models.QuerySet["AIJob"]):
@@ -29,7 +37,7 @@ class AIJobQuerySet(models.QuerySet["AIJob"]):
         return self.exclude(state__in=FINAL)
 
     def overdue(self, now: datetime) -> Self:
-        return self.filter(state__in=[JobState.SUBMITTED, JobState.QUEUED, JobState.RUNNING], due_at__lte=now)
+        return self.filter(state__in=WAITING_FOR_A_DEADLINE, due_at__lte=now)
 
     def locked(self, ids: Iterable[Any]) -> list[AIJob]:
         """Lock these jobs in the order of their keys, so that two batches cannot deadlock."""
@@ -45,6 +53,11 @@ class AIJobQuerySet(models.QuerySet["AIJob"]):
     def receipt_pending(self, before: datetime) -> Self:
         """Jobs that succeeded before this time and have no receipt yet."""
         return self.filter(state=JobState.SUCCEEDED, completed_at__lt=before)
+
+    def withdrawal_pending(self, before: datetime) -> Self:
+        """Jobs being cancelled since before this time: gpu has not answered."""
+        patience = timedelta(seconds=params.get("jobs.cancel_deadline_s"))
+        return self.filter(state=JobState.CANCELLING, due_at__lt=before + patience)
 
     def hold_pending(self, before: datetime) -> Self:
         """Jobs submitted before this time whose payment is not held yet."""
@@ -117,7 +130,7 @@ class AIJob(StatefulModel):
             models.Index(name="ai_job_of_owner_state", fields=["owner_id", "state", "-id"]),
             models.Index(
                 name="ai_job_due", fields=["due_at"],
-                condition=Q(state__in=[JobState.SUBMITTED, JobState.QUEUED, JobState.RUNNING]),
+                condition=Q(state__in=WAITING_FOR_A_DEADLINE),
             ),
             models.Index(name="ai_job_unsettled", fields=["completed_at"], condition=Q(state=JobState.SUCCEEDED)),
             models.Index(
