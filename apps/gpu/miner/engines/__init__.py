@@ -12,14 +12,18 @@ client can act on; whatever else escapes is the engine's own fault.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.metadata import EntryPoint, entry_points
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
+
+from apps.gpu.miner.encoding import valid_text
 
 log = logging.getLogger("aitbc.miner")
 
 GROUP = "aitbc.engines"
+MOST_NAMES, NAME_LIMIT = 256, 200  # what the exchange takes of task types and of models; characters of one
 # The same lines as in pyproject.toml, so that a checkout that was never installed has its engines too.
 BUILT_IN = {
     "benchmark": "apps.gpu.miner.engines.benchmark:Benchmark",
@@ -31,8 +35,11 @@ BUILT_IN = {
     "transcription": "apps.gpu.miner.engines.transcription:Transcription",
 }
 
-# What only the exchange requests: clients cannot name these.
-INTERNAL = {"proof": "apps.gpu.miner.engines.proof:Proof"}
+# What the exchange or the miner itself requests: clients cannot name these.
+INTERNAL = {
+    "proof": "apps.gpu.miner.engines.proof:Proof",
+    "driver": "apps.gpu.miner.engines.driver:Driver",
+}
 
 
 class EngineFailure(Exception):
@@ -91,7 +98,7 @@ def available() -> dict[str, Engine]:
     for name in _declared():
         try:
             engine = load(name)
-            if engine.available():
+            if engine.available() and task_types(engine):
                 found[name] = engine
         except Exception as error:  # engines are third-party code: one that fails must not end the miner
             log.warning("engine %s is left out: %s: %s", name, type(error).__name__, error, exc_info=True)
@@ -100,7 +107,13 @@ def available() -> dict[str, Engine]:
 
 def task_types(engine: Engine) -> list[str]:
     """Return every task type by which clients may name this engine."""
-    return [engine.name, *getattr(engine, "aliases", ())]
+    return names([engine.name, *getattr(engine, "aliases", ())])
+
+
+def names(values: Iterable[Any]) -> list[str]:
+    """Return the names that the exchange takes, of those that an engine or a model server calls its own."""
+    listed = [valid_text(value) for value in islice(values, MOST_NAMES) if isinstance(value, str)]
+    return [name for name in listed if name.strip() and len(name) <= NAME_LIMIT]
 
 
 def _declared() -> dict[str, EntryPoint]:
