@@ -19,6 +19,7 @@ ARCHITECTURES = {
     9: "hopper",
     10: "blackwell",
 }
+UNKNOWN = "unknown"
 MAX_LINKS = 18  # NVLink connections of the largest GPU so far
 MAX_WATTS, MAX_MHZ = 20_000, 100_000  # larger readings are nonsense
 # Why clocks are held down (NVML's bit mask of clocks event reasons): heat, or the power limit.
@@ -38,6 +39,20 @@ def detect() -> list[dict[str, Any]]:
         described = [(device, describe(library, device)) for device in found]
         # A slice is reached by its UUID only (CUDA_VISIBLE_DEVICES).
         return [entry for device, entry in described if "uuid" in entry or not device.is_slice]
+
+
+def completed(found: list[dict[str, Any]], earlier: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the devices found, each with what was known of it and cannot be read at the moment.
+
+    They do not change: a reading that fails once must not make another card of it.
+    """
+    known = {device["uuid"]: device for device in earlier if "uuid" in device}
+    places = {device["index"]: device for device in earlier if not device.get("mig", {}).get("enabled")}
+    listed = []
+    for device in found:
+        same = known.get(device["uuid"]) if "uuid" in device else places.get(device["index"])
+        listed.append({"name": UNKNOWN, "architecture": UNKNOWN} | (same or {}) | device)
+    return listed
 
 
 def cuda_version() -> str | None:
@@ -66,7 +81,7 @@ def describe(library: Any, device: Device) -> dict[str, Any]:
         memory_mb=memory.total_mb if memory else None,
         unified_memory=True if memory and memory.unified else None,
         architecture=_architecture(library, board),
-        consumer_grade="geforce" in name.lower(),
+        consumer_grade="geforce" in name.lower() if name else None,
         driver=text(library, "nvmlSystemGetDriverVersion"),
         cuda=_cuda(library),
         compute_capability=_compute_capability(library, board),
@@ -86,7 +101,7 @@ def measure(library: Any, device: Device) -> dict[str, Any]:
     shared = _known(
         index=device.index,
         uuid=text(library, "nvmlDeviceGetUUID", device.handle),
-        utilization=number(getattr(rates, "gpu", None), 0, 100),
+        utilization=number(nvml.member(rates, "gpu"), 0, 100),
         memory_used_mb=memory.used_mb if memory else None,
         memory_total_mb=memory.total_mb if memory else None,
     )
@@ -124,18 +139,18 @@ def _slice(library: Any, device: Device) -> dict[str, Any]:
     }
 
 
-def _name(library: Any, device: Device) -> str:
+def _name(library: Any, device: Device) -> str | None:
     """Return the device's name; a slice's is never that of its whole GPU, as older drivers report it."""
     own = text(library, "nvmlDeviceGetName", device.handle)
     if not device.is_slice:
-        return own or "unknown"
-    name = own or text(library, "nvmlDeviceGetName", device.board) or "unknown"
+        return own
+    name = own or text(library, "nvmlDeviceGetName", device.board) or UNKNOWN
     return name if "MIG" in name.split() else f"{name} MIG"
 
 
-def _architecture(library: Any, handle: Any) -> str:
+def _architecture(library: Any, handle: Any) -> str | None:
     value = number(query(library, "nvmlDeviceGetArchitecture", handle), 0, 1000)
-    return "unknown" if value is None else ARCHITECTURES.get(int(value), "unknown")
+    return None if value is None else ARCHITECTURES.get(int(value))
 
 
 def _cuda(library: Any) -> str | None:
@@ -153,7 +168,7 @@ def _pci(library: Any, handle: Any) -> dict[str, Any]:
     """Return address, largest generation and largest width of the bus: an idle GPU lowers both to save power."""
     bus = query(library, "nvmlDeviceGetPciInfo", handle)
     return _known(
-        bus_id=nvml.clean(getattr(bus, "busId", None)),
+        bus_id=nvml.clean(nvml.member(bus, "busId")),
         max_generation=number(query(library, "nvmlDeviceGetMaxPcieLinkGeneration", handle), 1, 100),
         max_lanes=number(query(library, "nvmlDeviceGetMaxPcieLinkWidth", handle), 1, 1000),
     )

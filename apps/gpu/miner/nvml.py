@@ -4,7 +4,6 @@ Each reading stands alone: what fails, is not supported, or makes no sense is No
 """
 
 import logging
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,9 +79,13 @@ def devices(library: Any) -> Iterator[Device]:
 
 
 def is_cut(library: Any, handle: Any) -> bool:
-    """Return whether the GPU is cut into slices (MIG mode): then no program can use it as a whole."""
+    """Return whether the GPU is cut into slices (MIG mode): then no program can use it as a whole.
+
+    Where the mode cannot be read, a slice that answers shows it.
+    """
     mode = query(library, "nvmlDeviceGetMigMode", handle)
-    return isinstance(mode, list | tuple) and len(mode) > 0 and mode[0] == 1
+    known = number(mode[0], 0, 1) if isinstance(mode, list | tuple) and mode else None
+    return known == 1 if known is not None else next(_slices(library, 0, handle), None) is not None
 
 
 def query(library: Any, function: str, *arguments: Any) -> Any:
@@ -95,6 +98,14 @@ def query(library: Any, function: str, *arguments: Any) -> Any:
         return getattr(decorated, "__wrapped__", decorated)(*arguments)
     except Exception as error:  # noqa: BLE001 the binding raises errors of its own, of ctypes and of decoding
         log.debug("%s: %s", function, error)
+        return None
+
+
+def member(struct: Any, name: str) -> Any:
+    """Return a member of a struct of pynvml, which decodes texts strictly when they are read; else None."""
+    try:
+        return getattr(struct, name)
+    except Exception:  # noqa: BLE001 as in query
         return None
 
 
@@ -114,9 +125,9 @@ def clean(value: Any) -> str | None:
 
 def number(value: Any, low: float, high: float) -> int | float | None:
     """Return a number within these bounds, else None."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return value if low <= value <= high else None
+    return value if low <= value <= high else None  # NaN is not
 
 
 def memory_of(library: Any, device: Device) -> Memory | None:

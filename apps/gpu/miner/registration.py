@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from apps.gpu.miner import engines, host
+from apps.gpu.miner import engines, gpus, host
 from apps.gpu.miner.client import ExchangeClient, Rejected
 from apps.gpu.miner.driver import GpuDriver
 from apps.gpu.miner.settings import Settings
@@ -65,8 +65,9 @@ class Registration:
         offered = engines.available()
         if self._settings.engines:
             offered = {name: engine for name, engine in offered.items() if name in self._settings.engines}
-        # A driver that does not answer for a moment takes no GPU off the market.
-        self._hardware = self._driver.describe() or self._hardware
+        if described := self._driver.describe():  # one that does not answer takes no GPU off the market
+            described["gpus"] = gpus.completed(described["gpus"], (self._hardware or {}).get("gpus", []))
+            self._hardware = described
         capabilities = host.capabilities(self._settings, offered, self._hardware)
         self.task_types = {word: name for name, engine in offered.items() for word in engines.task_types(engine)}
         if capabilities != self.capabilities:
