@@ -145,7 +145,7 @@ def test_a_cut_card_is_offered_as_slices_and_each_job_sees_one_that_suffices(exc
     assert visible_to(exchange, "any") == "MIG-1"
     exchange.offer("booked", "sleeper", {}, booking_id="b1", gpu_uuids=["MIG-1"])
     assert visible_to(exchange, "booked") == "MIG-1"
-    measured = exchange.until(lambda: exchange.heartbeats[-1])["metrics"]["gpus"]
+    measured = exchange.until(lambda: exchange.heartbeats and exchange.heartbeats[-1])["metrics"]["gpus"]
     assert [gpu["memory_total_mb"] for gpu in measured] == [10240, 40960]
 
 

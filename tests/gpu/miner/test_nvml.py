@@ -186,8 +186,6 @@ FUNCTIONS = sorted(
 ERRORS = st.sampled_from(
     [ValueError("x"), OSError(5, "x"), RuntimeError("x"), UnicodeDecodeError("utf-8", b"", 0, 1, "x")]
 )
-    [ValueError("x"), OSError(5, "x"), RuntimeError("x"), UnicodeDecodeError("utf-8", b"", 0, 1, "x")]
-)
 FAULTS = st.one_of(
     st.integers(1, 29).map(lambda code: Fault("error", code)),
     st.just(Fault("error", UNKNOWN)),
