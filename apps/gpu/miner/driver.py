@@ -30,7 +30,8 @@ class GpuDriver:
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the metrics of each device (see gpus.metrics); none while the driver is busy or does not answer."""
-        return (self._query("metrics", METRICS_SECONDS, wait=False).result or {}).get("gpus", [])
+        found: list[dict[str, Any]] = (self._query("metrics", METRICS_SECONDS, wait=False).result or {}).get("gpus", [])
+        return found
 
     def apply(self, uuid: str, settings: Any) -> Outcome:
         """Change settings of a GPU (see power.apply)."""
