@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from apps.gpu.miner import engines, host, memory
+from apps.gpu.miner import memory, offers
 from apps.gpu.miner.child import EngineJob
 from apps.gpu.miner.daemon import Miner
 from apps.gpu.miner.driver import GpuDriver
@@ -81,11 +81,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _engines(arguments: argparse.Namespace) -> int:
-    found = {
-        name: {"task_types": engines.task_types(engine), "models": host.models(engine)}
-        for name, engine in engines.available().items()
-    }
-    return _print(found)
+    return _print({name: vars(offered) for name, offered in offers.look_up().items()})
 
 
 def _gpus(arguments: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ class GpuDriver:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._child: Child | None = None
-        self._paused_until = 0.0
+        self._paused_until: dict[str, float] = {}  # by query: one that hangs must not silence the others
 
     def describe(self) -> dict[str, Any] | None:
         """Return `gpus` (see gpus.detect) and `cuda`; None while the driver does not answer."""
@@ -47,14 +47,11 @@ class GpuDriver:
         if not self._lock.acquire(timeout=2 * DESCRIBE_SECONDS if wait else 0):
             return Outcome(code="ENGINE_ERROR", message="the driver is busy")
         try:
-            if time.monotonic() < self._paused_until:
+            if time.monotonic() < self._paused_until.get(name, 0.0):
                 return Outcome(code="ENGINE_ERROR", message="the driver did not answer a moment ago")
-            outcome = self._run({"query": name, **arguments}, seconds)
+            return self._run({"query": name, **arguments}, seconds)
         finally:
             self._lock.release()
-        if outcome.code and outcome.code != "REFUSED":
-            log.warning("the GPU driver: %s", outcome.message)
-        return outcome
 
     def _run(self, payload: dict[str, Any], seconds: float) -> Outcome:
         job: EngineJob = {"job": payload["query"], "payload": payload, "input": None, "state": None}
@@ -64,7 +61,8 @@ class GpuDriver:
         except Exception as error:  # noqa: BLE001 no room for a process, or one that cannot be talked to
             outcome = Outcome(code="ENGINE_ERROR", message=f"{type(error).__name__}: {error}"[:300])
         if outcome.code and outcome.code != "REFUSED":
-            self._paused_until = time.monotonic() + PAUSE_SECONDS
+            log.warning("the GPU driver: %s; it is queried again in %.0f s", outcome.message, PAUSE_SECONDS)
+            self._paused_until[payload["query"]] = time.monotonic() + PAUSE_SECONDS
         return outcome
 
     def _process(self) -> Child:

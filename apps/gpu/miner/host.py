@@ -13,6 +13,7 @@ from typing import Any
 from apps.gpu.logic.challenge import SUITE
 from apps.gpu.miner import engines, memory
 from apps.gpu.miner.encoding import decoded, valid_text
+from apps.gpu.miner.offers import Offered
 from apps.gpu.miner.settings import Settings
 
 log = logging.getLogger("aitbc.miner")
@@ -21,9 +22,7 @@ CPUINFO = Path("/proc/cpuinfo")
 PROCESSOR_UUID = re.compile(r"CPU-[0-9a-f-]{36}")
 
 
-def capabilities(
-    settings: Settings, offered: dict[str, engines.Engine], hardware: dict[str, Any] | None
-) -> dict[str, Any]:
+def capabilities(settings: Settings, offered: dict[str, Offered], hardware: dict[str, Any] | None) -> dict[str, Any]:
     """Return the capabilities that a registration sends: hardware, engines' task types and models, price, region.
 
     `hardware` is what the driver describes (`gpus` and `cuda`); None while it does not answer: then no GPU is known,
@@ -36,8 +35,8 @@ def capabilities(
         "cuda": (hardware or {}).get("cuda"),
         "cpu": processor(settings) if rentable else _cpu(),
         "memory_mb": memory.total_mb(),
-        "models": _sorted_names(model for engine in offered.values() for model in models(engine)),
-        "tasks": _sorted_names(word for engine in offered.values() for word in engines.task_types(engine)),
+        "models": _sorted_names(model for engine in offered.values() for model in engine.models),
+        "tasks": _sorted_names(word for engine in offered.values() for word in engine.task_types),
         "price": settings.price or None,
         "region": settings.region or None,
         "platform": "CUDA" if detected else "CPU",
@@ -118,15 +117,6 @@ def _cpu() -> dict[str, Any]:
 
 def _sorted_names(values: Iterable[str]) -> list[str]:
     return sorted(set(values))[: engines.MOST_NAMES]
-
-
-def models(engine: engines.Engine) -> list[str]:
-    """Return the names of an engine's models; none where it fails."""
-    try:
-        return engines.names(engine.models())
-    except Exception:  # engines are third-party code: one that fails here offers no model by name
-        log.exception("the models of engine %s cannot be listed", engine.name)
-        return []
 
 
 def _cpu_model() -> str:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from apps.gpu.miner import engines, gpus, host
+from apps.gpu.miner import gpus, host, offers
 from apps.gpu.miner.client import ExchangeClient, Rejected
 from apps.gpu.miner.driver import GpuDriver
 from apps.gpu.miner.settings import Settings
@@ -29,6 +29,7 @@ class Registration:
         self.current = False
         self.due = threading.Event()
         self._hardware: dict[str, Any] | None = None
+        self._driver_answers = False
         self._scans: dict[str, bool] = {}  # id → whether it was reported
 
     def detect(self) -> float:
@@ -62,20 +63,22 @@ class Registration:
         log.info("registered at %s as %s: %s; tasks %s", self._settings.url, self._exchange.miner_id, names, tasks)
 
     def _refresh(self) -> None:
-        offered = engines.available()
+        offered = offers.look_up()
         if self._settings.engines:
             offered = {name: engine for name, engine in offered.items() if name in self._settings.engines}
-        if described := self._driver.describe():  # one that does not answer takes no GPU off the market
+        described = self._driver.describe()
+        self._driver_answers = described is not None
+        if described is not None:  # one that does not answer takes no GPU off the market
             described["gpus"] = gpus.completed(described["gpus"], (self._hardware or {}).get("gpus", []))
             self._hardware = described
         capabilities = host.capabilities(self._settings, offered, self._hardware)
-        self.task_types = {word: name for name, engine in offered.items() for word in engines.task_types(engine)}
+        self.task_types = {word: name for name, engine in offered.items() for word in engine.task_types}
         if capabilities != self.capabilities:
             self.capabilities, self.current = capabilities, False
             self._changed()
 
     def _found(self) -> dict[str, Any]:
-        if self._hardware is None:
+        if not self._driver_answers:
             return {"error": "the GPU driver does not answer"}
         found = {name: self.capabilities[name] for name in ("gpus", "cpu", "cuda") if name in self.capabilities}
         return found | {"discovery_method": "nvml" if found["gpus"] else "cpu"}

@@ -108,6 +108,16 @@ class Crasher:
         return {"found": sorted(name for name in os.environ if "KEY" in name), "home": os.getcwd()}
 
 
+class Hanging:
+    """Never says whether it is available."""
+
+    name = "hanging"
+
+    def available(self) -> bool:
+        threading.Event().wait()
+        return True
+
+
 class Broken:
     """Raises when its availability is checked."""
 

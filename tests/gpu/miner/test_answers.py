@@ -79,6 +79,16 @@ def keep_commands(exchange):
     return on_report
 
 
+def test_an_engine_that_hangs_hides_no_other(exchange, start, folder):
+    entry_points = folder / "plugins" / "faulty_engines-1.0.dist-info" / "entry_points.txt"
+    entry_points.write_text(entry_points.read_text() + "hanging = tests.gpu.miner.faulty_engines:Hanging\n")
+    exchange.offer("j1", "language", {"text": "guten Morgen"})
+    start(exchange, "--engine", "language", "--engine", "hanging")
+
+    assert exchange.delivery_of("j1")[0] == "result"
+    assert "hanging" not in exchange.registered[0]["capabilities"]["tasks"]
+
+
 def test_bad_bookings_and_leases_do_not_stop_the_others(exchange, start):
     exchange.bookings = [None, 5, {"booking_id": "b0", "gpu_ids": 5}, {"booking_id": "b1", "gpu_ids": ["g1"]}]
     exchange.leases = [None, 5, {"job_id": "j1", "attempt": {"a": 1}}, {"job_id": "j1", "attempt": 1}]

@@ -11,7 +11,6 @@ A payload comes from a stranger. An engine checks all of it and raises BadInput 
 client can act on; whatever else escapes is the engine's own fault.
 """
 
-import logging
 from collections.abc import Callable, Iterable
 from importlib.metadata import EntryPoint, entry_points
 from itertools import islice
@@ -19,8 +18,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from apps.gpu.miner.encoding import valid_text
-
-log = logging.getLogger("aitbc.miner")
 
 GROUP = "aitbc.engines"
 MOST_NAMES, NAME_LIMIT = 256, 200  # what the exchange takes of task types and of models; characters of one
@@ -88,21 +85,8 @@ class Engine(Protocol):
 def load(name: str) -> Engine:
     """Return the named engine. Raises KeyError when there is none of that name."""
     internal = INTERNAL.get(name)
-    engine: Engine = (EntryPoint(name, internal, GROUP) if internal else _declared()[name]).load()()
+    engine: Engine = (EntryPoint(name, internal, GROUP) if internal else declared()[name]).load()()
     return engine
-
-
-def available() -> dict[str, Engine]:
-    """Return the engines this host can run, by name; one that raises is logged and left out."""
-    found = {}
-    for name in _declared():
-        try:
-            engine = load(name)
-            if engine.available() and task_types(engine):
-                found[name] = engine
-        except Exception as error:  # engines are third-party code: one that fails must not end the miner
-            log.warning("engine %s is left out: %s: %s", name, type(error).__name__, error, exc_info=True)
-    return found
 
 
 def task_types(engine: Engine) -> list[str]:
@@ -116,10 +100,10 @@ def names(values: Iterable[Any]) -> list[str]:
     return [name for name in listed if name.strip() and len(name) <= NAME_LIMIT]
 
 
-def _declared() -> dict[str, EntryPoint]:
-    declared = {name: EntryPoint(name, value, GROUP) for name, value in BUILT_IN.items()}
-    declared.update({point.name: point for point in entry_points(group=GROUP)})
-    return declared
+def declared() -> dict[str, EntryPoint]:
+    """Return every engine that clients can name, whether or not this host can run it."""
+    built_in = {name: EntryPoint(name, value, GROUP) for name, value in BUILT_IN.items()}
+    return built_in | {point.name: point for point in entry_points(group=GROUP)}
 
 
 def has_module(name: str) -> bool:
@@ -135,7 +119,7 @@ __all__ = [
     "EngineFailure",
     "Progress",
     "Refused",
-    "available",
+    "declared",
     "has_module",
     "load",
     "task_types",

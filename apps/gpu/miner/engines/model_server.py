@@ -11,7 +11,7 @@ import httpx
 from apps.gpu.miner.encoding import MAX_INTEGER, valid_text
 from apps.gpu.miner.engines import BadInput, EngineFailure, names
 
-LIST_SECONDS, LIST_LIMIT = 10.0, 4 * 2**20  # for and of the list of models, in bytes
+LIST_SECONDS, LIST_LIMIT = 5.0, 4 * 2**20  # for and of the list of models, in bytes
 WORD_LIMIT = 100  # characters of a finish reason
 TEXT_LIMIT = 4 * 2**20  # characters of a completion; far above what max_tokens allows
 
