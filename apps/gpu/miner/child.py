@@ -19,8 +19,8 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO, TypedDict
 
+from apps.gpu.logic.encoding import MAX_DEPTH, RESULT_LIMIT, Unencodable, dumped, plain, valid_text
 from apps.gpu.miner import engines
-from apps.gpu.miner.encoding import MAX_DEPTH, RESULT_LIMIT, Unencodable, dumped, plain, valid_text
 
 PR_SET_PDEATHSIG = 1
 PROGRESS_INTERVAL = 0.1  # seconds; nobody reads more often

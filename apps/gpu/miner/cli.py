@@ -9,11 +9,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from apps.gpu.logic.encoding import decoded
 from apps.gpu.miner import memory, offers
 from apps.gpu.miner.child import EngineJob
 from apps.gpu.miner.daemon import Miner
 from apps.gpu.miner.driver import GpuDriver
-from apps.gpu.miner.encoding import decoded
 from apps.gpu.miner.journal import StateInUse
 from apps.gpu.miner.parking import ParkedDeliveries
 from apps.gpu.miner.settings import SettingsError, add_arguments, from_arguments, state_dir

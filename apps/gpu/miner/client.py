@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from apps.gpu.miner.encoding import encode, valid_text
+from apps.gpu.logic.encoding import encode, valid_text
 
 BASE = "/gpu/v1/miners"
 HINTS = {

@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from apps.gpu.logic.encoding import Unencodable
 from apps.gpu.miner import host, memory, responses
 from apps.gpu.miner.bookings import Bookings, is_booked
 from apps.gpu.miner.client import ExchangeClient, ExchangeError, Rejected
 from apps.gpu.miner.commands import CommandRunner
 from apps.gpu.miner.deliveries import UNUSABLE, Deliveries
 from apps.gpu.miner.driver import GpuDriver
-from apps.gpu.miner.encoding import Unencodable
 from apps.gpu.miner.gpu_choice import GpuChoice
 from apps.gpu.miner.job_runner import JobRun, RunContext
 from apps.gpu.miner.journal import Delivery, Journal, failure

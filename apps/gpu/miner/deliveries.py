@@ -4,8 +4,8 @@ import logging
 import threading
 from collections.abc import Callable
 
+from apps.gpu.logic.encoding import Unencodable
 from apps.gpu.miner.client import ExchangeClient, Rejected, Unavailable
-from apps.gpu.miner.encoding import Unencodable
 from apps.gpu.miner.journal import Delivery, Journal, failure
 
 log = logging.getLogger("aitbc.miner")
@@ -31,7 +31,7 @@ class Deliveries:
                 if self._over.wait(DISK_PAUSE):
                     return None
             except ValueError as error:
-                return self._park(delivery, f"the result cannot be encoded as JSON: {error}")
+                return self._park_unstored(delivery, f"the {delivery.verb} cannot be encoded as JSON: {error}")
 
     def hand_back(self, job_id: str, attempt: int | None, reason: str, code: str = "DRAINING") -> None:
         """Deliver a failure of a job that nothing was computed for."""
@@ -72,6 +72,14 @@ class Deliveries:
         except Unencodable as error:
             return self._park(delivery, f"the {delivery.verb} cannot be encoded as JSON: {error}")
         self._journal.acknowledge(delivery)
+
+    def _park_unstored(self, delivery: Delivery, reason: str) -> None:
+        """Put a delivery aside that is in no outbox; where the disk has no room for it, only the exchange learns."""
+        try:
+            self._park(delivery, reason)
+        except OSError as error:
+            log.error("job %s: it cannot be put aside: %s", delivery.job_id, error)
+            self.hand_back(delivery.job_id, delivery.attempt, reason, "ENGINE_ERROR")
 
     def _park(self, delivery: Delivery, reason: str) -> None:
         """Put a delivery aside, and let the exchange know by a failure in its place. Raises OSError."""

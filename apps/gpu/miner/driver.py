@@ -22,6 +22,7 @@ class GpuDriver:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._child: Child | None = None
+        self._closed = False
         self._paused_until: dict[str, float] = {}  # by query: one that hangs must not silence the others
 
     def describe(self) -> dict[str, Any] | None:
@@ -38,8 +39,8 @@ class GpuDriver:
         return self._query("apply", APPLY_SECONDS, wait=True, uuid=uuid, settings=settings)
 
     def close(self) -> None:
-        """End the process."""
-        child = self._child
+        """End the process; a query that runs in it has no answer."""
+        self._closed, child = True, self._child
         if child:
             child.close()
 
@@ -47,7 +48,7 @@ class GpuDriver:
         if not self._lock.acquire(timeout=2 * DESCRIBE_SECONDS if wait else 0):
             return Outcome(code="ENGINE_ERROR", message="the driver is busy")
         try:
-            if time.monotonic() < self._paused_until.get(name, 0.0):
+            if self._closed or time.monotonic() < self._paused_until.get(name, 0.0):
                 return Outcome(code="ENGINE_ERROR", message="the driver did not answer a moment ago")
             return self._run({"query": name, **arguments}, seconds)
         finally:
@@ -60,7 +61,7 @@ class GpuDriver:
             outcome = child.run(job, seconds=seconds, hooks=Hooks())
         except Exception as error:  # noqa: BLE001 no room for a process, or one that cannot be talked to
             outcome = Outcome(code="ENGINE_ERROR", message=f"{type(error).__name__}: {error}"[:300])
-        if outcome.code and outcome.code != "REFUSED":
+        if outcome.code and outcome.code != "REFUSED" and not self._closed:
             log.warning("the GPU driver: %s; it is queried again in %.0f s", outcome.message, PAUSE_SECONDS)
             self._paused_until[payload["query"]] = time.monotonic() + PAUSE_SECONDS
         return outcome

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from apps.gpu.logic.challenge import SUITE
+from apps.gpu.logic.encoding import decoded, valid_text
 from apps.gpu.miner import engines, memory
-from apps.gpu.miner.encoding import decoded, valid_text
 from apps.gpu.miner.offers import Offered
 from apps.gpu.miner.settings import Settings
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from apps.gpu.miner.encoding import MAX_DEPTH, MAX_INTEGER, encode, valid_text
+from apps.gpu.logic.encoding import MAX_DEPTH, MAX_INTEGER, encode, valid_text
 from apps.gpu.miner.parking import ParkedDeliveries
 
 log = logging.getLogger("aitbc.miner")

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from apps.gpu.logic.encoding import decoded, valid_text
 from apps.gpu.miner import memory
-from apps.gpu.miner.encoding import decoded, valid_text
 
 log = logging.getLogger("aitbc.miner")
 

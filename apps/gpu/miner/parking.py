@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from apps.gpu.miner.encoding import decoded, valid_text
+from apps.gpu.logic.encoding import decoded, valid_text
 
 MOST = 100
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")

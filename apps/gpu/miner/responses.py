@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from apps.gpu.logic.encoding import MAX_INTEGER
 from apps.gpu.miner import bookings
 from apps.gpu.miner.bookings import Booking
-from apps.gpu.miner.encoding import MAX_INTEGER
 
 
 @dataclass(frozen=True)

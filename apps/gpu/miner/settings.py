@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from apps.gpu.miner.encoding import decoded
+from apps.gpu.logic.encoding import decoded
 
 DEV_ENV = Path("var/dev.env")
 URL = re.compile(r"https?://[!-~]+")

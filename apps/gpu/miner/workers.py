@@ -17,8 +17,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, cast
 
+from apps.gpu.logic.encoding import RESULT_LIMIT, decoded
 from apps.gpu.miner.child import EngineJob
-from apps.gpu.miner.encoding import RESULT_LIMIT, decoded
 
 REPORT_LIMIT = RESULT_LIMIT + 4096  # bytes of one report: a result and what is around it
 TOO_LONG: dict[str, Any] = {}  # stands for a report above the limit

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aitbc.core.parsers import loads, plain
-from apps.gpu.logic import telemetry
+from aitbc.core.parsers import loads
+from apps.gpu.logic import encoding, telemetry
 from apps.gpu.logic.capabilities import normalise
 from apps.gpu.logic.miner_payloads import metrics_of
-from apps.gpu.miner import encoding, gpus, host, memory, nvml, power
+from apps.gpu.miner import gpus, host, memory, nvml, power
 from tests.gpu.miner.nvml import (
     GIB,
     GPU_IS_LOST,
@@ -207,6 +207,13 @@ def test_the_functions_under_test_are_those_that_are_called():
     assert library.called == set(FUNCTIONS)
 
 
+def accepted(body: dict) -> dict:
+    """The body as the exchange reads it."""
+    encoded = encoding.encode(body)
+    loads(encoded)
+    return json.loads(encoded)
+
+
 @given(machine=HOSTS, faults=st.dictionaries(st.sampled_from(FUNCTIONS), FAULTS, max_size=8))
 @settings(max_examples=200, deadline=None)
 def test_whatever_the_driver_does_the_exchange_takes_registration_and_heartbeat(machine, faults):
@@ -219,14 +226,12 @@ def test_whatever_the_driver_does_the_exchange_takes_registration_and_heartbeat(
         return
     assert power.state() is not None
 
-    sent = loads(encoding.encode({"capabilities": {"gpus": described, **({"cuda": cuda} if cuda else {})}}))
-    offer = normalise(plain(sent)["capabilities"])
+    offer = normalise(accepted({"gpus": described, **({"cuda": cuda} if cuda else {})}))
     assert len(offer.gpus) == len(described) and all(gpu.name for gpu in offer.gpus)
     assert "GPU-A" not in {gpu.uuid for gpu in offer.gpus} or "nvmlDeviceGetMigDeviceHandleByIndex" in faults
     json.dumps([gpu.details for gpu in offer.gpus], allow_nan=False)
 
-    heartbeat = loads(encoding.encode({"metrics": host.metrics(measured)}))
-    columns = telemetry.gpu_metrics(metrics_of(plain(heartbeat)))
+    columns = telemetry.gpu_metrics(metrics_of(accepted({"metrics": host.metrics(measured)})))
     assert len(columns) <= max(len(measured), 1)
     for one in columns:
         assert 0 <= one.get("gpu_utilization_percent", 0) <= 100 and 0 <= one.get("memory_used_mb", 0) < 2**31

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
-from apps.gpu.miner.encoding import valid_text
+from apps.gpu.logic.encoding import valid_text
 
 GROUP = "aitbc.engines"
 MOST_NAMES, NAME_LIMIT = 256, 200  # what the exchange takes of task types and of models; characters of one

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from apps.gpu.miner.encoding import MAX_INTEGER, valid_text
+from apps.gpu.logic.encoding import MAX_INTEGER, valid_text
 from apps.gpu.miner.engines import BadInput, EngineFailure, names
 
 LIST_SECONDS, LIST_LIMIT = 5.0, 4 * 2**20  # for and of the list of models, in bytes

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from apps.gpu.miner.encoding import valid_text
+from apps.gpu.logic.encoding import valid_text
 from apps.gpu.miner.engines import BadInput, Progress, has_module
 from apps.gpu.miner.engines.payload import choice, content
 
