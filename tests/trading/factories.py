@@ -10,7 +10,7 @@ from aitbc.core.ids import uuid7
 from apps.ai.events import JobCompleted, JobEnded, JobSubmitted
 from apps.marketplace.events import BookingClosed, BookingMetered, BookingRequested
 from apps.trading.logic.settlement import SettledPayment
-from apps.trading.models import LogEntry, Receipt
+from apps.trading.models import LedgerAccount, LogEntry, Receipt
 from apps.trading.services import deposits, ledger, log, receipts
 from apps.trading.services.ledger import TransferRequest
 from apps.trading.states import Code
@@ -24,6 +24,11 @@ def funded(amount: int) -> UUID:
     owner = uuid4()
     deposits.deposit(owner_id=owner, amount=amount, reason="test", actor="operator:test")
     return owner
+
+
+def account_id(account: ledger.Account) -> UUID:
+    """The random id of an account that exists."""
+    return LedgerAccount.objects.with_keys([(account.owner_id, account.kind, account.shard)]).get().pk
 
 
 def transfer(debit: UUID, credit: UUID, amount: int, **more: Any) -> TransferRequest:

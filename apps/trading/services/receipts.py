@@ -8,9 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 
 from aitbc.core import signing
+from aitbc.core.aliases import alias
 from aitbc.core.db import atomic
 from aitbc.core.ids import uuid7
 from aitbc.core.money import format_amount
@@ -20,14 +20,6 @@ from apps.trading.services import log
 
 TAG = "aitbc.receipt.v1"
 KIND = "receipt.job"
-
-
-def alias(role: str, owner_id: UUID) -> str:
-    """Return a stable pseudonym of an owner, `<role>_<24 hex digits>`: HMAC-SHA-256 under the server's secret.
-
-    Receipts are public, owners are not.
-    """
-    return f"{role}_{salted_hmac('aitbc.trading.alias', str(owner_id), algorithm='sha256').hexdigest()[:24]}"
 
 
 def issue(settlements: Sequence[SettledPayment]) -> list[Receipt]:

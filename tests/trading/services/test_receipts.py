@@ -9,6 +9,7 @@ import pytest
 from django.db import connections
 
 from aitbc.core import signing
+from aitbc.core.aliases import alias
 from aitbc.core.db import atomic
 from aitbc.core.ids import uuid7
 from apps.trading import interface
@@ -35,7 +36,7 @@ def test_a_receipt_says_what_was_done_and_paid_and_names_owners_by_alias():
     assert body["miner"] == str(settled.miner_id)
     assert (body["input_hash"], body["output_hash"], body["attempt"]) == ("a" * 64, "b" * 64, 1)
     assert not any(owner in json.dumps(body) for owner in owners)
-    assert body["client"] == receipts.alias("client", settled.owner_id) != receipts.alias("provider", settled.owner_id)
+    assert body["client"] == alias("client", settled.owner_id) != alias("provider", settled.owner_id)
     assert signing.verify(receipts.TAG, body, receipt.signature)
     assert LogEntry.objects.get(leaf_hash=receipt.leaf).kind == "receipt.job"
 
