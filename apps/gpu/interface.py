@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypedDict
@@ -58,6 +58,19 @@ class LeaseView:
     cancelling: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class LeaseRecord:
+    """What a lease that is over was: rate in micro-AIT per hour; `result_sha256` is empty without a result."""
+
+    miner_id: UUID
+    provider_id: UUID
+    rate: int
+    granted_at: datetime
+    ended_at: datetime | None
+    metered_ms: int
+    result_sha256: str
+
+
 def explain(requirement: Mapping[str, Any], job_id: UUID | str | None) -> Explanation:
     """Explain why a job waits: online miners that pass each constraint, its position, seconds until it starts.
 
@@ -89,6 +102,15 @@ def holder(job_id: UUID | str) -> LeaseView | None:
         name: getattr(lease, name) for name in LeaseView.__dataclass_fields__ if name not in ("suspect", "cancelling")
     }
     return LeaseView(**plain, suspect=lease.suspect_at is not None, cancelling=lease.cancel_at is not None)
+
+
+def lease_records(job_ids: Iterable[UUID]) -> dict[tuple[UUID, int], LeaseRecord]:
+    """Return the leases on these jobs by job and attempt, without those that never reached their miner."""
+    leases = Lease.objects.filter(job_id__in=list(job_ids)).exclude(state=LeaseState.RELEASED)
+    names = LeaseRecord.__dataclass_fields__
+    return {
+        (lease.job_id, lease.attempt): LeaseRecord(**{name: getattr(lease, name) for name in names}) for lease in leases
+    }
 
 
 def attempts_of(job_id: UUID | str) -> list[tuple[int, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Self
@@ -15,6 +16,11 @@ from aitbc.core.fields import AmountField
 from aitbc.core.ids import uuid7
 from aitbc.core.states import AbstractTransition, StatefulModel
 from apps.ai.states import ENDED_WITHOUT_RESULT, FINAL, JOB_TRANSITIONS, JobState, PaymentStatus
+
+
+def new_salt() -> str:
+    """Return 32 random bytes in hex."""
+    return secrets.token_hex(32)
 
 
 class AIJobQuerySet(models.QuerySet["AIJob"]):
@@ -66,7 +72,9 @@ class AIJob(StatefulModel):
     payload = models.JSONField(null=True)  # None when the input is a blob
     constraints = models.JSONField(default=dict)  # as the client wrote them
     requirement = models.JSONField(default=dict)  # canonical, what gpu matches
-    input_sha256 = models.CharField(max_length=64)
+    salt = models.CharField(max_length=64, default=new_salt, editable=False)  # of its receipt's commitments
+    payload_sha256 = models.CharField(max_length=64)
+    input_sha256 = models.CharField(max_length=64)  # of the artifact where the job names one, else of the payload
     input_size = models.BigIntegerField()
     input_is_blob = models.BooleanField(default=False)
 
@@ -136,6 +144,11 @@ class AIJob(StatefulModel):
 
     def __str__(self) -> str:
         return f"{self.task_type} job {self.pk}"
+
+    @property
+    def artifacts(self) -> list[str]:
+        """The hashes of the artifacts that the job reads beside its payload."""
+        return [] if self.input_sha256 == self.payload_sha256 else [self.input_sha256]
 
     @property
     def is_paid(self) -> bool:

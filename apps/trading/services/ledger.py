@@ -1,8 +1,8 @@
 """The double-entry ledger: `post` is the only writer of money.
 
 The caller makes a transfer's id from its purpose (`name("payout:<job>")`), so that posting it again changes nothing.
-An account's id is random: the log shows it, and nobody can compute it from its owner's id. The transfers of one call are
-posted all or none. Rules and postings: docs/ledger.md; data model: TigerBeetle's.
+An account's id is random: the log shows it, and nobody can compute it from its owner's id. The transfers of one call
+are posted all or none. Rules and postings: docs/ledger.md; data model: TigerBeetle's.
 """
 
 from __future__ import annotations
@@ -245,9 +245,7 @@ def fits(resolution: Transfer, hold: Transfer) -> bool:
     return same_accounts and (whole if resolution.phase == Phase.VOID else resolution.amount <= hold.amount)
 
 
-def require_cover(
-    accounts: Iterable[LedgerAccount], fresh: Sequence[Transfer], holds: Mapping[UUID, Transfer]
-) -> None:
+def require_cover(accounts: Iterable[LedgerAccount], fresh: Sequence[Transfer], holds: Mapping[UUID, Transfer]) -> None:
     """Raise InsufficientFunds, which says what is missing, where the CHECK constraint would refuse the insert."""
     change: dict[UUID, int] = defaultdict(int)
     for transfer in fresh:

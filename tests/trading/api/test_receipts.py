@@ -27,7 +27,7 @@ def test_receipts_by_miner_client_job_and_time(api, chain):
     issued(2)
     base = "/trading/v1/receipts"
 
-    for query in (f"miner={receipt.miner_id}", f"job={receipt.job_id}", f"client={receipt.client_alias}"):
+    for query in (f"miner={receipt.miner_alias}", f"job={receipt.job_id}", f"client={receipt.client_alias}"):
         assert [row["receipt_id"] for row in api.json("GET", f"{base}?{query}")["items"]] == [str(receipt.pk)]
     assert len(api.json("GET", f"{base}?from=2026-01-01T00:00:00Z")["items"]) == 3
     assert api.json("GET", f"{base}?from=2999-01-01T00:00:00Z")["items"] == []
