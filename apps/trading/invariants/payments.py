@@ -93,10 +93,10 @@ def fees_are_the_agreed_share() -> Iterable[str]:
     """The fee is the share of what the client or renter paid that was agreed when the money was held, half to even."""
     for payment in Payment.objects.filter(paid__gt=0).order_by("pk").iterator(chunk_size=1_000):
         if payment.fee != fee_of(payment.paid + payment.fee, payment.fee_bp):
-            yield f"the fee of job {payment.job_id} is {payment.fee}, not {payment.fee_bp} basis points of its cost"
+            yield f"the fee of job {payment.job_id} is {payment.fee}, not {payment.fee_bp} basis points of it"
     for escrow in Escrow.objects.filter(paid__gt=0).order_by("pk").iterator(chunk_size=1_000):
         if escrow.fee != fee_of(escrow.paid + escrow.fee, escrow.fee_bp):
-            yield f"the fee of booking {escrow.booking_id} is {escrow.fee}, not {escrow.fee_bp} basis points of its cost"
+            yield f"the fee of booking {escrow.booking_id} is {escrow.fee}, not {escrow.fee_bp} basis points of it"
 
 
 @invariant("I16", db="trading", quiescent=True)
