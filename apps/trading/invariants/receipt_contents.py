@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from aitbc.core.db import cursor
@@ -17,7 +17,7 @@ from aitbc.core.money import format_amount, metered, parse_amount
 from apps.ai.events import JobCompleted, JobEnded
 from apps.ai.interface import final_facts
 from apps.gpu.interface import LeaseRecord, lease_records
-from apps.trading.logic.commitments import input_hash, output_hash
+from apps.trading.logic.commitments import Opening, input_hash, output_hash
 from apps.trading.logic.settlement import Split
 from apps.trading.models import Escrow, Payment, Receipt, Transfer
 from apps.trading.models.receipts import ReceiptQuerySet
@@ -40,14 +40,14 @@ SELECT body->>'miner' FROM trading_receipt WHERE body->>'miner' <> '' GROUP BY 1
 def receipts_state_what_was_paid() -> Iterable[str]:
     """A receipt states what its transfers moved, at its rate, and what its opening opens; an alias is of one id."""
     for chunk in chunks(Receipt.objects.of_jobs()):
-        paid = {payment.job_id: payment for payment in Payment.objects.for_jobs([r.job_id for r in chunk])}
+        paid = {payment.job_id: payment for payment in Payment.objects.for_jobs([r.subject_id for r in chunk])}
         for receipt in chunk:
-            yield from false_of_job(receipt, paid.get(receipt.job_id))
+            yield from false_of_job(receipt, paid.get(receipt.subject_id))
     for chunk in chunks(Receipt.objects.of_bookings()):
         moved = Transfer.objects.in_bulk([pk for receipt in chunk for pk in slice_transfers(receipt)])
-        escrows = {e.booking_id: e for e in Escrow.objects.of_bookings(r.booking_id for r in chunk)}
+        escrows = {e.booking_id: e for e in Escrow.objects.of_bookings(r.subject_id for r in chunk)}
         for receipt in chunk:
-            yield from false_of_slice(receipt, escrows.get(receipt.booking_id), moved)
+            yield from false_of_slice(receipt, escrows.get(receipt.subject_id), moved)
     with cursor(Receipt) as sql:
         sql.execute(SHARED_ALIASES)
         for (name,) in sql.fetchmany(LIMIT):
@@ -101,12 +101,12 @@ def slice_transfers(receipt: Receipt) -> list[UUID]:
 def receipts_state_what_the_job_did() -> Iterable[str]:
     """The receipt of a job states what ai recorded of it: outcome, attempt, rate, time, input and result."""
     for chunk in chunks(Receipt.objects.of_jobs()):
-        facts = final_facts(receipt.job_id for receipt in chunk)
-        paid = {payment.job_id: payment for payment in Payment.objects.for_jobs([r.job_id for r in chunk])}
+        facts = final_facts(receipt.subject_id for receipt in chunk)
+        paid = {payment.job_id: payment for payment in Payment.objects.for_jobs([r.subject_id for r in chunk])}
         for receipt in chunk:
-            fact, payment = facts.get(receipt.job_id), paid.get(receipt.job_id)
+            fact, payment = facts.get(receipt.subject_id), paid.get(receipt.subject_id)
             if fact is None or payment is None:
-                yield f"receipt {receipt.pk} is of job {receipt.job_id}, which has not ended or has no payment"
+                yield f"receipt {receipt.pk} is of job {receipt.subject_id}, which has not ended or has no payment"
             else:
                 yield from stated_otherwise(receipt, by_job(receipt, payment, fact), "its job")
                 if (str(receipt.provider_id), str(receipt.miner_id)) != (fact.provider_id, fact.miner_id):
@@ -128,9 +128,9 @@ def by_job(receipt: Receipt, payment: Payment, fact: JobCompleted | JobEnded) ->
 def receipts_state_what_the_lease_was() -> Iterable[str]:
     """The receipt of a job states the rate and miner of its lease and, with a result, the lease's time and result."""
     for chunk in chunks(Receipt.objects.of_jobs()):
-        leases = lease_records(receipt.job_id for receipt in chunk)
+        leases = lease_records(receipt.subject_id for receipt in chunk)
         for receipt in chunk:
-            lease = leases.get((receipt.job_id, receipt.body["attempt"]))
+            lease = leases.get((receipt.subject_id, receipt.body["attempt"]))
             if lease is None:
                 yield f"receipt {receipt.pk} is of attempt {receipt.body['attempt']}, which had no lease"
                 continue
@@ -146,7 +146,8 @@ def by_lease(receipt: Receipt, lease: LeaseRecord) -> dict[str, Any]:
         stated["metered_ms"] = max(0, lease.metered_ms)
         stated |= {"started": lease.granted_at, "ended": lease.ended_at}
         if receipt.opening:
-            stated["output_hash"] = output_hash({**receipt.opening, "result_sha256": lease.result_sha256})
+            opening = cast("Opening", {**receipt.opening, "result_sha256": lease.result_sha256})
+            stated["output_hash"] = output_hash(opening)
     return stated
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from aitbc.core import signing
 from aitbc.core.db import cursor
@@ -76,7 +77,7 @@ def one_verifiable_receipt_per_settled_job() -> Iterable[str]:
 
 def names_its_row(receipt: Receipt) -> bool:
     """Return whether the signed body names the receipt, its subject and its aliases as the row does."""
-    row = {"receipt_id": str(receipt.pk), "client": receipt.client_alias}
+    row: dict[str, Any] = {"receipt_id": str(receipt.pk), "client": receipt.client_alias}
     if receipt.job_id:
         # Receipts from before miners had aliases name the miner itself.
         row |= {"job": str(receipt.job_id), "miner": receipt.miner_alias or str(receipt.miner_id or "")}

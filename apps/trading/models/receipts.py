@@ -66,3 +66,10 @@ class Receipt(models.Model):
     def __str__(self) -> str:
         subject = f"job {self.job_id}" if self.job_id else f"slice {self.slice} of booking {self.booking_id}"
         return f"receipt {self.pk} of {subject}"
+
+    @property
+    def subject_id(self) -> UUID:
+        """The job or booking that it is about."""
+        subject = self.job_id or self.booking_id
+        assert subject, "a CHECK constraint"
+        return subject

@@ -188,17 +188,17 @@ def settlement_of(closing: Closing, event: JobCompleted) -> SettledPayment:
 def announce_receipts(job_ids: Collection[UUID]) -> None:
     """Emit ReceiptIssued for those of these jobs that are settled."""
     settled = {payment.job_id: payment for payment in Payment.objects.for_jobs(job_ids).settled()}
-    issued = Receipt.objects.filter(job_id__in=list(settled)).values_list("pk", "job_id")
+    issued = Receipt.objects.only("job_id").in_bulk(list(settled), field_name="job_id")
     emit(
         *(
             ReceiptIssued(
                 job_id=str(job),
-                receipt_id=str(pk),
+                receipt_id=str(receipt.pk),
                 paid=settled[job].paid,
                 fee=settled[job].fee,
                 refunded=settled[job].refunded,
             )
-            for pk, job in issued
+            for job, receipt in issued.items()
         ),
         by="trading",
     )
