@@ -62,7 +62,7 @@ def false_of_job(receipt: Receipt, payment: Payment | None) -> Iterator[str]:
         worth = metered(parse_amount(receipt.body["rate"]), receipt.body["metered_ms"])
         if min(worth, payment.amount) != payment.paid + payment.fee:
             yield f"receipt {receipt.pk} states a rate and a time that do not come to what was paid"
-        yield from stated_otherwise(receipt, figures_of(payment), "its payment")
+        yield from stated_otherwise(receipt, amounts_of(payment), "its payment")
     if receipt.opening:
         hashes = {"input_hash": input_hash(receipt.opening), "output_hash": output_hash(receipt.opening)}
         yield from stated_otherwise(receipt, hashes, "its opening")
@@ -82,7 +82,7 @@ def parties_of(receipt: Receipt) -> tuple[UUID, UUID, UUID | None]:
     return receipt.owner_id, receipt.provider_id, receipt.miner_id
 
 
-def figures_of(payment: Payment) -> dict[str, Any]:
+def amounts_of(payment: Payment) -> dict[str, Any]:
     """Return the amounts that the receipt of a job is to state, by its payment."""
     return {
         "price": format_amount(payment.paid + payment.fee),
