@@ -30,7 +30,7 @@ def funded(amount: int) -> UUID:
 
 def account_id(account: ledger.Account) -> UUID:
     """The random id of an account that exists."""
-    return LedgerAccount.objects.with_keys([(account.owner_id, account.kind, account.shard)]).get().pk
+    return LedgerAccount.objects.all_with_keys([(account.owner_id, account.kind, account.shard)]).get().pk
 
 
 def transfer(debit: UUID, credit: UUID, amount: int, **more: Any) -> TransferRequest:

@@ -23,9 +23,11 @@ from apps.trading.states import AccountKind, Code, Phase
 EXCHANGE = UUID(int=0)
 
 
-WITH_KEYS = """
-SELECT a.id FROM trading_ledgeraccount a
-JOIN unnest(%s::uuid[], %s::text[], %s::int[]) AS k(owner_id, kind, shard) USING (owner_id, kind, shard)
+ALL_WITH_KEYS = """
+SELECT id FROM (
+  SELECT a.id, count(*) OVER () AS found FROM trading_ledgeraccount a
+  JOIN unnest(%s::uuid[], %s::text[], %s::int[]) AS k(owner_id, kind, shard) USING (owner_id, kind, shard)
+) a WHERE found = %s
 """
 
 
@@ -33,10 +35,10 @@ class LedgerAccountQuerySet(models.QuerySet["LedgerAccount"]):
     def owned_by(self, owner_id: UUID) -> Self:
         return self.filter(owner_id=owner_id)
 
-    def with_keys(self, keys: Collection[tuple[UUID, str, int]]) -> Self:
-        """The accounts with these owners, kinds and shards."""
+    def all_with_keys(self, keys: Collection[tuple[UUID, str, int]]) -> Self:
+        """The accounts with these different owners, kinds and shards if each of them exists, else none."""
         owners, kinds, shards = ([key[n] for key in keys] for n in range(3))
-        return self.filter(pk__in=RawSQL(WITH_KEYS, [owners, kinds, shards]))
+        return self.filter(pk__in=RawSQL(ALL_WITH_KEYS, [owners, kinds, shards, len(owners)]))
 
     def of_kind(self, kind: AccountKind) -> Self:
         return self.filter(kind=kind)

@@ -187,21 +187,21 @@ def lock(accounts: Iterable[Account]) -> dict[Account, LedgerAccount]:
     requested = set(accounts)
     rows = locked(requested)
     if len(rows) < len(requested):
-        open_accounts(requested - rows.keys())
+        # No lock is held here: who waited for another's new account while holding one would lock out of order.
+        open_accounts(requested)
         rows = locked(requested)
     return rows
 
 
 def locked(accounts: Collection[Account]) -> dict[Account, LedgerAccount]:
-    """Lock those of these accounts that exist, in the order of their ids; returns the rows by key."""
+    """Lock these accounts in the order of their ids; returns the rows by key, and locks none if one does not exist."""
     keys = [(account.owner_id, account.kind.value, account.shard) for account in accounts]
-    rows = LedgerAccount.objects.with_keys(keys).locked()
+    rows = LedgerAccount.objects.all_with_keys(keys).locked()
     return {Account(row.owner_id, AccountKind(row.kind), row.shard): row for row in rows}
 
 
 def open_accounts(accounts: Iterable[Account]) -> None:
-    """Insert empty accounts, in one order for all writers; one that another process has just opened is left as it
-    is."""
+    """Insert those of these accounts that do not exist, empty, in one order for all writers."""
     LedgerAccount.objects.bulk_create(
         [
             LedgerAccount(owner_id=a.owner_id, kind=a.kind, shard=a.shard, may_owe=a.kind in MAY_OWE)
