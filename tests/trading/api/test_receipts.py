@@ -131,6 +131,7 @@ def test_a_job_cancelled_after_its_start_has_a_receipt_of_the_metered_part(excha
     assert Decimal(stated["price"]) == Decimal(payment["paid"]) + Decimal(payment["fee"]) > 0
     assert (stated["fee"], stated["refunded"]) == (payment["fee"], payment["refunded"])
     assert verify_receipt.check(bundle)
+    assert exchange.client.json("GET", f"/ai/jobs/{job['id']}/receipt", status=200)["receipt"] == stated
     assert api.json("GET", f"/trading/receipts?job_id={job['id']}&status=completed")["total"] == 0
 
 
