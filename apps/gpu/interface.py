@@ -14,6 +14,7 @@ from apps.gpu.logic import llm, roofline
 from apps.gpu.logic.job_matching import CHECKS, Candidate
 from apps.gpu.models import Lease, Miner, RequirementClass, Work
 from apps.gpu.services.requirement_classes import on_grid
+from apps.gpu.services.silence import Heard, heard
 from apps.gpu.states import LeaseState
 
 HISTORY = 200  # finished leases of a class that an estimate is made from
@@ -102,6 +103,17 @@ def holder(job_id: UUID | str) -> LeaseView | None:
         name: getattr(lease, name) for name in LeaseView.__dataclass_fields__ if name not in ("suspect", "cancelling")
     }
     return LeaseView(**plain, suspect=lease.suspect_at is not None, cancelling=lease.cancel_at is not None)
+
+
+def with_result(job_ids: Iterable[UUID]) -> set[UUID]:
+    """Return those of these jobs of which gpu has accepted a result."""
+    done = Lease.objects.filter(job_id__in=list(job_ids), state=LeaseState.COMPLETED)
+    return set(done.values_list("job_id", flat=True))
+
+
+def last_heard(miner_ids: Iterable[UUID]) -> dict[UUID, Heard]:
+    """Return when each of these miners was last heard, and whether it has missed a heartbeat since."""
+    return heard(miner_ids)
 
 
 def lease_records(job_ids: Iterable[UUID]) -> dict[tuple[UUID, int], LeaseRecord]:

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import models
 from django.db.models import Q
 
+from aitbc.core.fields import JSONField
 from aitbc.core.ids import uuid7
 
 
@@ -44,9 +45,9 @@ class Receipt(models.Model):
     miner_id = models.UUIDField(db_index=True, null=True, help_text="Not in the body.")
     client_alias = models.CharField(max_length=40, db_index=True)
     miner_alias = models.CharField(max_length=40, db_index=True, blank=True)
-    body = models.JSONField()
-    opening = models.JSONField(null=True, help_text="Opens the hashes in the body; shown to the owner only.")
-    signature = models.JSONField()
+    body = JSONField()
+    opening = JSONField(null=True, help_text="Opens the hashes in the body; shown to the owner only.")
+    signature = JSONField()
     leaf = models.CharField(max_length=64, help_text="Its leaf in the transparency log.")
     issued_at = models.DateTimeField(db_index=True)
 

@@ -267,7 +267,7 @@ def announce_refunds(job_ids: Collection[UUID]) -> None:
     """Emit PaymentRefunded for those of these jobs that are refunded."""
     emit(
         *(
-            PaymentRefunded(job_id=str(p.job_id), payment_id=str(p.pk), refunded=p.refunded, paid=p.paid)
+            PaymentRefunded(job_id=str(p.job_id), payment_id=str(p.pk), refunded=p.refunded, paid=p.paid, fee=p.fee)
             for p in Payment.objects.for_jobs(job_ids).refunded()
         ),
         by="trading",

@@ -4,7 +4,8 @@
 
 The bundle is what GET /trading/receipts/{id}/bundle answers. keys.json is the exchange's /.well-known/aitbc-keys.json,
 best fetched at another time or another way; without it the keys inside the bundle are trusted, and the output says so.
-Exit status 0: every check passed. 1: rejected, with the reason.
+Exit status 0: every check passed. 1: rejected, with the reason. 2: it cannot be checked: the file is not there, or not a
+bundle but an error of the exchange, or `cryptography` is not installed.
 
 This file needs Python 3.11 and the package `cryptography`, and nothing of the exchange that made the receipt.
 """
@@ -21,8 +22,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+try:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+except ImportError:
+    print("NOT CHECKED: the package cryptography is missing: python3 -m pip install cryptography", file=sys.stderr)
+    sys.exit(2)
 
 BUNDLE = {"v", "receipt", "signature", "entry", "index", "inclusion", "checkpoint", "block", "previous", "keys"}
 BLOCK = {"header", "signature", "inclusion"}
@@ -46,6 +51,10 @@ MS_PER_HOUR = 3_600_000
 
 class Rejected(Exception):
     """The bundle does not prove what it claims."""
+
+
+class Unreadable(Exception):
+    """There is no bundle to check."""
 
 
 def require(condition: object, otherwise: str) -> None:
@@ -353,15 +362,23 @@ def check_checkpoint(note: Any, header: dict[str, Any], public: bytes) -> str:
 def read(path: str) -> Any:
     try:
         with open(path, encoding="utf-8", newline="") as file:
-            return parse(file.read())
+            found = parse(file.read())
     except (OSError, UnicodeDecodeError) as error:
-        raise Rejected(f"{path} cannot be read: {error}") from None
+        raise Unreadable(f"{path} cannot be read: {error}") from None
+    if isinstance(found, dict) and {"status", "title", "detail"} <= found.keys():
+        raise Unreadable(
+            f"{path} is no bundle but an error of the exchange ({found['status']}): {found['detail']} Fetch it again."
+        )
+    return found
 
 
 def run(path: str, keys: str | None, write: Callable[[str], object] = print) -> int:
     """Check the bundle in a file and write what was found; returns the exit status."""
     try:
         found = check(read(path), read(keys) if keys else None)
+    except Unreadable as error:
+        write(f"NOT CHECKED: {error}")
+        return 2
     except Rejected as error:
         write(f"REJECTED: {error}")
         return 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
@@ -11,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aitbc.core.pagination import KeysetPagination, page
+from aitbc.core.rows import write_each
 from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
 from apps.trading.models import Receipt
 from apps.trading.selectors import receipts
@@ -42,7 +44,7 @@ class ReceiptViewSet(mixins.ListModelMixin, DomainViewSet):
         """A page of receipts by cursor."""
         rows, following = page(self.filter_queryset(self.get_queryset()), request, ordering=self.ordering)
         chain = blocks.origin()
-        return self.answer({"items": [receipts.receipt_row(receipt, chain) for receipt in rows], "next": following})
+        return self.answer({"items": write_each(partial(receipts.receipt_row, chain=chain), rows), "next": following})
 
     def retrieve(self, request: Request, pk: Any) -> Response:
         """One receipt, as it was signed."""

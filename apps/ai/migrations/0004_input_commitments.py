@@ -15,7 +15,7 @@ UPDATE ai_job SET salt = replace(gen_random_uuid()::text || gen_random_uuid()::t
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ai", "0002_append_only")]
+    dependencies = [("ai", "0003_cancelling_jobs")]
 
     operations = [
         migrations.AddField("aijob", "salt", models.CharField(default="", editable=False, max_length=64)),
