@@ -14,7 +14,7 @@ from aitbc.core.pagination import PARAMETERS
 class SerializerFilterBackend(BaseFilterBackend):
     """Validates the query string with the view's `filter_serializer` and applies it by the view's `narrow`.
 
-    Unknown parameters are 400, since serializers are strict. The parameters are published by core/schema.py.
+    The parameters are published by core/schema.py; unknown ones are refused before (core/query_parameters.py).
     """
 
     def filter_queryset(self, request: Any, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:

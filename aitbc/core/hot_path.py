@@ -89,7 +89,7 @@ class HotViewSet(DomainViewSet):
         return respond(hot, response)
 
     def admit(self, request: HotRequest) -> None:
-        """Authentication, permissions and throttles, in DRF's order and by the same classes."""
+        """Authentication, permissions and throttles, in DRF's order and by the same classes; then the address."""
         request.authenticators = self.get_authenticators()
         request.user = api_settings.UNAUTHENTICATED_USER()  # type: ignore[operator]
         for authenticator in request.authenticators:
@@ -100,6 +100,7 @@ class HotViewSet(DomainViewSet):
         request._request.user = request.user
         self.check_permissions(request)
         self.check_throttles(request)
+        self.check_address(request)
 
     def validated(self, serializer_class: type[serializers.BaseSerializer[Any]], data: Any = None) -> dict[str, Any]:
         """As DomainViewSet's, by a serializer that is made once."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ComponentRegistry
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 from aitbc.core.permissions import PUBLIC, scopes_for
@@ -43,6 +44,13 @@ VERBS = {
     "retrieve": "Get one", "create": "Create", "update": "Replace", "partial_update": "Change",
     "destroy": "Delete",
 }  # fmt: skip
+
+
+def ignored(name: str, why: str) -> OpenApiParameter:
+    """Return a query parameter that legacy clients send on a route they share with others, and that does nothing."""
+    return OpenApiParameter(
+        name, required=False, deprecated=True, description=f"Ignored; legacy clients send it. {why}"
+    )
 
 
 class DomainSchema(AutoSchema):
@@ -105,6 +113,12 @@ class DomainSchema(AutoSchema):
         serializer = getattr(self.view, "filter_serializer", None)
         listing = serializer is not None and getattr(self.view, "action", "") == "list"
         return [*super().get_override_parameters(), *([serializer] if listing else [])]
+
+    def query_parameters(self, method: str) -> list[str]:
+        """Return the names of the query parameters that this method of the view takes (core/query_parameters.py)."""
+        self.path = self.path_regex = self.path_prefix = ""
+        self.method, self.registry = method, ComponentRegistry()
+        return [parameter["name"] for parameter in self._get_parameters() if parameter["in"] == "query"]
 
     def get_auth(self) -> list[dict[str, list[str]]]:
         """Return the alternatives of the Authorization header; DRF's classes are registered as securitySchemes."""

@@ -1,7 +1,7 @@
 """The base of every viewset of the project: DRF's own, with three helpers and the project's form of errors.
 
-`dispatch` is DRF's. What differs sits in DRF's documented hooks: `permission_denied` and `throttled` raise errors of
-the project, `finalize_response` adds the rate-limit headers.
+`dispatch` is DRF's. What differs sits in DRF's documented hooks: `initial` refuses what the address asks in vain,
+`permission_denied` and `throttled` raise errors of the project, `finalize_response` adds the rate-limit headers.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NoReturn
 
 from django.db.models import Model, QuerySet
+from django.http import Http404
 from django.http.response import HttpResponseBase
 from rest_framework import serializers, viewsets
 from rest_framework.request import Request
@@ -20,6 +21,7 @@ from aitbc.core.filters import filter_values
 from aitbc.core.idempotency import AbstractIdempotencyRecord, fingerprint_of, idempotent
 from aitbc.core.parsers import DEFAULT_LIMIT, plain
 from aitbc.core.permissions import PUBLIC, Scopes
+from aitbc.core.query_parameters import is_legacy, known_parameters, refuse_others
 
 __all__ = ["PUBLIC", "DomainViewSet", "RequestKeyInvalid", "Scopes", "route_of"]
 
@@ -45,6 +47,21 @@ class DomainViewSet(viewsets.GenericViewSet[Any]):
     def actor(self) -> Any:
         """The caller: an Actor, or Anonymous on public routes."""
         return self.request.user
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """DRF's, and then the address: whoever may not call learns nothing of it."""
+        super().initial(request, *args, **kwargs)
+        self.check_address(request)
+
+    def check_address(self, request: Any) -> None:
+        """Raise Http404 for a malformed id in the path, ParametersInvalid for what the query should not hold."""
+        if None in self.kwargs.values():
+            raise Http404
+        match = getattr(request, "resolver_match", None)
+        if match is None or self.action in (None, "metadata") or is_legacy(self):
+            return
+        if request.META.get("QUERY_STRING"):
+            refuse_others(request.query_params, known_parameters(match.func, request.method))
 
     def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> NoReturn:
         """401 for a caller without a key where a key would help, else DRF's 403."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
@@ -19,7 +20,7 @@ from aitbc.core.long_polling import stream_page
 from aitbc.core.pagination import KeysetPagination, limit_of
 from aitbc.core.renderers import EventStreamRenderer, FastJSONRenderer, once
 from aitbc.core.rows import write_each
-from aitbc.core.schema import IDEMPOTENCY_KEY, MONEY
+from aitbc.core.schema import IDEMPOTENCY_KEY, MONEY, ignored
 from aitbc.core.viewsets import Scopes
 from apps.ai.models import AIJob, IdempotencyRecord, JobEvent
 from apps.ai.selectors.job_stream import Cursor, new_events
@@ -41,6 +42,7 @@ from apps.ai.serializers.jobs import (
 from apps.ai.services import jobs
 
 READERS = ("client", "read")
+CLIENT = ignored("client_id", "The key says who calls.")
 JOB_BODY = (1 << 20) + (16 << 10)  # a payload of 1 MiB and the fields around it
 
 
@@ -69,6 +71,7 @@ class JobViewSet(mixins.RetrieveModelMixin, HotViewSet):
     hot_actions = frozenset({"create"})
 
     queryset = AIJob.objects.all()
+    lookup_value_converter = "id"
     serializer_class = JobSerializer
     pagination_class = JobPagination
     filter_serializer = JobFilterSerializer
@@ -85,7 +88,9 @@ class JobViewSet(mixins.RetrieveModelMixin, HotViewSet):
     def narrow(self, queryset: QuerySet[AIJob], filters: dict[str, Any]) -> QuerySet[AIJob]:
         return apply_filters(queryset, filters)
 
-    @extend_schema(request=JobSubmitSerializer, responses={201: JobSerializer, **MONEY}, parameters=[IDEMPOTENCY_KEY])
+    @extend_schema(
+        request=JobSubmitSerializer, responses={201: JobSerializer, **MONEY}, parameters=[IDEMPOTENCY_KEY, CLIENT]
+    )
     def create(self, request: Request) -> HttpResponseBase:
         """Submit a job. With a payment it is queued as soon as the payment is held, without one at once."""
         return self.idempotently(IdempotencyRecord, self._submit)
@@ -95,44 +100,48 @@ class JobViewSet(mixins.RetrieveModelMixin, HotViewSet):
         job = jobs.submit(owner_id=self.actor.pk, actor=f"client:{self.actor.pk}", **terms)
         return self.answer(represent(job), status=201)
 
+    @extend_schema(parameters=[CLIENT])
     def list(self, request: Request) -> Response:
         """Jobs of the caller, newest first."""
         write = row_writer()
         rows = self.paginate_queryset(self.filter_queryset(self.get_queryset()).values(*write.columns))
         return self.get_paginated_response(write_each(write, rows or ()))
 
-    @extend_schema(responses=JobDetailSerializer)
-    def retrieve(self, request: Request, pk: str) -> Response:
+    @extend_schema(responses=JobDetailSerializer, parameters=[CLIENT])
+    def retrieve(self, request: Request, pk: UUID) -> Response:
         return self.answer(self.get_object(), serializer=JobDetailSerializer)
 
-    @extend_schema(request=CancelSerializer, responses=JobSerializer)
+    @extend_schema(request=CancelSerializer, responses=JobSerializer, parameters=[CLIENT])
     @action(detail=True, methods=["post"])
-    def cancel(self, request: Request, pk: str) -> Response:
+    def cancel(self, request: Request, pk: UUID) -> Response:
         """Cancel the job at once; once it has started, the elapsed time is paid."""
         reason = self.validated(CancelSerializer)["reason"]
         return self.answer(jobs.cancel(job=self.get_object(), actor=f"client:{self.actor.pk}", reason=reason))
 
-    @extend_schema(responses={200: JobResultSerializer, 425: OpenApiResponse(description="Not yet; see Retry-After.")})
+    @extend_schema(
+        responses={200: JobResultSerializer, 425: OpenApiResponse(description="Not yet; see Retry-After.")},
+        parameters=[CLIENT],
+    )
     @action(detail=True)
-    def result(self, request: Request, pk: str) -> Response:
+    def result(self, request: Request, pk: UUID) -> Response:
         """The result, or the error of a job that ended without one."""
         return self.answer(result_of(self.get_object()), serializer=JobResultSerializer)
 
-    @extend_schema(responses=JobPaymentSerializer)
+    @extend_schema(responses=JobPaymentSerializer, parameters=[CLIENT])
     @action(detail=True)
-    def payment(self, request: Request, pk: str) -> Response:
+    def payment(self, request: Request, pk: UUID) -> Response:
         """The job's payment: what is held, paid, charged and refunded."""
         return self.answer(payment_of(self.get_object()), serializer=JobPaymentSerializer)
 
     @extend_schema(responses=JobReceiptSerializer)
     @action(detail=True)
-    def receipt(self, request: Request, pk: str) -> Response:
+    def receipt(self, request: Request, pk: UUID) -> Response:
         """The signed receipt; 404 until it is issued."""
         return self.answer(receipt_of(self.get_object()), serializer=JobReceiptSerializer)
 
     @extend_schema(responses=JobEventsSerializer)
     @action(detail=True, pagination_class=None)
-    def events(self, request: Request, pk: str) -> Response:
+    def events(self, request: Request, pk: UUID) -> Response:
         """Every transition of the job, with who made it and why."""
         job = self.get_object()
         items = list(JobEvent.objects.filter(subject_id=job.pk).order_by("seq"))
@@ -140,7 +149,7 @@ class JobViewSet(mixins.RetrieveModelMixin, HotViewSet):
 
     @extend_schema(responses=JobExplanationSerializer)
     @action(detail=True)
-    def explain(self, request: Request, pk: str) -> Response:
+    def explain(self, request: Request, pk: UUID) -> Response:
         """Why the job waits: how many online miners pass each constraint, what relaxing each gains, its position."""
         return self.answer(explanation_of(self.get_object()), serializer=JobExplanationSerializer)
 
@@ -149,7 +158,7 @@ class JobViewSet(mixins.RetrieveModelMixin, HotViewSet):
         responses={(200, "text/event-stream"): OpenApiTypes.STR},
     )
     @action(detail=True, renderer_classes=[FastJSONRenderer, EventStreamRenderer])
-    def stream(self, request: Request, pk: str) -> HttpResponseBase:
+    def stream(self, request: Request, pk: UUID) -> HttpResponseBase:
         """Transitions (`state`) and progress as they happen, until the job has ended; resumes after Last-Event-ID."""
         seen = Cursor.read(request.headers.get("Last-Event-ID") or request.query_params.get("cursor"))
         job = self.get_object()

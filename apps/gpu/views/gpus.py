@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from aitbc.core.errors import Invalid
 from aitbc.core.pagination import KeysetPagination
+from aitbc.core.schema import NOT_THERE
 from aitbc.core.viewsets import Scopes
 from apps.gpu.logic.capabilities import Gpu, normalise
 from apps.gpu.models import GPURegistry, GPUTransition
@@ -77,7 +78,7 @@ class GpuViewSet(mixins.ListModelMixin, GpuIdentity):
         shown = GpuSerializer(found).data
         return self.answer({**shown, "average_rating": rating.average, "total_reviews": rating.count})
 
-    @extend_schema(responses=DiscoveredSerializer, parameters=IDENTITY, filters=False)
+    @extend_schema(responses={200: DiscoveredSerializer, **NOT_THERE}, parameters=IDENTITY, filters=False)
     def discover(self, request: Request) -> Response:
         """The cards that the caller's miner reported."""
         caller = self.caller()

@@ -12,6 +12,7 @@ from drf_spectacular.utils import OpenApiParameter
 from aitbc.accounts.authentication import presented
 from aitbc.core.errors import Invalid
 from aitbc.core.parsers import refuse_unstorable
+from aitbc.core.schema import ignored
 from aitbc.core.viewsets import DomainViewSet, Scopes
 from apps.gpu.errors import GpuNotFound
 from apps.gpu.models import (
@@ -25,6 +26,7 @@ from apps.gpu.services import (
 MINER_ID = OpenApiParameter(
     "X-Miner-ID", location=OpenApiParameter.HEADER, required=False, description="Selects one of the key owner's miners."
 )
+NAMED_IN_PATH = ignored("miner_id", "The path names the miner.")
 IDENTITY = [MINER_ID, OpenApiParameter("miner_id", required=False, description="The same, as a query parameter.")]
 
 

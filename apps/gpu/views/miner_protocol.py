@@ -11,7 +11,7 @@ from uuid import UUID
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, PolymorphicProxySerializer, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, PolymorphicProxySerializer, extend_schema
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -124,7 +124,7 @@ class MinerProtocolViewSet(MinerIdentity, HotViewSet):
         methods=["POST"],
         request=PollSerializer,
         responses={200: WORK, 204: NO_WORK, **NOT_THERE},
-        parameters=IDENTITY,
+        parameters=[*IDENTITY, PollSerializer],
     )
     @extend_schema(methods=["GET"], responses={200: WORK_OR_NULL, **NOT_THERE}, parameters=[*IDENTITY, PollSerializer])
     def poll(self, request: Request) -> HttpResponseBase:
@@ -154,7 +154,7 @@ class MinerProtocolViewSet(MinerIdentity, HotViewSet):
         )
         return hold(topics=_topics(known, full=found.full), seconds=data.get("max_wait_seconds") or 0, empty=empty)
 
-    @extend_schema(exclude=True)
+    @extend_schema(exclude=True, parameters=[OpenApiParameter("jobs"), OpenApiParameter("since")])
     def release(self, request: Request) -> Response:
         """Undo grants whose answer did not reach the miner; only the dispatcher may call this."""
         if not is_internal(request):

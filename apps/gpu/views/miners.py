@@ -29,7 +29,7 @@ from apps.gpu.serializers.miners import (
     PeriodSerializer,
 )
 from apps.gpu.services import miners
-from apps.gpu.views.identity import MinerIdentity, uuid_or_none
+from apps.gpu.views.identity import NAMED_IN_PATH, MinerIdentity, uuid_or_none
 
 OWNERS: Scopes = ("miner", "operator", "read")
 FLAGS = [
@@ -66,7 +66,9 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
         gpus = self._miner(miner).gpus.present().order_by("position").select_related("miner")
         return self.answer(gpus, serializer=GpuOfMinerSerializer)
 
-    @extend_schema(request=None, responses={200: MinerJobsSerializer}, parameters=[HistorySerializer], filters=False)
+    @extend_schema(
+        request=None, responses={200: MinerJobsSerializer}, parameters=[HistorySerializer, NAMED_IN_PATH], filters=False
+    )
     def jobs(self, request: Request, miner: str) -> Response:
         """What the miner did, newest first."""
         found, query = self._miner(miner), self._query(HistorySerializer)
@@ -77,12 +79,17 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
         place = {"limit": query["limit"], "offset": query["offset"], "total": page.total}
         return self.answer({"miner_id": found.name, **place, "jobs": jobs})
 
-    @extend_schema(request=None, responses={200: MinerEarningsSerializer}, parameters=[PeriodSerializer], filters=False)
+    @extend_schema(
+        request=None,
+        responses={200: MinerEarningsSerializer},
+        parameters=[PeriodSerializer, NAMED_IN_PATH],
+        filters=False,
+    )
     def earnings(self, request: Request, miner: str) -> Response:
         """What the miner was paid, and what it delivered that is not settled yet."""
         return self.answer(earnings_of(self._miner(miner), self._query(PeriodSerializer)))
 
-    @extend_schema(request=RegisterSerializer, responses={200: OfferedSerializer})
+    @extend_schema(request=RegisterSerializer, responses={200: OfferedSerializer}, parameters=[NAMED_IN_PATH])
     def capabilities(self, request: Request, miner: str) -> Response:
         """Change what a miner offers."""
         body = self.body()
@@ -106,7 +113,7 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
             }
         )
 
-    @extend_schema(responses={200: LeftSerializer}, parameters=FLAGS)
+    @extend_schema(responses={200: LeftSerializer}, parameters=[*FLAGS, NAMED_IN_PATH])
     def destroy(self, request: Request, miner: str) -> Response:
         """Take a miner out of service; with live leases only by draining or by force."""
         left = miners.deregister(

@@ -76,18 +76,21 @@ class BookingSerializer(ResourceSerializer):
         return AmountField().to_representation(booking.escrow - booking.owed)
 
 
+@extend_schema_field({"type": "string", "description": "One state, or several with commas between them."})
+class BookingStatesField(serializers.MultipleChoiceField):
+    """States of bookings in a query string, which names each parameter once."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the set of states. Raises ValidationError for one that there is not."""
+        return super().to_internal_value(data.split(",") if isinstance(data, str) else data)
+
+
 class BookingFilterSerializer(StrictSerializer):
     """Which of the caller's bookings."""
 
     role = serializers.ChoiceField(choices=["renter", "provider"], required=False)
-    state = serializers.MultipleChoiceField(choices=BookingState.choices, required=False)
+    state = BookingStatesField(choices=BookingState.choices, required=False)
     offer_id = serializers.UUIDField(required=False)
-
-    def to_internal_value(self, data: Any) -> Any:
-        attrs = dict(data)
-        if isinstance(attrs.get("state"), str):
-            attrs["state"] = attrs["state"].split(",")
-        return super().to_internal_value(attrs)
 
 
 class BookingEventSerializer(ResourceSerializer):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from aitbc.core.schema import ignored
 from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
 from apps.trading.errors import HashInvalid
 from apps.trading.models import LogEntry
@@ -30,6 +32,7 @@ class TransactionViewSet(DomainViewSet):
     queryset = LogEntry.objects.all()
     serializer_class = TransactionSerializer
 
+    @extend_schema(parameters=[ignored("chain_id", "There is one log.")])
     def retrieve(self, request: Request, tx_hash: str) -> Response:
         """One entry, the block that holds it, and how many blocks came since."""
         return self.answer(transactions.transaction(get_object_or_404(LogEntry, leaf_hash=parse_hash(tx_hash))))
