@@ -44,13 +44,14 @@ class KeyAuthentication(BaseAuthentication):
 
 
 def presented(headers: dict[str, Any]) -> str | None:
-    """The key in the headers, from wherever clients put it; '' is a key too, and a wrong one."""
-    authorization = headers.get("HTTP_AUTHORIZATION")
-    if authorization is not None:
-        scheme, _, text = authorization.partition(" ")
-        return text.strip() if scheme.lower() == "bearer" else ""
-    key: str | None = headers.get("HTTP_X_API_KEY")
-    return key.strip() if key is not None else None
+    """The key in the headers, from wherever clients put it; None without one: an empty header is no credential.
+
+    '' stands for credentials of another scheme, which are a wrong key.
+    """
+    scheme, _, text = headers.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
+    if scheme and scheme.lower() != "bearer":
+        return ""
+    return text.strip() or headers.get("HTTP_X_API_KEY", "").strip() or None
 
 
 def refuse_key_in_query(query: str, text: str | None) -> None:
