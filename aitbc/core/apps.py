@@ -14,9 +14,10 @@ class CoreConfig(AppConfig):
     verbose_name = "Core"
 
     def ready(self) -> None:
-        from aitbc.core import checks  # noqa: F401  (registers the system checks)
+        from aitbc.core import checks, converters  # noqa: F401  (registers the system checks)
         from aitbc.core.admin import show_outboxes
 
+        converters.register()
         # Connections go back to their pool after a request: before one there is none to look at.
         if settings.ROLE == "web":
             request_started.disconnect(close_old_connections)

@@ -61,6 +61,7 @@ class NotFound(DomainError):
     """There is no such thing, or it is not yours."""
 
     status = 404
+    code = "not_found"  # of every kind of thing: the title says which; an address without a route is `route_not_found`
 
 
 class Conflict(DomainError):

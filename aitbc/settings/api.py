@@ -72,6 +72,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "PATH_CONVERTER_OVERRIDES": {"id": {"type": "string", "format": "uuid"}},
     "SERVERS": [{"url": PUBLIC_URL}],
     # Where two enumerations are called alike, the schema needs a name for each.
     "ENUM_NAME_OVERRIDES": {

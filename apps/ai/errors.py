@@ -14,6 +14,8 @@ class ResultNotReady(TooEarly):
 class ReceiptNotIssued(NotFound):
     """The job has no receipt yet."""
 
+    code = "receipt_not_issued"  # the job is there: whoever waits for the receipt may ask again
+
 
 class ArtifactNotFound(NotFound):
     """There is no such artifact, or it is not yours."""

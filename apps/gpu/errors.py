@@ -40,8 +40,6 @@ class GpuNotFound(NotFound):
 class CommandNotFound(NotFound):
     """There is no such command, or it is not for your miner."""
 
-    code = "order_not_found"
-
 
 class GpuBooked(Conflict):
     """A booking has the card."""

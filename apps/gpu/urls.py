@@ -20,7 +20,7 @@ gpu, command, telemetry = GpuViewSet.as_view, MinerCommandViewSet.as_view, Telem
 benchmark, run = BenchmarkViewSet.as_view, MinerBenchmarkViewSet.as_view
 profile, optimization = ProfileViewSet.as_view, OptimizationViewSet.as_view
 status = StatusViewSet.as_view({"get": "read_status"})
-RUN, EDGE = "v1/miners/benchmarks/<uuid:benchmark>", "v1/marketplace/edge-gpu"
+RUN, EDGE = "v1/miners/benchmarks/<id:benchmark>", "v1/marketplace/edge-gpu"
 
 # No router: these paths name one miner or GPU by either of two ids, and mix fixed words with them.
 urlpatterns = [
@@ -34,15 +34,15 @@ urlpatterns = [
         name="miner-poll",
     ),
     path("v1/miners/release", protocol({"post": "release"}), name="miner-release"),
-    path("v1/miners/orders/<uuid:pk>", command({"post": "answer_command"}), name="miner-order"),
-    path("v1/miners/orders/<uuid:order>/applied", command({"post": "applied"}), name="order-applied"),
+    path("v1/miners/orders/<id:pk>", command({"post": "answer_command"}), name="miner-order"),
+    path("v1/miners/orders/<id:order>/applied", command({"post": "applied"}), name="order-applied"),
     path(f"{RUN}/begin", run({"post": "begin"}), name="benchmark-begin"),
     path(f"{RUN}/commit", run({"post": "commit"}), name="benchmark-commit"),
     path(f"{RUN}/answer", run({"post": "respond"}), name="benchmark-answer"),
     path(f"{RUN}/fail", run({"post": "give_up"}), name="benchmark-fail"),
-    path("v1/miners/<uuid:job_id>/result", protocol({"post": "result"}), name="miner-result"),
-    path("v1/miners/<uuid:job_id>/fail", protocol({"post": "fail"}), name="miner-fail"),
-    path("v1/miners/<uuid:job_id>/input", protocol({"get": "download"}), name="miner-input"),
+    path("v1/miners/<id:job_id>/result", protocol({"post": "result"}), name="miner-result"),
+    path("v1/miners/<id:job_id>/fail", protocol({"post": "fail"}), name="miner-fail"),
+    path("v1/miners/<id:job_id>/input", protocol({"get": "download"}), name="miner-input"),
     # Miners and back-ends, for their owners
     path("v1/miners", miner({"get": "list"}), name="miners"),
     path("v1/miners/<str:miner>", miner({"get": "retrieve", "delete": "destroy"}), name="miner"),
@@ -51,8 +51,8 @@ urlpatterns = [
     path("v1/miners/<str:miner>/earnings", miner({"get": "earnings", "post": "earnings"}), name="miner-earnings"),
     path("v1/miners/<str:miner>/capabilities", miner({"put": "capabilities"}), name="miner-capabilities"),
     path("v1/backends", backend({"get": "list", "post": "create"}), name="backends"),
-    path("v1/backends/<uuid:pk>", backend({"get": "retrieve", "delete": "destroy"}), name="backend"),
-    path("v1/orders/<uuid:pk>", command({"get": "retrieve"}), name="gpu-order"),
+    path("v1/backends/<id:pk>", backend({"get": "retrieve", "delete": "destroy"}), name="backend"),
+    path("v1/orders/<id:pk>", command({"get": "retrieve"}), name="gpu-order"),
     # GPUs
     path("v1/gpu", gpu({"get": "list"}), name="gpus"),
     path("v1/gpu/status", status, name="gpu-status-v1"),
@@ -64,7 +64,7 @@ urlpatterns = [
     path("v1/gpu/<str:gpu>/release", gpu({"post": "release"}), name="gpu-release"),
     path("v1/gpu/<str:gpu>/benchmarks", benchmark({"get": "list", "post": "create"}), name="gpu-benchmarks"),
     path("v1/gpu/<str:gpu>/earnings-advice", optimization({"get": "earnings_advice"}), name="gpu-earnings-advice"),
-    path("v1/benchmarks/<uuid:benchmark>", benchmark({"get": "retrieve"}), name="benchmark"),
+    path("v1/benchmarks/<id:benchmark>", benchmark({"get": "retrieve"}), name="benchmark"),
     path("status", status, name="gpu-status"),
     # Legacy paths of the edge-gpu client and of the first status page
     path("gpu/status", StatusViewSet.as_view({"get": "read_status"}, deprecated=True), name="gpu-status-legacy"),

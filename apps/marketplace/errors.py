@@ -212,10 +212,6 @@ class ModelUnknown(NotFound):
 class ModelNotOffered(NotFound):
     """Nobody offers this GPU model."""
 
-    @property
-    def code(self) -> str:
-        return "model_unknown"
-
 
 class ProviderUnknown(NotFound):
     """Nobody by this id ever offered anything here."""

@@ -51,10 +51,8 @@ overview_urlpatterns = [
 
 provider = ProviderViewSet.as_view
 provider_urlpatterns = [
-    path(f"{ROOT}/providers/<uuid:provider_id>/profile", provider({"get": "profile"}), name="provider-profile"),
-    path(
-        f"{ROOT}/providers/<uuid:provider_id>/reputation", provider({"get": "reputation"}), name="provider-reputation"
-    ),
+    path(f"{ROOT}/providers/<id:provider_id>/profile", provider({"get": "profile"}), name="provider-profile"),
+    path(f"{ROOT}/providers/<id:provider_id>/reputation", provider({"get": "reputation"}), name="provider-reputation"),
 ]
 
 offer, search = OfferViewSet.as_view, SearchViewSet.as_view
@@ -76,9 +74,9 @@ offer_urlpatterns = [
 
 party_urlpatterns = [
     path(f"{ROOT}/bids/mine", BidViewSet.as_view({"get": "list"}), name="bid-mine"),
-    path(f"{ROOT}/bids/<uuid:pk>/withdraw", BidViewSet.as_view({"post": "withdraw"}), name="bid-withdraw"),
+    path(f"{ROOT}/bids/<id:pk>/withdraw", BidViewSet.as_view({"post": "withdraw"}), name="bid-withdraw"),
     path(
-        f"{ROOT}/bookings/<uuid:pk>/review",
+        f"{ROOT}/bookings/<id:pk>/review",
         BookingReviewViewSet.as_view({"get": "list", "post": "create", "patch": "partial_update"}),
         name="booking-review",
     ),

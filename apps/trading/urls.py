@@ -29,22 +29,21 @@ legacy_transaction = TransactionViewSet.as_view({"get": "retrieve"}, deprecated=
 legacy_blocks = LegacyBlockViewSet.as_view({"get": "offsets"})
 legacy_receipts = LegacyReceiptViewSet.as_view({"get": "offsets"})
 
-# Named paths where a router would differ: it tells the view that a route is a detail, and its unknown query
-# parameters would then be accepted; `balance` and the log are no collections.
+# Named paths where a router would differ: `balance` and the log are no collections.
 urlpatterns = [
     *router.urls,
     path("v1/ledger/balance", AccountViewSet.as_view({"get": "balance"})),
     path("v1/ledger/accounts", AccountViewSet.as_view({"get": "list"})),
-    path("v1/ledger/accounts/<uuid:pk>", AccountViewSet.as_view({"get": "retrieve"})),
-    path("v1/ledger/accounts/<uuid:pk>/entries", AccountViewSet.as_view({"get": "entries"})),
+    path("v1/ledger/accounts/<id:pk>", AccountViewSet.as_view({"get": "retrieve"})),
+    path("v1/ledger/accounts/<id:pk>/entries", AccountViewSet.as_view({"get": "entries"})),
     path("v1/ledger/transfers", TransferViewSet.as_view({"get": "list"})),
-    path("v1/ledger/transfers/<uuid:pk>", TransferViewSet.as_view({"get": "retrieve"})),
+    path("v1/ledger/transfers/<id:pk>", TransferViewSet.as_view({"get": "retrieve"})),
     path("v1/blocks", BlockViewSet.as_view({"get": "list"})),
     path("v1/blocks/<str:block_id>", block),
     path("v1/blocks/<str:block_id>/entries", BlockViewSet.as_view({"get": "entries"})),
     path("v1/receipts", ReceiptViewSet.as_view({"get": "list"})),
-    path("v1/receipts/<uuid:pk>", receipt),
-    path("v1/receipts/<uuid:pk>/bundle", bundle),
+    path("v1/receipts/<id:pk>", receipt),
+    path("v1/receipts/<id:pk>/bundle", bundle),
     path("v1/transactions/<str:tx_hash>", transaction),
     path("v1/log/checkpoint", LogViewSet.as_view({"get": "checkpoint"}, renderer_classes=[TextRenderer])),
     path("v1/log/proof/inclusion", LogViewSet.as_view({"get": "inclusion"})),
@@ -59,8 +58,8 @@ urlpatterns = [
     path("blocks/<str:block_id>", legacy_block),
     path("receipts", legacy_receipts),
     path("v1/explorer/receipts", legacy_receipts),
-    path("receipts/<uuid:pk>", legacy_receipt),
-    path("receipts/<uuid:pk>/bundle", legacy_bundle),
+    path("receipts/<id:pk>", legacy_receipt),
+    path("receipts/<id:pk>/bundle", legacy_bundle),
     path("transactions/<str:tx_hash>", legacy_transaction),
     path("explorer/transactions/<str:tx_hash>", legacy_transaction),
 ]

@@ -34,7 +34,6 @@ class ArtifactViewSet(mixins.ListModelMixin, DomainViewSet):
     serializer_class = ArtifactSerializer
     ordering = ("-id",)
     lookup_field = "sha256"
-    lookup_value_regex = "[0-9a-f]{64}"
     body_limit = artifacts.UPLOAD_LIMIT
     parser_classes = (BytesParser,)
     required_scopes: ClassVar[Mapping[str, Scopes]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
@@ -31,6 +32,7 @@ class AdminJobViewSet(mixins.ListModelMixin, DomainViewSet):
     """All jobs, for operators; each action is recorded with its reason."""
 
     queryset = AIJob.objects.all()
+    lookup_value_converter = "id"
     serializer_class = AdminJobSerializer
     pagination_class = JobPagination
     filter_serializer = JobFilterSerializer
@@ -49,11 +51,11 @@ class AdminJobViewSet(mixins.ListModelMixin, DomainViewSet):
         return f"operator:{self.actor.key_prefix}"
 
     @extend_schema(responses=AdminJobDetailSerializer)
-    def retrieve(self, request: Request, pk: str) -> Response:
+    def retrieve(self, request: Request, pk: UUID) -> Response:
         return self.answer(self.get_object(), serializer=AdminJobDetailSerializer)
 
     @extend_schema(request=DeleteSerializer, responses={200: AdminJobSerializer})
-    def destroy(self, request: Request, pk: str) -> Response:
+    def destroy(self, request: Request, pk: UUID) -> Response:
         """Hide the job from its owner; an unfinished one is cancelled with a full refund."""
         reason = self.validated(DeleteSerializer)["reason"]
         return self.answer(operator_actions.delete(job=self.get_object(), actor=self.operator, reason=reason))
@@ -62,7 +64,7 @@ class AdminJobViewSet(mixins.ListModelMixin, DomainViewSet):
         request=PrioritizeSerializer, responses={200: AdminJobSerializer, **REUSED}, parameters=[IDEMPOTENCY_KEY]
     )
     @action(detail=True, methods=["post"])
-    def prioritize(self, request: Request, pk: str) -> HttpResponseBase:
+    def prioritize(self, request: Request, pk: UUID) -> HttpResponseBase:
         """Move a waiting job to the front of the queue, or to the priority named."""
         return self.idempotently(IdempotencyRecord, self._prioritize)
 

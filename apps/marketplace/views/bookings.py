@@ -75,7 +75,7 @@ class BookingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, BookingBa
         "reclaim": PROVIDERS, **dict.fromkeys(("list", "retrieve", "events", "extensions"), READERS),
     }  # fmt: skip
     queryset = GPUBooking.objects.all()
-    lookup_value_converter = "uuid"
+    lookup_value_converter = "id"
     serializer_class = BookingSerializer
     filter_serializer = BookingFilterSerializer
     pagination_class = KeysetPagination

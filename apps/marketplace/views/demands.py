@@ -40,7 +40,7 @@ class DemandViewSet(mixins.ListModelMixin, DomainViewSet):
     """What renters want. Everybody sees what is published; drafts are their renter's."""
 
     queryset = MarketplaceDemand.objects.all()
-    lookup_value_converter = "uuid"
+    lookup_value_converter = "id"
     serializer_class = DemandSerializer
     pagination_class = KeysetPagination
     filter_serializer = DemandFilterSerializer

@@ -25,7 +25,7 @@ class QuoteViewSet(mixins.RetrieveModelMixin, DomainViewSet):
     required_scopes: ClassVar[dict[str, Scopes]] = {"create": RENTERS, "retrieve": (*RENTERS, "read")}
     serializer_class = QuoteSerializer
     queryset = Quote.objects.all()
-    lookup_value_converter = "uuid"
+    lookup_value_converter = "id"
 
     def get_queryset(self) -> QuerySet[Quote]:
         return super().get_queryset().filter(renter_id=self.actor.pk)

@@ -71,7 +71,7 @@ class ReviewViewSet(mixins.ListModelMixin, DomainViewSet):
 
     required_scopes: ClassVar[dict[str, Scopes]] = {"list": PUBLIC, "reply": PARTIES}
     queryset = GPUReview.objects.all()
-    lookup_value_converter = "uuid"
+    lookup_value_converter = "id"
     serializer_class = ReviewSerializer
     filter_serializer = ReviewFilterSerializer
     pagination_class = KeysetPagination

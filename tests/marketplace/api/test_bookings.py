@@ -64,7 +64,7 @@ def test_refusals_say_what_to_do(renter, provider, offer, api_for):
     assert mine["code"] == "self_booking"
     assert taken["code"] == "slot_taken"
     assert clock.now() < datetime.fromisoformat(taken["next_free"])
-    assert absent["code"] == "offer_not_found"
+    assert absent["code"] == "not_found"
 
 
 def test_each_party_sees_its_own_and_nobody_else_does(booking, renter, provider, other_client_api, operator_api):
