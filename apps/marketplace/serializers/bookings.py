@@ -82,7 +82,8 @@ class BookingStatesField(serializers.MultipleChoiceField):
 
     def to_internal_value(self, data: Any) -> Any:
         """Return the set of states. Raises ValidationError for one that there is not."""
-        return super().to_internal_value(data.split(",") if isinstance(data, str) else data)
+        states: Any = data.split(",") if isinstance(data, str) else data
+        return super().to_internal_value(states)
 
 
 class BookingFilterSerializer(StrictSerializer):
