@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -16,9 +17,22 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from aitbc.accounts.models import ApiKey, AuditEntry, Membership, Organisation, User
 from aitbc.accounts.scopes import Scope
 from aitbc.accounts.services import audit, keys, organisations
-from aitbc.core.admin import ReadOnlyAdmin, with_reason
+from aitbc.core.admin import Act, ReadOnlyAdmin, Related, with_reason
+from aitbc.core.admin_columns import related_links
 
 admin.site.unregister(Group)
+OWNED = (
+    Related("keys", "accounts.apikey", "organisation_id"), Related("jobs", "ai.aijob", "owner_id"),
+    Related("artifacts", "ai.artifact", "owner_id"), Related("miners", "gpu.miner", "owner_id"),
+    Related("cards", "gpu.gpuregistry", "owner_id"), Related("offers", "marketplace.marketplaceoffer", "provider_id"),
+    Related("bookings as renter", "marketplace.gpubooking", "renter_id"),
+    Related("bookings as provider", "marketplace.gpubooking", "provider_id"),
+    Related("demands", "marketplace.marketplacedemand", "renter_id"),
+    Related("bids", "marketplace.marketplacebid", "bidder_id"),
+    Related("accounts of the ledger", "trading.ledgeraccount", "owner_id"),
+    Related("payments", "trading.payment", "owner_id"), Related("earnings", "trading.payment", "provider_id"),
+    Related("receipts", "trading.receipt", "owner_id"), Related("bonds", "trading.bond", "owner_id"),
+)  # fmt: skip
 PRIVILEGES = frozenset({"is_staff", "is_superuser", "is_active", "user_permissions"})
 
 
@@ -69,7 +83,7 @@ class OrganisationAdmin(ModelAdmin):
     """Owners of jobs, miners and accounts."""
 
     list_display = ("name", "id", "person", "banned_at", "created_at")
-    readonly_fields = ("id", "person", "banned_at", "ban_reason", "created_at")
+    readonly_fields = ("id", "person", "banned_at", "ban_reason", "created_at", "elsewhere")
     search_fields = ("name", "id")
     inlines = (MembershipInline,)
     actions = ("ban", "unban")
@@ -79,21 +93,26 @@ class OrganisationAdmin(ModelAdmin):
 
     @admin.action(description="Ban, with a reason", permissions=["change"])
     def ban(self, request: HttpRequest, queryset: QuerySet[Organisation]) -> HttpResponse | None:
-        return self._each(request, queryset, "ban", "Ban", organisations.ban)
+        effect = "Every request with a key of each owner is refused within a second. Jobs and bookings under way go on."
+        return with_reason(self, request, queryset, Act("ban", "Ban", effect, self._each(request, organisations.ban)))
 
     @admin.action(description="Lift the ban, with a reason", permissions=["change"])
     def unban(self, request: HttpRequest, queryset: QuerySet[Organisation]) -> HttpResponse | None:
-        return self._each(request, queryset, "unban", "Lift the ban", organisations.unban)
+        effect = "The keys of each owner work again within a second, but for those that were revoked."
+        run = self._each(request, organisations.unban)
+        return with_reason(self, request, queryset, Act("unban", "Lift the ban", effect, run))
 
-    def _each(
-        self, request: HttpRequest, queryset: QuerySet[Organisation], action: str, title: str, service: Any
-    ) -> HttpResponse | None:
-        def act(chosen: QuerySet[Organisation], reason: str) -> int:
+    def _each(self, request: HttpRequest, service: Any) -> Callable[[QuerySet[Organisation], str], int]:
+        def run(chosen: QuerySet[Organisation], reason: str) -> int:
             for organisation in chosen:
                 service(organisation=organisation, reason=reason, actor=f"user:{request.user}")
             return len(chosen)
 
-        return with_reason(self, request, queryset, action=action, title=title, act=act)
+        return run
+
+    @admin.display(description="elsewhere")
+    def elsewhere(self, organisation: Organisation) -> str:
+        return related_links(organisation, OWNED)
 
 
 class KeyForm(forms.ModelForm):
@@ -136,11 +155,12 @@ class ApiKeyAdmin(ModelAdmin):
 
     @admin.action(description="Revoke, with a reason", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
-        def act(chosen: QuerySet[ApiKey], reason: str) -> int:
+        def run(chosen: QuerySet[ApiKey], reason: str) -> int:
             actor = f"user:{request.user}"
             return sum(keys.revoke(prefix=key.prefix, actor=actor, reason=reason) for key in chosen)
 
-        return with_reason(self, request, queryset, action="revoke", title="Revoke keys", act=act)
+        effect = "Each key stops working within a second, everywhere. This cannot be undone; make a new key instead."
+        return with_reason(self, request, queryset, Act("revoke", "Revoke keys", effect, run))
 
 
 @admin.register(AuditEntry)

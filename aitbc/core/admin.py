@@ -2,51 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
-from django import forms
 from django.apps import apps
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin
 
-from aitbc.core.cli.tables import AIT, labelled
-from aitbc.core.fields import AmountField
+from aitbc.core.admin_actions import Act, with_reason
+from aitbc.core.admin_columns import Related, amount_column, amounts_of, link_column, links_of, related_links
 from aitbc.core.messaging import relay
-from aitbc.core.money import format_amount
 from aitbc.domains import LABELS
+
+__all__ = ["Act", "DomainAdmin", "OutboxAdmin", "ReadOnlyAdmin", "Related", "with_reason"]
 
 
 class DomainAdmin(ModelAdmin):
-    """A model of a domain: the router sends every query to the domain's own database."""
+    """A model of a domain: the router sends every query to the domain's own database.
+
+    Amounts and ids are shown by columns of admin_columns.py; `related` says what else names a row.
+    """
 
     list_per_page = 50
     show_full_result_count = False
     actions_on_top = True
+    related: ClassVar[tuple[Related, ...]] = ()
 
     def __init__(self, model: type[Model], admin_site: Any) -> None:
-        """Money is shown in AIT, not as the whole number of micro-AIT that the column holds."""
         super().__init__(model, admin_site)
-        self.amounts = {field.name for field in model._meta.fields if isinstance(field, AmountField)}
-        self.amounts |= {name for name in AIT if isinstance(getattr(model, name, None), property)}
-        for name in self.amounts:
-            setattr(self, f"{name}_ait", in_ait(name))
+        self.shown: dict[str, str] = {}
+        for name in amounts_of(model):
+            self.shown[name] = f"{name}_ait"
+            setattr(self, self.shown[name], amount_column(name))
+        for name, target in links_of(model).items():
+            self.shown[name] = f"{name}_link"
+            setattr(self, self.shown[name], link_column(name, target))
 
     def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
-        return self.with_units(super().get_list_display(request))
+        return self.as_shown(super().get_list_display(request))
+
+    def get_list_display_links(self, request: HttpRequest, list_display: Sequence[Any]) -> Sequence[Any] | None:
+        """The first column that links to nothing else links to the row itself."""
+        elsewhere = {f"{name}_link" for name in links_of(self.model)}
+        return [next((name for name in list_display if name not in elsewhere), list_display[0])]
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Sequence[Any]:
-        return self.with_units(super().get_fields(request, obj))
+        return list(dict.fromkeys(self.as_shown(super().get_fields(request, obj))))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Sequence[Any]:
-        return [*super().get_readonly_fields(request, obj), *(f"{name}_ait" for name in sorted(self.amounts))]
+        own = [*super().get_readonly_fields(request, obj), *self.columns(), *(["elsewhere"] if self.related else [])]
+        return list(dict.fromkeys(self.as_shown(own)))
 
-    def with_units(self, names: Sequence[Any]) -> list[Any]:
-        return [f"{name}_ait" if name in self.amounts else name for name in names]
+    def columns(self) -> list[str]:
+        """What is shown by a column of ours: fields that would be in the form, and properties."""
+        hidden = {field.name for field in self.opts.concrete_fields if not field.editable} | set(self.exclude or ())
+        hidden |= {field.attname for field in self.opts.concrete_fields if field.attname != field.name}
+        return [name for name in self.shown if name not in hidden]
+
+    def as_shown(self, names: Sequence[Any]) -> list[Any]:
+        """The columns that show these, in their places."""
+        return [self.shown.get(name, name) for name in names]
+
+    @admin.display(description="elsewhere")
+    def elsewhere(self, row: Model) -> str:
+        return related_links(row, self.related)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False  # rows end by a service, which knows what depends on them
@@ -60,51 +82,6 @@ class ReadOnlyAdmin(DomainAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
-
-
-def in_ait(name: str) -> Callable[[Any], str]:
-    """A column of the admin: this amount of a row, in AIT."""
-
-    @admin.display(description=labelled(name).replace("_", " "), ordering=name)
-    def column(row: Any) -> str:
-        micro = getattr(row, name)
-        return "" if micro is None else format_amount(micro)
-
-    return column
-
-
-class ReasonForm(forms.Form):
-    """Why: every privileged act is written down with its reason."""
-
-    reason = forms.CharField(
-        max_length=500, label="Reason", widget=forms.TextInput(attrs={"autofocus": True, "size": 60})
-    )
-
-
-def with_reason(
-    modeladmin: ModelAdmin,
-    request: HttpRequest,
-    queryset: QuerySet[Any],
-    *,
-    action: str,
-    title: str,
-    act: Callable[[QuerySet[Any], str], int],
-) -> HttpResponse | None:
-    """Ask for a reason on a page of its own, then act; for admin actions that are privileged."""
-    form = ReasonForm(request.POST if "apply" in request.POST else None)
-    if form.is_valid():
-        done = act(queryset, form.cleaned_data["reason"])
-        messages.success(request, f"{title}: {done}")
-        return None
-    context = {
-        **modeladmin.admin_site.each_context(request),
-        "title": title,
-        "form": form,
-        "action": action,
-        "chosen": queryset,
-        "opts": modeladmin.model._meta,
-    }
-    return TemplateResponse(request, "admin/reason.html", context)
 
 
 class OutboxAdmin(ReadOnlyAdmin):
@@ -129,12 +106,13 @@ class OutboxAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Drop, with a reason", permissions=["redeliver"])
     def drop(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        def act(chosen: QuerySet[Any], reason: str) -> int:
+        def run(chosen: QuerySet[Any], reason: str) -> int:
             done = relay.drop(self.opts.app_label, _ids(chosen), actor=f"user:{request.user}", reason=reason)
             self.log_each(request, chosen, f"dropped: {reason}")
             return done
 
-        return with_reason(self, request, queryset, action="drop", title="Drop messages", act=act)
+        effect = "Each message is given up: its consumer never receives it, and what waits behind it is delivered."
+        return with_reason(self, request, queryset, Act("drop", "Drop messages", effect, run))
 
     def log_each(self, request: HttpRequest, queryset: QuerySet[Any], what: str) -> None:
         for row in queryset:

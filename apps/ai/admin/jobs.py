@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -9,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import TabularInline
 
-from aitbc.core.admin import ReadOnlyAdmin, with_reason
+from aitbc.core.admin import Act, ReadOnlyAdmin, Related, with_reason
 from aitbc.core.errors import DomainError
 from apps.ai.models import AIJob, AIJobResult, DeadLetter, JobEvent, OperatorAct
 from apps.ai.services import operator_actions
@@ -41,27 +42,35 @@ class AIJobAdmin(ReadOnlyAdmin):
     inlines = (OperatorActInline,)
     actions = ("put_first", "cancel_and_hide")
     exclude = ("payload",)  # the client's own
+    related = (
+        Related("history", "ai.jobevent", "subject_id"), Related("result", "ai.aijobresult", "job_id"),
+        Related("work", "gpu.work", "job_id"), Related("leases", "gpu.lease", "job_id"),
+        Related("late results", "gpu.lateresult", "job_id"), Related("payment", "trading.payment", "job_id"),
+        Related("receipt", "trading.receipt", "job_id"), Related("transfers", "trading.transfer", "ref"),
+        Related("dead letters", "ai.deadletter", "job_id"),
+    )  # fmt: skip
 
     @admin.action(description="Put first in the queue", permissions=["operate"])
     def put_first(self, request: HttpRequest, jobs: QuerySet[AIJob]) -> HttpResponse | None:
-        return self._act_on_each(request, jobs, "put_first", "Put first in the queue", operator_actions.prioritize)
+        effect = "Each job that waits gets the highest priority. One that runs or has ended is left as it is."
+        run = self._each(request, operator_actions.prioritize)
+        return with_reason(self, request, jobs, Act("put_first", "Put first in the queue", effect, run))
 
     @admin.action(description="Delete: cancel with full refund, hide from the owner", permissions=["operate"])
     def cancel_and_hide(self, request: HttpRequest, jobs: QuerySet[AIJob]) -> HttpResponse | None:
-        return self._act_on_each(request, jobs, "cancel_and_hide", "Delete jobs", operator_actions.delete)
+        effect = (
+            "Each job is hidden from its owner. One that has not ended is cancelled and its payment goes back in full; "
+            "one whose result was accepted is still paid for. This cannot be undone."
+        )
+        run = self._each(request, operator_actions.delete)
+        return with_reason(self, request, jobs, Act("cancel_and_hide", "Delete jobs", effect, run))
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("ai.change_aijob"))
 
-    def _act_on_each(
-        self, request: HttpRequest, jobs: QuerySet[AIJob], action: str, title: str, service: Any
-    ) -> HttpResponse | None:
-        """Ask for a reason, then call the service for each job; a job it refuses is reported and stops no other."""
-
-        def act(chosen: QuerySet[AIJob], reason: str) -> int:
-            return sum(self._act_on(request, job, reason, service) for job in chosen)
-
-        return with_reason(self, request, jobs, action=action, title=title, act=act)
+    def _each(self, request: HttpRequest, service: Any) -> Callable[[QuerySet[AIJob], str], int]:
+        """Call the service for each job; one that it refuses is reported and stops no other."""
+        return lambda jobs, reason: sum(self._act_on(request, job, reason, service) for job in jobs)
 
     def _act_on(self, request: HttpRequest, job: AIJob, reason: str, service: Any) -> bool:
         try:

@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from aitbc.core.admin import ReadOnlyAdmin, with_reason
+from aitbc.core.admin import Act, ReadOnlyAdmin, Related, with_reason
 from aitbc.core.errors import DomainError
 from apps.gpu.models import (
     GPURegistry,
@@ -28,6 +28,11 @@ class GPUAdmin(ReadOnlyAdmin):
     list_select_related = ("miner", "profile")
     search_fields = ("name", "=uuid", "=id", "=booking_id", "=owner_id", "miner__name")
     actions = ("quarantine", "release")
+    related = (
+        Related("history", "gpu.gputransition", "subject_id"), Related("benchmarks", "gpu.gpubenchmark", "gpu_id"),
+        Related("commands", "gpu.minercommand", "gpu_id"), Related("measurements", "gpu.edgegpumetrics", "gpu_id"),
+        Related("in the marketplace", "marketplace.registeredgpu", "id"),
+    )  # fmt: skip
 
     def has_judge_permission(self, request: HttpRequest) -> bool:
         """Whoever may change cards may also judge claims to them, though no form may edit one."""
@@ -35,19 +40,20 @@ class GPUAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Quarantine, with a reason", permissions=["judge"])
     def quarantine(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        return self._judge(request, queryset, "quarantine", "Quarantine cards", uuid_disputes.confine)
+        effect = "Each card gets no more work and no more bookings until it is released or passes a benchmark."
+        run = self._each(request, "quarantine", uuid_disputes.confine)
+        return with_reason(self, request, queryset, Act("quarantine", "Quarantine cards", effect, run))
 
     @admin.action(description="Release from quarantine, with a reason", permissions=["judge"])
     def release(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
-        return self._judge(request, queryset, "release", "Release cards", uuid_disputes.release)
+        effect = "Each card may be used again; one whose UUID another miner claims too is refused until that has ended."
+        run = self._each(request, "release", uuid_disputes.release)
+        return with_reason(self, request, queryset, Act("release", "Release cards", effect, run))
 
-    def _judge(
-        self, request: HttpRequest, queryset: QuerySet[Any], action: str, title: str, service: Callable[..., Any]
-    ) -> HttpResponse | None:
-        def act(chosen: QuerySet[Any], reason: str) -> int:
-            return sum(self._one(request, gpu, action, service, reason) for gpu in chosen)
-
-        return with_reason(self, request, queryset, action=action, title=title, act=act)
+    def _each(
+        self, request: HttpRequest, action: str, service: Callable[..., Any]
+    ) -> Callable[[QuerySet[Any], str], int]:
+        return lambda gpus, reason: sum(self._one(request, gpu, action, service, reason) for gpu in gpus)
 
     def _one(
         self, request: HttpRequest, gpu: GPURegistry, action: str, service: Callable[..., Any], reason: str

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from django.contrib import admin
 
-from aitbc.core.admin import ReadOnlyAdmin
+from aitbc.core.admin import ReadOnlyAdmin, Related
 from apps.gpu.models import LateResult, Lease
 
 
@@ -24,6 +24,12 @@ class LeaseAdmin(ReadOnlyAdmin):
     ]
     list_filter: ClassVar[list[str]] = ["state", "code"]
     search_fields: ClassVar[list[str]] = ["job_id", "miner_id"]
+    related = (
+        Related("work", "gpu.work", "job_id", own="job_id"),
+        Related("payment", "trading.payment", "job_id", own="job_id"),
+        Related("receipt", "trading.receipt", "job_id", own="job_id"),
+        Related("late results", "gpu.lateresult", "job_id", own="job_id"),
+    )
 
 
 @admin.register(LateResult)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from django.contrib import admin
 
-from aitbc.core.admin import ReadOnlyAdmin
+from aitbc.core.admin import ReadOnlyAdmin, Related
 from apps.gpu.models import Miner, MinerTransition
 
 
@@ -14,6 +14,7 @@ from apps.gpu.models import Miner, MinerTransition
 class MinerAdmin(ReadOnlyAdmin):
     list_display: ClassVar[list[str]] = [
         "name",
+        "owner_id",
         "state",
         "concurrency",
         "region",
@@ -23,6 +24,15 @@ class MinerAdmin(ReadOnlyAdmin):
     ]
     list_filter: ClassVar[list[str]] = ["state", "region"]
     search_fields: ClassVar[list[str]] = ["name", "id"]
+    related = (
+        Related("history", "gpu.minertransition", "subject_id"), Related("cards", "gpu.gpuregistry", "miner_id"),
+        Related("leases", "gpu.lease", "miner_id"), Related("back-ends", "gpu.backend", "miner_id"),
+        Related("commands", "gpu.minercommand", "miner_id"), Related("hours", "gpu.minerhour", "miner_id"),
+        Related("jobs", "ai.aijob", "miner_id"), Related("offers", "marketplace.marketplaceoffer", "miner_id"),
+        Related("bookings", "marketplace.gpubooking", "miner_id"),
+        Related("reliability", "marketplace.reliability", "miner_id"),
+        Related("payments", "trading.payment", "miner_id"), Related("receipts", "trading.receipt", "miner_id"),
+    )  # fmt: skip
 
 
 @admin.register(MinerTransition)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from django.contrib import admin
 
-from aitbc.core.admin import ReadOnlyAdmin
+from aitbc.core.admin import ReadOnlyAdmin, Related
 from apps.gpu.models import Work
 
 
@@ -15,3 +15,4 @@ class WorkAdmin(ReadOnlyAdmin):
     list_display: ClassVar[list[str]] = ["job_id", "attempt", "class_id", "priority", "fair_tag", "state", "due_at"]
     list_filter: ClassVar[list[str]] = ["state"]
     search_fields: ClassVar[list[str]] = ["job_id"]
+    related = (Related("leases", "gpu.lease", "job_id", own="job_id"),)

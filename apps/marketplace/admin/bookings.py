@@ -6,7 +6,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from aitbc.core.admin import ReadOnlyAdmin, with_reason
+from aitbc.core.admin import Act, ReadOnlyAdmin, Related, with_reason
 from aitbc.core.errors import DomainError
 from apps.marketplace.models import BookingExtension, BookingSlice, BookingTransition, GPUBooking
 from apps.marketplace.services import bookings
@@ -29,19 +29,38 @@ class BookingAdmin(ChangingAdmin):
     list_filter = ("state", "outcome", "kind", "region")
     search_fields = ("=id", "=offer__id", "=renter_id", "=provider_id", "=miner_id")
     actions = ("cancel_for_provider", "cancel_for_renter")
+    related = (
+        Related("history", "marketplace.bookingtransition", "subject_id"),
+        Related("slots", "marketplace.bookingslice", "booking_id"),
+        Related("extensions", "marketplace.bookingextension", "booking_id"),
+        Related("reviews", "marketplace.gpureview", "booking_id"),
+        Related("reservation", "gpu.reservation", "booking_id"),
+        Related("cards", "gpu.gpuregistry", "booking_id"),
+        Related("escrow", "trading.escrow", "booking_id"),
+        Related("receipts", "trading.receipt", "booking_id"),
+        Related("transfers", "trading.transfer", "ref"),
+    )
 
     @admin.action(description="Cancel on the provider's account, with a reason", permissions=["act"])
     def cancel_for_provider(self, request: HttpRequest, queryset: QuerySet[GPUBooking]) -> HttpResponse | None:
-        return self._cancel(request, queryset, action="cancel_for_provider", party="provider_id")
+        effect = (
+            "Each booking ends now, as if its provider had cancelled: the provider's bond pays the renter up to an "
+            "hour's price, and what was not used goes back to the renter. This cannot be undone."
+        )
+        return self._cancel(request, queryset, "cancel_for_provider", effect, party="provider_id")
 
     @admin.action(description="Cancel on the renter's account, with a reason", permissions=["act"])
     def cancel_for_renter(self, request: HttpRequest, queryset: QuerySet[GPUBooking]) -> HttpResponse | None:
-        return self._cancel(request, queryset, action="cancel_for_renter", party="renter_id")
+        effect = (
+            "Each booking ends now, as if its renter had cancelled: the renter pays what was used, once active at "
+            "least the minimum charge, and the rest goes back. This cannot be undone."
+        )
+        return self._cancel(request, queryset, "cancel_for_renter", effect, party="renter_id")
 
     def _cancel(
-        self, request: HttpRequest, queryset: QuerySet[GPUBooking], *, action: str, party: str
+        self, request: HttpRequest, queryset: QuerySet[GPUBooking], name: str, effect: str, *, party: str
     ) -> HttpResponse | None:
-        def act(chosen: QuerySet[GPUBooking], reason: str) -> int:
+        def run(chosen: QuerySet[GPUBooking], reason: str) -> int:
             done = 0
             for booking in chosen:
                 try:
@@ -54,7 +73,7 @@ class BookingAdmin(ChangingAdmin):
                     messages.error(request, f"{booking}: {error.detail}")
             return done
 
-        return with_reason(self, request, queryset, action=action, title="Cancel bookings", act=act)
+        return with_reason(self, request, queryset, Act(name, "Cancel bookings", effect, run))
 
 
 @admin.register(BookingSlice)

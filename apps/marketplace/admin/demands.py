@@ -8,24 +8,25 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from aitbc.core.admin import ReadOnlyAdmin, with_reason
+from aitbc.core.admin import Act, ReadOnlyAdmin, Related, with_reason
 from aitbc.core.errors import DomainError
-from aitbc.core.money import format_amount
 from apps.marketplace.models import DemandTransition, MarketplaceDemand
 from apps.marketplace.services import demands
 
 
 @admin.register(MarketplaceDemand)
 class DemandAdmin(ReadOnlyAdmin):
-    list_display = ("id", "state", "title", "gpu_count", "budget", "auction", "closes_at", "created_at")
+    list_display = ("id", "state", "title", "gpu_count", "budget_hour", "auction", "closes_at", "created_at")
     list_filter = ("state", "auction")
     search_fields = ("=id", "=renter_id", "=external_id", "title")
     ordering = ("-created_at",)
     actions = ("cancel",)
-
-    @admin.display(description="budget AIT/h", ordering="budget_hour")
-    def budget(self, demand: MarketplaceDemand) -> str:
-        return format_amount(demand.budget_hour)
+    related = (
+        Related("history", "marketplace.demandtransition", "subject_id"),
+        Related("bids", "marketplace.marketplacebid", "demand_id"),
+        Related("award", "marketplace.award", "demand_id"),
+        Related("bookings", "marketplace.gpubooking", "demand_id"),
+    )
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("marketplace.change_marketplacedemand"))
@@ -34,7 +35,7 @@ class DemandAdmin(ReadOnlyAdmin):
     def cancel(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         actor = f"operator:{request.user.get_username()}"
 
-        def act(chosen: QuerySet[Any], reason: str) -> int:
+        def run(chosen: QuerySet[Any], reason: str) -> int:
             done = 0
             for demand in chosen:
                 try:
@@ -44,7 +45,8 @@ class DemandAdmin(ReadOnlyAdmin):
                     messages.warning(request, f"{demand}: {error.detail}")
             return done
 
-        return with_reason(self, request, queryset, action="cancel", title="Cancel demands", act=act)
+        effect = "Each demand ends without an award; its bids are lost and their bonds go back. This cannot be undone."
+        return with_reason(self, request, queryset, Act("cancel", "Cancel demands", effect, run))
 
 
 @admin.register(DemandTransition)

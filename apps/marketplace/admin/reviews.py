@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from aitbc.core.admin import with_reason
+from aitbc.core.admin import Act, Related, with_reason
 from apps.marketplace.admin.bookings import ChangingAdmin
 from apps.marketplace.models import GPUReview
 from apps.marketplace.services import reviews
@@ -20,13 +20,15 @@ class ReviewAdmin(ChangingAdmin):
     list_filter = ("subject", "rating", "reciprocal")
     search_fields = ("=id", "=booking__id", "=rater_id", "=subject_id", "text")
     actions = ("hide", "show")
+    related = (Related("who is reviewed", "accounts.organisation", "id", own="subject_id"),)
 
     @admin.action(description="Hide, with a reason", permissions=["act"])
     def hide(self, request: HttpRequest, queryset: QuerySet[GPUReview]) -> HttpResponse | None:
-        def act(chosen: QuerySet[GPUReview], reason: str) -> int:
+        def run(chosen: QuerySet[GPUReview], reason: str) -> int:
             return self._each(request, chosen, f"hidden: {reason}", lambda r: reviews.hide(review=r, reason=reason))
 
-        return with_reason(self, request, queryset, action="hide", title="Hide reviews", act=act)
+        effect = "Each review is shown to nobody but its writer and counts in no rating, until it is shown again."
+        return with_reason(self, request, queryset, Act("hide", "Hide reviews", effect, run))
 
     @admin.action(description="Show again", permissions=["act"])
     def show(self, request: HttpRequest, queryset: QuerySet[GPUReview]) -> None:

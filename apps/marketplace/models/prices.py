@@ -36,7 +36,7 @@ class PriceTick(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.gpu_model} {self.price_gpu_hour} at {self.at}"
+        return f"{self.source} of {self.gpu_model} at {self.at:%Y-%m-%d %H:%M:%S %Z}"
 
 
 class PriceCell(models.Model):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from aitbc.core.admin import ReadOnlyAdmin
+from aitbc.core.admin import ReadOnlyAdmin, Related
 from apps.trading.models import Bond, BondEvent
 
 
@@ -13,6 +13,7 @@ class BondAdmin(ReadOnlyAdmin):
     list_display = ("id", "state", "amount", "forfeited", "owner_id", "beneficiary_id", "created_at", "ended_at")
     list_filter = ("state",)
     search_fields = ("=id", "=owner_id", "=beneficiary_id")
+    related = (Related("history", "trading.bondevent", "subject_id"), Related("transfers", "trading.transfer", "ref"))
 
 
 @admin.register(BondEvent)

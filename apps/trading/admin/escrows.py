@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from aitbc.core.admin import ReadOnlyAdmin
+from aitbc.core.admin import ReadOnlyAdmin, Related
 from apps.trading.models import Escrow, EscrowEvent, Topup
 
 
 @admin.register(Escrow)
 class EscrowAdmin(ReadOnlyAdmin):
     list_display = (
-        "booking_id", "state", "amount", "paid", "fee", "refunded", "slices", "renter_id", "provider_id", "created_at",
+        "id", "booking_id", "state", "amount", "paid", "fee", "refunded", "slices", "renter_id", "provider_id",
+        "created_at",
     )  # fmt: skip
     list_filter = ("state", "refused_party")
     search_fields = ("=booking_id", "=renter_id", "=provider_id")
+    related = (
+        Related("history", "trading.escrowevent", "subject_id"), Related("top-ups", "trading.topup", "escrow_id"),
+        Related("receipts", "trading.receipt", "booking_id", own="booking_id"),
+        Related("transfers", "trading.transfer", "ref", own="booking_id"),
+    )  # fmt: skip
 
 
 @admin.register(Topup)

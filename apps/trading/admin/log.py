@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from aitbc.core.admin import ReadOnlyAdmin
+from aitbc.core.admin import ReadOnlyAdmin, Related
 from apps.trading.models import LogEntry
 
 
@@ -15,6 +15,7 @@ class LogEntryAdmin(ReadOnlyAdmin):
     search_fields = ("=leaf_hash",)
     exclude = ("leaf",)
     readonly_fields = ("leaf_text",)
+    related = (Related("receipt", "trading.receipt", "leaf", own="leaf_hash"),)
 
     @admin.display(description="leaf")
     def leaf_text(self, entry: LogEntry) -> str:
