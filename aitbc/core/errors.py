@@ -63,6 +63,12 @@ class NotFound(DomainError):
     status = 404
 
 
+class RequestTimeout(DomainError):
+    """The request did not arrive in time."""
+
+    status = 408
+
+
 class Conflict(DomainError):
     """The request does not fit the present state."""
 
