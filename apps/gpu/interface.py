@@ -14,7 +14,8 @@ from apps.gpu.logic import llm, roofline
 from apps.gpu.logic.job_matching import CHECKS, Candidate
 from apps.gpu.models import Lease, Miner, RequirementClass, Work
 from apps.gpu.services.requirement_classes import on_grid
-from apps.gpu.services.silence import Heard, heard
+from apps.gpu.services.silence import Heard as Heard
+from apps.gpu.services.silence import heard
 from apps.gpu.states import LeaseState
 
 HISTORY = 200  # finished leases of a class that an estimate is made from

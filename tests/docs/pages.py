@@ -25,6 +25,6 @@ def blocks(page: Path) -> list[Block]:
 
 
 def commands(page: Path) -> str:
-    """Return the commands of a page as one script. `make up` is the exchange they run against, `make test` the suite."""
+    """Return the commands of a page as one script; without `make up`, which is running, and `make test`."""
     text = "\n".join(block.text for block in blocks(page) if block.language == "sh")
     return "\n".join(line for line in text.splitlines() if not line.startswith(("make up", "make test")))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
 
@@ -38,17 +37,17 @@ def run(*, now: datetime, limit: int = 500) -> int:
             heard = heard_of(due)
         except (OperationalError, InterfaceError):
             return 0
-        until = {b.pk: min(now, b.ends_at, heard[b.miner_id].at if b.miner_id in heard else now) for b in due}
-        events = meter(due, until)
+        events = meter(due, {b.pk: min(now, b.ends_at, heard[b.pk].at if b.pk in heard else now) for b in due})
         GPUBooking.objects.bulk_update(due, FIELDS)
         emit(*events, by="marketplace")
     return sum(booking.metered_ms > before[booking.pk] for booking in due)
 
 
-def heard_of(bookings: Sequence[GPUBooking]) -> dict[UUID | None, Heard]:
-    """Return when the miners of these bookings were last heard; those of offers without a miner are left out."""
-    miners = {booking.miner_id for booking in bookings if booking.miner_id is not None}
-    return dict(last_heard(miners)) if miners else {}
+def heard_of(bookings: Sequence[GPUBooking]) -> dict[object, Heard]:
+    """Return when the miner of each of these bookings was last heard; those without a miner are left out."""
+    miners = {booking.pk: booking.miner_id for booking in bookings if booking.miner_id is not None}
+    heard = last_heard(set(miners.values())) if miners else {}
+    return {pk: heard[miner] for pk, miner in miners.items() if miner in heard}
 
 
 def life_ends(bookings: Sequence[GPUBooking]) -> dict[object, datetime]:
@@ -60,7 +59,7 @@ def life_ends(bookings: Sequence[GPUBooking]) -> dict[object, datetime]:
         heard = heard_of(bookings)
     except (OperationalError, InterfaceError):
         return {}
-    return {b.pk: heard[b.miner_id].at for b in bookings if b.miner_id in heard and heard[b.miner_id].silent}
+    return {pk: last.at for pk, last in heard.items() if last.silent}
 
 
 def meter(bookings: Sequence[GPUBooking], until: dict[object, datetime]) -> list[BookingMetered]:

@@ -4,8 +4,8 @@
 
 The bundle is what GET /trading/receipts/{id}/bundle answers. keys.json is the exchange's /.well-known/aitbc-keys.json,
 best fetched at another time or another way; without it the keys inside the bundle are trusted, and the output says so.
-Exit status 0: every check passed. 1: rejected, with the reason. 2: it cannot be checked: the file is not there, or not a
-bundle but an error of the exchange, or `cryptography` is not installed.
+Exit status 0: every check passed. 1: rejected, with the reason. 2: it cannot be checked, because the file is not there,
+or holds an error of the exchange instead of a bundle, or because `cryptography` is not installed.
 
 This file needs Python 3.11 and the package `cryptography`, and nothing of the exchange that made the receipt.
 """
