@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from apps.ai.events import JobCompleted, JobEnded
 from apps.ai.models import AIJob
-from apps.ai.states import FINAL, WITH_RESULT, JobState
+from apps.ai.services import event_builders
+from apps.ai.states import ENDED_WITHOUT_RESULT, FINAL, WITH_RESULT, JobState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,19 @@ def job_views(job_ids: Iterable[UUID | str], *, deleted: bool = False) -> dict[U
     jobs = AIJob.objects.all() if deleted else AIJob.objects.not_deleted()
     jobs = jobs.filter(pk__in=list(job_ids)).defer("payload", "constraints", "requirement")
     return {job.pk: _view(job) for job in jobs}
+
+
+def final_facts(job_ids: Iterable[UUID | str]) -> dict[UUID, JobCompleted | JobEnded]:
+    """Return the fact by which ai reported the end of each of these jobs, deleted ones included; refused and unfinished
+    ones are left out."""
+    ended = AIJob.objects.filter(pk__in=list(job_ids), state__in=[*WITH_RESULT, *ENDED_WITHOUT_RESULT])
+    jobs = ended.select_related("outcome_row").defer("payload", "constraints", "requirement", "outcome_row__result")
+    return {
+        job.pk: event_builders.completed(job, job.outcome_row)
+        if job.state in WITH_RESULT
+        else event_builders.ended(job)
+        for job in jobs
+    }
 
 
 def _view(job: AIJob) -> JobView:

@@ -60,6 +60,19 @@ class LeaseView:
     cancelling: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class LeaseRecord:
+    """What a lease that is over was: rate in micro-AIT per hour; `result_sha256` is empty without a result."""
+
+    miner_id: UUID
+    provider_id: UUID
+    rate: int
+    granted_at: datetime
+    ended_at: datetime | None
+    metered_ms: int
+    result_sha256: str
+
+
 def explain(requirement: Mapping[str, Any], job_id: UUID | str | None) -> Explanation:
     """Explain why a job waits: online miners that pass each constraint, its position, seconds until it starts.
 
@@ -102,6 +115,15 @@ def with_result(job_ids: Iterable[UUID]) -> set[UUID]:
 def last_heard(miner_ids: Iterable[UUID]) -> dict[UUID, Heard]:
     """Return when each of these miners was last heard, and whether it has missed a heartbeat since."""
     return heard(miner_ids)
+
+
+def lease_records(job_ids: Iterable[UUID]) -> dict[tuple[UUID, int], LeaseRecord]:
+    """Return the leases on these jobs by job and attempt, without those that never reached their miner."""
+    leases = Lease.objects.filter(job_id__in=list(job_ids)).exclude(state=LeaseState.RELEASED)
+    names = LeaseRecord.__dataclass_fields__
+    return {
+        (lease.job_id, lease.attempt): LeaseRecord(**{name: getattr(lease, name) for name in names}) for lease in leases
+    }
 
 
 def attempts_of(job_id: UUID | str) -> list[tuple[int, str]]:

@@ -118,7 +118,7 @@ def receipt_of(job_id: UUID) -> ReceiptView | None:
     if row is None:
         return None
     return ReceiptView(
-        receipt_id=row.pk, job_id=row.job_id, issued_at=row.issued_at, receipt=row.body, signature=row.signature,
+        receipt_id=row.pk, job_id=row.subject_id, issued_at=row.issued_at, receipt=row.body, signature=row.signature,
         tx_hash=row.leaf,
     )  # fmt: skip
 

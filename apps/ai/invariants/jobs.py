@@ -112,7 +112,7 @@ def one_result_per_success() -> Iterable[str]:
         yield f"job {job_id} is {state} in attempt {attempt}, its result is of attempt {delivered}"
 
 
-@invariant("I17b", db="ai", quiescent=True)
+@invariant("I17c", db="ai", quiescent=True)
 def jobs_and_payments_agree() -> Iterable[str]:
     """What a job that is over says was paid, taken as fee and refunded is its payment's, and is all that was held."""
     over = AIJob.objects.filter(state__in=FINAL, payment_amount__gt=0).exclude(state=JobState.REFUSED).order_by("pk")

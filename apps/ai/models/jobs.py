@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Self
@@ -23,6 +24,11 @@ from apps.ai.states import (
     JobState,
     PaymentStatus,
 )
+
+
+def new_salt() -> str:
+    """Return 32 random bytes in hex."""
+    return secrets.token_hex(32)
 
 
 class AIJobQuerySet(models.QuerySet["AIJob"]):
@@ -79,7 +85,9 @@ class AIJob(StatefulModel):
     payload = JSONField(null=True)  # None when the input is a blob
     constraints = JSONField(default=dict)  # as the client wrote them
     requirement = JSONField(default=dict)  # canonical, what gpu matches
-    input_sha256 = models.CharField(max_length=64)
+    salt = models.CharField(max_length=64, default=new_salt, editable=False)  # of its receipt's commitments
+    payload_sha256 = models.CharField(max_length=64)
+    input_sha256 = models.CharField(max_length=64)  # of the artifact where the job names one, else of the payload
     input_size = models.BigIntegerField()
     input_is_blob = models.BooleanField(default=False)
 
@@ -149,6 +157,11 @@ class AIJob(StatefulModel):
 
     def __str__(self) -> str:
         return f"{self.task_type} job {self.pk}"
+
+    @property
+    def artifacts(self) -> list[str]:
+        """The hashes of the artifacts that the job reads beside its payload."""
+        return [] if self.input_sha256 == self.payload_sha256 else [self.input_sha256]
 
     @property
     def is_paid(self) -> bool:

@@ -152,10 +152,11 @@ def _store_input(job: AIJob, payload: Any, input_sha256: str | None) -> blobs.St
     body = orjson.dumps(payload, option=orjson.OPT_SORT_KEYS)
     if len(body) > PAYLOAD_LIMIT:
         raise PayloadTooLarge(limit=PAYLOAD_LIMIT)
+    job.payload_sha256 = hashlib.sha256(body).hexdigest()
     if input_sha256:
         _use_artifact(job, payload, input_sha256, len(body))
         return None
-    job.input_sha256, job.input_size = hashlib.sha256(body).hexdigest(), len(body)
+    job.input_sha256, job.input_size = job.payload_sha256, len(body)
     job.input_is_blob = len(body) > INLINE_LIMIT
     job.payload = None if job.input_is_blob else payload
     return blobs.put([body], limit=PAYLOAD_LIMIT) if job.input_is_blob else None

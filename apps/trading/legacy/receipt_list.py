@@ -34,9 +34,9 @@ class LegacyReceiptViewSet(DomainViewSet):
         """A page of receipts by offset, in the envelope of legacy clients."""
         query = self.validated(ReceiptOffsetSerializer, request.query_params.dict())
         chain, job_id = origin(), query.get("job_id")
-        matches = is_this_chain(query["chain_id"], chain) and query.get("status", "completed") == receipts.STATUS
-        selected = Receipt.objects.all() if matches else Receipt.objects.none()
-        selected = selected.filter(job_id=job_id) if job_id else selected
+        found = Receipt.objects.of_jobs() if is_this_chain(query["chain_id"], chain) else Receipt.objects.none()
+        selected = found.filter(job_id=job_id) if job_id else found
+        selected = selected.filter(body__outcome=query["status"]) if "status" in query else selected
         page = selected.order_by("-id")[query["offset"] : query["offset"] + query["limit"]]
         items = write_each(partial(receipts.receipt_row, chain=chain), page)
         body = envelope("receipts", items, selected.count(), query, chain)

@@ -20,7 +20,8 @@ from apps.trading.serializers.receipts import BundleSerializer, ReceiptFilterSer
 from apps.trading.services import blocks
 
 NOT_SEALED = {409: OpenApiResponse(description="Committed, but not yet in a signed block; see Retry-After.")}
-FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+FOREVER = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Authorization, X-Api-Key"}
+OWNERS_OWN = {"Cache-Control": "private, no-store"}
 
 
 class ReceiptViewSet(mixins.ListModelMixin, DomainViewSet):
@@ -33,7 +34,7 @@ class ReceiptViewSet(mixins.ListModelMixin, DomainViewSet):
     pagination_class = KeysetPagination
     ordering = ("-id",)
     COLUMNS: ClassVar[dict[str, str]] = {
-        "job": "job_id", "miner": "miner_id", "client": "client_alias", "from": "issued_at__gte",
+        "job": "job_id", "miner": "miner_alias", "client": "client_alias", "from": "issued_at__gte",
     }  # fmt: skip
 
     def narrow(self, queryset: QuerySet[Receipt], filters: dict[str, Any]) -> QuerySet[Receipt]:
@@ -51,5 +52,10 @@ class ReceiptViewSet(mixins.ListModelMixin, DomainViewSet):
 
     @extend_schema(responses={200: BundleSerializer, **NOT_SEALED})
     def bundle(self, request: Request, pk: Any) -> Response:
-        """All that is needed to check the receipt offline; 409 until a block holds it."""
-        return self.answer(receipts.bundle(self.get_object()), headers=FOREVER)
+        """All that is needed to check the receipt offline; 409 until a block holds it.
+
+        The owner of the job also gets `opening`: what the hashes of input and output were made from.
+        """
+        receipt = self.get_object()
+        own = self.actor.is_authenticated and receipt.owner_id == self.actor.pk
+        return self.answer(receipts.bundle(receipt, opened=own), headers=OWNERS_OWN if own else FOREVER)

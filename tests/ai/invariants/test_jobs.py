@@ -169,7 +169,7 @@ def test_history_cannot_be_rewritten(life, model):
 
 
 @pytest.mark.parametrize("change", ["fee = 0", "paid = paid + 1", "refunded = refunded - 1"])
-def test_i17b_sees_a_job_that_says_otherwise_than_its_payment(life, change):
+def test_i17c_sees_a_job_that_says_otherwise_than_its_payment(life, change):
     unguarded(f"UPDATE ai_job SET {change} WHERE id = %s", life["done"]["id"])
 
     reports(jobs.jobs_and_payments_agree, "its payment says")
