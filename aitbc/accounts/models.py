@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from aitbc.accounts.scopes import Scope
+from aitbc.core.fields import JSONField
 from aitbc.core.ids import uuid7
 
 
@@ -109,7 +110,7 @@ class AuditEntry(models.Model):
     action = models.CharField(max_length=100, editable=False)
     subject = models.CharField(max_length=200, editable=False)
     reason = models.TextField(blank=True, editable=False)
-    detail = models.JSONField(default=dict, editable=False)
+    detail = JSONField(default=dict, editable=False)
 
     class Meta:
         ordering = ["-id"]

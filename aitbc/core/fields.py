@@ -6,6 +6,9 @@ from typing import Any
 
 from django.core.validators import MinValueValidator
 from django.db import models
+from psycopg.types.json import Jsonb
+
+from aitbc.core import jsonb
 
 
 class AmountField(models.BigIntegerField):  # type: ignore[type-arg]
@@ -18,3 +21,20 @@ class AmountField(models.BigIntegerField):  # type: ignore[type-arg]
 
     def db_check(self, connection: Any) -> str:
         return f'"{self.column}" >= 0'
+
+
+class JSONField(models.JSONField):  # type: ignore[type-arg]
+    """Django's, with the project's one decoder and encoder: a double comes back as the same double (jsonb.py)."""
+
+    def deconstruct(self) -> Any:
+        """As Django's: in migrations it is the same column."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.JSONField", args, kwargs
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        """Decode what the driver hands over as text; a key of the document may come as a value of its own."""
+        return jsonb.loads(value) if isinstance(value, (str, bytes)) else value
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
+        """Encode a document."""
+        return Jsonb(value if prepared else self.get_prep_value(value), dumps=jsonb.dumps)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from aitbc.core.errors import Conflict, DomainError
 from aitbc.core.ids import uuid7
 from aitbc.core.locks import lock_key
 from aitbc.core.renderers import FastJSONRenderer
+from aitbc.core.serializers import exact
 
 
 class IdempotencyMismatch(DomainError):
@@ -82,10 +84,25 @@ def idempotent(
 
 
 def fingerprint_of(request: Any) -> str:
-    """A hash of the method, path and body; how the JSON is spaced or ordered does not matter."""
-    body = orjson.dumps(request.data, default=str, option=orjson.OPT_SORT_KEYS)
+    """A hash of the method, path and body's value; how the JSON is spaced, ordered or numbers are written is no matter.
+
+    0.5 and 0.50 are one number; "0.5" is a text.
+    """
+    body = orjson.dumps(_canonical(request.data), default=str, option=orjson.OPT_SORT_KEYS)
     what = f"{request.method} {request.get_full_path()}\n".encode()
     return hashlib.sha256(what + body).hexdigest()
+
+
+def _canonical(value: Any) -> Any:
+    """The same value with each number written in its one shortest form, exactly."""
+    if isinstance(value, dict):
+        return {name: _canonical(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_canonical(inner) for inner in value]
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        number = Decimal(exact(value)).normalize()
+        return orjson.Fragment(str(number if number else Decimal(0)))
+    return value
 
 
 def purge(record: type[AbstractIdempotencyRecord], *, before: datetime, limit: int = 10_000) -> int:

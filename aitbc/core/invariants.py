@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import logging
+import traceback
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pkgutil import iter_modules
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Model
 
 from aitbc.domains import LABELS
 
+log = logging.getLogger(__name__)
+
+MOST_SHOWN, LONGEST_SHOWN = 4, 80
 Check = Callable[[], Iterable[str]]
 
 
@@ -52,8 +61,42 @@ def load() -> list[Invariant]:
     return sorted(REGISTRY, key=lambda one: (one.name[0], int("".join(filter(str.isdigit, one.name)) or 0), one.db))
 
 
+def unknown(numbers: Iterable[str]) -> list[str]:
+    """Return those of these numbers that no invariant has."""
+    known = {one.name for one in load()}
+    return sorted(set(numbers) - known)
+
+
 def run(only: Iterable[str] = (), *, online: bool = False) -> dict[Invariant, list[str]]:
-    """Run the checks; returns the violations of each. `online` leaves out those that need quiet."""
+    """Run the checks; returns the violations of each. `online` leaves out those that need quiet.
+
+    A check that cannot go on has that as its last violation; the others are run all the same.
+    """
     numbers = set(only)
     chosen = [one for one in load() if (not numbers or one.name in numbers) and not (online and one.quiescent)]
-    return {one: list(one.check()) for one in chosen}
+    return {one: list(_violations(one)) for one in chosen}
+
+
+def _violations(one: Invariant) -> Iterator[str]:
+    try:
+        yield from one.check()
+    except Exception as error:  # whatever a surprising row does to a check, the audit goes on
+        log.exception("invariant %s (%s) could not be checked", one.name, one.db)
+        yield f"it cannot be checked beyond {place_of(error)}: {type(error).__name__}: {str(error)[:300]}"
+
+
+def place_of(error: Exception) -> str:
+    """Name the row at which a check failed: the ids and other short values at hand in the check itself."""
+    at_hand: dict[str, Any] = {}
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if ".invariants" in frame.f_globals.get("__name__", ""):
+            at_hand = frame.f_locals
+    shown = [f"{name} {_shown(value)}" for name, value in at_hand.items() if _shown(value)]
+    return ", ".join(shown[:MOST_SHOWN]) or "its start"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Model):
+        return f"{value._meta.label} {value.pk}"
+    text = str(value) if isinstance(value, (UUID, str, int)) else ""
+    return text if len(text) <= LONGEST_SHOWN else ""

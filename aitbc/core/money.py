@@ -2,42 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import lru_cache
 
 SCALE = 6
 UNIT = 10**SCALE
 LARGEST = 2**63 - 1
 MS_PER_HOUR = 3_600_000
+LONGEST_NUMERAL = 40
+#: A number as text, wherever one is read: digits and one point. No sign but a minus, no exponent, space or underscore.
+NUMERAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 
 
-def parse_amount(text: str | int | Decimal) -> int:
+def parse_decimal(text: str) -> Decimal:
+    """Read a number written with digits and one point. Raises ValueError for any other form."""
+    if len(text) > LONGEST_NUMERAL or not NUMERAL.fullmatch(text):
+        raise ValueError("not a decimal number: write digits and one point")
+    return Decimal(text)
+
+
+def parse_amount(amount: str | int | Decimal) -> int:
     """Read an amount of AIT (a decimal string, an int or a Decimal; never a float) as micro-AIT.
 
     Raises ValueError when it is not a finite number, has more than six places, or leaves the 64-bit range.
     """
-    if isinstance(text, (bool, float)):
+    if isinstance(amount, (bool, float)):
         raise ValueError("an amount is a decimal string or a whole number")
-    if isinstance(text, str) and (len(text) > 40 or not text.isascii()):
-        raise ValueError("not a decimal number")
-    value = _decimal(text)
+    value = parse_decimal(amount) if isinstance(amount, str) else Decimal(amount)
+    if not value.is_finite() or (value and not -30 <= value.adjusted() <= 20):
+        raise ValueError("out of range")
     micro = value.scaleb(SCALE)
     if micro != micro.to_integral_value():
         raise ValueError(f"more than {SCALE} decimal places")
     if abs(micro) > LARGEST:
         raise ValueError("out of range")
     return int(micro)
-
-
-def _decimal(text: str | int | Decimal) -> Decimal:
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        raise ValueError("not a decimal number") from None
-    if not value.is_finite() or (value and not -30 <= value.adjusted() <= 20):
-        raise ValueError("out of range")
-    return value
 
 
 @lru_cache(maxsize=8192)

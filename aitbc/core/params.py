@@ -57,6 +57,8 @@ REGISTRY: dict[str, Param] = {
     "market.sealed_slash_bp": Param(1000, 0, 10000),
     "jobs.lease_timeout_s": Param(60, 15, 900),
     "jobs.max_attempts": Param(3, 1, 10),
+    # How long a cancelled job waits for gpu to say what ran; then it ends with a full refund.
+    "jobs.cancel_deadline_s": Param(600, 30, 86400),
     # The price, micro-AIT per hour, of a miner that names none.
     "jobs.reference_rate": Param(1_000_000, 0, 10**12),
     "miner.heartbeat_s": Param(15, 5, 120),

@@ -6,17 +6,18 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any, BinaryIO, NoReturn
 
 from django.http import HttpRequest
 from rest_framework.parsers import BaseParser
 
+from aitbc.core import jsonb
 from aitbc.core.errors import Invalid, TooLarge, UnsupportedMedia
 
 KIB = 1024
 DEFAULT_LIMIT = 64 * KIB
 MAX_DEPTH = 32
-MAX_INTEGER = 2**63 - 1
 MAX_NUMERAL = 64  # characters of one number
 # A string, or the unfinished rest of the body: possessive and never failing, hence linear whatever the body is.
 STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
@@ -39,10 +40,22 @@ class Number(float):
         if math.isinf(number):
             raise BodyInvalid("A number is out of range.")
         number.text = text
+        return number or cls._zero(text)
+
+    @classmethod
+    def _zero(cls, text: str) -> Number:
+        """No minus: the database keeps none, and RFC 8785 writes none."""
+        number = cls(0.0)
+        number.text = text
         return number
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def exact(self) -> Decimal:
+        """The number as it was written."""
+        return Decimal(self.text)
 
 
 def plain(value: Any) -> Any:
@@ -80,7 +93,10 @@ def refuse_encoded(request: HttpRequest) -> None:
 
 
 def loads(body: bytes) -> Any:
-    """Strict JSON: UTF-8, depth at most 32, no duplicate keys, NUL, lone surrogates, NaN, or integers past 63 bits."""
+    """Strict JSON: UTF-8, depth at most 32, no duplicate keys, NUL, lone surrogates, NaN, or integers past ±(2⁵³ − 1).
+
+    Larger integers have no RFC 8785 form that survives other languages: what is echoed could not be signed.
+    """
     if depth_of(body) > MAX_DEPTH:
         raise BodyInvalid(f"The body is nested deeper than {MAX_DEPTH} levels.")
     try:
@@ -134,8 +150,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _integer(text: str) -> int:
-    if len(text) > MAX_NUMERAL or not -MAX_INTEGER - 1 <= int(text) <= MAX_INTEGER:
-        raise BodyInvalid("An integer is out of range.")
+    if len(text) > MAX_NUMERAL or not -jsonb.LARGEST <= int(text) <= jsonb.LARGEST:
+        raise BodyInvalid(f"An integer lies beyond ±{jsonb.LARGEST} (2^53 − 1): write it as a string.")
     return int(text)
 
 

@@ -9,6 +9,8 @@ import orjson
 from rest_framework.renderers import BaseRenderer
 from rest_framework.utils.encoders import JSONEncoder
 
+from aitbc.core.rows import write_each
+
 OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 _others = JSONEncoder().default
 
@@ -23,7 +25,10 @@ class FastJSONRenderer(BaseRenderer):
     def render(
         self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
     ) -> bytes:
-        return b"" if data is None else orjson.dumps(data, _default, OPTIONS)
+        try:
+            return b"" if data is None else orjson.dumps(data, _default, OPTIONS)
+        except TypeError:
+            return orjson.dumps(_writable(data), _default, OPTIONS)
 
 
 class EventStreamRenderer(BaseRenderer):
@@ -53,6 +58,15 @@ class DownloadRenderer(BaseRenderer):
 def once(data: Any) -> orjson.Fragment:
     """Return JSON that a response holds twice, encoded once."""
     return orjson.Fragment(FastJSONRenderer().render(data))
+
+
+def _writable(data: Any) -> Any:
+    """The response without those of its items that JSON cannot say: one of them takes no list down."""
+    if isinstance(data, Mapping):
+        return {name: _writable(value) if isinstance(value, list) else value for name, value in data.items()}
+    if isinstance(data, list):
+        return write_each(lambda item: orjson.Fragment(orjson.dumps(item, _default, OPTIONS)), data)
+    return data
 
 
 def _default(value: Any) -> Any:

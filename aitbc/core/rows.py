@@ -6,18 +6,36 @@ docs/performance.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
 from rest_framework import serializers
 
+log = logging.getLogger(__name__)
+
 # What these fields write for a column's value is what the renderer writes for it anyway.
 PLAIN = (
     serializers.CharField, serializers.UUIDField, serializers.DateTimeField, serializers.IntegerField,
     serializers.FloatField, serializers.BooleanField, serializers.JSONField, serializers.ChoiceField,
 )  # fmt: skip
+
+
+def write_each(write: Callable[[Any], Any], rows: Iterable[Any]) -> list[Any]:
+    """Return what `write` makes of each row. One that it cannot write is logged and left out: it takes no list down."""
+    written = []
+    for row in rows:
+        try:
+            written.append(write(row))
+        except Exception:  # whatever is wrong with a row is its own affair; the audit names it
+            log.exception("a row cannot be shown and is left out of a list: %s", _name(row))
+    return written
+
+
+def _name(row: Any) -> str:
+    return str(row.get("id", row)) if isinstance(row, Mapping) else f"{type(row).__name__} {getattr(row, 'pk', row)}"
 
 
 class RowWriter:

@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from django.db.models.manager import BaseManager
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
+from rest_framework.serializers import LIST_SERIALIZER_KWARGS, LIST_SERIALIZER_KWARGS_REMOVE
 
 from aitbc.core import fields as model_fields
 from aitbc.core.errors import DomainError
-from aitbc.core.money import LARGEST, format_amount, parse_amount
-from aitbc.core.parsers import BodyInvalid, Number, refuse_unstorable
+from aitbc.core.money import LARGEST, NUMERAL, format_amount, parse_amount
+from aitbc.core.parsers import BodyInvalid, Number, plain, refuse_unstorable
+from aitbc.core.rows import write_each
 
 S = TypeVar("S", bound=serializers.BaseSerializer[Any])
 UNKNOWN = ErrorDetail("This field is not known here.", code="unknown_field")
@@ -38,7 +41,7 @@ class AmountField(serializers.Field[int, Any, str, int]):
         if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
             self.fail("invalid", reason='write a decimal string such as "0.42".')
         try:
-            amount = parse_amount(value.text if isinstance(value, Number) else str(value))
+            amount = parse_amount(exact(value))
         except (DomainError, ValueError, ArithmeticError) as error:
             self.fail("invalid", reason=str(error))
         if amount < self.min_value:
@@ -52,26 +55,63 @@ class AmountField(serializers.Field[int, Any, str, int]):
 class QuantityField(serializers.DecimalField):
     """An exact number that is no money (hours, gigabytes), written as a JSON number or as a string."""
 
-
-class LenientSerializer(serializers.Serializer[Any]):
-    """Input of legacy clients and miners: unknown fields are ignored, numbers are ASCII, texts are storable."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, Mapping):
-            self._check_text(data)
+    def to_internal_value(self, data: Any) -> Decimal:
+        """Read it; a string has digits and one point (core/money.py)."""
+        if not is_numeral(data):
+            self.fail("invalid")
         return super().to_internal_value(data)
 
-    def _check_text(self, data: Mapping[str, Any]) -> None:
+
+def exact(value: str | int | float | Decimal) -> str | int | Decimal:
+    """Return a number without the rounding of a float: as it was written in the request."""
+    if isinstance(value, Number):
+        return value.exact
+    return Decimal(str(value)) if isinstance(value, float) else value
+
+
+def is_numeral(value: Any) -> bool:
+    """Whether this may be read as a number: no flag, and a text only when it has digits and one point."""
+    if isinstance(value, bool):
+        return False
+    return not isinstance(value, str) or NUMERAL.fullmatch(value) is not None
+
+
+class LenientSerializer(serializers.Serializer[Any]):
+    """Input of legacy clients and miners: unknown fields are ignored, numbers in texts are digits and one point."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Read it. Raises ValidationError that names every field that is wrong."""
+        wrong = self._wrong(data) if isinstance(data, Mapping) else {}
+        try:
+            value = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            if wrong and isinstance(error.detail, dict):
+                raise serializers.ValidationError({**error.detail, **wrong}) from None
+            raise
+        if wrong:
+            raise serializers.ValidationError(wrong)
+        return value
+
+    def _wrong(self, data: Mapping[str, Any]) -> dict[str, list[Any]]:
+        """What DRF's fields would let pass: texts that cannot be stored, and odd ways to write numbers."""
+        wrong: dict[str, list[Any]] = {}
         for name, field in self.fields.items():
             value = data.get(name)
-            if not isinstance(value, str):
-                continue
-            if isinstance(field, NUMERIC) and not value.isascii():
-                raise serializers.ValidationError({name: ["A valid number is required."]})
-            try:
-                refuse_unstorable(value)
-            except BodyInvalid as error:
-                raise serializers.ValidationError({name: [error.detail]}) from None
+            if not _has_numerals(field, value):
+                wrong[name] = ["A valid number is required: digits and one point."]
+            elif isinstance(value, str):
+                try:
+                    refuse_unstorable(value)
+                except BodyInvalid as error:
+                    wrong[name] = [error.detail]
+        return wrong
+
+
+def _has_numerals(field: serializers.Field[Any, Any, Any, Any], value: Any) -> bool:
+    """Whether all that this field would read as a number is one."""
+    if isinstance(field, serializers.ListField) and isinstance(value, list):
+        return all(_has_numerals(field.child, one) for one in value)
+    return not isinstance(field, NUMERIC) or value == "" or is_numeral(value)
 
 
 class StrictSerializer(LenientSerializer):
@@ -85,8 +125,25 @@ class StrictSerializer(LenientSerializer):
         return super().to_internal_value(data)
 
 
+class ResourceListSerializer(serializers.ListSerializer[Any]):
+    """Many of them; one that cannot be written is left out (rows.py)."""
+
+    def to_representation(self, data: Any) -> list[Any]:
+        """As DRF's, row by row."""
+        rows = data.all() if isinstance(data, BaseManager) else data
+        return write_each(self.child.to_representation, rows)  # type: ignore[union-attr]
+
+
 class ResourceSerializer(serializers.ModelSerializer[Any]):
     """Output: one per resource; amounts become decimal strings by themselves."""
+
+    @classmethod
+    def many_init(cls, *args: Any, **options: Any) -> Any:
+        """As DRF's, with a list that leaves out what cannot be written."""
+        of_list = {name: options.pop(name) for name in LIST_SERIALIZER_KWARGS_REMOVE if name in options}
+        of_list |= {name: value for name, value in options.items() if name in LIST_SERIALIZER_KWARGS}
+        of_list["child"] = cls(*args, **options)
+        return ResourceListSerializer(*args, **of_list)
 
     serializer_field_mapping = {
         **serializers.ModelSerializer.serializer_field_mapping,
@@ -94,8 +151,15 @@ class ResourceSerializer(serializers.ModelSerializer[Any]):
     }
 
 
+class FreeField(serializers.JSONField):
+    """JSON of free form; its numbers are ordinary integers and doubles from here on."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return plain(super().to_internal_value(data))
+
+
 @extend_schema_field(OpenApiTypes.OBJECT)
-class ObjectField(serializers.JSONField):
+class ObjectField(FreeField):
     """A JSON object of free form; anything else than an object is refused."""
 
     default_error_messages = {"not_object": "An object is required."}

@@ -6,14 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast
 
-import orjson
 from django.apps import apps
 from django.db import connections, models
 from django.db.models import F
 from django.db.models.functions import Now
 
+from aitbc.core import jsonb
 from aitbc.core.db import alias_of, cursor, joined
 from aitbc.core.errors import StateConflict
+from aitbc.core.fields import JSONField
 from aitbc.core.inserts import insert
 
 Transitions = Mapping[str, set[str]]
@@ -61,7 +62,7 @@ class AbstractTransition(models.Model):
     to_state = models.CharField(max_length=20)
     actor = models.CharField(max_length=120)
     reason = models.CharField(max_length=300, blank=True)
-    detail = models.JSONField(default=dict)
+    detail = JSONField(default=dict)
     at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -76,9 +77,7 @@ class AbstractTransition(models.Model):
     def record(cls, *transitions: Recorded) -> None:
         """Append these transitions, inside the database transaction that makes them."""
         with cursor(cls) as sql:
-            sql.execute(
-                RECORD.format(table=cls._meta.db_table), [orjson.dumps([one.row() for one in transitions]).decode()]
-            )
+            sql.execute(RECORD.format(table=cls._meta.db_table), [jsonb.dumps([one.row() for one in transitions])])
 
 
 class StatefulModel(models.Model):

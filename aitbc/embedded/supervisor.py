@@ -208,6 +208,6 @@ def fingerprint(url: str) -> str:
 
 
 def read_env(path: Path) -> dict[str, str]:
-    """The NAME=value lines of a file; empty when there is none."""
+    """The NAME=value lines of a file, with or without `export`; empty when there is none."""
     lines = path.read_text().splitlines() if path.exists() else []
-    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    return dict(line.removeprefix("export ").split("=", 1) for line in lines if "=" in line and line[0] != "#")

@@ -1,5 +1,6 @@
 """Applications, folders, secrets."""
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -36,24 +37,29 @@ def _run_dir() -> Path:
     return Path(tempfile.gettempdir()) / f"aitbc-{os.getuid()}-{digest}"
 
 
-def _secret() -> str:
-    """AITBC_SECRET_KEY, or one made on first use and kept in VAR_DIR (0600)."""
-    configured: str = env.str("AITBC_SECRET_KEY", "")
+def _secret(variable: str, path: Path) -> str:
+    """The variable's value, or a secret made on first use and kept in this file (0600)."""
+    configured: str = env.str(variable, "")
     if configured:
         return configured
-    path = VAR_DIR / "secret.key"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return path.read_text() or secrets.token_urlsafe(50)
-    with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_urlsafe(50))
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix="secret-")  # mkstemp makes it 0600
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_urlsafe(50))
+            file.flush()
+            os.fsync(file.fileno())
+        # A link is made whole or not at all: of processes that start at once, all read the first one's secret.
+        with contextlib.suppress(FileExistsError):
+            os.link(name, path)
+        os.unlink(name)
     return path.read_text()
 
 
 RUN_DIR = _run_dir()
-SECRET_KEY = _secret()
+SECRET_KEY = _secret("AITBC_SECRET_KEY", VAR_DIR / "secret.key")
+# Under what owners' pseudonyms are made; apart from SECRET_KEY, so that rotating that one changes no pseudonym.
+ALIAS_KEY = _secret("AITBC_ALIAS_KEY", KEYS_DIR / "alias.key")
 ALLOWED_HOSTS = env.list("AITBC_ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]", "testserver"])
 
 INSTALLED_APPS = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aitbc.core.messaging import Event
@@ -80,7 +80,9 @@ class JobCompleted(Event):
     metered_ms: int
     started_at: str
     ended_at: str
-    input_sha256: str
+    salt: str  # of the receipt's commitments to what was read and written
+    payload_sha256: str
+    artifacts: list[str]
     output_sha256: str
     paid: bool
 
@@ -100,3 +102,12 @@ class JobEnded(Event):
     rate: int
     billable_ms: int  # 0 means refund everything
     paid: bool
+    # What the receipt of a metered part says:
+    task_type: str = ""
+    model: str = ""
+    attempt: int = 0
+    started_at: str = ""
+    ended_at: str = ""
+    salt: str = ""
+    payload_sha256: str = ""
+    artifacts: list[str] = field(default_factory=list)

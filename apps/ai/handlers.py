@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aitbc.core.messaging import subscribe
-from apps.ai.services import attempts, jobs, results
-from apps.gpu.events import JobProgressed, LeaseCompleted, LeaseExpired, LeaseFailed, LeaseGranted, LeaseReleased
+from apps.ai.services import attempts, job_endings, jobs, results
+from apps.gpu.events import (
+    JobProgressed,
+    LeaseCompleted,
+    LeaseExpired,
+    LeaseFailed,
+    LeaseGranted,
+    LeaseReleased,
+    WorkWithdrawn,
+)
 from apps.trading.events import PaymentHeld, PaymentRefunded, PaymentRefused, ReceiptIssued
 
 
@@ -43,6 +51,11 @@ def on_leases_failed(events: Sequence[LeaseFailed]) -> None:
 @subscribe(LeaseExpired, by="ai")
 def on_leases_expired(events: Sequence[LeaseExpired]) -> None:
     attempts.retry_or_end(events)
+
+
+@subscribe(WorkWithdrawn, by="ai")
+def on_work_withdrawn(events: Sequence[WorkWithdrawn]) -> None:
+    job_endings.conclude(events)
 
 
 @subscribe(LeaseCompleted, by="ai")

@@ -16,6 +16,7 @@ class JobState(TextChoices):
     SUBMITTED = "submitted"  # accepted; the payment is not yet held
     QUEUED = "queued"  # waits for a miner
     RUNNING = "running"  # a miner holds its lease
+    CANCELLING = "cancelling"  # to be ended; gpu answers what ran, or that a result came first
     SUCCEEDED = "succeeded"  # a result is stored; the miner is not yet paid
     SETTLED = "settled"  # paid for, receipt issued
     FAILED = "failed"  # its input cannot be computed
@@ -27,10 +28,9 @@ class JobState(TextChoices):
 
 JOB_TRANSITIONS: Transitions = {
     JobState.SUBMITTED: {JobState.QUEUED, JobState.REFUSED, JobState.CANCELLED, JobState.EXPIRED, JobState.FAILED},
-    JobState.QUEUED: {JobState.RUNNING, JobState.CANCELLED, JobState.EXPIRED, JobState.FAILED, JobState.DEAD},
-    JobState.RUNNING: {
-        JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED, JobState.DEAD,
-    },
+    JobState.QUEUED: {JobState.RUNNING, JobState.CANCELLING},
+    JobState.RUNNING: {JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLING, JobState.DEAD},
+    JobState.CANCELLING: {JobState.SUCCEEDED, JobState.CANCELLED, JobState.EXPIRED},
     JobState.SUCCEEDED: {JobState.SETTLED},
     JobState.SETTLED: set(),
     JobState.FAILED: set(),
@@ -41,6 +41,8 @@ JOB_TRANSITIONS: Transitions = {
 }  # fmt: skip
 
 FINAL = finals_of(JOB_TRANSITIONS)
+KNOWN_TO_GPU = [JobState.QUEUED, JobState.RUNNING]
+WAITING_FOR_A_DEADLINE = [JobState.SUBMITTED, *KNOWN_TO_GPU, JobState.CANCELLING]
 ENDED_WITHOUT_RESULT = [JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED, JobState.DEAD]
 WITH_RESULT = [JobState.SUCCEEDED, JobState.SETTLED]
 

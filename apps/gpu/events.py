@@ -35,6 +35,20 @@ class LeaseReleased(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WorkWithdrawn(Event):
+    """No miner works for a withdrawn job any more, or is paid for it: the answer to JobWithdrawn.
+
+    A job whose result was accepted before has LeaseCompleted as its answer.
+    """
+
+    NAME = "gpu.work.withdrawn.v1"
+    KEY = "job_id"
+    job_id: str
+    attempt: int  # the one that ran; 0: none did
+    metered_ms: int  # until the withdrawal, or the last sign of life of a silent miner
+
+
+@dataclass(frozen=True, kw_only=True)
 class JobProgressed(Event):
     """A miner reported progress of a job it holds."""
 

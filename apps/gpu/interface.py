@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypedDict
@@ -14,6 +14,8 @@ from apps.gpu.logic import llm, roofline
 from apps.gpu.logic.job_matching import CHECKS, Candidate
 from apps.gpu.models import Lease, Miner, RequirementClass, Work
 from apps.gpu.services.requirement_classes import on_grid
+from apps.gpu.services.silence import Heard as Heard
+from apps.gpu.services.silence import heard
 from apps.gpu.states import LeaseState
 
 HISTORY = 200  # finished leases of a class that an estimate is made from
@@ -58,6 +60,19 @@ class LeaseView:
     cancelling: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class LeaseRecord:
+    """What a lease that is over was: rate in micro-AIT per hour; `result_sha256` is empty without a result."""
+
+    miner_id: UUID
+    provider_id: UUID
+    rate: int
+    granted_at: datetime
+    ended_at: datetime | None
+    metered_ms: int
+    result_sha256: str
+
+
 def explain(requirement: Mapping[str, Any], job_id: UUID | str | None) -> Explanation:
     """Explain why a job waits: online miners that pass each constraint, its position, seconds until it starts.
 
@@ -89,6 +104,26 @@ def holder(job_id: UUID | str) -> LeaseView | None:
         name: getattr(lease, name) for name in LeaseView.__dataclass_fields__ if name not in ("suspect", "cancelling")
     }
     return LeaseView(**plain, suspect=lease.suspect_at is not None, cancelling=lease.cancel_at is not None)
+
+
+def with_result(job_ids: Iterable[UUID]) -> set[UUID]:
+    """Return those of these jobs of which gpu has accepted a result."""
+    done = Lease.objects.filter(job_id__in=list(job_ids), state=LeaseState.COMPLETED)
+    return set(done.values_list("job_id", flat=True))
+
+
+def last_heard(miner_ids: Iterable[UUID]) -> dict[UUID, Heard]:
+    """Return when each of these miners was last heard, and whether it has missed a heartbeat since."""
+    return heard(miner_ids)
+
+
+def lease_records(job_ids: Iterable[UUID]) -> dict[tuple[UUID, int], LeaseRecord]:
+    """Return the leases on these jobs by job and attempt, without those that never reached their miner."""
+    leases = Lease.objects.filter(job_id__in=list(job_ids)).exclude(state=LeaseState.RELEASED)
+    names = LeaseRecord.__dataclass_fields__
+    return {
+        (lease.job_id, lease.attempt): LeaseRecord(**{name: getattr(lease, name) for name in names}) for lease in leases
+    }
 
 
 def attempts_of(job_id: UUID | str) -> list[tuple[int, str]]:

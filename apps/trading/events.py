@@ -38,7 +38,8 @@ class PaymentRefunded(Event):
     job_id: str
     payment_id: str
     refunded: int
-    paid: int
+    paid: int  # to the provider, after the fee
+    fee: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

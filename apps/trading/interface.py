@@ -81,10 +81,13 @@ def available(owner_id: UUID) -> int:
 
 def payment_of(job_id: UUID) -> Payment | None:
     """Return the payment of a job, or None before its hold was decided."""
-    row = PaymentRow.objects.filter(job_id=job_id).first()
-    if row is None:
-        return None
-    return Payment(**{name: getattr(row, name) for name in Payment.__dataclass_fields__})
+    return next(iter(payments_of([job_id])), None)
+
+
+def payments_of(job_ids: Iterable[UUID]) -> list[Payment]:
+    """Return the payments of these jobs; jobs without one are left out."""
+    rows = PaymentRow.objects.filter(job_id__in=list(job_ids))
+    return [Payment(**{name: getattr(row, name) for name in Payment.__dataclass_fields__}) for row in rows]
 
 
 def escrows_of(booking_ids: Iterable[UUID]) -> dict[UUID, EscrowView]:
@@ -115,7 +118,7 @@ def receipt_of(job_id: UUID) -> ReceiptView | None:
     if row is None:
         return None
     return ReceiptView(
-        receipt_id=row.pk, job_id=row.job_id, issued_at=row.issued_at, receipt=row.body, signature=row.signature,
+        receipt_id=row.pk, job_id=row.subject_id, issued_at=row.issued_at, receipt=row.body, signature=row.signature,
         tx_hash=row.leaf,
     )  # fmt: skip
 

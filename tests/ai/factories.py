@@ -13,7 +13,15 @@ from aitbc.core.ids import uuid7
 from aitbc.core.messaging import Event, emit
 from aitbc.core.messaging.relay import drain
 from apps.ai.models import AIJob
-from apps.gpu.events import JobProgressed, LeaseCompleted, LeaseExpired, LeaseFailed, LeaseGranted
+from apps.gpu.events import (
+    JobProgressed,
+    LeaseCompleted,
+    LeaseExpired,
+    LeaseFailed,
+    LeaseGranted,
+    LeaseReleased,
+    WorkWithdrawn,
+)
 from apps.gpu.models import Outbox as GpuOutbox
 from apps.trading.models import Outbox as TradingOutbox
 from apps.trading.services.deposits import deposit
@@ -77,6 +85,12 @@ class MinerFacts:
         return LeaseFailed(
             job_id=job["id"], attempt=attempt, code=code, message=message, metered_ms=5_000, **self.common
         )
+
+    def releases(self, job: dict[str, Any], attempt: int = 1) -> LeaseReleased:
+        return LeaseReleased(job_id=job["id"], attempt=attempt, miner_id=self.miner_id)
+
+    def stops(self, job: dict[str, Any], attempt: int = 1, metered_ms: int = 5_000) -> WorkWithdrawn:
+        return WorkWithdrawn(job_id=job["id"], attempt=attempt, metered_ms=metered_ms)
 
     def loses(self, job: dict[str, Any], code: str, attempt: int = 1) -> LeaseExpired:
         return LeaseExpired(job_id=job["id"], attempt=attempt, code=code, metered_ms=5_000, **self.common)

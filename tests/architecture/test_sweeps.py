@@ -29,6 +29,8 @@ SWEEPS: dict[str, dict[str, str]] = {
         "queued": "apps.ai.tasks.expire_overdue",
         "running": "apps.ai.tasks.expire_overdue",
         "running, its miner is silent": "apps.gpu.tasks.sweep_leases",
+        "cancelling": "apps.ai.tasks.expire_overdue",
+        "cancelling, the request to gpu is lost": "apps.ai.tasks.reconcile",
         "succeeded": "apps.ai.tasks.reconcile",
     },
     "gpu.Miner": dict.fromkeys(

@@ -101,3 +101,27 @@ def request_elsewhere(api):
         return api.post("/echo/once", {"name": "a"}, idempotency_key="k")
     finally:
         connections.close_all()
+
+
+@pytest.mark.parametrize(("one", "other"), [("0.5", "0.50"), ("1", "1.0"), ("100", "1e2"), ("0", "-0.0")])
+def test_one_number_written_twice_is_the_same_body(client_api, one, other):
+    for number in (one, other):
+        body = f'{{"name": "a", "extra": {{"x": {number}}}}}'.encode()
+        assert client_api.post("/echo/once", body, idempotency_key="k").status_code == 201
+
+    assert effects("a") == 1
+
+
+@pytest.mark.parametrize(("one", "other"), [("0.5", '"0.5"'), ("1", "true"), ("1", '"1"'), ("0", "null"), ("[]", "{}")])
+def test_values_of_another_kind_are_another_body(client_api, one, other):
+    client_api.post("/echo/once", f'{{"name": "a", "extra": {{"x": {one}}}}}'.encode(), idempotency_key="k")
+
+    answer = client_api.post("/echo/once", f'{{"name": "a", "extra": {{"x": {other}}}}}'.encode(), idempotency_key="k")
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_mismatch")
+
+
+def test_amounts_that_no_double_can_tell_apart_are_different_bodies(client_api):
+    for amount, status in (("1234567890123.456789", 201), ("1234567890123.456788", 422)):
+        body = f'{{"name": "a", "amount": {amount}}}'.encode()
+        assert client_api.post("/echo/once", body, idempotency_key="k").status_code == status

@@ -8,13 +8,15 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from aitbc.core import invariants
 from aitbc.core.ids import uuid7
 from aitbc.core.messaging.models import ATTEMPTS, NEVER
+from apps.ai.models import AIJob
 from apps.marketplace.models import Outbox
+from tests.sabotage import sabotage
 
 LIST = Path(__file__).parents[2] / "docs" / "invariants.md"
 
@@ -82,6 +84,32 @@ def test_the_command_is_content_with_an_empty_exchange(capsys):
     call_command("audit")
 
     assert "0 violations" in capsys.readouterr().out
+
+
+def test_a_check_that_cannot_go_on_is_a_violation_and_the_others_run(client_api, drain):
+    job = client_api.json("POST", "/ai/jobs", {"task_type": "echo"}, status=201)
+    result = (
+        "INSERT INTO ai_job_result (job_id, attempt, miner_id, provider_id, task_type, result, is_blob, sha256, size,"
+    )
+    sabotage(
+        AIJob,
+        f"{result} metrics, rate, metered_ms, started_at, ended_at, created_at) SELECT id, 1, id, id, 'echo',"
+        """ '{"n": "\\u0061", "x": 1e400}', false, 'x', 1, '{}', 0, 0, now(), now(), now() FROM ai_job""",
+    )
+
+    found = invariants.run()
+
+    lines = {one.name: lines for one, lines in found.items() if one.db == "ai"}
+    assert any("cannot be checked beyond" in line and job["id"] in line for line in lines["I6"]), lines["I6"]
+    assert len(found) == len(invariants.load())
+    assert any(lines["I7"])  # the same row, seen by a check after it
+
+
+def test_a_number_that_nobody_has_is_refused(capsys):
+    with pytest.raises(CommandError, match="There is no invariant ZZ; known are") as refused:
+        call_command("audit", "--only", "ZZ", "--only", "I14")
+
+    assert refused.value.returncode == 2
 
 
 def test_the_documentation_lists_every_invariant_with_its_domain():

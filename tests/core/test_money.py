@@ -18,7 +18,9 @@ def test_printed_amounts_read_back(micro):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "abc", "NaN", "Infinity", "1e400", "0.0000001", "9223372036854.775808", "١٢", "1" * 50, "1,5"]
+    "text",
+    ["", "abc", "NaN", "Infinity", "1e400", "0.0000001", "9223372036854.775808", "١٢", "1" * 50, "1,5", "1_0", "+0.01"]
+    + [" 0.01 ", "1e-2", "1E2", ".5", "5.", "0x1", "--1", "1 0", "１"],
 )
 def test_what_is_no_amount_is_refused(text):
     with pytest.raises(ValueError):

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.no_db
 json_values = st.recursive(
     st.none()
     | st.booleans()
-    | st.integers(-(2**63), 2**63 - 1)
+    | st.integers(-(2**53) + 1, 2**53 - 1)
     | st.text(st.characters(exclude_characters="\0", codec="utf-8")),
     lambda inner: (
         st.lists(inner, max_size=4)

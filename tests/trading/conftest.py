@@ -53,4 +53,4 @@ def bundle(db: None) -> dict[str, Any]:
     receipt = issued(2)[1]
     logged(3)
     log.seal()
-    return json.loads(json.dumps(receipts.bundle(receipt)))  # type: ignore[no-any-return]
+    return json.loads(json.dumps(receipts.bundle(receipt, opened=True)))  # type: ignore[no-any-return]

@@ -9,13 +9,15 @@ from aitbc.core.db import atomic
 from aitbc.core.ids import uuid7
 from apps.ai.events import JobCompleted, JobEnded, JobSubmitted
 from apps.marketplace.events import BookingClosed, BookingMetered, BookingRequested
+from apps.trading.logic.commitments import Opening
 from apps.trading.logic.settlement import SettledPayment
-from apps.trading.models import LogEntry, Receipt
+from apps.trading.models import LedgerAccount, LogEntry, Receipt
 from apps.trading.services import deposits, ledger, log, receipts
 from apps.trading.services.ledger import TransferRequest
 from apps.trading.states import Code
 
 HOUR = 3_600_000
+OPENING: Opening = {"salt": "5" * 64, "payload_sha256": "a" * 64, "artifacts": [], "result_sha256": "b" * 64}
 RENT = 1_000_000
 
 
@@ -24,6 +26,11 @@ def funded(amount: int) -> UUID:
     owner = uuid4()
     deposits.deposit(owner_id=owner, amount=amount, reason="test", actor="operator:test")
     return owner
+
+
+def account_id(account: ledger.Account) -> UUID:
+    """The random id of an account that exists."""
+    return LedgerAccount.objects.all_with_keys([(account.owner_id, account.kind, account.shard)]).get().pk
 
 
 def transfer(debit: UUID, credit: UUID, amount: int, **more: Any) -> TransferRequest:
@@ -44,7 +51,8 @@ def completed(start: JobSubmitted | None, provider: UUID, **changes: Any) -> Job
         "job_id": job, "owner_id": owner, "task_type": "benchmark", "model": "", "miner_id": str(uuid4()),
         "provider_id": str(provider), "attempt": 1, "rate": 1_000_000, "metered_ms": HOUR // 2,
         "started_at": "2026-01-01T00:00:00Z", "ended_at": "2026-01-01T00:30:00Z",
-        "input_sha256": "a" * 64, "output_sha256": "b" * 64, "paid": start is not None,
+        "salt": "5" * 64, "payload_sha256": "a" * 64, "artifacts": [], "output_sha256": "b" * 64,
+        "paid": start is not None,
     }  # fmt: skip
     return JobCompleted(**{**fact, **changes})
 
@@ -53,7 +61,8 @@ def ended(start: JobSubmitted, **changes: Any) -> JobEnded:
     """The job was cancelled before anybody worked for it."""
     fact = {
         "job_id": start.job_id, "owner_id": start.owner_id, "state": "cancelled", "code": "cancelled", "miner_id": None,
-        "provider_id": None, "rate": 0, "billable_ms": 0, "paid": True,
+        "provider_id": None, "rate": 0, "billable_ms": 0, "paid": True, "task_type": "benchmark", "attempt": 1,
+        "salt": "5" * 64, "payload_sha256": "a" * 64,
     }  # fmt: skip
     return JobEnded(**{**fact, **changes})
 
@@ -78,11 +87,10 @@ def booking_closed(fact: BookingRequested, owed: int = 0, slices: int = 0, **mor
 def settlement(**changes: object) -> SettledPayment:
     """Half an hour at 1 AIT per hour, 3 % fee."""
     fact: dict[str, object] = {
-        "payment_id": uuid7(), "job_id": uuid7(), "owner_id": uuid4(), "provider_id": uuid4(), "miner_id": uuid4(),
+        "outcome": "completed", "job_id": uuid7(), "owner_id": uuid4(), "provider_id": uuid4(), "miner_id": uuid4(),
         "task_type": "embedding", "model": "wordllama · l2", "attempt": 1, "rate": 1_000_000, "metered_ms": 1_800_000,
         "started_at": "2026-01-01T00:00:00Z", "ended_at": "2026-01-01T00:30:00Z",
-        "input_sha256": "a" * 64, "output_sha256": "b" * 64,
-        "amount": 700_000, "paid": 485_000, "fee": 15_000, "refunded": 200_000, "currency": "AIT", "transfer_ids": (),
+        "opening": OPENING, "paid": 485_000, "fee": 15_000, "refunded": 200_000,
     }  # fmt: skip
     return SettledPayment(**{**fact, **changes})  # type: ignore[arg-type]
 

@@ -60,6 +60,7 @@ class BaseApiCommand(ProjectCommand):
     requires_system_checks: list[str] = []
     console: Console
     as_json: bool = False
+    quiet: bool = False
     _client: httpx.Client | None = None
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -71,9 +72,10 @@ class BaseApiCommand(ProjectCommand):
         group.add_argument("--url", help="address of the exchange (else AITBC_URL, else var/dev.env)")
         group.add_argument("--key", help=f"API key (else AITBC_{self.scope.upper()}_KEY, else var/dev.env)")
         group.add_argument("--json", action="store_true", dest="as_json", help="print JSON, nothing else")
+        group.add_argument("-q", "--quiet", action="store_true", help="print ids only, for scripts")
 
     def execute(self, *args: Any, **options: Any) -> Any:
-        self.as_json = bool(options.get("as_json"))
+        self.as_json, self.quiet = bool(options.get("as_json")), bool(options.get("quiet"))
         self.console = console(options.get("stdout"))
         self._url, self._key = options.get("url"), options.get("key")
         try:
@@ -120,8 +122,10 @@ class BaseApiCommand(ProjectCommand):
             return
 
     def show(self, answer: Any, table: Any = None) -> None:
-        """Print the answer: as JSON when asked to, else as the table given."""
-        if self.as_json or table is None:
+        """Print the answer: its ids, or as JSON, when one of these is called for, else as the table given."""
+        if self.quiet:
+            self.stdout.write("\n".join(ids_of(answer)))
+        elif self.as_json or table is None:
             self.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False))
         else:
             self.console.print(table)
@@ -157,6 +161,12 @@ class VerbCommand(BaseApiCommand):
         if verb_scope:
             self.api(verb_scope)
         run(self, **options)
+
+
+def ids_of(answer: Any) -> list[str]:
+    """The id of the answer, or those of its items, one a line."""
+    found = answer.get("items", [answer]) if isinstance(answer, dict) else answer
+    return [str(one[name]) for one in found for name in ("id", "receipt_id") if name in one][: len(found)]
 
 
 def in_words(status: int, body: dict[str, Any]) -> str:

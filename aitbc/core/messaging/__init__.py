@@ -9,11 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar
 
-import orjson
 from django.apps import apps
 from django.db import connections
 
-from aitbc.core import pubsub
+from aitbc.core import jsonb, pubsub
 from aitbc.core.db import on_commit
 from aitbc.core.ids import uuid7
 
@@ -87,5 +86,5 @@ def emit(*events: Event, by: str) -> None:
     if not rows:
         return
     with connection.cursor() as sql:
-        sql.execute(INSERT.format(table=f"{by}_outbox"), [orjson.dumps(rows).decode()])
+        sql.execute(INSERT.format(table=f"{by}_outbox"), [jsonb.dumps(rows)])
     on_commit(apps.get_model(by, "Outbox"), lambda: pubsub.send(f"{pubsub.RELAY}:{by}"))

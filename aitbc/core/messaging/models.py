@@ -8,6 +8,8 @@ from django.db import models
 from django.db.models import Exists, OuterRef
 from django.db.models.functions import Cast, Now
 
+from aitbc.core.fields import JSONField
+
 # Dead letters are due at the end of time. PostgreSQL's 'infinity' cannot be read into Python's datetime.
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 ATTEMPTS = 12
@@ -40,7 +42,7 @@ class AbstractOutbox(models.Model):
     consumer = models.TextField()
     name = models.TextField()
     key = models.TextField()
-    payload = models.JSONField()
+    payload = JSONField()
     due_at = models.DateTimeField(db_default=Now())
     attempts = models.SmallIntegerField(db_default=0)
     last_error = models.TextField(db_default="", blank=True)

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-import orjson
 from django.apps import apps
 from django.db import Error, InterfaceError, OperationalError, connections, transaction
 
+from aitbc.core import jsonb
 from aitbc.core.db import retrying, sqlstate
 from aitbc.core.messaging import EVENTS, HANDLERS, pairs
 from aitbc.core.messaging.models import ATTEMPTS, DROPPED, NEVER
@@ -81,7 +81,7 @@ class Row:
     error: str = ""
 
     def event(self) -> Any:
-        return EVENTS[self.name].read(orjson.loads(self.payload))
+        return EVENTS[self.name].read(jsonb.loads(self.payload))
 
 
 @dataclass

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
-from aitbc.core import blobs, canonical
+from aitbc.core import blobs, canonical, params
 from aitbc.core.db import cursor
 from aitbc.core.invariants import invariant
 from apps.ai.models import AIJob, AIJobResult
 from apps.ai.states import FINAL, JOB_TRANSITIONS, WITH_RESULT, JobState
+from apps.trading.interface import payments_of
 
+CHUNK = 1_000
 INITIAL_STATES = [JobState.SUBMITTED, JobState.QUEUED]  # unpaid jobs begin queued
-LATE_SECONDS = 60 + 300  # the fact of a result accepted in time may take five minutes
+LATE_SECONDS = 60  # for the sweep
 
 
 def _rows(statement: str, **values: Any) -> Iterator[tuple[Any, ...]]:
@@ -50,9 +53,9 @@ def every_job_ends_once_and_in_time() -> Iterable[str]:
     ):
         yield f"job {job_id} left a final state"
     for job_id, state in _rows(
-        """SELECT id, state FROM ai_job WHERE state IN ('submitted', 'queued', 'running')
+        """SELECT id, state FROM ai_job WHERE state IN ('submitted', 'queued', 'running', 'cancelling')
         AND expires_at < now() - make_interval(secs => %(late)s)""",
-        late=LATE_SECONDS,
+        late=LATE_SECONDS + params.get("jobs.cancel_deadline_s"),
     ):
         yield f"job {job_id} is still {state} after its total time"
 
@@ -107,6 +110,20 @@ def one_result_per_success() -> Iterable[str]:
         with_result=list(map(str, WITH_RESULT)),
     ):
         yield f"job {job_id} is {state} in attempt {attempt}, its result is of attempt {delivered}"
+
+
+@invariant("I17c", db="ai", quiescent=True)
+def jobs_and_payments_agree() -> Iterable[str]:
+    """What a job that is over says was paid, taken as fee and refunded is its payment's, and is all that was held."""
+    over = AIJob.objects.filter(state__in=FINAL, payment_amount__gt=0).exclude(state=JobState.REFUSED).order_by("pk")
+    jobs = over.values_list("pk", "paid", "fee", "refunded").iterator(CHUNK)
+    while chunk := list(islice(jobs, CHUNK)):
+        payments = {one.job_id: one for one in payments_of(pk for pk, *_ in chunk)}
+        for pk, *parts in chunk:
+            payment = payments.get(pk)
+            held = [payment.paid, payment.fee, payment.refunded] if payment else None
+            if payment is None or parts != held or sum(parts) != payment.amount:
+                yield f"job {pk} says paid, fee, refunded {parts}; its payment says {held}"
 
 
 @invariant("I11", db="ai")

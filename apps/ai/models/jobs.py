@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 from uuid import UUID
 
@@ -11,10 +12,23 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from aitbc.core.fields import AmountField
+from aitbc.core import params
+from aitbc.core.fields import AmountField, JSONField
 from aitbc.core.ids import uuid7
 from aitbc.core.states import AbstractTransition, StatefulModel
-from apps.ai.states import ENDED_WITHOUT_RESULT, FINAL, JOB_TRANSITIONS, JobState, PaymentStatus
+from apps.ai.states import (
+    ENDED_WITHOUT_RESULT,
+    FINAL,
+    JOB_TRANSITIONS,
+    WAITING_FOR_A_DEADLINE,
+    JobState,
+    PaymentStatus,
+)
+
+
+def new_salt() -> str:
+    """Return 32 random bytes in hex."""
+    return secrets.token_hex(32)
 
 
 class AIJobQuerySet(models.QuerySet["AIJob"]):
@@ -29,7 +43,7 @@ class AIJobQuerySet(models.QuerySet["AIJob"]):
         return self.exclude(state__in=FINAL)
 
     def overdue(self, now: datetime) -> Self:
-        return self.filter(state__in=[JobState.SUBMITTED, JobState.QUEUED, JobState.RUNNING], due_at__lte=now)
+        return self.filter(state__in=WAITING_FOR_A_DEADLINE, due_at__lte=now)
 
     def locked(self, ids: Iterable[Any]) -> list[AIJob]:
         """Lock these jobs in the order of their keys, so that two batches cannot deadlock."""
@@ -45,6 +59,11 @@ class AIJobQuerySet(models.QuerySet["AIJob"]):
     def receipt_pending(self, before: datetime) -> Self:
         """Jobs that succeeded before this time and have no receipt yet."""
         return self.filter(state=JobState.SUCCEEDED, completed_at__lt=before)
+
+    def withdrawal_pending(self, before: datetime) -> Self:
+        """Jobs being cancelled since before this time: gpu has not answered."""
+        patience = timedelta(seconds=params.get("jobs.cancel_deadline_s"))
+        return self.filter(state=JobState.CANCELLING, due_at__lt=before + patience)
 
     def hold_pending(self, before: datetime) -> Self:
         """Jobs submitted before this time whose payment is not held yet."""
@@ -63,10 +82,12 @@ class AIJob(StatefulModel):
 
     task_type = models.CharField(max_length=100)
     model = models.CharField(max_length=200, blank=True)
-    payload = models.JSONField(null=True)  # None when the input is a blob
-    constraints = models.JSONField(default=dict)  # as the client wrote them
-    requirement = models.JSONField(default=dict)  # canonical, what gpu matches
-    input_sha256 = models.CharField(max_length=64)
+    payload = JSONField(null=True)  # None when the input is a blob
+    constraints = JSONField(default=dict)  # as the client wrote them
+    requirement = JSONField(default=dict)  # canonical, what gpu matches
+    salt = models.CharField(max_length=64, default=new_salt, editable=False)  # of its receipt's commitments
+    payload_sha256 = models.CharField(max_length=64)
+    input_sha256 = models.CharField(max_length=64)  # of the artifact where the job names one, else of the payload
     input_size = models.BigIntegerField()
     input_is_blob = models.BooleanField(default=False)
 
@@ -117,7 +138,7 @@ class AIJob(StatefulModel):
             models.Index(name="ai_job_of_owner_state", fields=["owner_id", "state", "-id"]),
             models.Index(
                 name="ai_job_due", fields=["due_at"],
-                condition=Q(state__in=[JobState.SUBMITTED, JobState.QUEUED, JobState.RUNNING]),
+                condition=Q(state__in=WAITING_FOR_A_DEADLINE),
             ),
             models.Index(name="ai_job_unsettled", fields=["completed_at"], condition=Q(state=JobState.SUCCEEDED)),
             models.Index(
@@ -136,6 +157,11 @@ class AIJob(StatefulModel):
 
     def __str__(self) -> str:
         return f"{self.task_type} job {self.pk}"
+
+    @property
+    def artifacts(self) -> list[str]:
+        """The hashes of the artifacts that the job reads beside its payload."""
+        return [] if self.input_sha256 == self.payload_sha256 else [self.input_sha256]
 
     @property
     def is_paid(self) -> bool:
@@ -160,11 +186,11 @@ class AIJobResult(models.Model):
     miner_id = models.UUIDField()
     provider_id = models.UUIDField()
     task_type = models.CharField(max_length=100)
-    result = models.JSONField(null=True)  # None when it is a blob
+    result = JSONField(null=True)  # None when it is a blob
     is_blob = models.BooleanField(default=False)
     sha256 = models.CharField(max_length=64)
     size = models.BigIntegerField()
-    metrics = models.JSONField(default=dict)  # the miner's claim
+    metrics = JSONField(default=dict)  # the miner's claim
     rate = AmountField()
     metered_ms = models.BigIntegerField()
     started_at = models.DateTimeField()
@@ -206,7 +232,7 @@ class OperatorAct(models.Model):
     act = models.CharField(max_length=20)
     actor = models.CharField(max_length=120)
     reason = models.CharField(max_length=300)
-    detail = models.JSONField(default=dict)
+    detail = JSONField(default=dict)
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:

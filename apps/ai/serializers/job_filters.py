@@ -15,7 +15,7 @@ from apps.ai.states import JobState
 LEGACY_STATES: dict[str, list[str]] = {
     "pending": [JobState.SUBMITTED, JobState.QUEUED],
     "completed": [JobState.SUCCEEDED, JobState.SETTLED],
-    "canceled": [JobState.CANCELLED],
+    "canceled": [JobState.CANCELLING, JobState.CANCELLED],
 }
 
 

@@ -19,13 +19,14 @@ from apps.ai.logic.refunds import RULES, Fault
 from apps.ai.models import AIJob
 from apps.ai.services import event_builders
 from apps.ai.services.durations import expected_seconds
-from apps.ai.services.job_endings import Ending, end
+from apps.ai.services.job_endings import Ending, conclude, end
 from apps.ai.services.job_transitions import advance_each, notify
 from apps.ai.services.jobs import queue_deadline
 from apps.ai.states import JobState
 from apps.gpu.events import JobProgressed, LeaseExpired, LeaseFailed, LeaseGranted, LeaseReleased
 
 MAX_BACK_OFF = 60.0  # seconds
+NO_ATTEMPT: dict[str, Any] = {"started_at": None, "miner_id": None, "provider_id": None, "rate": 0}
 
 PROGRESS = """UPDATE ai_job j SET progress = v.progress, progress_note = v.note, progress_seq = j.progress_seq + 1
 FROM unnest(%s::uuid[], %s::int[], %s::float8[], %s::text[]) AS v(id, attempt, progress, note)
@@ -45,17 +46,26 @@ class Loss:
 
 
 def start(events: Sequence[LeaseGranted]) -> None:
-    """Mark queued jobs as running that gpu has leased to a miner; a job that ended meanwhile stays ended."""
+    """Mark queued jobs as running that gpu has leased to a miner; a job that ended meanwhile stays ended.
+
+    Of one that is being cancelled only the attempt is recorded: gpu's answer, or a result, is about it.
+    """
     by_id = {event.job_id: event for event in events}
     jobs = AIJob.objects.locked(by_id)
-    granted = [(job, by_id[str(job.pk)]) for job in jobs]
-    starts = [_start(job, event) for job, event in granted if _is_next_attempt(job, event)]
+    granted = [(job, by_id[str(job.pk)]) for job in jobs if _is_next_attempt(job, by_id[str(job.pk)])]
+    starts = [_start(job, event) for job, event in granted if job.state == JobState.QUEUED]
     if starts:
         advance_each(starts)
+    for job, event in granted:
+        if job.state == JobState.CANCELLING:
+            AIJob.objects.filter(pk=job.pk).update(**_attempt_fields(event))
 
 
 def return_to_queue(events: Sequence[LeaseReleased]) -> None:
-    """Undo the start of jobs whose lease never reached its miner; gpu has queued them again already."""
+    """Undo the start of jobs whose lease never reached its miner; gpu has queued them again already.
+
+    One that is being cancelled goes on waiting for gpu's answer.
+    """
     by_id = {event.job_id: event for event in events}
     jobs = [job for job in AIJob.objects.locked(by_id) if _is_current_attempt(job, by_id[str(job.pk)])]
     now = timezone.now()
@@ -64,8 +74,11 @@ def return_to_queue(events: Sequence[LeaseReleased]) -> None:
             subject=job, to=JobState.QUEUED, actor="gpu", reason=f"attempt {job.attempt} never reached its miner",
             fields=_queued_fields(job, now) | {"attempt": job.attempt - 1},
         )
-        for job in jobs
+        for job in jobs if job.state == JobState.RUNNING
     ])  # fmt: skip
+    for job in jobs:
+        if job.state == JobState.CANCELLING:
+            AIJob.objects.filter(pk=job.pk).update(**NO_ATTEMPT, attempt=job.attempt - 1)
 
 
 def record_progress(events: Sequence[JobProgressed]) -> None:
@@ -81,10 +94,14 @@ def record_progress(events: Sequence[JobProgressed]) -> None:
 
 
 def retry_or_end(events: Sequence[LeaseFailed | LeaseExpired]) -> None:
-    """Queue the jobs of lost leases again, after a back-off, or end them: bad input at once, else at max_attempts."""
+    """Queue the jobs of lost leases again, after a back-off, or end them: bad input at once, else at max_attempts.
+
+    Those that are being cancelled end as cancelled.
+    """
     by_id = {event.job_id: event for event in events}
-    jobs = AIJob.objects.locked(by_id)
-    losses = [_loss(job, by_id[str(job.pk)]) for job in jobs if _is_current_attempt(job, by_id[str(job.pk)])]
+    jobs = [job for job in AIJob.objects.locked(by_id) if _is_current_attempt(job, by_id[str(job.pk)])]
+    conclude([by_id[str(job.pk)] for job in jobs if job.state == JobState.CANCELLING])
+    losses = [_loss(job, by_id[str(job.pk)]) for job in jobs if job.state == JobState.RUNNING]
     endings = [_ending(loss) for loss in losses if not _can_retry(loss)]
     _requeue([loss for loss in losses if _can_retry(loss)])
     end(endings)
@@ -96,23 +113,28 @@ def back_off(attempt: int) -> timedelta:
 
 
 def _is_next_attempt(job: AIJob, event: LeaseGranted) -> bool:
-    return job.state == JobState.QUEUED and job.attempt < event.attempt <= job.max_attempts
+    waits = job.state in (JobState.QUEUED, JobState.CANCELLING)
+    return waits and job.attempt < event.attempt <= job.max_attempts
 
 
 def _is_current_attempt(job: AIJob, event: LeaseFailed | LeaseExpired | LeaseReleased) -> bool:
-    return job.state == JobState.RUNNING and job.attempt == event.attempt
+    return job.state in (JobState.RUNNING, JobState.CANCELLING) and job.attempt == event.attempt
 
 
 def _start(job: AIJob, event: LeaseGranted) -> Transition:
-    fields: dict[str, Any] = {
-        "attempt": event.attempt, "miner_id": UUID(event.miner_id), "provider_id": UUID(event.provider_id),
-        "rate": event.rate, "started_at": datetime.fromisoformat(event.granted_at), "due_at": job.expires_at,
-        "progress": 0.0, "progress_note": "",
-    }  # fmt: skip
     return Transition(
         subject=job, to=JobState.RUNNING, actor=f"miner:{event.miner_id}", reason=f"attempt {event.attempt}",
-        detail={"attempt": event.attempt, "rate": event.rate}, fields=fields,
+        detail={"attempt": event.attempt, "rate": event.rate},
+        fields=_attempt_fields(event) | {"due_at": job.expires_at, "progress": 0.0, "progress_note": ""},
     )  # fmt: skip
+
+
+def _attempt_fields(event: LeaseGranted) -> dict[str, Any]:
+    """The columns that say who computes a job, since when and at what rate."""
+    return {
+        "attempt": event.attempt, "miner_id": UUID(event.miner_id), "provider_id": UUID(event.provider_id),
+        "rate": event.rate, "started_at": datetime.fromisoformat(event.granted_at),
+    }  # fmt: skip
 
 
 def _loss(job: AIJob, event: LeaseFailed | LeaseExpired) -> Loss:
@@ -142,8 +164,7 @@ def _ending(loss: Loss) -> Ending:
 def _queued_fields(job: AIJob, since: datetime) -> dict[str, Any]:
     """The columns of a job that is queued again."""
     return {
-        "queued_at": since, "due_at": queue_deadline(job, since), "started_at": None, "miner_id": None,
-        "provider_id": None, "rate": 0, "progress": 0.0, "progress_note": "",
+        **NO_ATTEMPT, "queued_at": since, "due_at": queue_deadline(job, since), "progress": 0.0, "progress_note": "",
     }  # fmt: skip
 
 

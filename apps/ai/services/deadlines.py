@@ -1,28 +1,26 @@
-"""The deadlines that ai enforces: the time in the queue and the total time of a job.
+"""The deadlines that ai enforces: the time in the queue, the total time of a job, and the time gpu has for its answer.
 
 gpu enforces the other three (start, heartbeat, execution), because only gpu talks to miners; their codes arrive with
-LeaseExpired. The table of all five is in docs/jobs.md.
+LeaseExpired. The table of all is in docs/jobs.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from aitbc.core.db import atomic
 from apps.ai.logic.outcomes import Outcome
 from apps.ai.models import AIJob
-from apps.ai.services.job_endings import Ending, end
-from apps.ai.services.jobs import elapsed_ms
+from apps.ai.services.job_endings import Ending, end, end_of, stop
 from apps.ai.states import JobState
-from apps.gpu.interface import holder
+from apps.gpu.interface import with_result
 
 BATCH = 500
-RUNNING_BATCH = 100  # each costs a query to gpu
-DELIVERY_GRACE = timedelta(minutes=5)
 
 REASONS = {
     Outcome.QUEUE_TIMEOUT: "no miner took the job in time",
@@ -31,43 +29,54 @@ REASONS = {
 
 
 def expire_overdue(*, now: datetime | None = None, limit: int = BATCH) -> int:
-    """End waiting jobs (at most limit) and running ones (at most 100) past their deadline; returns how many.
+    """Stop jobs past their deadline, and end those of which gpu has not said in time what ran; returns how many.
 
     Rows that another transaction has locked are left for the next sweep.
     """
     now = now or timezone.now()
-    waiting = AIJob.objects.overdue(now).exclude(state=JobState.RUNNING).order_by("due_at")[:limit]
-    running = AIJob.objects.overdue(now).filter(state=JobState.RUNNING).order_by("due_at")[:RUNNING_BATCH]
-    overdue = [job for job in running if _can_expire(job, now)]
-    return _expire([*waiting.values_list("pk", flat=True), *(job.pk for job in overdue)], now)
+    overdue = AIJob.objects.overdue(now).order_by("due_at")
+    open_jobs = overdue.exclude(state=JobState.CANCELLING).values_list("pk", flat=True)[:limit]
+    unanswered = overdue.filter(state=JobState.CANCELLING).values_list("pk", flat=True)[:limit]
+    return _stop(open_jobs, now) + _give_up(_without_result(list(unanswered)), now)
 
 
-def _can_expire(job: AIJob, now: datetime) -> bool:
-    """Whether a running job may expire: a miner holds its lease, or five minutes have passed.
-
-    Without a lease its end is in gpu's outbox, and may be a result that was accepted in time.
-    """
-    return holder(job.pk) is not None or job.expires_at + DELIVERY_GRACE < now
-
-
-def _expire(ids: Iterable[UUID], now: datetime) -> int:
+def _stop(ids: Iterable[UUID], now: datetime) -> int:
     with atomic(AIJob):
-        jobs = list(
-            AIJob.objects.overdue(now).filter(pk__in=list(ids)).order_by("pk").select_for_update(skip_locked=True)
-        )
-        end(_endings(jobs, now))
+        jobs = _locked(ids, now)
+        stop([_expiry(job, outcome_for(job, now)) for job in jobs if job.state != JobState.CANCELLING])
     return len(jobs)
 
 
-def _endings(jobs: Sequence[AIJob], now: datetime) -> list[Ending]:
-    return [
-        Ending(
-            job=job, to=JobState.EXPIRED, outcome=outcome, reason=REASONS[outcome], actor="ai:sweep",
-            metered_ms=elapsed_ms(job, now),
-        )
-        for job in jobs
-        for outcome in [outcome_for(job, now)]
-    ]  # fmt: skip
+def _give_up(ids: Iterable[UUID], now: datetime) -> int:
+    with atomic(AIJob):
+        jobs = [job for job in _locked(ids, now) if job.state == JobState.CANCELLING]
+        reason = "nobody could say in time what had run: full refund"
+        end([
+            Ending(
+                job=job, to=end_of(Outcome(job.outcome)), outcome=Outcome.PLATFORM_FAULT, actor="ai:sweep",
+                reason=f"{job.error}; {reason}",
+            )
+            for job in jobs
+        ])  # fmt: skip
+    return len(jobs)
+
+
+def _without_result(ids: Sequence[UUID]) -> Sequence[UUID]:
+    """Those of these jobs that have no accepted result; all of them while gpu cannot be read."""
+    try:
+        accepted = with_result(ids) if ids else set()
+    except (OperationalError, InterfaceError):
+        return ids
+    return [pk for pk in ids if pk not in accepted]
+
+
+def _locked(ids: Iterable[UUID], now: datetime) -> list[AIJob]:
+    overdue = AIJob.objects.overdue(now).filter(pk__in=list(ids))
+    return list(overdue.order_by("pk").select_for_update(skip_locked=True))
+
+
+def _expiry(job: AIJob, outcome: Outcome) -> Ending:
+    return Ending(job=job, to=JobState.EXPIRED, outcome=outcome, reason=REASONS[outcome], actor="ai:sweep")
 
 
 def outcome_for(job: AIJob, now: datetime) -> Outcome:

@@ -38,8 +38,8 @@ def completed(job: AIJob, result: AIJobResult) -> JobCompleted:
         job_id=str(job.pk), owner_id=str(job.owner_id), task_type=job.task_type, model=job.model,
         miner_id=str(result.miner_id), provider_id=str(result.provider_id), attempt=result.attempt,
         rate=result.rate, metered_ms=result.metered_ms, started_at=result.started_at.isoformat(),
-        ended_at=result.ended_at.isoformat(), input_sha256=job.input_sha256, output_sha256=result.sha256,
-        paid=job.is_paid,
+        ended_at=result.ended_at.isoformat(), salt=job.salt, payload_sha256=job.payload_sha256,
+        artifacts=job.artifacts, output_sha256=result.sha256, paid=job.is_paid,
     )  # fmt: skip
 
 
@@ -48,8 +48,14 @@ def ended(job: AIJob) -> JobEnded:
     return JobEnded(
         job_id=str(job.pk), owner_id=str(job.owner_id), state=str(job.state), code=job.outcome,
         miner_id=_text(job.miner_id), provider_id=_text(job.provider_id), rate=job.rate,
-        billable_ms=job.billable_ms, paid=job.is_paid,
+        billable_ms=job.billable_ms, paid=job.is_paid, task_type=job.task_type, model=job.model, attempt=job.attempt,
+        started_at=_moment(job.started_at), ended_at=_moment(job.completed_at), salt=job.salt,
+        payload_sha256=job.payload_sha256, artifacts=job.artifacts,
     )  # fmt: skip
+
+
+def _moment(value: datetime | None) -> str:
+    return value.isoformat() if value else ""
 
 
 def _text(value: UUID | None) -> str | None:

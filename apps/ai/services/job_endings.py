@@ -1,20 +1,29 @@
-"""Ending jobs without a result: outcome, amount due, dead letter and facts come from this one function."""
+"""Ending jobs without a result: outcome, amount due, dead letter and facts come from here.
+
+What gpu knows of is not ended by ai alone: a miner may have delivered a result that is on its way here. Such a job is
+`cancelling` until gpu, which owns the lease, answers with what ran (`conclude`), or the result arrives and wins.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.utils import timezone
 
+from aitbc.core import params
 from aitbc.core.messaging import emit
 from aitbc.core.states import Transition
 from apps.ai.logic.outcomes import Outcome
 from apps.ai.logic.refunds import billable_ms
 from apps.ai.models import AIJob, DeadLetter
-from apps.ai.services import event_builders
+from apps.ai.services import artifacts, event_builders
 from apps.ai.services.job_transitions import advance_each
-from apps.ai.states import JobState
+from apps.ai.states import KNOWN_TO_GPU, JobState
+from apps.gpu.events import LeaseExpired, LeaseFailed, WorkWithdrawn
+
+EXPIRIES = (Outcome.QUEUE_TIMEOUT, Outcome.TOTAL_TIMEOUT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,25 +38,76 @@ class Ending:
     metered_ms: int = 0
 
 
+def stop(endings: Sequence[Ending]) -> None:
+    """End these jobs, which the transaction has locked: those that gpu knows of as soon as it has answered.
+
+    Raises StateConflict when a job cannot be ended from its present state.
+    """
+    _withdraw([one for one in endings if one.job.state in KNOWN_TO_GPU])
+    end([one for one in endings if one.job.state not in (*KNOWN_TO_GPU, JobState.CANCELLING)])
+
+
+def conclude(events: Sequence[WorkWithdrawn | LeaseFailed | LeaseExpired]) -> None:
+    """End the jobs that are being cancelled and of which gpu now says that nothing runs any more.
+
+    What a withdrawn miner computed is metered; a lease that had failed or expired before costs nothing.
+    """
+    by_id = {event.job_id: event for event in events}
+    jobs = [job for job in AIJob.objects.locked(by_id) if job.state == JobState.CANCELLING]
+    end([_conclusion(job, by_id[str(job.pk)]) for job in jobs if answers(job, by_id[str(job.pk)])])
+
+
+def answers(job: AIJob, event: WorkWithdrawn | LeaseFailed | LeaseExpired) -> bool:
+    """Whether this is about the attempt that the job is in; an answer without an attempt says that none runs."""
+    return event.attempt in (0, job.attempt)
+
+
 def end(endings: Sequence[Ending]) -> None:
-    """End these jobs, which the transaction has locked; withdraw queued and running ones from gpu, report to trading.
+    """End these jobs, which the transaction has locked and which no miner has; report to trading.
 
     Raises StateConflict when a job cannot be ended from its present state.
     """
     if not endings:
         return
-    known_to_gpu = [one.job for one in endings if one.job.state in (JobState.QUEUED, JobState.RUNNING)]
     advance_each([_transition(one) for one in endings])
     DeadLetter.objects.bulk_create(
         DeadLetter(job=one.job, code=one.outcome, reason=one.reason[:2000], attempts=one.job.attempt)
         for one in endings
         if one.to == JobState.DEAD
     )
-    emit(
-        *(event_builders.withdrawn(job) for job in known_to_gpu),
-        *(event_builders.ended(one.job) for one in endings),
-        by="ai",
-    )
+    for one in endings:
+        if one.job.deleted_at is not None:
+            artifacts.drop_references(one.job)
+    emit(*(event_builders.ended(one.job) for one in endings), by="ai")
+
+
+def _withdraw(endings: Sequence[Ending]) -> None:
+    """Ask gpu to let go of these jobs; outcome and reason are those of the ending to come."""
+    if not endings:
+        return
+    due = timezone.now() + timedelta(seconds=params.get("jobs.cancel_deadline_s"))
+    advance_each([
+        Transition(
+            subject=one.job, to=JobState.CANCELLING, actor=one.actor, reason=one.reason,
+            detail={"outcome": str(one.outcome)},
+            fields={"outcome": str(one.outcome), "error": one.reason[:2000], "due_at": due},
+        )
+        for one in endings
+    ])  # fmt: skip
+    emit(*(event_builders.withdrawn(one.job) for one in endings), by="ai")
+
+
+def _conclusion(job: AIJob, event: WorkWithdrawn | LeaseFailed | LeaseExpired) -> Ending:
+    outcome, ran = Outcome(job.outcome), 0
+    if isinstance(event, WorkWithdrawn) and event.attempt:
+        ran = min(max(0, event.metered_ms), job.execution_seconds * 1000)
+        outcome = Outcome.CANCELLED_AFTER_START if outcome is Outcome.CANCELLED_BEFORE_START else outcome
+    return Ending(job=job, to=end_of(outcome), outcome=outcome, reason=job.error, actor="gpu", metered_ms=ran)
+
+
+def end_of(outcome: Outcome) -> JobState:
+    """Return the state in which a job that is being cancelled for this reason ends."""
+    return JobState.EXPIRED if outcome in EXPIRIES else JobState.CANCELLED
 
 
 def _transition(one: Ending) -> Transition:

@@ -24,7 +24,7 @@ from apps.ai.models import AIJob, Artifact
 from apps.ai.services import artifacts, event_builders
 from apps.ai.services.bookings import within_booking
 from apps.ai.services.durations import expected_seconds
-from apps.ai.services.job_endings import Ending, end
+from apps.ai.services.job_endings import Ending, stop
 from apps.ai.services.job_transitions import advance_each
 from apps.ai.states import JobState, PaymentStatus
 from apps.trading.events import PaymentHeld, PaymentRefused
@@ -101,31 +101,20 @@ def refuse(events: Sequence[PaymentRefused]) -> None:
 
 
 def cancel(*, job: AIJob, actor: str, reason: str = "cancelled by its owner") -> AIJob:
-    """Cancel a job at once, whatever its miner does, and return it; a second cancel changes nothing.
+    """Cancel a job and return it: cancelled at once before gpu knows of it, else cancelling until gpu has answered.
 
-    Once it has started, the elapsed milliseconds are due (logic/refunds.py). Raises StateConflict when it has ended.
+    What its miner has computed until then is due (logic/refunds.py), and a result that was accepted before wins. A
+    second cancel changes nothing. Raises StateConflict when the job has ended otherwise.
     """
     with atomic(AIJob):
         (job,) = AIJob.objects.locked([job.pk])
-        if job.state == JobState.CANCELLED:
+        if job.state in (JobState.CANCELLING, JobState.CANCELLED):
             return job
-        if JobState.CANCELLED not in AIJob.TRANSITIONS[job.state]:
+        if not {JobState.CANCELLING, JobState.CANCELLED} & set(AIJob.TRANSITIONS[job.state]):
             raise job.conflict(JobState.CANCELLED)
-        started = job.state == JobState.RUNNING
-        outcome = Outcome.CANCELLED_AFTER_START if started else Outcome.CANCELLED_BEFORE_START
-        end([Ending(
-            job=job, to=JobState.CANCELLED, outcome=outcome, reason=reason, actor=actor,
-            metered_ms=elapsed_ms(job, timezone.now()) if started else 0,
-        )])  # fmt: skip
+        outcome = Outcome.CANCELLED_BEFORE_START
+        stop([Ending(job=job, to=JobState.CANCELLED, outcome=outcome, reason=reason, actor=actor)])
     return job
-
-
-def elapsed_ms(job: AIJob, now: datetime) -> int:
-    """Return the milliseconds since the present attempt began, at most its execution limit; 0 before the start."""
-    if job.started_at is None:
-        return 0
-    elapsed = int((now - job.started_at).total_seconds() * 1000)
-    return min(max(0, elapsed), job.execution_seconds * 1000)
 
 
 def queue_deadline(job: AIJob, since: datetime) -> datetime:
@@ -163,10 +152,11 @@ def _store_input(job: AIJob, payload: Any, input_sha256: str | None) -> blobs.St
     body = orjson.dumps(payload, option=orjson.OPT_SORT_KEYS)
     if len(body) > PAYLOAD_LIMIT:
         raise PayloadTooLarge(limit=PAYLOAD_LIMIT)
+    job.payload_sha256 = hashlib.sha256(body).hexdigest()
     if input_sha256:
         _use_artifact(job, payload, input_sha256, len(body))
         return None
-    job.input_sha256, job.input_size = hashlib.sha256(body).hexdigest(), len(body)
+    job.input_sha256, job.input_size = job.payload_sha256, len(body)
     job.input_is_blob = len(body) > INLINE_LIMIT
     job.payload = None if job.input_is_blob else payload
     return blobs.put([body], limit=PAYLOAD_LIMIT) if job.input_is_blob else None

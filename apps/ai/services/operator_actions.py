@@ -10,9 +10,9 @@ from apps.ai.events import JobPrioritized
 from apps.ai.logic.outcomes import Outcome
 from apps.ai.models import AIJob, OperatorAct
 from apps.ai.services import artifacts
-from apps.ai.services.job_endings import Ending, end
+from apps.ai.services.job_endings import Ending, stop
 from apps.ai.services.job_transitions import notify
-from apps.ai.states import JobState
+from apps.ai.states import FINAL, JobState
 
 TOP_PRIORITY = 100
 
@@ -35,19 +35,20 @@ def prioritize(*, job: AIJob, actor: str, reason: str, priority: int = TOP_PRIOR
 
 
 def delete(*, job: AIJob, actor: str, reason: str) -> AIJob:
-    """Hide a job from its owner; an unfinished one is cancelled first, with a full refund. Returns the job; idempotent.
+    """Hide a job from its owner; an unfinished one is cancelled, with a full refund. Returns the job; idempotent.
 
-    A job whose result was accepted is still paid for, as its miner did the work.
+    A job whose result was accepted, also on its way here, is still paid for, as its miner did the work.
     """
     with atomic(AIJob):
         (job,) = AIJob.objects.locked([job.pk])
         if job.deleted_at is not None:
             return job
-        if JobState.CANCELLED in AIJob.TRANSITIONS[job.state]:
-            end([Ending(job=job, to=JobState.CANCELLED, outcome=Outcome.DELETED, reason=reason, actor=actor)])
+        if job.state not in (JobState.SUCCEEDED, *FINAL):
+            stop([Ending(job=job, to=JobState.CANCELLED, outcome=Outcome.DELETED, reason=reason, actor=actor)])
         job.deleted_at = timezone.now()
         job.save(update_fields=["deleted_at"])
-        artifacts.drop_references(job)
+        if job.state != JobState.CANCELLING:  # else with its end: a result may come first
+            artifacts.drop_references(job)
         _record(job, act="delete", actor=actor, reason=reason, detail={"state": job.state})
     notify([job.pk])
     return job

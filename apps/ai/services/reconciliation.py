@@ -1,4 +1,4 @@
-"""Level-triggered repair, each minute: facts that trading has not acted on are emitted again, with the same key.
+"""Level-triggered repair, each minute: facts not acted on are emitted again, with the same key.
 
 Receivers are idempotent by job, so a repeated fact costs a row and changes nothing. A fact that is still in the outbox,
 be it as a dead letter, is not repeated: dead letters are counted at /ready and wait for an operator.
@@ -21,18 +21,19 @@ BATCH = 500
 
 
 def reconcile(*, grace: timedelta = GRACE) -> int:
-    """Emit again the facts of jobs that have waited for trading for longer than grace; returns how many."""
-    before = timezone.now() - grace
+    """Emit again the facts of jobs that have waited for trading or gpu for longer than grace; returns how many."""
+    before, jobs = timezone.now() - grace, AIJob.objects
     return (
-        _emit_again(AIJob.objects.hold_pending(before).order_by("created_at", "pk"), event_builders.submitted)
-        + _emit_again(AIJob.objects.receipt_pending(before).order_by("completed_at", "pk"), _completed)
-        + _emit_again(AIJob.objects.refund_pending(before).order_by("completed_at", "pk"), event_builders.ended)
+        _emit_again(jobs.hold_pending(before).order_by("created_at", "pk"), event_builders.submitted, "trading")
+        + _emit_again(jobs.receipt_pending(before).order_by("completed_at", "pk"), _completed, "trading")
+        + _emit_again(jobs.refund_pending(before).order_by("completed_at", "pk"), event_builders.ended, "trading")
+        + _emit_again(jobs.withdrawal_pending(before).order_by("due_at", "pk"), event_builders.withdrawn, "gpu")
     )
 
 
-def _emit_again(stuck: AIJobQuerySet, fact: Callable[[AIJob], Event]) -> int:
+def _emit_again(stuck: AIJobQuerySet, fact: Callable[[AIJob], Event], consumer: str) -> int:
     with atomic(AIJob):
-        lost = list(stuck.exclude(Outbox.objects.about("trading")).select_for_update(skip_locked=True)[:BATCH])
+        lost = list(stuck.exclude(Outbox.objects.about(consumer)).select_for_update(skip_locked=True)[:BATCH])
         emit(*(fact(job) for job in lost), by="ai")
     return len(lost)
 

@@ -18,7 +18,10 @@ from apps.trading.events import PaymentRefunded, ReceiptIssued
 
 
 def accept(events: Sequence[LeaseCompleted]) -> None:
-    """Store the results of running jobs and report them to trading; a result of another attempt is ignored."""
+    """Store the results of running jobs and report them to trading; a result of another attempt is ignored.
+
+    It wins over a cancel, a deletion and a deadline that gpu had not heard of when it accepted the result.
+    """
     by_id = {event.job_id: event for event in events}
     jobs = AIJob.objects.locked(by_id)
     delivered = [(job, by_id[str(job.pk)]) for job in jobs if _is_current_attempt(job, by_id[str(job.pk)])]
@@ -28,6 +31,9 @@ def accept(events: Sequence[LeaseCompleted]) -> None:
     AIJobResult.objects.bulk_create(result for _, result in results)
     artifacts.claim_results([(job, result) for job, result in results if result.is_blob])
     advance_each([_success(job, result) for job, result in results])
+    for job, _ in results:
+        if job.deleted_at is not None:
+            artifacts.drop_references(job)
     emit(*(event_builders.completed(job, result) for job, result in results), by="ai")
 
 
@@ -45,14 +51,14 @@ def record_refunds(events: Sequence[PaymentRefunded]) -> None:
     jobs = AIJob.objects.locked(by_id)
     for job in jobs:
         event = by_id[str(job.pk)]
-        job.payment_status, job.refunded, job.paid = PaymentStatus.REFUNDED, event.refunded, event.paid
-        job.payment_id = UUID(event.payment_id)
-    AIJob.objects.bulk_update(jobs, ["payment_status", "refunded", "paid", "payment_id"])
+        job.payment_status, job.payment_id = PaymentStatus.REFUNDED, UUID(event.payment_id)
+        job.refunded, job.paid, job.fee = event.refunded, event.paid, event.fee
+    AIJob.objects.bulk_update(jobs, ["payment_status", "refunded", "paid", "fee", "payment_id"])
     notify(job.pk for job in jobs)
 
 
 def _is_current_attempt(job: AIJob, event: LeaseCompleted) -> bool:
-    return job.state == JobState.RUNNING and job.attempt == event.attempt
+    return job.state in (JobState.RUNNING, JobState.CANCELLING) and job.attempt == event.attempt
 
 
 def _result(job: AIJob, event: LeaseCompleted) -> AIJobResult:
@@ -72,6 +78,7 @@ def _success(job: AIJob, result: AIJobResult) -> Transition:
         detail={"attempt": result.attempt, "metered_ms": result.metered_ms, "result_sha256": result.sha256},
         fields={
             "completed_at": result.created_at, "due_at": None, "progress": 1.0, "billable_ms": result.metered_ms,
+            "outcome": "", "error": "",
         },
     )  # fmt: skip
 

@@ -18,6 +18,7 @@ from aitbc.core.hot_path import HotViewSet
 from aitbc.core.long_polling import stream_page
 from aitbc.core.pagination import KeysetPagination, limit_of
 from aitbc.core.renderers import EventStreamRenderer, FastJSONRenderer, once
+from aitbc.core.rows import write_each
 from aitbc.core.schema import IDEMPOTENCY_KEY, MONEY
 from aitbc.core.viewsets import Scopes
 from apps.ai.models import AIJob, IdempotencyRecord, JobEvent
@@ -98,7 +99,7 @@ class JobViewSet(mixins.RetrieveModelMixin, HotViewSet):
         """Jobs of the caller, newest first."""
         write = row_writer()
         rows = self.paginate_queryset(self.filter_queryset(self.get_queryset()).values(*write.columns))
-        return self.get_paginated_response([write(row) for row in rows or ()])
+        return self.get_paginated_response(write_each(write, rows or ()))
 
     @extend_schema(responses=JobDetailSerializer)
     def retrieve(self, request: Request, pk: str) -> Response:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from aitbc.core.invariants import invariant
-from apps.ai.interface import counted_attempts, job_views
+from apps.ai.interface import billed_attempts, counted_attempts, job_views
 from apps.gpu.invariants.queries import rows
 from apps.gpu.models import Lease
 from apps.gpu.states import LeaseState
@@ -45,6 +45,25 @@ def one_result_each() -> Iterable[str]:
 def nobody_holds_more_than_declared() -> Iterable[str]:
     """No miner holds more leases than it declared since it last changed."""
     return [f"miner {name} holds {count} of {slots}" for name, slots, count in rows(TOO_MANY)]
+
+
+@invariant("I7b", db="gpu", quiescent=True)
+def an_accepted_result_wins() -> Iterable[str]:
+    """A job whose result was accepted succeeded, and no job is billed for more than its lease metered."""
+    completed = Lease.objects.filter(state=LeaseState.COMPLETED).order_by("pk")
+    leases = completed.values_list("job_id", "attempt").iterator(CHUNK)
+    while chunk := list(islice(leases, CHUNK)):
+        jobs = job_views((job_id for job_id, _ in chunk), deleted=True)
+        for job_id, attempt in chunk:
+            if job_id in jobs and not jobs[job_id].has_result:
+                yield f"job {job_id} is {jobs[job_id].state}, but its result of attempt {attempt} was accepted"
+    bills = billed_attempts()
+    while billed := list(islice(bills, CHUNK)):
+        metered = Lease.objects.filter(job_id__in=[one.job_id for one in billed])
+        most = {(job, n): ms for job, n, ms in metered.values_list("job_id", "attempt", "metered_ms")}
+        for one in billed:
+            if one.billed_ms > most.get((one.job_id, one.attempt), 0):
+                yield f"job {one.job_id} is billed {one.billed_ms} ms, more than the lease of attempt {one.attempt} ran"
 
 
 @invariant("I30", db="gpu", quiescent=True)

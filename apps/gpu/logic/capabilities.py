@@ -24,10 +24,11 @@ KINDS = ("gpu", "cpu")
 # Details of a card that are stored: one level of named values, no more than these.
 DETAILS = {
     "index": (), "compute_capability": (), "consumer_grade": (), "display_attached": (), "serial": (), "vbios": (),
+    "unified_memory": (),
     "pci": ("bus_id", "generation", "max_generation", "lanes", "max_lanes"),
     "power": ("min_w", "max_w", "default_w", "limit_w"),
     "clocks": ("graphics_max_mhz", "memory_max_mhz", "sm_max_mhz"),
-    "mig": ("enabled", "capable", "instances"),
+    "mig": ("enabled", "capable", "instances", "slot", "parent"),
     "network": ("up_mbps", "down_mbps"),
     "nvlink": ("links", "peers"),
     "processor": ("cores", "platform"),
@@ -46,6 +47,11 @@ class Gpu:
     architecture: str = ""
     kind: str = "gpu"
     details: dict[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def is_slice(self) -> bool:
+        """Whether it is a part of a card (NVIDIA MIG), which its UUID shows."""
+        return self.uuid.startswith("MIG-")
 
 
 MATCHED = ("name", "memory_mb", "uuid", "driver", "cuda", "architecture")
@@ -126,7 +132,7 @@ def _price(sent: Mapping[str, Any]) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, (str, int, float, Decimal)):
         raise ValueError("a price is a number of AIT per hour")
-    price = parse_amount(str(value) if isinstance(value, float) else value)
+    price = parse_amount(Decimal(str(value)) if isinstance(value, float) else value)
     if price < 0:
         raise ValueError("a price is not negative")
     return price

@@ -51,11 +51,11 @@ def _task(requirement: Requirement, miner: Candidate) -> bool:
 
 
 def _gpus(requirement: Requirement, miner: Candidate) -> bool:
-    """Enough cards, each of the required model and with the required memory."""
+    """Enough cards, each of the required model and with the required memory; a process sees only one slice (MIG)."""
     name, memory, count = requirement.get("gpu"), requirement.get("min_vram_mb") or 0, requirement.get("gpu_count") or 0
     if name or memory:
         count = max(count, 1)
-    gpus = miner.gpus_for(requirement.get("booking_id"))
+    gpus = [gpu for gpu in miner.gpus_for(requirement.get("booking_id")) if count < 2 or not gpu.is_slice]
     named = [gpu for gpu in gpus if not name or gpu.name.casefold() == name.casefold()]
     return len([gpu for gpu in named if gpu.memory_mb >= memory]) >= int(count)
 

@@ -26,7 +26,7 @@ NOISE = {
 # Words that make another card of the same number.
 TELLING = {
     "ti", "super", "xt", "xtx", "gre", "d", "s", "laptop", "mobile", "max", "q", "pro", "ultra", "ada", "blackwell",
-    "pcie", "sxm", "sxm2", "sxm4", "sxm5", "nvl", "quadro", "titan", "nx", "nano", "agx", "jetson", "arc",
+    "pcie", "sxm", "sxm2", "sxm4", "sxm5", "nvl", "quadro", "titan", "nx", "nano", "agx", "jetson", "arc", "mig",
 }  # fmt: skip
 OPTIONAL = {"pcie", "sxm", "sxm2", "sxm4", "sxm5", "quadro", "blackwell", "nvl"}  # drivers often leave these out
 SYNONYMS = ((re.compile(r"\bh100 .*hbm3\b"), "h100 sxm5"),)  # the driver names the SXM card by its memory

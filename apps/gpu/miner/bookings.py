@@ -22,8 +22,9 @@ def parse(value: Any) -> list[Booking] | None:
         return None
     entries = [entry for entry in value if isinstance(entry, dict) and entry.get("booking_id")]
     return [
-        Booking(str(entry["booking_id"]), len(entry.get("gpu_ids") or ()), bool(entry.get("ready")))
+        Booking(str(entry["booking_id"]), len(gpus) if isinstance(gpus, list) else 0, bool(entry.get("ready")))
         for entry in entries
+        for gpus in [entry.get("gpu_ids")]
     ]
 
 

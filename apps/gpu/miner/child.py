@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO, TypedDict
 
+from apps.gpu.logic.encoding import MAX_DEPTH, RESULT_LIMIT, Unencodable, dumped, plain, valid_text
 from apps.gpu.miner import engines
 
 PR_SET_PDEATHSIG = 1
@@ -63,7 +64,7 @@ class Reports:
 
     def send(self, report: dict[str, Any]) -> None:
         """Write one line."""
-        line = json.dumps(report, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        line = dumped(report) + b"\n"
         with self._lock:
             self._stream.write(line)
             self._stream.flush()
@@ -74,13 +75,18 @@ class Reports:
             self._state = state
         if (now := time.monotonic()) - self._last_sent >= PROGRESS_INTERVAL:
             self._last_sent = now
-            self.send({"progress": fraction, "note": str(note)[:200]})
+            self.send({"progress": fraction, "note": valid_text(str(note))[:200]})
 
     def checkpoint(self, job: str) -> None:
         """Report the last state that the engine named for this job, if there is one."""
         state = self._state
-        if state is not None and job == self._job:
-            self.send({"checkpoint": state, "job": job})
+        if state is None or job != self._job:
+            return
+        try:
+            report = {"checkpoint": plain(state), "job": job}
+        except (Unencodable, RuntimeError):  # RuntimeError: the engine changes it just now
+            return
+        self.send(report)
 
 
 def _final_report(engine: str, job: EngineJob, reports: Reports) -> dict[str, Any]:
@@ -92,12 +98,22 @@ def _final_report(engine: str, job: EngineJob, reports: Reports) -> dict[str, An
         result: Any = engines.load(engine).run(job["payload"], progress)
         if not isinstance(result, dict):
             raise engines.EngineFailure("the engine returned something that is no JSON object")
-        json.dumps(result, allow_nan=False)
-        return {"result": result, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
+        return {"result": _checked(result), "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
     except engines.EngineFailure as failure:
         return _error(failure.code, str(failure))
     except Exception as error:  # noqa: BLE001 an engine may raise anything: the parent logs it as a typed failure
         return _error(_code(error), f"{type(error).__name__}: {error}")
+
+
+def _checked(result: dict[str, Any]) -> Any:
+    """Return the result as the exchange takes it, inside a delivery. Raises EngineFailure where it cannot be."""
+    try:
+        checked = plain(result, depth=MAX_DEPTH - 1)
+    except Unencodable as error:
+        raise engines.EngineFailure(f"the result cannot be encoded as JSON: {error}") from error
+    if len(dumped(checked)) > RESULT_LIMIT:
+        raise engines.EngineFailure("the result is larger than 16 MiB")
+    return checked
 
 
 def _code(error: Exception) -> str:
@@ -108,7 +124,7 @@ def _code(error: Exception) -> str:
 
 
 def _error(code: str, message: str) -> dict[str, Any]:
-    return {"error": {"code": code, "message": message[:MESSAGE_LIMIT].encode("utf-8", "replace").decode()}}
+    return {"error": {"code": code, "message": valid_text(message[:MESSAGE_LIMIT])}}
 
 
 def _receive(stream: BinaryIO, jobs: "queue.SimpleQueue[EngineJob]", reports: Reports) -> None:

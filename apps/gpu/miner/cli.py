@@ -6,12 +6,17 @@ import logging
 import signal
 import sys
 import threading
+from pathlib import Path
+from typing import Any
 
-from apps.gpu.miner import engines, gpus, host
+from apps.gpu.logic.encoding import decoded
+from apps.gpu.miner import memory, offers
 from apps.gpu.miner.child import EngineJob
 from apps.gpu.miner.daemon import Miner
+from apps.gpu.miner.driver import GpuDriver
 from apps.gpu.miner.journal import StateInUse
-from apps.gpu.miner.settings import add_arguments, from_arguments
+from apps.gpu.miner.parking import ParkedDeliveries
+from apps.gpu.miner.settings import SettingsError, add_arguments, from_arguments, state_dir
 from apps.gpu.miner.workers import Child, Hooks
 
 EXAMPLES = """examples:
@@ -19,13 +24,20 @@ EXAMPLES = """examples:
   aitbc-miner run --engine inference            offer one engine only
   aitbc-miner engines                           what this host could offer
   aitbc-miner try benchmark '{"size": 1024}'    run an engine here, without an exchange
+  aitbc-miner parked                            outcomes of jobs that the exchange could not be sent, and why
 """
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line; return the exit status."""
+    """Run the command line; return the exit status: 2 for what the caller can correct, 130 after Ctrl-C."""
     arguments = _parser().parse_args(argv)
-    status: int = arguments.command(arguments)
+    try:
+        status: int = arguments.command(arguments)
+    except KeyboardInterrupt:
+        return 130
+    except (SettingsError, StateInUse) as error:
+        print(error, file=sys.stderr)
+        return 2
     return status
 
 
@@ -45,20 +57,22 @@ def _parser() -> argparse.ArgumentParser:
     attempt.add_argument("engine")
     attempt.add_argument("payload", help="a JSON object")
     attempt.set_defaults(command=_try)
+    parked = commands.add_parser("parked", help="list outcomes that were put aside, as JSON; show or drop one")
+    parked.add_argument("--state-dir", type=Path, default=state_dir(), help="the miner's state folder")
+    choice = parked.add_mutually_exclusive_group()
+    choice.add_argument("--show", metavar="JOB", help="print the outcome of this job as it was stored")
+    choice.add_argument("--drop", metavar="JOB", help="delete the outcome of this job")
+    parked.set_defaults(command=_parked)
     return parser
 
 
 def _run(arguments: argparse.Namespace) -> int:
     configure_logging()
     settings = from_arguments(arguments)
-    if not settings.key:
-        print("no API key: set AITBC_MINER_KEY (an operator makes one with `manage.py key create`)", file=sys.stderr)
-        return 2
     try:
         miner = Miner(settings)
-    except StateInUse as error:
-        print(error, file=sys.stderr)
-        return 2
+    except OSError as error:
+        raise SettingsError(f"the state folder cannot be used ({error}); choose another with --state-dir") from error
     for number in (signal.SIGTERM, signal.SIGINT):
         # In a thread: the handler interrupts the main thread, which may hold a lock that drain needs.
         signal.signal(number, lambda *_: threading.Thread(target=miner.drain).start())
@@ -67,28 +81,59 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _engines(arguments: argparse.Namespace) -> int:
-    found = {
-        name: {"task_types": engines.task_types(engine), "models": engine.models()}
-        for name, engine in engines.available().items()
-    }
-    return _print(found)
+    return _print({name: vars(offered) for name, offered in offers.look_up().items()})
 
 
 def _gpus(arguments: argparse.Namespace) -> int:
-    return _print({"gpus": gpus.detect(), "cuda": gpus.cuda_version(), "now": gpus.metrics()})
+    driver = GpuDriver()
+    try:
+        described, now = driver.describe(), driver.metrics()
+    finally:
+        driver.close()
+    if described is None:
+        print("the GPU driver does not answer; `nvidia-smi` may say more", file=sys.stderr)
+        return 1
+    return _print(described | {"now": now})
 
 
 def _try(arguments: argparse.Namespace) -> int:
-    child = Child(arguments.engine, host.memory_mb(), threads=2)
-    job: EngineJob = {"job": "try", "payload": json.loads(arguments.payload), "input": None, "state": None}
-    outcome = child.run(
-        job, seconds=3600, hooks=Hooks(lambda fraction, note: print(f"{fraction:4.0%} {note}", file=sys.stderr))
-    )
-    child.close()
+    job: EngineJob = {"job": "try", "payload": _payload(arguments.payload), "input": None, "state": None}
+    child = Child(arguments.engine, memory.total_mb(), threads=2)
+    try:
+        outcome = child.run(
+            job, seconds=3600, hooks=Hooks(lambda fraction, note: print(f"{fraction:4.0%} {note}", file=sys.stderr))
+        )
+    finally:
+        child.close()
     if outcome.result is None:
         print(f"{outcome.code}: {outcome.message}", file=sys.stderr)
         return 1
     return _print(outcome.result)
+
+
+def _payload(text: str) -> dict[str, Any]:
+    try:
+        payload = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"the payload is not JSON: {error}") from error
+    if not isinstance(payload, dict):
+        raise SettingsError("the payload must be a JSON object")
+    return payload
+
+
+def _parked(arguments: argparse.Namespace) -> int:
+    parked = ParkedDeliveries(arguments.state_dir)
+    if arguments.show:
+        content = parked.show(arguments.show)
+        if content is None:
+            raise SettingsError(f"no outcome of job {arguments.show} is in {parked.folder}")
+        print(decoded(content))
+        return 0
+    if arguments.drop:
+        if not parked.drop(arguments.drop):
+            raise SettingsError(f"no outcome of job {arguments.drop} is in {parked.folder}")
+        return 0
+    return _print([entry.to_json() for entry in parked.entries()])
 
 
 def configure_logging() -> None:

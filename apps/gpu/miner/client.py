@@ -8,7 +8,13 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from apps.gpu.logic.encoding import encode, valid_text
+
 BASE = "/gpu/v1/miners"
+HINTS = {
+    401: " (check AITBC_MINER_KEY; an operator makes a key with `manage.py key create … --scope miner`)",
+    403: " (the key needs the scope miner)",
+}
 RETRY_LATER = {401, 403, 408, 425, 429}  # an operator may mend a key; the others pass by themselves
 
 Json = dict[str, Any]
@@ -61,11 +67,11 @@ class PollResult(NamedTuple):
 class ExchangeClient:
     """Requests to one exchange with one miner's key; safe to share between threads.
 
-    Every method raises Unavailable or Rejected.
+    Every method raises Unavailable or Rejected, and Unencodable for a body that is not JSON.
     """
 
     def __init__(self, url: str, key: str, miner_id: str = ""):
-        self.miner_id = miner_id
+        self.url, self.miner_id = url, miner_id
         self._http = httpx.Client(
             base_url=url.rstrip("/"),
             headers={"X-Api-Key": key, "User-Agent": "aitbc-miner"},
@@ -77,7 +83,9 @@ class ExchangeClient:
         """Register capabilities and the number of jobs at the same time; remember the id that the exchange assigns."""
         body = {"capabilities": capabilities, "concurrency": slots, "region": capabilities.get("region")}
         response = self._post("/register", {name: value for name, value in body.items() if value is not None})
-        self.miner_id = str(response.get("miner_id") or self.miner_id)
+        name = response.get("miner_id") if isinstance(response, dict) else None
+        if isinstance(name, str) and name.isascii() and name.isprintable():  # it becomes a header
+            self.miner_id = name or self.miner_id
 
     def heartbeat(self, *, status: str, jobs: list[Json], metrics: Json, bookings_ready: list[str]) -> Any:
         """Send status, progress of the jobs and metrics; return the response (see responses.parse)."""
@@ -92,7 +100,8 @@ class ExchangeClient:
         body = {"max_wait_seconds": wait_seconds, "max_jobs": free, "attention": attention}
         known = {name: value for name, value in body.items() if value is not None}
         response = self._post("/poll", known, timeout=httpx.Timeout(wait_seconds + 15, connect=5))
-        entries = response if isinstance(response, list) else (response or {}).get("jobs") or [response]
+        listed = response.get("jobs") if isinstance(response, dict) else response
+        entries = listed if isinstance(listed, list) and listed else [response]
         jobs = [job for job in entries if isinstance(job, dict) and (job.get("job_id") or job.get("id"))]
         return PollResult(jobs, isinstance(response, dict) and bool(response.get("beat_now")))
 
@@ -102,17 +111,17 @@ class ExchangeClient:
 
     def report(self, path: str, body: Json) -> Json:
         """Report on a command or a benchmark at a path below the miners' routes; return the response."""
-        response: Json = self._post(path, body, timeout=httpx.Timeout(120, connect=5))
-        return response
+        response = self._post(path, body, timeout=httpx.Timeout(120, connect=5))
+        return response if isinstance(response, dict) else {}
 
     def public_keys(self) -> Json:
         """Return the document of public keys that the exchange signs its commands with."""
         try:
             response = self._http.get("/.well-known/aitbc-keys.json")
             _raise_for_status(response)
-            keys: Json = response.json()
-            return keys
-        except (httpx.HTTPError, ValueError) as error:
+            keys = response.json()
+            return keys if isinstance(keys, dict) else {}
+        except (httpx.HTTPError, ValueError, RecursionError) as error:
             raise Unavailable(f"the exchange's keys cannot be had: {error}") from error
 
     def download(
@@ -145,15 +154,21 @@ class ExchangeClient:
         self._http.close()
 
     def _post(self, path: str, body: Json, timeout: Any = httpx.USE_CLIENT_DEFAULT) -> Any:
+        content, headers = encode(body), self._identity() | {"Content-Type": "application/json"}
         try:
-            response = self._http.post(BASE + path, json=body, headers=self._identity(), timeout=timeout)
+            response = self._http.post(BASE + path, content=content, headers=headers, timeout=timeout)
+        except httpx.ConnectError as error:
+            raise Unavailable(f"no exchange answers at {self.url} ({error}); AITBC_URL names its address") from error
         except (httpx.HTTPError, RuntimeError) as error:  # RuntimeError: another thread closed the client
             raise Unavailable(f"{type(error).__name__}: {error}") from error
+        except (ValueError, httpx.InvalidURL) as error:  # httpx cannot form this request
+            raise Rejected(0, f"no request can be made of it: {error}") from error
         _raise_for_status(response)
         try:
             return response.json() if response.content else {}
-        except ValueError as error:
-            raise Unavailable("the response is not JSON; is this the exchange's address?") from error
+        except (ValueError, RecursionError) as error:
+            message = "the response is not JSON; is this the exchange's address?"
+            raise Unavailable(message, responded=True) from error
 
     def _identity(self) -> dict[str, str]:
         return {"X-Miner-ID": self.miner_id} if self.miner_id else {}
@@ -165,18 +180,19 @@ def _raise_for_status(response: httpx.Response) -> None:
     response.read()
     detail = _detail(response)
     if response.is_server_error or response.is_redirect or response.status_code in RETRY_LATER:
-        raise Unavailable(f"{response.status_code}: {detail}", _retry_after(response), responded=True)
+        hint = HINTS.get(response.status_code, "")
+        raise Unavailable(f"{response.status_code}: {detail}{hint}", _retry_after(response), responded=True)
     raise Rejected(response.status_code, detail)
 
 
 def _detail(response: httpx.Response) -> str:
     try:
         body = response.json()
-        return str(body.get("detail") or body.get("error") or body.get("title"))[:300]
-    except (ValueError, AttributeError):
-        return response.text[:300]
+        return valid_text(str(body.get("detail") or body.get("error") or body.get("title")))[:300]
+    except (ValueError, AttributeError, RecursionError):
+        return valid_text(response.text)[:300]
 
 
 def _retry_after(response: httpx.Response) -> float:
     value = response.headers.get("Retry-After", "")
-    return min(float(value), 300.0) if value.isdigit() else 0.0
+    return min(float(value), 300.0) if value.isascii() and value.isdigit() else 0.0

@@ -6,14 +6,16 @@ taken while it runs.
 """
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from apps.gpu.miner import power
+from apps.gpu.miner import memory, power
 from apps.gpu.miner.child import EngineJob
 from apps.gpu.miner.client import ExchangeClient, Rejected, Unavailable
+from apps.gpu.miner.driver import GpuDriver
 from apps.gpu.miner.signatures import Keyring
 from apps.gpu.miner.workers import Child, Hooks
 
@@ -33,9 +35,8 @@ class CommandFailed(Exception):
 class CommandRunner:
     """Runs at most one command; `busy` keeps the poll loop from taking jobs meanwhile."""
 
-    def __init__(self, exchange: ExchangeClient, *, memory_mb: int, threads: int, idle: Callable[[], bool]):
-        self._exchange, self._idle = exchange, idle
-        self._memory_mb, self._threads = memory_mb, threads
+    def __init__(self, exchange: ExchangeClient, driver: GpuDriver, *, idle: Callable[[], bool]):
+        self._exchange, self._driver, self._idle = exchange, driver, idle
         self._keyring = Keyring(exchange.public_keys)
         self._done: list[str] = []
         self._lock = threading.Lock()
@@ -51,7 +52,7 @@ class CommandRunner:
 
     def _start(self, work: Callable[[Command], None], command: Command) -> bool:
         with self._lock:
-            if self.busy or command.get("order_id") in self._done:
+            if self.busy or str(command.get("order_id")) in self._done:
                 return False
             self.busy = True
         name = f"command-{command.get('order_id')}"
@@ -61,24 +62,35 @@ class CommandRunner:
     def _run(self, work: Callable[[Command], None], command: Command) -> None:
         try:
             work(command)
-        except (Rejected, Unavailable) as error:
+        except Unavailable as error:
             log.warning("command %s: %s", command.get("order_id"), error)
-        except Exception:  # a command that fails must not end the miner
+        except Rejected as error:
+            log.warning("command %s: %s", command.get("order_id"), error)
+            self._remember(command)
+        except Exception:  # it would fail again, each time before the commands behind it
             log.exception("command %s failed", command.get("order_id"))
+            self._remember(command)
         finally:
             self.busy = False
 
+    def _remember(self, command: Command, serial: str = "") -> None:
+        """Carry out neither this command again nor another with its serial."""
+        self._done = [*self._done[-REMEMBERED:], str(command.get("order_id")), *([serial] if serial else [])]
+
     def _benchmark(self, command: Command) -> None:
         """Measure, begin (the exchange's clock starts), commit to the roots, answer the question."""
-        body = command["body"]
+        body = command["body"] if isinstance(command.get("body"), dict) else {}
+        if not body.get("benchmark_id"):
+            log.warning("command %s names no benchmark", command["order_id"])
+            return self._remember(command)
         path = f"/benchmarks/{body['benchmark_id']}"
         log.info("benchmark of %s begins", body.get("name") or "a GPU")
-        child = Child("proof", self._memory_mb, self._threads)
+        child = Child("proof", memory.total_mb(), os.cpu_count() or 1)
         try:
             measured = self._step(child, {"step": "measure", "uuid": body.get("uuid"), "device": body.get("device")})
-            task = self._exchange.report(f"{path}/begin", {})["task"]
+            task = self._exchange.report(f"{path}/begin", {}).get("task")
             commitment = self._step(child, {"step": "commit", "task": task})
-            question = self._exchange.report(f"{path}/commit", commitment | measured)["question"]
+            question = self._exchange.report(f"{path}/commit", commitment | measured).get("question")
             openings = self._step(child, {"step": "answer", "question": question})
             log.info("benchmark: %s", self._exchange.report(f"{path}/answer", openings).get("state"))
         except CommandFailed as error:
@@ -97,15 +109,20 @@ class CommandRunner:
     def _apply_settings(self, command: Command) -> None:
         """Change a GPU's settings, if the command is the exchange's, is fresh, and is allowed here."""
         body = command["body"] if isinstance(command.get("body"), dict) else {}
-        response: dict[str, Any]
         try:
             self._authorize(body, command.get("signature"))
-            response = {"settings": power.apply(str(body.get("gpu_uuid") or ""), body.get("settings") or {})}
+            response = self._changed_settings(body)
         except power.NotPermitted as error:
             response = {"refused": str(error)[:300]}
         log.info("command %s: %s", command["order_id"], response)
-        self._done = [*self._done[-REMEMBERED:], str(command["order_id"]), str(body.get("serial"))]
+        self._remember(command, str(body.get("serial")))
         self._exchange.report(f"/orders/{command['order_id']}/applied", response)
+
+    def _changed_settings(self, body: dict[str, Any]) -> dict[str, Any]:
+        outcome = self._driver.apply(str(body.get("gpu_uuid") or ""), body.get("settings"))
+        if outcome.result is None:
+            raise power.NotPermitted(outcome.message)
+        return {"settings": outcome.result}
 
     def _authorize(self, body: dict[str, Any], signature: Any) -> None:
         """Raise NotPermitted unless the exchange signed this body, for now, and it was not applied before."""
@@ -115,7 +132,7 @@ class CommandRunner:
             raise power.NotPermitted("the command was applied before")
         try:
             late = datetime.now(UTC) > datetime.fromisoformat(str(body.get("not_after"))) + CLOCK_TOLERANCE
-        except ValueError:
+        except (ValueError, TypeError, OverflowError):  # no moment in time, one without a zone, the end of the calendar
             late = True
         if late:
             raise power.NotPermitted("the command is out of date")

@@ -8,12 +8,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from apps.gpu.miner import host, responses
+from apps.gpu.logic.encoding import Unencodable
+from apps.gpu.miner import host, memory, responses
 from apps.gpu.miner.bookings import Bookings, is_booked
-from apps.gpu.miner.client import ExchangeClient, Rejected, Unavailable
+from apps.gpu.miner.client import ExchangeClient, ExchangeError, Rejected
 from apps.gpu.miner.commands import CommandRunner
-from apps.gpu.miner.job_runner import JobRun, RunContext, failure
-from apps.gpu.miner.journal import Delivery, Journal
+from apps.gpu.miner.deliveries import UNUSABLE, Deliveries
+from apps.gpu.miner.driver import GpuDriver
+from apps.gpu.miner.gpu_choice import GpuChoice
+from apps.gpu.miner.job_runner import JobRun, RunContext
+from apps.gpu.miner.journal import Delivery, Journal, failure
 from apps.gpu.miner.loops import Loop
 from apps.gpu.miner.registration import Registration
 from apps.gpu.miner.responses import HeartbeatResponse
@@ -24,13 +28,11 @@ log = logging.getLogger("aitbc.miner")
 
 HEARTBEAT_SECONDS = 15.0  # until the exchange names an interval
 MAX_JOBS = 64  # in one poll
-DISK_PAUSE = 5.0  # before a full disk is tried again
 BEAT_NOW_PAUSE = 0.2  # for the heartbeat that a poll's response requested
 POLL_PAUSE = 1.0  # after a poll that ended empty without waiting
 CHECKPOINT_GRACE = 0.5  # for engines to hand over their state before they are stopped
 LONGEST_SILENCE = 10.0  # between two tries to reach the exchange
 DELIVERY_GRACE = 5.0  # for the last deliveries, before they are left to the next start
-UNUSABLE = (400, 413, 415, 422)  # the exchange will never take these bytes as a result
 
 
 class Miner:
@@ -40,15 +42,16 @@ class Miner:
         self.settings = settings
         self.journal = Journal(settings.state_dir)
         self.exchange = ExchangeClient(settings.url, settings.key, settings.miner_id or self.journal.name())
-        memory = settings.memory_mb or max(host.memory_mb() // settings.slots, 512)
-        self.pool = Pool(memory, max((os.cpu_count() or 1) // settings.slots, 1), settings.slots)
+        of_a_job = settings.memory_mb or max(memory.total_mb() // settings.slots, 512)
+        self.pool = Pool(of_a_job, max((os.cpu_count() or 1) // settings.slots, 1), settings.slots)
         self.runs: dict[str, JobRun] = {}
-        self.registration = Registration(settings, self.exchange)
-        self.commands = CommandRunner(
-            self.exchange, memory_mb=host.memory_mb(), threads=os.cpu_count() or 1, idle=lambda: not self.runs
-        )
         self._changed = threading.Condition()
         self._draining, self._over, self._beat_now = threading.Event(), threading.Event(), threading.Event()
+        self.driver = GpuDriver()
+        self.registration = Registration(settings, self.exchange, self.driver, self._beat_now.set)
+        self.commands = CommandRunner(self.exchange, self.driver, idle=lambda: not self.runs)
+        self.deliveries = Deliveries(self.exchange, self.journal, self._over, self._notify)
+        self._gpus = GpuChoice(lambda: self.registration.capabilities.get("gpus", []))
         self._drain_until = float("inf")
         self._taken = 0
         self._heartbeat_seconds, self._poll_pause = HEARTBEAT_SECONDS, POLL_PAUSE
@@ -57,11 +60,12 @@ class Miner:
     def run(self) -> None:
         """Work until `drain` is called, or `--once` is fulfilled."""
         for job_id, attempt in self.journal.interrupted():
-            self._hand_back(job_id, attempt, "the miner was restarted")
+            self.deliveries.hand_back(job_id, attempt, "the miner was restarted")
         # Leases go on running while the exchange is back and has no heartbeat of this miner.
         soon = LONGEST_SILENCE
+        Loop("detection", self.registration.detect, wake=self.registration.due, end=self._over).start()
         Loop("heartbeat", self._beat, wake=self._beat_now, end=self._over, longest=soon).start()
-        Loop("delivery", self._deliver, wake=self.journal.added, end=self._over, longest=soon).start()
+        Loop("delivery", self.deliveries.send_all, wake=self.journal.added, end=self._over, longest=soon).start()
         poll = Loop("poll", self._poll, wake=self._draining, end=self._draining).start()
         self._draining.wait()
         self._finish()
@@ -69,6 +73,7 @@ class Miner:
         self._over.set()
         self.exchange.close()
         self.pool.close()
+        self.driver.close()
         self.journal.close()
 
     def drain(self) -> None:
@@ -78,15 +83,19 @@ class Miner:
         self._draining.set()
         self._beat_now.set()
 
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
     # Heartbeat
 
     def _beat(self) -> float:
         """Register when that is due, send a heartbeat, follow its response."""
-        self.registration.refresh()
+        if not self.registration.capabilities:
+            return self._heartbeat_seconds  # the first look-up ends the pause
         if not self.registration.current:
             self.registration.register()
-            with self._changed:
-                self._changed.notify_all()
+            self._notify()
         with self._changed:
             runs = list(self.runs.values())
         response = responses.parse(self._heartbeat(runs))
@@ -102,16 +111,26 @@ class Miner:
             {"job_id": job, "attempt": attempt, "progress": 1.0, "note": "delivering"}
             for job, attempt in self.journal.undelivered()
         ]
+        metrics = host.metrics(self.driver.metrics(), self.registration.capabilities.get("cpu"))
+        jobs = [run.status() for run in runs] + delivering
         try:
-            return self.exchange.heartbeat(
-                status="DRAINING" if self._draining.is_set() else "ONLINE",
-                jobs=[run.status() for run in runs] + delivering,
-                metrics=host.metrics(self.registration.capabilities.get("cpu")),
-                bookings_ready=self._bookings.ready_ids(),
-            )
-        except Rejected:
-            self.registration.current = False  # the exchange does not know this miner any more
-            raise
+            return self._send_heartbeat(jobs, metrics | {"parked_results": len(self.journal.parked.entries())})
+        except Rejected as error:
+            if error.status not in UNUSABLE:
+                self.registration.current = False  # the exchange does not know this miner any more
+                raise
+            log.warning("the heartbeat is refused, and sent again with nothing but the jobs: %s", error)
+        except Unencodable as error:
+            log.warning("the heartbeat cannot be encoded, and is sent with nothing but the jobs: %s", error)
+        return self._send_heartbeat([{"job_id": job["job_id"], "attempt": job["attempt"]} for job in jobs], {})
+
+    def _send_heartbeat(self, jobs: list[dict[str, Any]], metrics: dict[str, Any]) -> Any:
+        return self.exchange.heartbeat(
+            status="DRAINING" if self._draining.is_set() else "ONLINE",
+            jobs=jobs,
+            metrics=metrics,
+            bookings_ready=self._bookings.ready_ids(),
+        )
 
     def _follow(self, response: HeartbeatResponse, runs: list[JobRun]) -> None:
         """Keep the intervals of a heartbeat's response; stop and checkpoint the jobs that the heartbeat named."""
@@ -134,17 +153,8 @@ class Miner:
         if self._bookings.update(response.bookings, gpus=gpus, other_jobs=other_jobs):
             log.info("ready for booking %s", ", ".join(self._bookings.ready_ids()))
             self._beat_now.set()
-        for command_id in response.scans:
-            self._scan(command_id)
+        self.registration.request_scans(response.scans)
         self._attention = self._attention if response.attention is None else response.attention
-
-    def _scan(self, command_id: str) -> None:
-        found = self.registration.scan()
-        log.info("scan %s: %d card(s)", command_id, len(found.get("gpus", ())))
-        try:
-            self.exchange.report(f"/orders/{command_id}", found)
-        except Rejected as error:
-            log.warning("scan %s: %s", command_id, error)  # the command has ended, or is another miner's
 
     # Poll
 
@@ -156,7 +166,10 @@ class Miner:
         started = time.monotonic()
         polled = self.exchange.poll(wait_seconds=self.settings.wait_seconds, free=free, attention=self._attention)
         for job in polled.jobs:
-            self._take(job)
+            try:
+                self._take(job)
+            except Exception:  # the other jobs of this response are leased to this miner too
+                log.exception("job %r cannot be started", job)
         if polled.beat_now:
             self._beat_now.set()
             return BEAT_NOW_PAUSE
@@ -176,16 +189,18 @@ class Miner:
         return 0
 
     def _take(self, job: dict[str, Any]) -> None:
-        """Start a job in a thread of its own."""
-        context = RunContext(self.settings, self.exchange, self.journal, self.pool, self.registration.task_types)
+        """Start a job in a thread of its own; what cannot be started is handed back, and the next one is taken."""
+        context = RunContext(
+            self.settings, self.exchange, self.journal, self.pool, self.registration.task_types, self._gpus
+        )
         run = JobRun(context, job)
         try:
             self.journal.start(run.id, run.attempt)
         except (OSError, ValueError) as error:  # no room to store a result: hand the job back now
-            self.exchange.deliver(run.id, "fail", failure("REFUSED", f"no state can be kept here: {error}") | run.fence)
+            self._refuse(run, f"no state can be kept here: {error}")
             return
         if self._draining.is_set():
-            self._hand_back(run.id, run.attempt, "the miner is shutting down")
+            self.deliveries.hand_back(run.id, run.attempt, "the miner is shutting down")
             return
         with self._changed:
             if run.id in self.runs:  # the same job again, before a heartbeat showed that its lease was lost
@@ -197,64 +212,36 @@ class Miner:
         log.info("job %s attempt %s: %s", run.id, run.attempt, job.get("task_type") or "untyped")
         threading.Thread(target=self._work, args=(run,), name=f"job-{run.id}", daemon=True).start()
 
-    def _work(self, run: JobRun) -> None:
-        delivery = run.execute()
-        if delivery is not None:
-            self._store(delivery)
-            if delivery.body.get("error_code") != "DRAINING":
-                self.journal.drop_checkpoint(run.id)
-            log.info("job %s: %s", run.id, _outline(delivery))
-        with self._changed:
-            if self.runs.get(run.id) is run:
-                del self.runs[run.id]
-                if delivery is None:
-                    self.journal.forget(run.id)
-            if self.settings.once and self._taken >= self.settings.once and not self.runs:
-                self.drain()
-            self._changed.notify_all()
-
-    # Delivery
-
-    def _store(self, delivery: Delivery) -> None:
-        """Add a delivery to the journal; when the disk is full, wait until it is not."""
-        while True:
-            try:
-                return self.journal.add(delivery)
-            except OSError as error:
-                log.error("job %s: the outcome cannot be stored: %s; trying again", delivery.job_id, error)
-                self._over.wait(DISK_PAUSE)
-
-    def _deliver(self) -> float:
-        """Send what is in the journal, oldest first."""
-        failed: Unavailable | None = None
-        for delivery in self.journal.pending():
-            try:
-                self._send(delivery)
-            except Unavailable as error:
-                failed = error
-                if not error.responded:
-                    break  # no exchange: the other deliveries would fail too
-        with self._changed:
-            self._changed.notify_all()
-        if failed:
-            raise failed
-        return 3600.0
-
-    def _send(self, delivery: Delivery) -> None:
+    def _refuse(self, run: JobRun, reason: str) -> None:
+        """Hand a job back without the journal; where that fails, the exchange learns by the end of the lease."""
         try:
-            self.exchange.deliver(delivery.job_id, delivery.verb, delivery.body)
-            log.info("job %s: %s acknowledged", delivery.job_id, delivery.verb)
-        except Rejected as error:
-            log.warning("job %s: %s refused for good: %s", delivery.job_id, delivery.verb, error)
-            if delivery.verb == "result" and error.status in UNUSABLE:
-                reason = f"the exchange does not take the result: {error}"
-                self._hand_back(delivery.job_id, delivery.attempt, reason, "ENGINE_ERROR")
-        self.journal.acknowledge(delivery)
+            self.exchange.deliver(run.id, "fail", failure("REFUSED", reason) | run.fence)
+        except (ExchangeError, ValueError) as error:
+            log.warning("job %r cannot be handed back: %s", run.id[:128], error)
 
-    def _hand_back(self, job_id: str, attempt: int | None, reason: str, code: str = "DRAINING") -> None:
-        fence = {} if attempt is None else {"attempt": attempt}
-        self.journal.add(Delivery(job_id, attempt, "fail", failure(code, reason) | fence))
-        log.info("job %s: handed back: %s", job_id, reason)
+    def _work(self, run: JobRun) -> None:
+        try:
+            self._execute(run)
+        except Exception:
+            log.exception("job %s: its outcome is lost", run.id)
+        finally:
+            with self._changed:
+                if self.runs.get(run.id) is run:
+                    del self.runs[run.id]
+                if self.settings.once and self._taken >= self.settings.once and not self.runs:
+                    self.drain()
+                self._changed.notify_all()
+
+    def _execute(self, run: JobRun) -> None:
+        delivery = run.execute()
+        if delivery is None:
+            if self.runs.get(run.id) is run:
+                self.journal.forget(run.id)
+            return
+        self.deliveries.store(delivery)
+        if delivery.body.get("error_code") != "DRAINING":
+            self.journal.drop_checkpoint(run.id)
+        log.info("job %s: %s", run.id, _outline(delivery))
 
     # Shutdown
 

@@ -153,7 +153,7 @@ class Cupy:
 
     def __init__(self, cupy: Any):
         self.cupy = cupy
-        self.name = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
+        self.name = cupy.cuda.runtime.getDeviceProperties(0)["name"].decode("utf-8", "replace")
         self.details = {"cupy": cupy.__version__, "fp16_accumulate": "fp32"}
 
     def counter(self, start: int, count: int) -> Any:
@@ -224,10 +224,10 @@ Device = Cpu | Torch | Cupy
 def pick(*, uuid: str = "", kind: str = "") -> Device:
     """Return the device to measure: `kind` is gpu, cpu, or empty for a GPU if there is one.
 
-    `uuid` restricts this process to one GPU; that has an effect only before a library starts its driver.
+    `uuid` restricts this process to one GPU or slice; that has an effect only before a library starts its driver.
     Raises RuntimeError when a GPU is requested and none can be reached.
     """
-    if uuid.startswith("GPU-"):
+    if uuid.startswith(("GPU-", "MIG-")):
         os.environ["CUDA_VISIBLE_DEVICES"] = uuid
     if kind == "cpu":
         return Cpu()

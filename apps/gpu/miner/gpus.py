@@ -1,11 +1,12 @@
-"""The GPUs of this host as the driver's own library (NVML) describes them; a host without any is fine."""
+"""The GPUs of this host as the driver describes them; a host without any is fine.
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+These functions run in the process of `driver.py`: a driver may hang or crash.
+"""
+
 from typing import Any
 
-log = logging.getLogger("aitbc.miner")
+from apps.gpu.miner import nvml
+from apps.gpu.miner.nvml import Device, number, query, text
 
 ARCHITECTURES = {
     2: "kepler",
@@ -18,166 +19,184 @@ ARCHITECTURES = {
     9: "hopper",
     10: "blackwell",
 }
-MIB = 2**20
+UNKNOWN = "unknown"
 MAX_LINKS = 18  # NVLink connections of the largest GPU so far
+MAX_WATTS, MAX_MHZ = 20_000, 100_000  # larger readings are nonsense
 # Why clocks are held down (NVML's bit mask of clocks event reasons): heat, or the power limit.
 THERMAL_REASONS = 0x20 | 0x40
 POWER_REASONS = 0x04 | 0x80
+CLOCKS = {"graphics": 0, "sm": 1, "memory": 2}  # NVML_CLOCK_GRAPHICS, _SM, _MEM
+TEMPERATURE_GPU = 0  # NVML_TEMPERATURE_GPU
 
 
 def detect() -> list[dict[str, Any]]:
-    """Describe each GPU by what does not change while it works: identity, memory, bus, limits, largest clocks."""
-    with driver() as nvml:
-        return [describe(nvml, index, handle) for index, handle in handles(nvml)] if nvml else []
+    """Describe each device by what does not change while it works: identity, memory, bus, limits, largest clocks.
+
+    Of a GPU that is cut (MIG), each slice is a device. Raises DriverFailed.
+    """
+    with nvml.driver() as library:
+        found = list(nvml.devices(library)) if library else []
+        described = [(device, describe(library, device)) for device in found]
+        # A slice is reached by its UUID only (CUDA_VISIBLE_DEVICES).
+        return [entry for device, entry in described if "uuid" in entry or not device.is_slice]
+
+
+def completed(found: list[dict[str, Any]], earlier: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the devices found, each with what was known of it and cannot be read at the moment.
+
+    They do not change: a reading that fails once must not make another card of it.
+    """
+    known = {device["uuid"]: device for device in earlier if "uuid" in device}
+    places = {device["index"]: device for device in earlier if not device.get("mig", {}).get("enabled")}
+    listed = []
+    for device in found:
+        same = known.get(device["uuid"]) if "uuid" in device else places.get(device["index"])
+        listed.append({"name": UNKNOWN, "architecture": UNKNOWN} | (same or {}) | device)
+    return listed
 
 
 def cuda_version() -> str | None:
-    """Return the CUDA version the driver supports, e.g. "12.4"."""
-    with driver() as nvml:
-        if not nvml:
-            return None
-        version = nvml.nvmlSystemGetCudaDriverVersion_v2()
-        return f"{version // 1000}.{version % 1000 // 10}"
+    """Return the CUDA version the driver supports, e.g. "12.4". Raises DriverFailed."""
+    with nvml.driver() as library:
+        return _cuda(library) if library else None
 
 
 def metrics() -> list[dict[str, Any]]:
-    """Return load (%), memory (MiB), power (W), heat (°C), clocks (MHz) of each GPU now, as far as it reports them."""
-    with driver() as nvml:
-        return [measure(nvml, index, handle) for index, handle in handles(nvml)] if nvml else []
+    """Return load (%), memory (MiB), power (W), heat (°C), clocks (MHz) of each device, as far as it reports them.
+
+    Raises DriverFailed.
+    """
+    with nvml.driver() as library:
+        return [measure(library, device) for device in nvml.devices(library)] if library else []
 
 
-@contextmanager
-def driver() -> Iterator[Any]:
-    """Yield the NVML library (pynvml, which carries no types), ready for use, or None where there is no driver."""
-    nvml = _initialized()
-    try:
-        yield nvml
-    finally:
-        if nvml:
-            nvml.nvmlShutdown()
-
-
-def _initialized() -> Any:
-    try:
-        import pynvml
-    except ImportError:
-        return None
-    try:
-        pynvml.nvmlInit()
-    except (pynvml.NVMLError, OSError) as error:  # no driver, no permission
-        log.debug("NVML is not usable: %s", error)
-        return None
-    return pynvml
-
-
-def handles(nvml: Any) -> Iterator[tuple[int, Any]]:
-    """Yield index and handle of each GPU that responds."""
-    for index in range(nvml.nvmlDeviceGetCount()):
-        try:
-            yield index, nvml.nvmlDeviceGetHandleByIndex(index)
-        except nvml.NVMLError:
-            continue  # a GPU that fell off the bus must not hide the others
-
-
-def query(nvml: Any, function: str, *arguments: Any) -> Any:
-    """Call a function of NVML by name; None for what this GPU, or this version of the library, does not support."""
-    try:
-        return getattr(nvml, function)(*arguments)
-    except (nvml.NVMLError, AttributeError):
-        return None
-
-
-def text(value: str | bytes | None) -> str | None:
-    """Return a string of NVML as text: older versions of the library return bytes."""
-    return value.decode() if isinstance(value, bytes) else value
-
-
-def describe(nvml: Any, index: int, handle: Any) -> dict[str, Any]:
-    """Describe one GPU as a registration's `gpus` list it; see detect."""
-    name = text(query(nvml, "nvmlDeviceGetName", handle)) or "unknown"
-    memory = query(nvml, "nvmlDeviceGetMemoryInfo", handle)
-    capability = query(nvml, "nvmlDeviceGetCudaComputeCapability", handle)
-    return _known(
-        index=index,
-        uuid=text(query(nvml, "nvmlDeviceGetUUID", handle)),
+def describe(library: Any, device: Device) -> dict[str, Any]:
+    """Describe one device as a registration's `gpus` list it; see detect."""
+    board, memory = device.board, nvml.memory_of(library, device)
+    name = _name(library, device)
+    shared = _known(
+        index=device.index,
+        uuid=text(library, "nvmlDeviceGetUUID", device.handle),
         name=name,
-        memory_mb=memory.total // MIB if memory else 0,
-        architecture=ARCHITECTURES.get(query(nvml, "nvmlDeviceGetArchitecture", handle), "unknown"),
-        consumer_grade="geforce" in name.lower(),
-        driver=text(query(nvml, "nvmlSystemGetDriverVersion")),
-        cuda=cuda_version(),
-        compute_capability=f"{capability[0]}.{capability[1]}" if capability else None,
-        vbios=text(query(nvml, "nvmlDeviceGetVbiosVersion", handle)),
-        display_attached=_flag(query(nvml, "nvmlDeviceGetDisplayActive", handle)),
-        pci=_pci(nvml, handle),
-        power=_power(nvml, handle),
-        clocks=_clocks(nvml, handle, "nvmlDeviceGetMaxClockInfo", "_max_mhz"),
-        mig=_partitions(nvml, handle),
-        nvlink=_links(nvml, handle),
+        memory_mb=memory.total_mb if memory else None,
+        unified_memory=True if memory and memory.unified else None,
+        architecture=_architecture(library, board),
+        consumer_grade="geforce" in name.lower() if name else None,
+        driver=text(library, "nvmlSystemGetDriverVersion"),
+        cuda=_cuda(library),
+        compute_capability=_compute_capability(library, board),
+        vbios=text(library, "nvmlDeviceGetVbiosVersion", board),
+        pci=_pci(library, board),
     )
+    return shared | (_slice(library, device) if device.is_slice else _whole(library, board))
 
 
-def measure(nvml: Any, index: int, handle: Any) -> dict[str, Any]:
-    """Return the metrics of one GPU as a heartbeat's `metrics` list them; see metrics."""
-    rates = query(nvml, "nvmlDeviceGetUtilizationRates", handle)
-    memory = query(nvml, "nvmlDeviceGetMemoryInfo", handle)
-    power = query(nvml, "nvmlDeviceGetPowerUsage", handle)
-    reasons = query(nvml, "nvmlDeviceGetCurrentClocksThrottleReasons", handle)
-    clocks = _clocks(nvml, handle, "nvmlDeviceGetClockInfo", "_clock_mhz")
+def measure(library: Any, device: Device) -> dict[str, Any]:
+    """Return the metrics of one device as a heartbeat's `metrics` list them; see metrics.
+
+    Of a slice NVML knows the memory; power, heat and clocks are the whole GPU's and are left out.
+    """
+    memory = nvml.memory_of(library, device)
+    rates = query(library, "nvmlDeviceGetUtilizationRates", device.handle)
+    shared = _known(
+        index=device.index,
+        uuid=text(library, "nvmlDeviceGetUUID", device.handle),
+        utilization=number(nvml.member(rates, "gpu"), 0, 100),
+        memory_used_mb=memory.used_mb if memory else None,
+        memory_total_mb=memory.total_mb if memory else None,
+    )
+    return shared | ({} if device.is_slice else _measure_whole(library, device.handle))
+
+
+def _measure_whole(library: Any, handle: Any) -> dict[str, Any]:
+    reasons = number(query(library, "nvmlDeviceGetCurrentClocksThrottleReasons", handle), 0, 2**64)
+    clocks = _clocks(library, handle, "nvmlDeviceGetClockInfo", "_clock_mhz")
     return _known(
-        index=index,
-        uuid=text(query(nvml, "nvmlDeviceGetUUID", handle)),
-        utilization=rates.gpu if rates else None,
-        memory_used_mb=memory.used // MIB if memory else None,
-        memory_total_mb=memory.total // MIB if memory else None,
-        power_w=round(power / 1000, 1) if power is not None else None,
-        temperature_c=query(nvml, "nvmlDeviceGetTemperature", handle, nvml.NVML_TEMPERATURE_GPU),
-        fan_percent=query(nvml, "nvmlDeviceGetFanSpeed", handle),
+        power_w=_watts(query(library, "nvmlDeviceGetPowerUsage", handle)),
+        temperature_c=number(query(library, "nvmlDeviceGetTemperature", handle, TEMPERATURE_GPU), -100, 300),
+        fan_percent=number(query(library, "nvmlDeviceGetFanSpeed", handle), 0, 300),
         graphics_clock_mhz=clocks.get("graphics_clock_mhz"),
         memory_clock_mhz=clocks.get("memory_clock_mhz"),
-        thermal_throttling_active=None if reasons is None else bool(reasons & THERMAL_REASONS),
-        power_limit_active=None if reasons is None else bool(reasons & POWER_REASONS),
+        thermal_throttling_active=None if reasons is None else bool(int(reasons) & THERMAL_REASONS),
+        power_limit_active=None if reasons is None else bool(int(reasons) & POWER_REASONS),
     )
 
 
-def _pci(nvml: Any, handle: Any) -> dict[str, Any]:
+def _whole(library: Any, handle: Any) -> dict[str, Any]:
+    """Describe what a slice does not have."""
+    return _known(
+        display_attached=_flag(query(library, "nvmlDeviceGetDisplayActive", handle)),
+        power=_power(library, handle),
+        clocks=_clocks(library, handle, "nvmlDeviceGetMaxClockInfo", "_max_mhz"),
+        mig=None if query(library, "nvmlDeviceGetMigMode", handle) is None else {"capable": True, "enabled": False},
+        nvlink=_links(library, handle),
+    )
+
+
+def _slice(library: Any, device: Device) -> dict[str, Any]:
+    return {
+        "mig": _known(enabled=True, slot=device.slot, parent=text(library, "nvmlDeviceGetUUID", device.board)),
+    }
+
+
+def _name(library: Any, device: Device) -> str | None:
+    """Return the device's name; a slice's is never that of its whole GPU, as older drivers report it."""
+    own = text(library, "nvmlDeviceGetName", device.handle)
+    if not device.is_slice:
+        return own
+    name = own or text(library, "nvmlDeviceGetName", device.board) or UNKNOWN
+    return name if "MIG" in name.split() else f"{name} MIG"
+
+
+def _architecture(library: Any, handle: Any) -> str | None:
+    value = number(query(library, "nvmlDeviceGetArchitecture", handle), 0, 1000)
+    return None if value is None else ARCHITECTURES.get(int(value))
+
+
+def _cuda(library: Any) -> str | None:
+    version = number(query(library, "nvmlSystemGetCudaDriverVersion_v2"), 1000, 1_000_000)
+    return None if version is None else f"{int(version) // 1000}.{int(version) % 1000 // 10}"
+
+
+def _compute_capability(library: Any, handle: Any) -> str | None:
+    value = query(library, "nvmlDeviceGetCudaComputeCapability", handle)
+    parts = [number(part, 0, 1000) for part in value] if isinstance(value, list | tuple) else []
+    return f"{parts[0]}.{parts[1]}" if len(parts) == 2 and None not in parts else None
+
+
+def _pci(library: Any, handle: Any) -> dict[str, Any]:
     """Return address, largest generation and largest width of the bus: an idle GPU lowers both to save power."""
-    bus = query(nvml, "nvmlDeviceGetPciInfo", handle)
+    bus = query(library, "nvmlDeviceGetPciInfo", handle)
     return _known(
-        bus_id=text(bus.busId) if bus else None,
-        max_generation=query(nvml, "nvmlDeviceGetMaxPcieLinkGeneration", handle),
-        max_lanes=query(nvml, "nvmlDeviceGetMaxPcieLinkWidth", handle),
+        bus_id=nvml.clean(nvml.member(bus, "busId")),
+        max_generation=number(query(library, "nvmlDeviceGetMaxPcieLinkGeneration", handle), 1, 100),
+        max_lanes=number(query(library, "nvmlDeviceGetMaxPcieLinkWidth", handle), 1, 1000),
     )
 
 
-def _power(nvml: Any, handle: Any) -> dict[str, float]:
-    low, high = query(nvml, "nvmlDeviceGetPowerManagementLimitConstraints", handle) or (None, None)
-    default = query(nvml, "nvmlDeviceGetPowerManagementDefaultLimit", handle)
-    limit = query(nvml, "nvmlDeviceGetPowerManagementLimit", handle)
-    milliwatts = {"min_w": low, "max_w": high, "default_w": default, "limit_w": limit}
-    return {name: round(value / 1000, 1) for name, value in milliwatts.items() if value is not None}
-
-
-def _clocks(nvml: Any, handle: Any, function: str, suffix: str) -> dict[str, Any]:
-    kinds = {"graphics": "NVML_CLOCK_GRAPHICS", "memory": "NVML_CLOCK_MEM", "sm": "NVML_CLOCK_SM"}
+def _power(library: Any, handle: Any) -> dict[str, Any]:
+    limits = query(library, "nvmlDeviceGetPowerManagementLimitConstraints", handle)
+    low, high = limits if isinstance(limits, list | tuple) and len(limits) == 2 else (None, None)
     return _known(
-        **{f"{name}{suffix}": query(nvml, function, handle, getattr(nvml, kind)) for name, kind in kinds.items()}
+        min_w=_watts(low),
+        max_w=_watts(high),
+        default_w=_watts(query(library, "nvmlDeviceGetPowerManagementDefaultLimit", handle)),
+        limit_w=_watts(query(library, "nvmlDeviceGetPowerManagementLimit", handle)),
     )
 
 
-def _partitions(nvml: Any, handle: Any) -> dict[str, Any]:
-    """Return whether the GPU is cut into instances (MIG), and into how many; {} where it cannot be."""
-    mode = query(nvml, "nvmlDeviceGetMigMode", handle)
-    if mode is None:
-        return {}
-    maximum = query(nvml, "nvmlDeviceGetMaxMigDeviceCount", handle) or 0
-    slots = range(maximum if mode[0] else 0)
-    instances = [query(nvml, "nvmlDeviceGetMigDeviceHandleByIndex", handle, slot) for slot in slots]
-    return {"capable": True, "enabled": bool(mode[0]), "instances": sum(one is not None for one in instances)}
+def _watts(milliwatts: Any) -> float | None:
+    value = number(milliwatts, 0, MAX_WATTS * 1000)
+    return None if value is None else round(value / 1000, 1)
 
 
-def _links(nvml: Any, handle: Any) -> dict[str, int]:
-    active = sum(bool(query(nvml, "nvmlDeviceGetNvLinkState", handle, link)) for link in range(MAX_LINKS))
+def _clocks(library: Any, handle: Any, function: str, suffix: str) -> dict[str, Any]:
+    readings = {name: query(library, function, handle, kind) for name, kind in CLOCKS.items()}
+    return _known(**{f"{name}{suffix}": number(value, 0, MAX_MHZ) for name, value in readings.items()})
+
+
+def _links(library: Any, handle: Any) -> dict[str, int]:
+    active = sum(query(library, "nvmlDeviceGetNvLinkState", handle, link) == 1 for link in range(MAX_LINKS))
     return {"links": active} if active else {}
 
 
@@ -185,5 +204,6 @@ def _known(**facts: Any) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value not in (None, {})}
 
 
-def _flag(value: int | None) -> bool | None:
-    return None if value is None else bool(value)
+def _flag(value: Any) -> bool | None:
+    known = number(value, 0, 1)
+    return None if known is None else bool(known)

@@ -3,27 +3,40 @@
 import logging
 import os
 import platform
+import re
 import uuid
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from apps.gpu.logic.challenge import SUITE
-from apps.gpu.miner import engines, gpus
+from apps.gpu.logic.encoding import decoded, valid_text
+from apps.gpu.miner import engines, memory
+from apps.gpu.miner.offers import Offered
 from apps.gpu.miner.settings import Settings
 
 log = logging.getLogger("aitbc.miner")
 
+CPUINFO = Path("/proc/cpuinfo")
+PROCESSOR_UUID = re.compile(r"CPU-[0-9a-f-]{36}")
 
-def capabilities(settings: Settings, offered: dict[str, engines.Engine]) -> dict[str, Any]:
-    """Return the capabilities that a registration sends: hardware, engines' task types and models, price, region."""
-    detected = gpus.detect()
+
+def capabilities(settings: Settings, offered: dict[str, Offered], hardware: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the capabilities that a registration sends: hardware, engines' task types and models, price, region.
+
+    `hardware` is what the driver describes (`gpus` and `cuda`); None while it does not answer: then no GPU is known,
+    and the processor is not offered in place of one.
+    """
+    detected = (hardware or {}).get("gpus", [])
+    rentable = settings.cpu_device and hardware is not None and not detected
     values = {
         "gpus": detected,
-        "cuda": gpus.cuda_version(),
-        "cpu": processor(settings) if settings.cpu_device and not detected else _cpu(),
-        "memory_mb": memory_mb(),
-        "models": sorted({model for engine in offered.values() for model in _models(engine)}),
-        "tasks": sorted({word for engine in offered.values() for word in engines.task_types(engine)}),
+        "cuda": (hardware or {}).get("cuda"),
+        "cpu": processor(settings) if rentable else _cpu(),
+        "memory_mb": memory.total_mb(),
+        "models": _sorted_names(model for engine in offered.values() for model in engine.models),
+        "tasks": _sorted_names(word for engine in offered.values() for word in engine.task_types),
         "price": settings.price or None,
         "region": settings.region or None,
         "platform": "CUDA" if detected else "CPU",
@@ -36,10 +49,17 @@ def capabilities(settings: Settings, offered: dict[str, engines.Engine]) -> dict
 def processor(settings: Settings) -> dict[str, Any]:
     """Describe the processor as a device that can be rented: its memory (MiB) is what this miner's jobs may use.
 
-    Its UUID is made once and stored in the state folder: two miners on one host offer a share each.
+    Its UUID is made once and stored in the state folder: two miners on one host offer a share each. Where that cannot
+    be written, the processor is no device.
     """
-    allowed = settings.memory_mb * settings.slots if settings.memory_mb else memory_mb()
-    return _cpu() | {"uuid": _processor_uuid(settings.state_dir), "memory_mb": min(allowed, memory_mb())}
+    total = memory.total_mb()
+    allowed = settings.memory_mb * settings.slots if settings.memory_mb else total
+    try:
+        identity = {"uuid": _processor_uuid(settings.state_dir)}
+    except OSError as error:
+        log.warning("the processor is not offered as a device: %s", error)
+        identity = {}
+    return _cpu() | identity | {"memory_mb": min(allowed, total)}
 
 
 def device_count(capabilities: dict[str, Any]) -> int:
@@ -47,12 +67,11 @@ def device_count(capabilities: dict[str, Any]) -> int:
     return len(capabilities.get("gpus") or []) or int("uuid" in (capabilities.get("cpu") or {}))
 
 
-def metrics(cpu: dict[str, Any] | None = None) -> dict[str, Any]:
+def metrics(gpu_metrics: list[dict[str, Any]], cpu: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return load, memory (MiB) and GPU metrics now; `cpu` is the processor's description where it can be rented."""
-    gpu_metrics = gpus.metrics()
     measured: dict[str, Any] = {
-        "load_1m": round(os.getloadavg()[0], 2),
-        "memory_available_mb": _meminfo("MemAvailable"),
+        "load_1m": _load(),
+        "memory_available_mb": memory.available_mb(),
         "gpus": gpu_metrics,
     }
     if not gpu_metrics and cpu and "uuid" in cpu:
@@ -64,57 +83,46 @@ def metrics(cpu: dict[str, Any] | None = None) -> dict[str, Any]:
     return measured
 
 
-def memory_mb() -> int:
-    """Return the memory of this host in MiB, or the container's limit where that is lower."""
-    limits = [_meminfo("MemTotal")]
-    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        text = Path(file).read_text().strip() if Path(file).is_file() else ""
-        if text.isdigit():
-            limits.append(int(text) // 2**20)
-    return min(limits)
-
-
 def _processor_metrics(cpu: dict[str, Any]) -> dict[str, Any]:
-    total, load = cpu["memory_mb"], os.getloadavg()[0] / (os.cpu_count() or 1)
-    used = max(_meminfo("MemTotal") - _meminfo("MemAvailable"), 0)
+    total, load = cpu["memory_mb"], _load() / (os.cpu_count() or 1)
     return {
         "uuid": cpu["uuid"],
         "utilization": round(min(100 * load, 100), 1),
-        "memory_used_mb": min(used, total),
+        "memory_used_mb": min(memory.used_mb(), total),
         "memory_total_mb": total,
     }
 
 
+def _load() -> float:
+    """Return the load average of the last minute; 0 where the system has none."""
+    with suppress(OSError):
+        return round(os.getloadavg()[0], 2)
+    return 0.0
+
+
 def _processor_uuid(folder: Path) -> str:
-    """Return the processor's UUID from the state folder; made at the first call."""
+    """Return the processor's UUID from the state folder; made at the first call. Raises OSError."""
     file = folder / "processor"
-    if not file.is_file():
+    stored = decoded(file.read_bytes()).strip() if file.is_file() else ""
+    if not PROCESSOR_UUID.fullmatch(stored):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file.write_text(f"CPU-{uuid.uuid4()}\n")
-    return file.read_text().strip()
+        stored = f"CPU-{uuid.uuid4()}"
+        file.write_text(f"{stored}\n")
+    return stored
 
 
 def _cpu() -> dict[str, Any]:
     return {"name": _cpu_model(), "model": _cpu_model(), "cores": os.cpu_count() or 1, "platform": platform.machine()}
 
 
-def _models(engine: engines.Engine) -> list[str]:
-    try:
-        return engine.models()
-    except Exception:  # engines are third-party code: one that fails here offers no model by name
-        log.exception("the models of engine %s cannot be listed", engine.name)
-        return []
+def _sorted_names(values: Iterable[str]) -> list[str]:
+    return sorted(set(values))[: engines.MOST_NAMES]
 
 
 def _cpu_model() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
-    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
-
-
-def _meminfo(name: str) -> int:
-    """Return a line of /proc/meminfo in MiB; elsewhere, all pages there are."""
-    if Path("/proc/meminfo").is_file():
-        line = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith(name + ":"))
-        return int(line.split()[1]) // 1024
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    """Return the processor's name as the kernel reports it, else its architecture."""
+    with suppress(OSError):
+        for line in decoded(CPUINFO.read_bytes()).splitlines():
+            if line.startswith("model name") and (name := line.partition(":")[2].strip()):
+                return name[: engines.NAME_LIMIT]
+    return valid_text(platform.processor() or platform.machine())[: engines.NAME_LIMIT]

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from apps.gpu.miner.bookings import gpu_uuids
+from apps.gpu.miner import responses
 from apps.gpu.miner.child import EngineJob
 from apps.gpu.miner.client import Backoff, ExchangeClient, Rejected, Unavailable
-from apps.gpu.miner.journal import Delivery, Journal
+from apps.gpu.miner.gpu_choice import GpuChoice
+from apps.gpu.miner.journal import Delivery, Journal, failure
 from apps.gpu.miner.settings import Settings
 from apps.gpu.miner.workers import Child, Hooks, Outcome, Pool
 
 log = logging.getLogger("aitbc.miner")
 
-RESULT_LIMIT = 16 * 2**20  # bytes; what the exchange takes
 PAYLOAD_LIMIT = 2 * 2**20  # bytes; twice what the exchange takes
 DOWNLOAD_TRIES = 4
 
@@ -31,6 +31,7 @@ class RunContext:
     journal: Journal
     pool: Pool
     task_types: dict[str, str]  # every task type clients use → the engine's name
+    gpus: GpuChoice
 
 
 @dataclass
@@ -56,7 +57,7 @@ class JobRun:
     @property
     def attempt(self) -> int | None:
         """The number of this attempt: the fencing token that tells a late delivery from a newer one."""
-        return self.job.get("attempt")
+        return responses.count(self.job.get("attempt"))
 
     @property
     def fence(self) -> dict[str, int]:
@@ -66,8 +67,7 @@ class JobRun:
     @property
     def heartbeat_seconds(self) -> float:
         """The interval of heartbeats that this job's lease needs; infinite when the exchange named none."""
-        interval = self.job.get("heartbeat_seconds")
-        return max(float(interval), 0.1) if isinstance(interval, int | float) else float("inf")
+        return responses.seconds(self.job.get("heartbeat_seconds"), 0.1) or float("inf")
 
     def execute(self) -> Delivery | None:
         """Run the job to its end; return its delivery, or None when the lease was lost."""
@@ -156,24 +156,25 @@ class JobRun:
         raise AssertionError("the last try either returns or raises")
 
     def _compute(self, engine: str, payload: dict[str, Any], input_file: Path | None) -> Outcome:
-        child = self.context.pool.acquire(engine, gpu_uuids(self.job))
-        with self._lock:
-            self._child = child
-            stopped = self._stopped
-        if stopped:  # cancelled during the download or the start of the process
-            child.stop(*stopped)
-        job: EngineJob = {
-            "job": self.id,
-            "payload": payload,
-            "input": str(input_file.resolve()) if input_file else None,
-            "state": self.context.journal.checkpoint(self.id),
-        }
-        try:
-            return child.run(job, seconds=self._time_limit(), hooks=Hooks(self._on_progress, self._on_checkpoint))
-        finally:
+        with self.context.gpus.use(self.job) as visible:
+            child = self.context.pool.acquire(engine, visible)
             with self._lock:
-                self._child = None
-            self.context.pool.release(child)
+                self._child = child
+                stopped = self._stopped
+            if stopped:  # cancelled during the download or the start of the process
+                child.stop(*stopped)
+            job: EngineJob = {
+                "job": self.id,
+                "payload": payload,
+                "input": str(input_file.resolve()) if input_file else None,
+                "state": self.context.journal.checkpoint(self.id),
+            }
+            try:
+                return child.run(job, seconds=self._time_limit(), hooks=Hooks(self._on_progress, self._on_checkpoint))
+            finally:
+                with self._lock:
+                    self._child = None
+                self.context.pool.release(child)
 
     def _time_limit(self) -> float:
         """Return the job's own time limit in seconds, or the miner's where that is shorter."""
@@ -185,7 +186,11 @@ class JobRun:
         self.progress, self.note = fraction, note
 
     def _on_checkpoint(self, state: Any) -> None:
-        self.context.journal.save_checkpoint(self.id, state)
+        try:
+            self.context.journal.save_checkpoint(self.id, state)
+        except (OSError, ValueError) as error:  # the job goes on without it
+            log.warning("job %s: the checkpoint cannot be stored: %s", self.id, error)
+            return
         self.checkpointed = True
         log.info("job %s: checkpoint written", self.id)
 
@@ -193,13 +198,6 @@ class JobRun:
         metrics = {"duration_ms": round(seconds * 1000), "peak_memory_mb": outcome.peak_mb}
         if outcome.result is not None:
             body: dict[str, Any] = {"result": outcome.result, "metrics": metrics}
-            if len(json.dumps(body)) <= RESULT_LIMIT:
-                return Delivery(self.id, self.attempt, "result", body | self.fence)
-            outcome = Outcome(code="ENGINE_ERROR", message="the result is larger than 16 MiB")
+            return Delivery(self.id, self.attempt, "result", body | self.fence)
         body = failure(outcome.code, outcome.message) | {"metrics": metrics}
         return Delivery(self.id, self.attempt, "fail", body | self.fence)
-
-
-def failure(code: str, message: str) -> dict[str, Any]:
-    """Return the body of a failure; `error` is the legacy name of the message."""
-    return {"error_code": code, "error_message": message, "error": message}

@@ -1,25 +1,41 @@
 """The state folder: deliveries not yet acknowledged, one file each, so that no computed result is ever lost.
 
-`outbox/` has the deliveries to send, `running/` the jobs in progress (handed back after a crash), `checkpoints/`
-the last states of jobs, `inputs/` downloads, `name.json` the name of the miner. A file is written under another name,
-synced, and renamed.
+`outbox/` has the deliveries to send, `parked/` those that cannot be, `running/` the jobs in progress (handed back after
+a crash), `checkpoints/` the last states of jobs, `inputs/` downloads, `name.json` the name of the miner. A file is
+written under another name, synced, and renamed.
 """
 
 import fcntl
 import json
+import logging
 import os
 import re
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from apps.gpu.logic.encoding import MAX_DEPTH, MAX_INTEGER, encode, valid_text
+from apps.gpu.miner.parking import ParkedDeliveries
+
+log = logging.getLogger("aitbc.miner")
+
+JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+FILE_DEPTH = MAX_DEPTH + 1  # a delivery's body is one level below the file
+BEGINNING = re.compile(rb'\{"job_id":"[A-Za-z0-9_-]+","attempt":(\d{1,9}),"verb":')  # of an outbox file
+
 
 class StateInUse(Exception):
     """Another miner works with this state folder."""
+
+
+class Unreadable(ValueError):
+    """A file of the state folder is not what this program writes there."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +51,12 @@ class Delivery:
     body: dict[str, Any]
 
 
+def failure(code: str, message: str) -> dict[str, Any]:
+    """Return the body of a failure; `error` is the legacy name of the message."""
+    text = valid_text(message)
+    return {"error_code": code, "error_message": text, "error": text}
+
+
 class Journal:
     """The state folder of one miner; a lock on it keeps a second miner out (StateInUse)."""
 
@@ -43,11 +65,13 @@ class Journal:
         self.added = threading.Event()
         for name in ("outbox", "running", "checkpoints", "inputs"):
             (folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.parked = ParkedDeliveries(folder)
         self._lock = os.fdopen(os.open(folder / "lock", os.O_WRONLY | os.O_CREAT, 0o600), "w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise StateInUse(f"{folder} is in use by another miner; give this one its own --state-dir") from None
+        self._undelivered: dict[str, int | None] = {}
         self._undelivered = {delivery.job_id: delivery.attempt for delivery in self.pending()}
 
     def name(self) -> str:
@@ -56,10 +80,11 @@ class Journal:
         For an unnamed miner the exchange takes the one that registered last with the same key, which may be another.
         """
         file = self.folder / "name.json"
-        if (stored := _read(file)) is None:
-            stored = {"name": f"{re.sub(r'[^A-Za-z0-9.-]', '-', socket.gethostname())[:60]}-{secrets.token_hex(4)}"}
-            _write(file, stored)
-        return str(stored["name"])
+        stored = (_read(file) or {}).get("name")
+        if not isinstance(stored, str) or not re.fullmatch(r"[A-Za-z0-9.-]{1,128}", stored):
+            stored = f"{re.sub(r'[^A-Za-z0-9.-]', '-', socket.gethostname())[:60]}-{secrets.token_hex(4)}"
+            _write(file, {"name": stored})
+        return stored
 
     def start(self, job_id: str, attempt: int | None) -> None:
         """Record that this miner works on the job. Raises OSError, or ValueError for an id that is no file name."""
@@ -67,11 +92,14 @@ class Journal:
 
     def interrupted(self) -> list[tuple[str, int | None]]:
         """Return (job id, attempt) of the jobs that ran when this miner died and have no delivery."""
-        running = [(entry["job_id"], entry["attempt"]) for entry in self._entries("running")]
+        running = [(file.stem, _attempt((_read(file) or {}).get("attempt"))) for file in self._files("running")]
         return [job for job in running if job not in self.undelivered()]
 
     def add(self, delivery: Delivery) -> None:
-        """Store a delivery; on return it survives a crash, and the job no longer counts as running. Raises OSError."""
+        """Store a delivery; on return it survives a crash, and the job no longer counts as running.
+
+        Raises OSError, and Unencodable for one that could never be sent.
+        """
         _write(self._file("outbox", delivery.job_id), vars(delivery))
         self._undelivered[delivery.job_id] = delivery.attempt
         self.forget(delivery.job_id)
@@ -82,15 +110,37 @@ class Journal:
         return list(self._undelivered.items())
 
     def pending(self) -> list[Delivery]:
-        """Return the deliveries still to be sent, oldest first."""
-        return [Delivery(**entry) for entry in self._entries("outbox")]
+        """Return the deliveries still to be sent, oldest first; a file that is none of them is parked."""
+        found = []
+        for file in self._files("outbox"):
+            try:
+                found.append(_delivery(file))
+            except FileNotFoundError:
+                continue  # acknowledged meanwhile
+            except Unreadable as error:
+                log.error("job %s: %s; its file is in %s", file.stem, error, self.parked.folder)
+                with suppress(OSError):
+                    found += self._replaced(file, str(error))
+        return found
+
+    def age(self, delivery: Delivery) -> float:
+        """Return for how many seconds this delivery has been stored."""
+        with suppress(OSError):
+            return max(time.time() - self._file("outbox", delivery.job_id).stat().st_mtime, 0.0)
+        return 0.0
+
+    def park(self, delivery: Delivery, reason: str) -> None:
+        """Put a delivery aside that can never be sent. Raises OSError."""
+        if self._stored(delivery):
+            self.parked.take(self._file("outbox", delivery.job_id), reason)
+            self._undelivered.pop(delivery.job_id, None)
+        else:
+            self.parked.write(delivery.job_id, vars(delivery), reason)
 
     def acknowledge(self, delivery: Delivery) -> None:
         """Remove a delivery that the exchange took, or refused for good; a newer one for the same job stays."""
-        file = self._file("outbox", delivery.job_id)
-        stored = _read(file)
-        if stored and stored["attempt"] == delivery.attempt and stored["verb"] == delivery.verb:
-            file.unlink()
+        if self._stored(delivery):
+            self._file("outbox", delivery.job_id).unlink()
             self._undelivered.pop(delivery.job_id, None)
 
     def forget(self, job_id: str) -> None:
@@ -117,23 +167,56 @@ class Journal:
         """Release the folder for another miner."""
         self._lock.close()
 
+    def _replaced(self, file: Path, reason: str) -> list[Delivery]:
+        """Park an outbox file, and store a failure in its place where the attempt can still be read. Raises OSError."""
+        beginning = BEGINNING.match(file.read_bytes()[:300])
+        self.parked.take(file, reason)
+        if beginning is None:
+            return []  # the exchange learns by the end of the lease
+        attempt = int(beginning[1])
+        replaced = Delivery(file.stem, attempt, "fail", failure("ENGINE_ERROR", reason) | {"attempt": attempt})
+        self.add(replaced)
+        return [replaced]
+
+    def _stored(self, delivery: Delivery) -> bool:
+        """Whether the outbox has this delivery, and not a newer one for the same job."""
+        stored = _read(self._file("outbox", delivery.job_id)) or {}
+        return (stored.get("attempt"), stored.get("verb")) == (delivery.attempt, delivery.verb)
+
     def _file(self, kind: str, job_id: str) -> Path:
         # The id comes from the exchange: it must not lead out of the folder.
-        if not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", job_id):
+        if not JOB_ID.fullmatch(job_id):
             raise ValueError(f"{job_id[:128]!r} is no job id")
         return self.folder / kind / f"{job_id}.json"
 
-    def _entries(self, kind: str) -> Iterator[dict[str, Any]]:
-        files = [(file.stat().st_mtime_ns, file) for file in (self.folder / kind).glob("*.json")]
-        for _, file in sorted(files):
-            if entry := _read(file):
-                yield entry
+    def _files(self, kind: str) -> Iterator[Path]:
+        """Yield the files of jobs, oldest first."""
+        found = []
+        for file in (self.folder / kind).glob("*.json"):
+            if JOB_ID.fullmatch(file.stem):
+                with suppress(FileNotFoundError):  # acknowledged meanwhile
+                    found.append((file.stat().st_mtime_ns, file))
+        yield from (file for _, file in sorted(found))
+
+
+def _delivery(file: Path) -> Delivery:
+    """Read an outbox file. Raises Unreadable, FileNotFoundError."""
+    content = _parsed(file)
+    named = set(content) == set(Delivery.__annotations__) and content["job_id"] == file.stem
+    if not named or content["verb"] not in ("result", "fail") or not isinstance(content["body"], dict):
+        raise Unreadable("the stored outcome has not the members of one")
+    return Delivery(**content | {"attempt": _attempt(content["attempt"])})
+
+
+def _attempt(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_INTEGER else None
 
 
 def _write(file: Path, content: dict[str, Any]) -> None:
-    temporary = file.with_suffix(".tmp")
-    with open(temporary, "w") as stream:
-        json.dump(content, stream, separators=(",", ":"))
+    """Write a file that survives a crash, or none. Raises OSError, Unencodable."""
+    encoded, temporary = encode(content, depth=FILE_DEPTH), file.with_suffix(".tmp")
+    with open(temporary, "wb") as stream:
+        stream.write(encoded)
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(file)
@@ -144,9 +227,22 @@ def _write(file: Path, content: dict[str, Any]) -> None:
         os.close(folder)
 
 
-def _read(file: Path) -> dict[str, Any] | None:
+def _parsed(file: Path) -> dict[str, Any]:
+    """Return the object in a file. Raises Unreadable, FileNotFoundError."""
     try:
-        content: dict[str, Any] = json.loads(file.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None  # acknowledged meanwhile, or never completely written
+        content = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise Unreadable(f"the stored outcome cannot be read: {type(error).__name__}: {error}"[:300]) from error
+    if not isinstance(content, dict):
+        raise Unreadable("the stored outcome is not a JSON object")
     return content
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    """Return the object in a file; None when there is no file, or none that can be read."""
+    try:
+        return _parsed(file)
+    except (FileNotFoundError, Unreadable):
+        return None

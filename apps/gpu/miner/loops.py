@@ -1,11 +1,14 @@
 """A step repeated in a thread, with growing pauses while the exchange does not respond."""
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from apps.gpu.miner.client import Backoff, ExchangeError, Unavailable
+
+LONGEST_PAUSE = 3600.0
 
 log = logging.getLogger("aitbc.miner")
 
@@ -41,7 +44,7 @@ class Loop:
                     return
                 pause, failed = backoff.next(error.retry_after if isinstance(error, Unavailable) else 0.0), True
                 self._log_failure(error, pause)
-            self.wake.wait(pause)
+            self.wake.wait(min(pause, LONGEST_PAUSE) if math.isfinite(pause) else LONGEST_PAUSE)
             if self.wake is not self.end:
                 self.wake.clear()
 

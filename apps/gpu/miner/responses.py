@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from apps.gpu.logic.encoding import MAX_INTEGER
 from apps.gpu.miner import bookings
 from apps.gpu.miner.bookings import Booking
 
@@ -27,31 +28,34 @@ def parse(response: Any) -> HeartbeatResponse:
     members = response if isinstance(response, dict) else {}
     commands = _commands(members.get("orders"))
     return HeartbeatResponse(
-        heartbeat_seconds=_seconds(members.get("heartbeat_seconds"), 0.1),
-        poll_seconds=_seconds(members.get("poll_seconds"), 0.0),
+        heartbeat_seconds=seconds(members.get("heartbeat_seconds"), 0.1),
+        poll_seconds=seconds(members.get("poll_seconds"), 0.0),
         cancel=_ids(members.get("cancel")),
         checkpoint=_ids(members.get("checkpoint")),
         leases=_leases(members.get("leases")),
-        attention=_count(members.get("attention")),
+        attention=count(members.get("attention")),
         bookings=bookings.parse(members.get("bookings")),
         scans=tuple(str(command["order_id"]) for command in commands if command.get("kind") == "scan"),
         commands=commands,
     )
 
 
-def _seconds(value: Any, minimum: float) -> float | None:
-    valid = isinstance(value, int | float) and not isinstance(value, bool)
-    return min(max(float(value), minimum), 300.0) if valid else None
+def seconds(value: Any, minimum: float) -> float | None:
+    """Return a duration of at least the minimum and at most 300 s; None for what is no number."""
+    valid = isinstance(value, int | float) and not isinstance(value, bool) and value == value  # NaN is not
+    return float(min(max(value, minimum), 300.0)) if valid else None
 
 
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+def count(value: Any) -> int | None:
+    """Return a whole number that is not negative, else None."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_INTEGER else None
 
 
 def _leases(value: Any) -> frozenset[tuple[str, int | None]] | None:
     if not isinstance(value, list):
         return None
-    return frozenset((str(entry.get("job_id")), entry.get("attempt")) for entry in value)
+    entries = [entry for entry in value if isinstance(entry, dict) and "job_id" in entry]
+    return frozenset((str(entry["job_id"]), count(entry.get("attempt"))) for entry in entries)
 
 
 def _commands(value: Any) -> tuple[dict[str, Any], ...]:

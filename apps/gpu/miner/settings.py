@@ -2,10 +2,20 @@
 
 import argparse
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from apps.gpu.logic.encoding import decoded
+
 DEV_ENV = Path("var/dev.env")
+URL = re.compile(r"https?://[!-~]+")
+KEY = re.compile(r"[!-~]+")  # what a header may carry
+MINER_ID = re.compile(r"[!-~]{0,128}")
+
+
+class SettingsError(Exception):
+    """A setting that the caller must correct; the text says how."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--state-dir",
         type=Path,
-        default=Path(env.get("AITBC_MINER_STATE", "var/miner")),
+        default=state_dir(),
         help="where unsent results are stored",
     )
-    add("--slots", type=_positive, default=_positive(env.get("AITBC_MINER_SLOTS", "2")), help="jobs at the same time")
+    add("--slots", type=_positive, default=env.get("AITBC_MINER_SLOTS", "2"), help="jobs at the same time")
     add(
         "--price",
         default=env.get("AITBC_MINER_PRICE", ""),
@@ -57,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--memory-mb",
         type=int,
-        default=int(env.get("AITBC_MINER_MEMORY_MB", "0")),
+        default=env.get("AITBC_MINER_MEMORY_MB", "0"),
         help="memory limit of one job; 0: a share of the host's",
     )
     add("--job-seconds", type=_positive, default=3600, help="time limit of one job; the job's own may be shorter")
@@ -79,18 +89,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def from_arguments(arguments: argparse.Namespace) -> Settings:
-    """Return the settings of parsed arguments."""
+    """Return the settings of parsed arguments. Raises SettingsError."""
     values = {name: getattr(arguments, name) for name in Settings.__annotations__}
     # Not a default of the parser: --help prints those.
     key = arguments.key or environment().get("AITBC_MINER_KEY", "")
-    return Settings(**values | {"engines": tuple(arguments.engines), "key": key})
+    settings = Settings(**values | {"engines": tuple(arguments.engines), "key": key})
+    _check(settings)
+    return settings
+
+
+def state_dir() -> Path:
+    """Return the state folder that no option names."""
+    return Path(environment().get("AITBC_MINER_STATE", "var/miner"))
+
+
+def _check(settings: Settings) -> None:
+    if not settings.key:
+        raise SettingsError("no API key: set AITBC_MINER_KEY (an operator makes one with `manage.py key create`)")
+    if not KEY.fullmatch(settings.key):
+        raise SettingsError("the API key has characters that no key has: copy it again into AITBC_MINER_KEY")
+    if not URL.fullmatch(settings.url):
+        raise SettingsError(f"{settings.url!r} is no address of an exchange: set AITBC_URL, e.g. http://127.0.0.1:8000")
+    if not MINER_ID.fullmatch(settings.miner_id):
+        raise SettingsError("a miner's id is up to 128 ASCII characters without spaces: correct AITBC_MINER_ID")
 
 
 def environment() -> dict[str, str]:
     """Return the environment; in a development checkout, above the variables that `make up` wrote."""
     defaults = {}
     if DEV_ENV.is_file():
-        lines = DEV_ENV.read_text().splitlines()
+        lines = decoded(DEV_ENV.read_bytes()).splitlines()
         pairs = (
             line.removeprefix("export ").split("=", 1) for line in lines if "=" in line and not line.startswith("#")
         )
@@ -99,6 +127,6 @@ def environment() -> dict[str, str]:
 
 
 def _positive(value: str) -> int:
-    if (number := int(value)) < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
+    if not value.isdecimal() or int(value) < 1:
+        raise argparse.ArgumentTypeError(f"{value!r} is not a whole number of at least 1")
+    return int(value)

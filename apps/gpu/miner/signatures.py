@@ -1,7 +1,8 @@
 """Whether a command comes from the exchange: Ed25519 over canonical JSON (RFC 8032, RFC 8785)."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import rfc8785
@@ -27,15 +28,22 @@ class Keyring:
         try:
             message = tag.encode() + b"\n" + rfc8785.dumps(body)
             Ed25519PublicKey.from_public_bytes(key).verify(_decoded(str(members.get("sig"))), message)
-        except (InvalidSignature, ValueError, rfc8785.CanonicalizationError):
+        except (InvalidSignature, ValueError, RecursionError, rfc8785.CanonicalizationError):
             return False
         return True
 
     def _key(self, key_id: str) -> bytes | None:
         if key_id not in self._keys:
-            published = self._fetch().get("keys", [])
-            self._keys = {str(key["key_id"]): _decoded(key["public_key"]) for key in published}
+            published = self._fetch().get("keys")
+            self._keys = dict(_parsed(published if isinstance(published, list) else []))
         return self._keys.get(key_id)
+
+
+def _parsed(published: list[Any]) -> Iterator[tuple[str, bytes]]:
+    """Yield id and bytes of each key; one that cannot be parsed does not hide the others."""
+    for key in published:
+        with suppress(TypeError, LookupError, ValueError):
+            yield str(key["key_id"]), _decoded(str(key["public_key"]))
 
 
 def _decoded(text: str) -> bytes:

@@ -17,9 +17,10 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, cast
 
+from apps.gpu.logic.encoding import RESULT_LIMIT, decoded
 from apps.gpu.miner.child import EngineJob
 
-REPORT_LIMIT = 16 * 2**20 + 4096  # bytes of one report: the exchange takes results up to 16 MiB
+REPORT_LIMIT = RESULT_LIMIT + 4096  # bytes of one report: a result and what is around it
 TOO_LONG: dict[str, Any] = {}  # stands for a report above the limit
 KILL_GRACE = 2.0  # seconds between SIGTERM and SIGKILL
 IDLE_SECONDS = 300.0  # a child with its model loaded waits this long for the next job
@@ -88,6 +89,8 @@ class Child:
             outcome = self._follow(job["job"], deadline, seconds, hooks)
         except OSError:  # the pipe broke: the process died before it read the job
             outcome = None
+        except (ValueError, LookupError, TypeError, RecursionError) as error:  # no report, or one with other members
+            outcome = Outcome(code="ENGINE_ERROR", message=f"the engine's process sent no report: {error}"[:300])
         if outcome is None:
             outcome = self._exit_outcome()
         if outcome.result is None and outcome.code not in ("BAD_INPUT", "REFUSED"):
@@ -105,14 +108,15 @@ class Child:
 
     def request_checkpoint(self, job: str) -> None:
         """Request the engine's last state of this job; it arrives as a report."""
-        with suppress(OSError):  # the process is gone, and its job's thread is about to notice
+        with suppress(OSError, ValueError):  # the process is gone, and its job's thread is about to notice
             self._send({"checkpoint": job})
 
     def close(self) -> None:
-        """Kill the process for good and reap it."""
+        """Kill the process for good and reap it; one that hangs in a call of the kernel ends by itself, or never."""
         self.usable = False
         self._signal(signal.SIGKILL)
-        self._process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(KILL_GRACE)
         for stream in (self._stdin, self._stdout):
             with suppress(OSError):  # closing flushes what the dead process will never read
                 stream.close()
@@ -122,6 +126,11 @@ class Child:
     def alive(self) -> bool:
         """Whether it can take another job."""
         return self.usable and self._stopped is None and self._process.poll() is None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process is gone."""
+        return self._process.poll() is not None
 
     def _send(self, message: EngineJob | dict[str, str]) -> None:
         self._stdin.write(json.dumps(message).encode() + b"\n")
@@ -250,4 +259,4 @@ class _Tail:
     def text(self) -> str:
         """Return the end of the output, once the stream has ended."""
         self._thread.join(1)
-        return self._last.decode("utf-8", "replace")
+        return decoded(bytes(self._last))

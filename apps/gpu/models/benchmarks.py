@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from aitbc.core.fields import JSONField
 from aitbc.core.ids import uuid7
 from aitbc.core.states import AbstractTransition, StatefulModel
 from apps.gpu.models.gpus import GPURegistry
@@ -41,13 +42,13 @@ class GPUBenchmark(StatefulModel):
     suite = models.CharField(max_length=20, help_text="Version of the suite: results of two versions are not compared.")
     state = models.CharField(max_length=12, choices=BenchmarkState, default=BenchmarkState.REQUESTED)
     nonce = models.CharField(max_length=64)
-    task = models.JSONField(default=dict, help_text="Sizes, rounds and memory to fill.")
-    commitment = models.JSONField(default=dict, help_text="What the miner bound itself to before it knew the question.")
-    question = models.JSONField(default=dict, help_text="Drawn after the commitment.")
-    results = models.JSONField(default=dict, help_text="As the miner measured them.")
-    environment = models.JSONField(default=dict)
+    task = JSONField(default=dict, help_text="Sizes, rounds and memory to fill.")
+    commitment = JSONField(default=dict, help_text="What the miner bound itself to before it knew the question.")
+    question = JSONField(default=dict, help_text="Drawn after the commitment.")
+    results = JSONField(default=dict, help_text="As the miner measured them.")
+    environment = JSONField(default=dict)
     device = models.CharField(max_length=10, blank=True, help_text="cuda, rocm or cpu")
-    verdict = models.JSONField(default=dict, help_text="Measured over catalogue, term by term, and why.")
+    verdict = JSONField(default=dict, help_text="Measured over catalogue, term by term, and why.")
     score = models.FloatField(null=True)
     requested_by = models.CharField(max_length=120)
     requested_at = models.DateTimeField(default=timezone.now)

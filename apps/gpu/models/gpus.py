@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from aitbc.core.fields import AmountField
+from aitbc.core.fields import AmountField, JSONField
 from aitbc.core.ids import uuid7
 from aitbc.core.states import AbstractTransition, StatefulModel
 from apps.gpu.models.miners import Miner
@@ -78,7 +78,7 @@ class GPURegistry(StatefulModel):
     driver = models.CharField(max_length=40, blank=True)
     cuda = models.CharField(max_length=40, blank=True)
     architecture = models.CharField(max_length=40, blank=True)
-    details = models.JSONField(default=dict, help_text="PCIe, power limits, MIG, clocks: as reported.")
+    details = JSONField(default=dict, help_text="PCIe, power limits, MIG, clocks: as reported.")
     price_per_hour = AmountField(null=True, default=None, help_text="micro-AIT; empty means its miner's price.")
     state = models.CharField(max_length=20, choices=GpuState, default=GpuState.REGISTERED)
     reason = models.CharField(max_length=300, blank=True, help_text="Why it is quarantined or offline.")
@@ -88,9 +88,9 @@ class GPURegistry(StatefulModel):
     verified_at = models.DateTimeField(null=True, help_text="When it last passed a benchmark.")
     retest_at = models.DateTimeField(null=True)
     score = models.FloatField(null=True, help_text="Geometric mean of its ratios to an RTX 3090 = 100.")
-    measured = models.JSONField(default=dict, help_text="Results of the last benchmark it passed.")
-    learned = models.JSONField(default=dict, help_text="Efficiencies and power sweep learned from its measurements.")
-    latest = models.JSONField(default=dict, help_text="Metrics of its last heartbeat.")
+    measured = JSONField(default=dict, help_text="Results of the last benchmark it passed.")
+    learned = JSONField(default=dict, help_text="Efficiencies and power sweep learned from its measurements.")
+    latest = JSONField(default=dict, help_text="Metrics of its last heartbeat.")
     announced = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the last published fact.")
     seq = models.BigIntegerField(default=0, help_text="Number of published facts: a later one has a larger seq.")
     seen_at = models.DateTimeField(default=timezone.now)

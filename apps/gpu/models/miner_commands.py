@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from aitbc.core.fields import JSONField
 from aitbc.core.ids import uuid7
 from aitbc.core.states import AbstractTransition, StatefulModel
 from apps.gpu.models.gpus import GPURegistry
@@ -45,9 +46,9 @@ class MinerCommand(StatefulModel):
     gpu = models.ForeignKey(GPURegistry, on_delete=models.CASCADE, null=True, related_name="commands")
     kind = models.CharField(max_length=10, choices=Kind)
     state = models.CharField(max_length=10, choices=CommandState, default=CommandState.OPEN)
-    body = models.JSONField(default=dict, help_text="Details; settings are within the limits that the card reports.")
-    signature = models.JSONField(default=dict, help_text="Ed25519 over the canonical body; a miner obeys no other.")
-    answer = models.JSONField(default=dict)
+    body = JSONField(default=dict, help_text="Details; settings are within the limits that the card reports.")
+    signature = JSONField(default=dict, help_text="Ed25519 over the canonical body; a miner obeys no other.")
+    answer = JSONField(default=dict)
     actor = models.CharField(max_length=120)
     created_at = models.DateTimeField(default=timezone.now)
     due_at = models.DateTimeField()

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from aitbc.core import params
-from aitbc.core.fields import AmountField
+from aitbc.core.fields import AmountField, JSONField
 from aitbc.core.ids import uuid7
 from aitbc.core.states import AbstractTransition, StatefulModel
 from apps.gpu.logic.capabilities import Offer
@@ -43,15 +43,15 @@ class Miner(StatefulModel):
     name = models.CharField(max_length=128, help_text="What the miner calls itself; unique per owner.")
     session = models.CharField(max_length=64)
     state = models.CharField(max_length=20, choices=MinerState, default=MinerState.ONLINE)
-    capabilities = models.JSONField(default=dict, help_text="As it was sent.")
-    offer = models.JSONField(default=dict, help_text="The same, normalised for matching.")
+    capabilities = JSONField(default=dict, help_text="As it was sent.")
+    offer = JSONField(default=dict, help_text="The same, normalised for matching.")
     capability_version = models.IntegerField(default=1)
     concurrency = models.PositiveIntegerField(default=1)
     region = models.CharField(max_length=100, blank=True)
     price = AmountField(null=True, default=None, help_text="micro-AIT per hour; empty means the reference rate.")
     reputation = models.PositiveSmallIntegerField(default=500, help_text="Per mille of work done as promised.")
-    metrics = models.JSONField(default=dict, help_text="As last reported; a claim only.")
-    booked = models.JSONField(default=dict, help_text="Which of its cards are whose: written with the cards' states.")
+    metrics = JSONField(default=dict, help_text="As last reported; a claim only.")
+    booked = JSONField(default=dict, help_text="Which of its cards are whose: written with the cards' states.")
     attention = models.IntegerField(default=0, help_text="Rises with each command and booking.")
     noted_at = models.DateTimeField(null=True, help_text="The minute of its last stored metrics.")
     judged_until = models.DateTimeField(null=True, help_text="Full hours before this one are judged.")

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from aitbc.core.fields import JSONField
 from apps.gpu.states import WorkState
 
 
@@ -60,7 +61,7 @@ class Work(models.Model):
     start_seconds = models.IntegerField()
     heartbeat_seconds = models.IntegerField()
     execution_seconds = models.IntegerField()
-    body = models.JSONField(help_text="What the miner receives: payload, constraints, task type, input.")
+    body = JSONField(help_text="What the miner receives: payload, constraints, task type, input.")
     due_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())
 

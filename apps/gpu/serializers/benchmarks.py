@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from aitbc.core.serializers import ObjectField, ResourceSerializer, StrictSerializer
+from aitbc.core.serializers import FreeField, ObjectField, ResourceSerializer, StrictSerializer
 from apps.gpu.models import GPUBenchmark
 
 HEX64 = r"^[0-9a-f]{64}$"
@@ -60,8 +60,8 @@ class QuestionSerializer(serializers.Serializer[Any]):
 class OpeningsSerializer(StrictSerializer):
     """Rows, and pages with their parents: each as {data, table, path}."""
 
-    rows = serializers.ListField(child=serializers.JSONField(), max_length=256)
-    pages = serializers.ListField(child=serializers.JSONField(), max_length=64)
+    rows = serializers.ListField(child=FreeField(), max_length=256)
+    pages = serializers.ListField(child=FreeField(), max_length=64)
 
 
 class GivenUpSerializer(StrictSerializer):

@@ -6,8 +6,10 @@ from typing import Any
 
 from rest_framework import serializers
 
+from aitbc.core.serializers import FreeField
 
-class AnyField(serializers.JSONField):
+
+class AnyField(FreeField):
     """Whatever JSON a client sends here."""
 
     def get_default(self) -> Any:

@@ -18,8 +18,9 @@ from django.utils import timezone
 
 from aitbc.core import blobs, outbound_http
 from aitbc.core.db import atomic
-from aitbc.core.errors import Conflict
+from aitbc.core.errors import Conflict, DomainError
 from apps.gpu.errors import BackendRefused, LeaseFenced
+from apps.gpu.logic.encoding import Unencodable, plain, valid_text
 from apps.gpu.models import Backend, Miner
 from apps.gpu.services import heartbeats, leases, miners
 from apps.gpu.services.miner_cache import known_from
@@ -183,9 +184,11 @@ def _settle(backend: Backend, grant: leases.Grant, future: Future[Outcome]) -> N
         if outcome.result is not None:
             leases.complete(job_id=grant.job_id, holder=holder, result=outcome.result, metrics={})
         else:
-            leases.fail(job_id=grant.job_id, holder=holder, code=outcome.code, message=outcome.message)
+            leases.fail(job_id=grant.job_id, holder=holder, code=outcome.code, message=valid_text(outcome.message))
     except LeaseFenced:
         return  # it was withdrawn or took too long; a LateResult row is the evidence
+    except DomainError as error:  # no result that is taken: the others of this back-end go on
+        leases.fail(job_id=grant.job_id, holder=holder, code="ENGINE_ERROR", message=valid_text(str(error.detail)))
 
 
 def run(backend: Backend, body: Mapping[str, Any]) -> Outcome:
@@ -206,7 +209,10 @@ def run(backend: Backend, body: Mapping[str, Any]) -> Outcome:
         return Outcome(code="ENGINE_ERROR", message=str(failure))
     if not isinstance(answer.get("output"), str):
         return Outcome(code="INFERENCE_FAILED", message="The model server's answer has no text.")
-    return Outcome(result={"status": "completed", "model": model, **answer})
+    try:
+        return Outcome(result=plain({"status": "completed", "model": model, **answer}))
+    except Unencodable as error:
+        return Outcome(code="ENGINE_ERROR", message=f"The model server's answer cannot be encoded as JSON: {error}")
 
 
 def _generate(backend: Backend, model: str, payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -247,7 +253,9 @@ def _models(backend: Backend) -> list[str]:
     listed = response.get(outer) if isinstance(response, dict) else None
     if not isinstance(listed, list):
         raise outbound_http.Failed("its answer names no models")
-    return sorted({str(model[inner])[:200] for model in listed if isinstance(model, dict) and model.get(inner)})
+    return sorted(
+        {valid_text(str(model[inner]))[:200] for model in listed if isinstance(model, dict) and model.get(inner)}
+    )
 
 
 def _target(url: str, allowed: bool) -> outbound_http.Target:

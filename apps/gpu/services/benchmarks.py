@@ -31,6 +31,7 @@ from apps.gpu.states import BOOKED, RENTABLE, BenchmarkState, GpuState
 
 DUE = timedelta(minutes=30)  # a miner with work in hand measures when it has ended
 ANSWER_SECONDS = 60  # from the question to the answer
+UNIFIED_SHARE = 0.75  # of a memory that the system lives in too
 CPU_TFLOPS = 0.05  # of a processor or an unknown card until it was measured
 BLAME = "benchmark: "  # how the reason of a quarantine begins that a benchmark caused
 MISSED_RETESTS = 3  # in a row, before a card that was verified is so no more
@@ -174,7 +175,9 @@ def _task(gpu: GPURegistry, nonce: str) -> Task:
         return challenge.cpu_task(nonce, memory_mb=gpu.memory_mb)
     body = gpu.profile.fp32_tflops if gpu.profile else None
     fp32 = float(body or gpu.measured.get("fp32_tflops", CPU_TFLOPS))
-    return challenge.gpu_task(nonce, memory_mb=gpu.memory_mb, fp32_tflops=fp32)
+    unified = gpu.profile is not None and "unified" in gpu.profile.memory_type
+    memory_mb = round(gpu.memory_mb * UNIFIED_SHARE) if unified else gpu.memory_mb
+    return challenge.gpu_task(nonce, memory_mb=memory_mb, fp32_tflops=fp32)
 
 
 def _locked_gpu(gpu_id: UUID) -> GPURegistry:

@@ -17,6 +17,7 @@ from apps.gpu.services import requirement_classes
 from apps.gpu.services.gpu_transitions import BY_HAND, ON_OFFER
 from apps.gpu.services.miner_cache import MINER_CACHE
 from apps.gpu.services.queue import wake_up
+from apps.gpu.services.silence import heard
 from apps.gpu.states import BOOKED, GpuState
 
 HIDDEN = (*BOOKED, GpuState.QUARANTINED, GpuState.RETIRED)
@@ -50,7 +51,10 @@ def request_heartbeat(miner_id: UUID) -> None:
 
 
 def break_bookings(gpu_ids: Iterable[UUID], reason: str) -> None:
-    """Publish BookingBroken for bookings whose GPUs are lost, once each, inside the caller's transaction."""
+    """Publish BookingBroken for bookings whose GPUs are lost, once each, inside the caller's transaction.
+
+    They are lost from the last heartbeat of a silent miner on, else from now.
+    """
     lost = list(gpu_ids)
     now = timezone.now()
     for one in Reservation.objects.open().filter(gpu_ids__overlap=lost, broken_at=None).locked():
@@ -58,10 +62,9 @@ def break_bookings(gpu_ids: Iterable[UUID], reason: str) -> None:
             continue  # it has time to come back
         Reservation.objects.filter(pk=one.pk).update(broken_at=now)
         gone = next(gpu for gpu in one.gpu_ids if gpu in lost)
-        emit(
-            BookingBroken(booking_id=str(one.pk), gpu_id=str(gone), reason=reason, at=now.isoformat()),
-            by="gpu",
-        )
+        last = heard([one.miner_id]).get(one.miner_id)
+        at = last.at if last and last.silent else now
+        emit(BookingBroken(booking_id=str(one.pk), gpu_id=str(gone), reason=reason, at=at.isoformat()), by="gpu")
 
 
 def _booked(miner: Miner) -> dict[str, Any]:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-import orjson
-
+from aitbc.core import jsonb
 from aitbc.core.db import cursor
 from apps.gpu.logic.telemetry import METRICS, gpu_metrics
 from apps.gpu.models import Miner
@@ -133,8 +132,8 @@ def needs_heartbeat(miner: Known, *, seen_attention: int | None, woken: bool) ->
 def _beat(miner: Known, metrics: Mapping[str, Any], running: list[UUID] | None) -> list[Any]:
     values = {
         "miner": miner.pk,
-        "metrics": orjson.dumps(metrics).decode() if metrics else None,
-        "cards": orjson.dumps(gpu_metrics(metrics)).decode(),
+        "metrics": jsonb.dumps(metrics) if metrics else None,
+        "cards": jsonb.dumps(gpu_metrics(metrics)),
         "jobs": running,
     }
     with cursor(Miner) as sql:
@@ -158,4 +157,4 @@ def _bookings(miner: Known, booked: Any, ready_ids: list[UUID]) -> list[dict[str
 
 def _json(value: Any) -> Any:
     """A JSON column of a raw cursor: text, unless the driver decodes it."""
-    return orjson.loads(value) if isinstance(value, (str, bytes)) else value
+    return jsonb.loads(value) if isinstance(value, (str, bytes)) else value

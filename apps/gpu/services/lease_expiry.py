@@ -11,6 +11,7 @@ from aitbc.core.messaging import emit
 from apps.gpu.events import LeaseExpired
 from apps.gpu.models import Lease
 from apps.gpu.services.queue import wake_up
+from apps.gpu.services.silence import METERED_MS, silence_seconds
 
 BATCH = 5000
 MOST_BATCHES = 40
@@ -19,12 +20,13 @@ SUSPECT = """UPDATE gpu_lease SET suspect_at = clock_timestamp() WHERE id = ANY 
   SELECT id FROM gpu_lease WHERE state = 'leased' AND suspect_at IS NULL AND started_at IS NOT NULL
     AND lease_until - heartbeat_seconds * interval '0.5 second' < statement_timestamp()
   LIMIT %(limit)s FOR UPDATE SKIP LOCKED))"""
-EXPIRE = """WITH over AS MATERIALIZED (
+# What is metered of a withdrawn lease was fixed then.
+EXPIRE = f"""WITH over AS MATERIALIZED (
   SELECT id FROM gpu_lease WHERE state = 'leased' AND lease_until <= statement_timestamp()
   LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), ended AS (
-  UPDATE gpu_lease SET state = 'expired', ended_at = clock_timestamp(),
-    metered_ms = floor(extract(epoch FROM clock_timestamp() - granted_at) * 1000),
+  UPDATE gpu_lease l SET state = 'expired', ended_at = clock_timestamp(),
+    metered_ms = CASE WHEN cancel_at IS NULL THEN {METERED_MS.format(at="clock_timestamp()")} ELSE metered_ms END,
     code = CASE WHEN code <> '' THEN code
                 WHEN cancel_at IS NOT NULL THEN 'cancelled'
                 WHEN lease_until >= execute_by THEN 'execution_timeout'
@@ -58,7 +60,7 @@ def expire_leases(*, limit: int = BATCH) -> int:
 
 def _expire_batch(limit: int) -> int:
     with atomic(Lease), cursor(Lease) as sql:
-        sql.execute(EXPIRE, {"limit": limit})
+        sql.execute(EXPIRE, {"limit": limit, "silence": silence_seconds()})
         rows = sql.fetchall()
         facts = [
             LeaseExpired(

@@ -14,9 +14,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-import orjson
-
-from aitbc.core import params, pubsub
+from aitbc.core import jsonb, params, pubsub
 from aitbc.core.db import atomic, cursor, retrying
 from aitbc.core.messaging import emit
 from apps.gpu.events import LeaseGranted
@@ -151,7 +149,7 @@ def _walk(
     places = {"classes": _array(head.class_id for head in heads), "floors": _array(floors)}
     sql.execute(CLAIM, {**terms, **places, "n": n})
     rows = sql.fetchall()
-    grants = [Grant(**dict(zip(COLUMNS, row, strict=False)), body=orjson.loads(row[9])) for row in rows]
+    grants = [Grant(**dict(zip(COLUMNS, row, strict=False)), body=jsonb.loads(row[9])) for row in rows]
     return grants, int(rows[0][10]) if rows else n
 
 

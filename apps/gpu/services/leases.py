@@ -31,11 +31,13 @@ __all__ = ["Grant", "Granted", "complete", "fail", "grant", "release", "report"]
 INLINE_BYTES = 64 * 1024
 RESULT_BYTES = 16 * 1024 * 1024
 
-# clock_timestamp() is read once: the time a lease ends is the time it is metered to.
+# clock_timestamp() is read once: the time a lease ends is the time it is metered to. What is metered of a withdrawn
+# lease was fixed then.
 END = """WITH ended AS (
   UPDATE gpu_lease SET state = %(state)s, ended_at = at.t, code = %(code)s, message = %(message)s,
     result_sha256 = %(sha256)s, result_size = %(size)s::bigint,
-    metered_ms = floor(extract(epoch FROM at.t - granted_at) * 1000)
+    metered_ms = CASE WHEN cancel_at IS NULL THEN floor(extract(epoch FROM at.t - granted_at) * 1000)
+      ELSE metered_ms END
   FROM (SELECT clock_timestamp() AS t) at
   WHERE job_id = %(job)s::uuid AND provider_id = %(owner)s::uuid AND state = 'leased' AND lease_until > at.t
     AND (%(attempt)s::int IS NULL OR attempt = %(attempt)s::int)

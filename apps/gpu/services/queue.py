@@ -6,14 +6,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-import orjson
-
-from aitbc.core import pubsub
+from aitbc.core import jsonb, pubsub
 from aitbc.core.db import atomic, cursor, on_commit
+from aitbc.core.messaging import emit
 from apps.ai.events import JobPrioritized, JobQueued, JobWithdrawn
+from apps.gpu.events import WorkWithdrawn
 from apps.gpu.models import Work
 from apps.gpu.services import requirement_classes
 from apps.gpu.services.queue_heads import QUEUE_HEADS
+from apps.gpu.services.silence import METERED_MS, silence_seconds
 
 WAKES_AT_ONCE = 100  # topics of one datagram
 LOWEST, HIGHEST = -1000, 1000
@@ -56,10 +57,19 @@ RETURNING class_id, priority, fair_tag, state"""
 WITHDRAW = """UPDATE gpu_work SET state = 'done'
 WHERE job_id = ANY (%(jobs)s::uuid[]) AND state IN ('waiting', 'delayed')
 RETURNING job_id"""
-# Heartbeats do not push a withdrawn lease on: a miner that does not stop loses it after the grace.
-CANCEL = """UPDATE gpu_lease SET cancel_at = clock_timestamp(),
+# Heartbeats do not push a withdrawn lease on: a miner that does not stop loses it after the grace. What it is paid for
+# is fixed now.
+CANCEL = f"""UPDATE gpu_lease l SET cancel_at = clock_timestamp(),
+  metered_ms = {METERED_MS.format(at="clock_timestamp()")},
   lease_until = least(lease_until, clock_timestamp() + %(grace)s::int * interval '1 second')
 WHERE job_id = ANY (%(jobs)s::uuid[]) AND state = 'leased' AND cancel_at IS NULL RETURNING miner_id"""
+OPEN = "SELECT 1 FROM gpu_work WHERE job_id = ANY (%(jobs)s::uuid[]) AND state IN ('waiting', 'delayed') LIMIT 1"
+# What a withdrawal found, the first time or again. A completed lease is answered by LeaseCompleted.
+ANSWERS = """SELECT j.id, coalesce(l.attempt, 0), coalesce(l.metered_ms, 0)
+FROM unnest(%(jobs)s::uuid[]) AS j(id) LEFT JOIN LATERAL (
+  SELECT attempt, metered_ms, cancel_at, state FROM gpu_lease WHERE job_id = j.id ORDER BY id DESC LIMIT 1
+) last ON true LEFT JOIN LATERAL (SELECT last.attempt, last.metered_ms WHERE last.cancel_at IS NOT NULL) l ON true
+WHERE last.state IS DISTINCT FROM 'completed'"""
 MOVE = """UPDATE gpu_work w SET priority = t.priority
 FROM unnest(%(jobs)s::uuid[], %(priorities)s::smallint[]) AS t(job_id, priority)
 WHERE w.job_id = t.job_id AND w.state IN ('waiting', 'delayed') RETURNING w.class_id, w.priority, w.fair_tag, w.state"""
@@ -89,16 +99,27 @@ def enqueue(events: Sequence[JobQueued]) -> int:
 
 
 def withdraw(events: Sequence[JobWithdrawn]) -> None:
-    """Take jobs out of the queue. Those with a miner are marked as cancelled: its next heartbeat says so.
+    """Take jobs out of the queue, and answer what ran of each: WorkWithdrawn, unless a result was accepted before.
 
-    Such a lease is overdue after WITHDRAWN_GRACE_SECONDS at the latest; heartbeats extend it no more.
+    Those with a miner are marked as cancelled: its next heartbeat says so. Such a lease is overdue after
+    WITHDRAWN_GRACE_SECONDS at the latest; heartbeats extend it no more.
     """
     jobs = [UUID(event.job_id) for event in events]
+    values = {"jobs": jobs, "grace": WITHDRAWN_GRACE_SECONDS, "silence": silence_seconds()}
+    miners: set[str] = set()
     with atomic(Work), cursor(Work) as sql:
-        # Two statements: the second one's snapshot sees a grant that the first one had to wait for.
-        sql.execute(WITHDRAW, {"jobs": jobs})
-        sql.execute(CANCEL, {"jobs": jobs, "grace": WITHDRAWN_GRACE_SECONDS})
-        miners = {f"miner:{miner_id}" for (miner_id,) in sql.fetchall()}
+        while True:
+            # Two statements: the second one's snapshot sees a grant that the first one had to wait for. A release
+            # between the two makes the work wait again: then both once more.
+            sql.execute(WITHDRAW, values)
+            sql.execute(CANCEL, values)
+            miners |= {f"miner:{miner_id}" for (miner_id,) in sql.fetchall()}
+            sql.execute(OPEN, values)
+            if sql.fetchone() is None:
+                break
+        sql.execute(ANSWERS, values)
+        answers = [WorkWithdrawn(job_id=str(job), attempt=n, metered_ms=ms) for job, n, ms in sql.fetchall()]
+        emit(*answers, by="gpu")
         on_commit(Work, lambda: wake_up(miners))
 
 
@@ -182,4 +203,4 @@ def _body(event: JobQueued) -> str:
         "input_sha256": event.input_sha256,
         "input_size": event.input_size,
     }
-    return orjson.dumps(body).decode()
+    return jsonb.dumps(body)

@@ -22,6 +22,7 @@ from apps.gpu.services.gpu_allocations import break_bookings, lock_miners, updat
 from apps.gpu.services.gpu_events import announce
 from apps.gpu.services.gpu_transitions import ON_OFFER, restore, transition
 from apps.gpu.services.queue import WITHDRAWN_GRACE_SECONDS, wake_up
+from apps.gpu.services.silence import METERED_MS, silence_seconds
 from apps.gpu.states import BOOKED, GpuState
 from apps.marketplace.events import BookingClosed, BookingReserved, BookingStarted
 from apps.marketplace.interface import booking_of
@@ -35,7 +36,8 @@ OVER = {
 }  # fmt: skip
 LOST = {GpuState.OFFLINE: "offline", GpuState.QUARANTINED: "quarantined", GpuState.RETIRED: "retired"}
 # Jobs of a booking that is over are cancelled as withdrawn ones are.
-STOP_JOBS = """UPDATE gpu_lease l SET cancel_at = clock_timestamp(),
+STOP_JOBS = f"""UPDATE gpu_lease l SET cancel_at = clock_timestamp(),
+  metered_ms = {METERED_MS.format(at="clock_timestamp()")},
   lease_until = least(lease_until, clock_timestamp() + %(grace)s::int * interval '1 second')
 FROM gpu_requirementclass c
 WHERE l.class_id = c.id AND l.state = 'leased' AND l.cancel_at IS NULL AND l.miner_id = ANY (%(miners)s::uuid[])
@@ -190,7 +192,8 @@ def _free(gpus: Iterable[GPURegistry], miner: Miner, booking_id: UUID) -> None:
 def _stop_jobs(one: Reservation) -> None:
     with cursor(Lease) as sql:
         grace = WITHDRAWN_GRACE_SECONDS
-        sql.execute(STOP_JOBS, {"grace": grace, "miners": [one.miner_id], "bookings": [str(one.pk)]})
+        values = {"grace": grace, "silence": silence_seconds(), "miners": [one.miner_id], "bookings": [str(one.pk)]}
+        sql.execute(STOP_JOBS, values)
         stopped = {f"miner:{miner_id}" for (miner_id,) in sql.fetchall()}
     if stopped:
         on_commit(Lease, lambda: wake_up(stopped))

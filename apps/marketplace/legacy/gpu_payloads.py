@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from aitbc.core.aliases import alias
 from aitbc.core.money import UNIT
 from apps.marketplace.logic.durations import ms_between
 from apps.marketplace.models import GPUBooking, GPUReview, MarketplaceOffer
@@ -91,7 +92,8 @@ def order(booking: GPUBooking) -> dict[str, Any]:
 def reviews(offer: MarketplaceOffer, rows: list[GPUReview]) -> dict[str, Any]:
     mean = sum(row.rating for row in rows) / len(rows) if rows else 0.0
     items = [
-        {"rating": r.rating, "comment": r.text, "user": str(r.rater_id), "date": r.created_at.isoformat()} for r in rows
+        {"rating": r.rating, "comment": r.text, "user": alias("renter", r.rater_id), "date": r.created_at.isoformat()}
+        for r in rows
     ]
     return {"gpu_id": offer.pk, "average_rating": round(mean, 4), "total_reviews": len(rows), "reviews": items}
 

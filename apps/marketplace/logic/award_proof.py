@@ -33,11 +33,6 @@ class Rejected(Exception):
     """The proof does not prove what it claims."""
 
 
-def alias_of(demand_id: str, bidder_id: str) -> str:
-    """Return what a bidder is called in this auction's proof: it can find itself, nobody else need know it."""
-    return hashlib.sha256(f"{demand_id}:{bidder_id}".encode()).hexdigest()[:16]
-
-
 def outcome_of(inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return what these inputs lead to: winner, price, and all eligible bids in order of their scores.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
-from aitbc.core.fields import AmountField
+from aitbc.core.fields import AmountField, JSONField
 from aitbc.core.ids import uuid7
 from apps.marketplace.models.bids import MarketplaceBid
 from apps.marketplace.models.demands import MarketplaceDemand
@@ -18,9 +18,9 @@ class Award(models.Model):
     demand = models.OneToOneField(MarketplaceDemand, on_delete=models.PROTECT, related_name="award")
     bid = models.ForeignKey(MarketplaceBid, on_delete=models.PROTECT, related_name="awards")
     price_hour = AmountField()
-    proof = models.JSONField(help_text="Inputs and outcome, canonical.")
+    proof = JSONField(help_text="Inputs and outcome, canonical.")
     digest = models.CharField(max_length=64)
-    signature = models.JSONField()
+    signature = JSONField()
     booking_id = models.UUIDField(editable=False, help_text="Made by the same clearing.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 

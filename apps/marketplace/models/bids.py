@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from aitbc.core.fields import AmountField
+from aitbc.core.fields import AmountField, JSONField
 from aitbc.core.ids import uuid7
 from aitbc.core.states import AbstractTransition, StatefulModel
 from apps.marketplace.models.demands import MarketplaceDemand
@@ -51,7 +51,7 @@ class MarketplaceBid(StatefulModel):
     bidder_id = models.UUIDField()
     state = models.CharField(max_length=12, choices=BidState, default=BidState.PENDING)
     price_hour = AmountField(help_text="micro-AIT per hour for all the demand's GPUs together.")
-    gpu_snapshot = models.JSONField(help_text="Model, memory, benchmark: the cards as they were when it was made.")
+    gpu_snapshot = JSONField(help_text="Model, memory, benchmark: the cards as they were when it was made.")
     bond = AmountField(default=0)
     bond_ended = models.BooleanField(default=False, help_text="Given back, forfeited, or refused.")
     note = models.CharField(max_length=500, blank=True)

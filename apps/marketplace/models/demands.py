@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from aitbc.core.fields import AmountField
+from aitbc.core.fields import AmountField, JSONField
 from aitbc.core.ids import uuid7
 from aitbc.core.states import AbstractTransition, StatefulModel
 from apps.marketplace.states import (
@@ -65,9 +65,9 @@ class MarketplaceDemand(StatefulModel):
     duration_s = models.PositiveIntegerField()
     start_by = models.DateTimeField(null=True, help_text="A booking that cannot start by then is of no use.")
     auction = models.CharField(max_length=12, choices=AuctionFormat, default=AuctionFormat.PAY_AS_BID)
-    weights = models.JSONField(default=dict, help_text="price, quality, reliability: basis points that sum to 10000.")
+    weights = JSONField(default=dict, help_text="price, quality, reliability: basis points that sum to 10000.")
     closes_at = models.DateTimeField(null=True, help_text="Empty: standing; awarded by hand or by a match.")
-    specs = models.JSONField(default=dict, help_text="As a legacy client described it.")
+    specs = JSONField(default=dict, help_text="As a legacy client described it.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = DemandQuerySet.as_manager()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Now
 
+from aitbc.core.fields import JSONField
+
 
 class RegisteredGPU(models.Model):
     """A GPU as the gpu domain last reported it (GpuChanged): what offers over it are searched by."""
@@ -14,7 +16,7 @@ class RegisteredGPU(models.Model):
     owner_id = models.UUIDField(db_index=True)
     seq = models.BigIntegerField(help_text="Of the last fact taken; an older one changes nothing.")
     state = models.CharField(max_length=20)
-    facts = models.JSONField(help_text="The last GpuChanged.")
+    facts = JSONField(help_text="The last GpuChanged.")
     changed_at = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -14,7 +14,7 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Cast, Concat, Lower, Now, Replace
 from django.utils import timezone
 
-from aitbc.core.fields import AmountField
+from aitbc.core.fields import AmountField, JSONField
 from aitbc.core.ids import uuid7
 from aitbc.core.states import AbstractTransition, StatefulModel
 from apps.marketplace.states import OFFER_TRANSITIONS, OfferState
@@ -118,7 +118,7 @@ class MarketplaceOffer(StatefulModel):
     available_until = models.DateTimeField(null=True)
     reclaim_notice_s = models.PositiveIntegerField(default=3600)
     constraints = models.CharField(max_length=2000, blank=True, help_text="CEL over the renter and its demand.")
-    attributes = models.JSONField(default=dict)
+    attributes = JSONField(default=dict)
     # Facts of the (least of the) cards, copied from Device
     device = models.CharField(max_length=4, default="gpu")
     gpu_name = models.CharField(max_length=120, blank=True)
@@ -200,7 +200,7 @@ class OfferRevision(models.Model):
     offer = models.ForeignKey(MarketplaceOffer, on_delete=models.PROTECT, related_name="revisions")
     revision = models.PositiveIntegerField()
     price_gpu_hour = AmountField()
-    changes = models.JSONField(default=dict, help_text="Field → [before, after].")
+    changes = JSONField(default=dict, help_text="Field → [before, after].")
     actor = models.CharField(max_length=120)
     reason = models.CharField(max_length=300, blank=True)
     at = models.DateTimeField(db_default=Now())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
-from aitbc.core.fields import AmountField
+from aitbc.core.fields import AmountField, JSONField
 from aitbc.core.ids import uuid7
 from apps.marketplace.models.offers import MarketplaceOffer
 
@@ -22,8 +22,8 @@ class Quote(models.Model):
     storage_gb = models.PositiveIntegerField(default=0)
     price_gpu_hour = AmountField()
     price_storage_gb_month = AmountField(default=0)
-    body = models.JSONField(help_text="Itemised, canonical: what is signed.")
-    signature = models.JSONField()
+    body = JSONField(help_text="Itemised, canonical: what is signed.")
+    signature = JSONField()
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)

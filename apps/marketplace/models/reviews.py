@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from aitbc.core.fields import JSONField
 from aitbc.core.ids import uuid7
 from apps.marketplace.models.bookings import GPUBooking
 
@@ -33,7 +34,7 @@ class GPUReview(models.Model):
     subject_id = models.UUIDField(help_text="Who is reviewed.")
     subject = models.CharField(max_length=8, choices=Subject)
     rating = models.PositiveSmallIntegerField()
-    dimensions = models.JSONField(default=dict, help_text="accuracy, uptime, speed, comms: 1 to 5 each.")
+    dimensions = JSONField(default=dict, help_text="accuracy, uptime, speed, comms: 1 to 5 each.")
     text = models.CharField(max_length=2000, blank=True)
     reply = models.CharField(max_length=2000, blank=True)
     replied_at = models.DateTimeField(null=True)

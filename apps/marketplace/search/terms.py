@@ -139,7 +139,7 @@ def _number(field: Field, value: Any) -> float:
 def _amount(field: Field, value: Any) -> int:
     if isinstance(value, (bool, list, tuple)):
         raise ValueError("write an amount")
-    return parse_amount(value if isinstance(value, (str, Decimal, int)) else str(value))
+    return parse_amount(value if isinstance(value, (str, Decimal, int)) else Decimal(str(value)))
 
 
 def _flag(field: Field, value: Any) -> bool:

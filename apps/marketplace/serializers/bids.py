@@ -7,11 +7,10 @@ from typing import Any
 from rest_framework import serializers
 
 from aitbc.core.serializers import AmountField, ResourceSerializer, StrictSerializer
-from apps.marketplace.logic import award_proof
 from apps.marketplace.logic.auction import score
 from apps.marketplace.models import MarketplaceBid
 from apps.marketplace.serializers.demands import LARGEST_HOUR
-from apps.marketplace.services.bids import auction_bid, terms_of
+from apps.marketplace.services.bids import alias_of_bidder, auction_bid, terms_of
 from apps.marketplace.states import BidState
 
 
@@ -48,7 +47,7 @@ class BidSerializer(ResourceSerializer):
     PRIVATE = ("bidder_id", "offer_id", "external_id", "bond", "note")
 
     def get_bidder(self, bid: MarketplaceBid) -> str:
-        return award_proof.alias_of(str(bid.demand_id), str(bid.bidder_id))
+        return alias_of_bidder(bid)
 
     def get_score(self, bid: MarketplaceBid) -> str:
         return str(score(auction_bid(bid), terms_of(bid.demand)))

@@ -171,12 +171,17 @@ class ReasonSerializer(LenientSerializer):
 
 
 class RevisionSerializer(ResourceSerializer):
-    """One edit."""
+    """One edit; of who made it, what he is: provider, operator or system."""
+
+    actor = serializers.SerializerMethodField()
 
     class Meta:
         model = OfferRevision
         fields = ["revision", "price_gpu_hour", "changes", "actor", "reason", "at"]
         read_only_fields = fields
+
+    def get_actor(self, revision: OfferRevision) -> str:
+        return revision.actor.partition(":")[0]
 
 
 class PricePointSerializer(serializers.Serializer[Any]):
@@ -193,8 +198,13 @@ class OfferHistorySerializer(serializers.Serializer[Any]):
     price_history = serializers.SerializerMethodField()
     revisions = RevisionSerializer(many=True)
     booking_count = serializers.IntegerField(help_text="Bookings that were paid for.")
-    total_revenue = AmountField(help_text="What its provider earned, after fees.")
+    total_revenue = AmountField(allow_null=True, help_text="What its provider earned, after fees; shown to it alone.")
     last_booked = serializers.DateTimeField(allow_null=True)
+
+    def to_representation(self, result: dict[str, Any]) -> dict[str, Any]:
+        own = self.context["request"].user.pk == result["offer"].provider_id
+        shown: dict[str, Any] = super().to_representation(result)
+        return shown if own else shown | {"total_revenue": None}
 
     @extend_schema_field(PricePointSerializer(many=True))
     def get_price_history(self, result: dict[str, Any]) -> list[dict[str, Any]]:

@@ -56,9 +56,15 @@ class ReplySerializer(StrictSerializer):
 
 
 class ReviewSerializer(ResourceSerializer):
-    """A review; `reciprocal` ones are between parties that rent from each other and move no rating."""
+    """A review; `reciprocal` ones are between parties that rent from each other and move no rating.
+
+    The booking and the renter are shown to its two parties only.
+    """
 
     review_id = serializers.UUIDField(source="id", read_only=True)
+    booking_id = serializers.UUIDField(read_only=True, allow_null=True)
+    subject_id = serializers.UUIDField(read_only=True, allow_null=True)
+    rater_id = serializers.UUIDField(read_only=True, allow_null=True)
     dimensions = DimensionsSerializer(read_only=True)
     offer_id = serializers.UUIDField(source="booking.offer_id", read_only=True)
     hidden = serializers.SerializerMethodField()
@@ -69,6 +75,13 @@ class ReviewSerializer(ResourceSerializer):
             "id", "review_id", "booking_id", "offer_id", "subject", "subject_id", "rater_id", "rating", "dimensions",
             "text", "reply", "replied_at", "reciprocal", "hidden", "created_at", "edited_at",
         ]  # fmt: skip
+
+    def to_representation(self, review: GPUReview) -> dict[str, Any]:
+        shown: dict[str, Any] = super().to_representation(review)
+        if self.context["request"].user.pk not in (review.rater_id, review.subject_id):
+            renter = "rater_id" if review.subject == GPUReview.Subject.PROVIDER else "subject_id"
+            shown |= {"booking_id": None, renter: None}
+        return shown
 
     def get_hidden(self, review: GPUReview) -> bool:
         return bool(review.hidden_reason)

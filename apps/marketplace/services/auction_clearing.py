@@ -154,15 +154,15 @@ def inputs_of(
         "reserve": None if demand.reserve_hour is None else format_amount(demand.reserve_hour),
         "gpu_count": demand.gpu_count, "duration_s": demand.duration_s,
         "closes_at": signing.stamp(demand.closes_at) if demand.closes_at else None, "cleared_at": signing.stamp(now),
-        "bids": [bid_in_proof(demand, bid, refused[bid.pk]) for bid in found],
+        "bids": [bid_in_proof(bid, refused[bid.pk]) for bid in found],
     }  # fmt: skip
 
 
-def bid_in_proof(demand: MarketplaceDemand, bid: MarketplaceBid, refused: str) -> dict[str, Any]:
+def bid_in_proof(bid: MarketplaceBid, refused: str) -> dict[str, Any]:
     """Return a bid in the form of a proof, with the reason why it does not count (or "")."""
     frozen = bids.auction_bid(bid)
     return {
-        "id": frozen.id, "bidder": award_proof.alias_of(str(demand.pk), str(bid.bidder_id)), "at": frozen.at,
+        "id": frozen.id, "bidder": bids.alias_of_bidder(bid), "at": frozen.at,
         "price": format_amount(frozen.price), "quality": frozen.quality, "reliability": frozen.reliability,
         "gpu": bid.gpu_snapshot, "refused": refused,
     }  # fmt: skip

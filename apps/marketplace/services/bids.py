@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import IntegrityError
 
 from aitbc.core import params
+from aitbc.core.aliases import alias
 from aitbc.core.db import atomic
 from aitbc.core.errors import InsufficientFunds
 from aitbc.core.messaging import emit
@@ -121,6 +122,11 @@ def insert(bid: MarketplaceBid, *, actor: str) -> None:
         if not {"marketplace_bid_one_standing", "marketplace_bid_external"} & set(str(error).split('"')):
             raise
         raise BidStands("Withdraw it first, or bid with another offer or under another name.") from None
+
+
+def alias_of_bidder(bid: MarketplaceBid) -> str:
+    """Return what its bidder is called in this auction: another name in every demand, and none that can be computed."""
+    return alias("bidder", bid.demand_id, bid.bidder_id)
 
 
 def snapshot(offer: MarketplaceOffer) -> dict[str, Any]:

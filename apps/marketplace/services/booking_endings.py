@@ -6,6 +6,8 @@
 | cancelled_renter | before it is active nothing, after as above | given back |
 | cancelled_provider, no_show | what was used | up to one hour's price to the renter |
 | failed_hardware | what was used until the card was gone | given back |
+
+Whatever the outcome, nothing is owed for the time after the last heartbeat of a miner that has fallen silent.
 """
 
 from __future__ import annotations
@@ -53,7 +55,9 @@ class Ending:
 def finish(endings: Sequence[Ending], to: BookingState, *, actor: str, reason: str = "") -> None:
     """End these bookings in one state, in the caller's transaction: meter, free the slots, emit BookingClosed."""
     bookings = [ending.booking for ending in endings]
-    events = metering.meter(bookings, {ending.booking.pk: ending.metered_until for ending in endings})
+    alive_until = metering.life_ends(running_among(bookings))
+    until = {one.booking.pk: one.metered_until for one in endings}
+    events = metering.meter(bookings, {pk: min(at, alive_until.get(pk, at)) for pk, at in until.items()})
     for ending in endings:
         booking = ending.booking
         booking.ended_at, booking.outcome = ending.at, str(to)
@@ -68,6 +72,11 @@ def finish(endings: Sequence[Ending], to: BookingState, *, actor: str, reason: s
     if bookings:
         latest = max(ending.at for ending in endings)
         slots.show_occupancy({booking.offer_id for booking in bookings}, now=latest, actor=actor)
+
+
+def running_among(bookings: Sequence[GPUBooking]) -> list[GPUBooking]:
+    """Return those of these bookings whose meter runs."""
+    return [booking for booking in bookings if booking.state in RUNNING]
 
 
 def note_reliability(bookings: Sequence[GPUBooking], to: BookingState) -> None:

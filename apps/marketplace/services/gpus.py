@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-import orjson
-
+from aitbc.core import jsonb
 from aitbc.core.db import atomic, cursor
 from apps.gpu.events import GpuChanged
 from apps.marketplace.models import RegisteredGPU
@@ -28,7 +27,7 @@ def take(events: Sequence[GpuChanged]) -> list[UUID]:
 
     An event that is older than what is stored changes nothing.
     """
-    facts = orjson.dumps([event.plain() for event in events]).decode()
+    facts = jsonb.dumps([event.plain() for event in events])
     with atomic(RegisteredGPU):
         with cursor(RegisteredGPU) as sql:
             sql.execute(UPSERT, [facts])

@@ -1,6 +1,7 @@
 """Use, measured in milliseconds and written down in slices that add up to the whole.
 
-owed = ⌊Σ rate × ms / 3,600,000⌋ over the spans of one rate each; the remainder goes on to the next slice.
+owed = ⌊Σ rate × ms / 3,600,000⌋ over the spans of one rate each; the remainder goes on to the next slice. A slice
+reaches to its miner's last heartbeat; after the last one of a miner that fell silent nothing is charged.
 """
 
 from __future__ import annotations
@@ -8,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from django.db import InterfaceError, OperationalError
+
 from aitbc.core.db import atomic
 from aitbc.core.messaging import emit
 from aitbc.core.money import metered_parts
+from apps.gpu.interface import Heard, last_heard
 from apps.marketplace.events import BookingMetered
 from apps.marketplace.logic.durations import MILLISECOND, ms_between
 from apps.marketplace.models import BookingExtension, GPUBooking
@@ -22,13 +26,40 @@ FIELDS = ("metered_ms", "carry", "owed", "slices")
 
 
 def run(*, now: datetime, limit: int = 500) -> int:
-    """Meter running bookings that were last metered a minute ago; return how many."""
+    """Meter running bookings that were last metered a minute ago; return how many went on.
+
+    While gpu cannot be read they wait.
+    """
     with atomic(GPUBooking):
         due = list(GPUBooking.objects.to_meter(now - EVERY).locked_free()[:limit])
-        events = meter(due, {booking.pk: min(now, booking.ends_at) for booking in due})
+        before = {booking.pk: booking.metered_ms for booking in due}
+        try:
+            heard = heard_of(due)
+        except (OperationalError, InterfaceError):
+            return 0
+        events = meter(due, {b.pk: min(now, b.ends_at, heard[b.pk].at if b.pk in heard else now) for b in due})
         GPUBooking.objects.bulk_update(due, FIELDS)
         emit(*events, by="marketplace")
-    return len(due)
+    return sum(booking.metered_ms > before[booking.pk] for booking in due)
+
+
+def heard_of(bookings: Sequence[GPUBooking]) -> dict[object, Heard]:
+    """Return when the miner of each of these bookings was last heard; those without a miner are left out."""
+    miners = {booking.pk: booking.miner_id for booking in bookings if booking.miner_id is not None}
+    heard = last_heard(set(miners.values())) if miners else {}
+    return {pk: heard[miner] for pk, miner in miners.items() if miner in heard}
+
+
+def life_ends(bookings: Sequence[GPUBooking]) -> dict[object, datetime]:
+    """Return until when the miners of these bookings were alive, for those that have fallen silent.
+
+    While gpu cannot be read, which is nobody's fault here, all count as alive.
+    """
+    try:
+        heard = heard_of(bookings)
+    except (OperationalError, InterfaceError):
+        return {}
+    return {pk: last.at for pk, last in heard.items() if last.silent}
 
 
 def meter(bookings: Sequence[GPUBooking], until: dict[object, datetime]) -> list[BookingMetered]:

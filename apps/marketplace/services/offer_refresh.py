@@ -8,10 +8,10 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-import orjson
 from django.db import connections
 from django.utils import timezone
 
+from aitbc.core import jsonb
 from aitbc.core.db import alias_of, atomic, cursor
 from apps.marketplace.logic import offer_scoring
 from apps.marketplace.models import MarketplaceOffer, RegisteredGPU, Reliability
@@ -89,7 +89,7 @@ def _write(offers: Collection[MarketplaceOffer], now: datetime) -> None:
         return
     rows = [{"id": offer.pk, **dict(zip(COPIED, _copied(offer), strict=True))} for offer in offers]
     with cursor(MarketplaceOffer) as sql:
-        sql.execute(_update(), {"rows": orjson.dumps(rows).decode(), "now": now})
+        sql.execute(_update(), {"rows": jsonb.dumps(rows), "now": now})
 
 
 @cache

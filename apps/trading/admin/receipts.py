@@ -10,5 +10,7 @@ from apps.trading.models import Receipt
 
 @admin.register(Receipt)
 class ReceiptAdmin(ReadOnlyAdmin):
-    list_display = ("id", "job_id", "client_alias", "miner_id", "issued_at", "leaf")
-    search_fields = ("=id", "=job_id", "=owner_id", "=miner_id", "=client_alias", "=leaf")
+    list_display = ("id", "job_id", "booking_id", "client_alias", "miner_id", "issued_at", "leaf")
+    search_fields = (
+        "=id", "=job_id", "=booking_id", "=owner_id", "=miner_id", "=client_alias", "=miner_alias", "=leaf",
+    )  # fmt: skip

@@ -8,8 +8,9 @@ from typing import Any
 
 from aitbc.core.db import cursor
 from aitbc.core.invariants import invariant
+from aitbc.core.money import fee_of
 from apps.ai.interface import JobView, job_views
-from apps.trading.models import Payment
+from apps.trading.models import Escrow, Payment
 from apps.trading.models.payments import PaymentQuerySet
 from apps.trading.states import PaymentState
 
@@ -85,6 +86,17 @@ def nothing_is_paid_twice() -> Iterable[str]:
         yield f"the parts of the payment of job {job_id} do not add up to its transfers"
     for job_id, code in rows(PAID_FOR_NOTHING):
         yield f"{code} for {job_id}, which has no payment"
+
+
+@invariant("I17b", db="trading")
+def fees_are_the_agreed_share() -> Iterable[str]:
+    """The fee is the share of what the client or renter paid that was agreed when the money was held, half to even."""
+    for payment in Payment.objects.filter(paid__gt=0).order_by("pk").iterator(chunk_size=1_000):
+        if payment.fee != fee_of(payment.paid + payment.fee, payment.fee_bp):
+            yield f"the fee of job {payment.job_id} is {payment.fee}, not {payment.fee_bp} basis points of it"
+    for escrow in Escrow.objects.filter(paid__gt=0).order_by("pk").iterator(chunk_size=1_000):
+        if escrow.fee != fee_of(escrow.paid + escrow.fee, escrow.fee_bp):
+            yield f"the fee of booking {escrow.booking_id} is {escrow.fee}, not {escrow.fee_bp} basis points of it"
 
 
 @invariant("I16", db="trading", quiescent=True)

@@ -1,8 +1,9 @@
-"""Invariants of receipts at every instant (docs/receipts.md): I24 and I25."""
+"""Invariants of receipts at every instant (docs/receipts.md): I24 and I25; what they state: receipt_contents.py."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from aitbc.core import signing
 from aitbc.core.db import cursor
@@ -20,11 +21,29 @@ MERGE_DELAY = "60 seconds"
 SAMPLE = 25
 
 UNPAIRED = """
-SELECT 'job ' || p.job_id || ' is settled without a receipt' FROM trading_payment p
-LEFT JOIN trading_receipt r ON r.job_id = p.job_id WHERE p.state = 'settled' AND r.id IS NULL
+SELECT 'job ' || p.job_id || ' is ' || p.state || ' without a receipt' FROM trading_payment p
+LEFT JOIN trading_receipt r ON r.job_id = p.job_id
+WHERE (p.state = 'settled' OR p.paid + p.fee > 0) AND r.id IS NULL
 UNION ALL
 SELECT 'receipt ' || r.id || ' is of a job that is not settled' FROM trading_receipt r
-LEFT JOIN trading_payment p ON p.job_id = r.job_id AND p.state = 'settled' WHERE p.id IS NULL
+LEFT JOIN trading_payment p ON p.job_id = r.job_id
+  AND (p.state = 'settled' OR p.state = 'refunded' AND p.paid + p.fee > 0)
+WHERE r.job_id IS NOT NULL AND p.id IS NULL
+"""
+# What an escrow has paid, against the receipts of its slices; each states the total so far.
+SLICES = """
+WITH slices AS (
+  SELECT booking_id, slice, (body->>'price')::numeric * 1000000 AS price, (body->>'fee')::numeric * 1000000 AS fee,
+    (body->>'total')::numeric * 1000000 AS total
+  FROM trading_receipt WHERE booking_id IS NOT NULL
+), sums AS (SELECT booking_id, sum(price) AS price, sum(fee) AS fee FROM slices GROUP BY 1)
+SELECT 'booking ' || coalesce(e.booking_id, s.booking_id) || ' has receipts of ' || coalesce(s.price, 0) || ' and paid '
+  || coalesce(e.paid + e.fee, 0) || ' micro-AIT, or another fee'
+FROM trading_escrow e FULL JOIN sums s USING (booking_id)
+WHERE (coalesce(e.paid + e.fee, 0), coalesce(e.fee, 0)) IS DISTINCT FROM (coalesce(s.price, 0), coalesce(s.fee, 0))
+UNION ALL
+SELECT 'slice ' || slice || ' of booking ' || booking_id || ' states another total than its receipts add up to'
+FROM (SELECT *, sum(price) OVER (PARTITION BY booking_id ORDER BY slice) AS so_far FROM slices) t WHERE so_far <> total
 """
 UNLOGGED = """
 SELECT 'receipt ' || r.id || ' is not in the log' FROM trading_receipt r
@@ -43,14 +62,28 @@ def lines(statement: str, *values: object) -> Iterator[str]:
 
 @invariant("I24", db="trading")
 def one_verifiable_receipt_per_settled_job() -> Iterable[str]:
-    """Every settled job has exactly one receipt, signed by a published key, and its row matches what was signed."""
+    """What was paid for a job or a slice has one receipt, signed by a published key; its row matches what was signed.
+
+    A settled job has one also when its price is 0.
+    """
     yield from lines(UNPAIRED)
+    yield from lines(SLICES)
     for receipt in Receipt.objects.order_by("pk").iterator(CHUNK):
-        body, named = receipt.body, (str(receipt.pk), str(receipt.job_id), receipt.client_alias, str(receipt.miner_id))
-        if not signing.verify(receipts.TAG, body, receipt.signature, at=receipt.issued_at):
+        if not signing.verify(receipts.tag_of(receipt), receipt.body, receipt.signature, at=receipt.issued_at):
             yield f"receipt {receipt.pk} is not signed by a key of ours"
-        elif named != (body["receipt_id"], body["job"], body["client"], body["miner"]):
+        elif not names_its_row(receipt):
             yield f"receipt {receipt.pk} has other ids in its row than in its signed body"
+
+
+def names_its_row(receipt: Receipt) -> bool:
+    """Return whether the signed body names the receipt, its subject and its aliases as the row does."""
+    row: dict[str, Any] = {"receipt_id": str(receipt.pk), "client": receipt.client_alias}
+    if receipt.job_id:
+        # Receipts from before miners had aliases name the miner itself.
+        row |= {"job": str(receipt.job_id), "miner": receipt.miner_alias or str(receipt.miner_id or "")}
+    else:
+        row |= {"booking": str(receipt.booking_id), "slice": receipt.slice}
+    return all(receipt.body.get(name) == value for name, value in row.items())
 
 
 @invariant("I25", db="trading")

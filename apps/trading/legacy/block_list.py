@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from aitbc.core.rows import write_each
 from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
 from apps.trading.legacy.envelopes import envelope, is_this_chain
 from apps.trading.legacy.serializers import BlockPageSerializer, OffsetSerializer
@@ -33,4 +34,4 @@ class LegacyBlockViewSet(DomainViewSet):
         # Heights have no gaps, so an offset is a height and a deep page costs as little as the first one.
         top = total - 1 - query["offset"]
         page = Block.objects.filter(height__lte=top, height__gt=top - query["limit"]) if top >= 0 else []
-        return self.answer(envelope("blocks", [blocks.block_row(block) for block in page], total, query, chain))
+        return self.answer(envelope("blocks", write_each(blocks.block_row, page), total, query, chain))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from aitbc.core.money import fee_of, metered
+from apps.trading.logic.commitments import Opening
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,16 @@ def split(*, amount: int, rate: int, milliseconds: int, fee_bp: int) -> Split:
 
 @dataclass(frozen=True, kw_only=True)
 class SettledPayment:
-    """What the receipt of a job states. Amounts are micro-AIT, `rate` per hour, times RFC 3339 as reported."""
+    """What the receipt of a job states. Amounts are micro-AIT, `rate` per hour, times RFC 3339 as reported.
 
-    payment_id: UUID
+    `outcome` is completed, or the state in which the job ended without a result.
+    """
+
+    outcome: str
     job_id: UUID
     owner_id: UUID
     provider_id: UUID
-    miner_id: UUID
+    miner_id: UUID | None
     task_type: str
     model: str
     attempt: int
@@ -49,11 +53,20 @@ class SettledPayment:
     metered_ms: int
     started_at: str
     ended_at: str
-    input_sha256: str
-    output_sha256: str
-    amount: int
+    opening: Opening
     paid: int
     fee: int
     refunded: int
-    currency: str
-    transfer_ids: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaidSlice:
+    """What the receipt of a slice of a booking's use states: the parts of this slice, and the total so far."""
+
+    booking_id: UUID
+    number: int
+    renter_id: UUID
+    provider_id: UUID
+    paid: int
+    fee: int
+    total: int

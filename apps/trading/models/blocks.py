@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from aitbc.core.fields import JSONField
+
 
 class BlockQuerySet(models.QuerySet["Block"]):
     def newest(self) -> Block | None:
@@ -22,10 +24,10 @@ class Block(models.Model):
     first = models.BigIntegerField()
     count = models.IntegerField()
     tree_size = models.BigIntegerField(db_index=True)
-    header = models.JSONField(help_text="What is signed; its SHA-256 is the block's hash.")
-    signature = models.JSONField()
+    header = JSONField(help_text="What is signed; its SHA-256 is the block's hash.")
+    signature = JSONField()
     checkpoint = models.TextField(help_text="The same head as a C2SP signed note.")
-    ledger = models.JSONField(help_text="The totals whose hash the header carries.")
+    ledger = JSONField(help_text="The totals whose hash the header carries.")
     sealed_at = models.DateTimeField()
 
     objects = BlockQuerySet.as_manager()

@@ -6,12 +6,14 @@ The balances on an account are written by a trigger on the insert of transfers a
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Self
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import models
 from django.db.models import F, Func, Q, Value
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from aitbc.core.fields import AmountField
@@ -21,9 +23,22 @@ from apps.trading.states import AccountKind, Code, Phase
 EXCHANGE = UUID(int=0)
 
 
+ALL_WITH_KEYS = """
+SELECT id FROM (
+  SELECT a.id, count(*) OVER () AS found FROM trading_ledgeraccount a
+  JOIN unnest(%s::uuid[], %s::text[], %s::int[]) AS k(owner_id, kind, shard) USING (owner_id, kind, shard)
+) a WHERE found = %s
+"""
+
+
 class LedgerAccountQuerySet(models.QuerySet["LedgerAccount"]):
     def owned_by(self, owner_id: UUID) -> Self:
         return self.filter(owner_id=owner_id)
+
+    def all_with_keys(self, keys: Collection[tuple[UUID, str, int]]) -> Self:
+        """The accounts with these different owners, kinds and shards if each of them exists, else none."""
+        owners, kinds, shards = ([key[n] for key in keys] for n in range(3))
+        return self.filter(pk__in=RawSQL(ALL_WITH_KEYS, [owners, kinds, shards, len(owners)]))
 
     def of_kind(self, kind: AccountKind) -> Self:
         return self.filter(kind=kind)
@@ -34,9 +49,12 @@ class LedgerAccountQuerySet(models.QuerySet["LedgerAccount"]):
 
 
 class LedgerAccount(models.Model):
-    """An account with one owner and one purpose; accounts that every payment touches are several shards."""
+    """An account with one owner and one purpose; accounts that every payment touches are several shards.
 
-    id = models.UUIDField(primary_key=True, editable=False)
+    Whose it is stays in this table: the log shows its random id only.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     owner_id = models.UUIDField()
     kind = models.CharField(max_length=16, choices=AccountKind)
     shard = models.PositiveSmallIntegerField(default=0)

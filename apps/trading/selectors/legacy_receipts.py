@@ -34,7 +34,7 @@ def body_of(receipt: Receipt) -> dict[str, Any]:
         "job_id": ours["job"],
         "provider": ours["miner"],
         "client": ours["client"],
-        "status": "completed",
+        "status": ours.get("outcome", "completed"),
         "units": ours["metered_ms"] / 1000,
         "unit_type": "gpu_seconds",
         "unit_price": round(number(ours["rate"]) / SECONDS_PER_HOUR, 9),

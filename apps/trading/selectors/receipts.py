@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from aitbc.core import params, signing
 from apps.trading.errors import NotSealed
 from apps.trading.logic import merkle
+from apps.trading.logic.commitments import Opening
 from apps.trading.models import Block, LogEntry, Receipt
 from apps.trading.services.merkle_store import TreeReader, leaf_hashes
 
-#: Every receipt is of a job that was done.
-STATUS = "completed"
+#: What receipts from before the outcome was stated are of.
+COMPLETED = "completed"
+#: Of a slice of a booking.
+SLICE = "slice"
 
 
 class ReceiptRow(TypedDict):
-    """A receipt in the explorer; `payload` is the signed body, the camel-case names are those of legacy clients."""
+    """A receipt in the explorer; `payload` is the signed body, the camel-case names are those of legacy clients.
+
+    `status` is the job's outcome, or `slice`, which has no job and no miner.
+    """
 
     receipt_id: str
     receiptId: str
-    job_id: str
-    jobId: str
-    miner: str
+    job_id: str | None
+    jobId: str | None
+    miner: str | None
     coordinator: str
     issuedAt: str
     status: str
@@ -53,6 +59,7 @@ class Bundle(TypedDict):
     block: SealingBlock
     previous: dict[str, Any] | None
     keys: list[dict[str, Any]]
+    opening: NotRequired[Opening]
 
 
 def receipt_row(receipt: Receipt, chain: str) -> ReceiptRow:
@@ -60,23 +67,36 @@ def receipt_row(receipt: Receipt, chain: str) -> ReceiptRow:
     return {
         "receipt_id": str(receipt.pk),
         "receiptId": str(receipt.pk),
-        "job_id": receipt.body["job"],
-        "jobId": receipt.body["job"],
-        "miner": receipt.body["miner"],
+        "job_id": receipt.body.get("job"),
+        "jobId": receipt.body.get("job"),
+        "miner": receipt.body.get("miner"),
         "coordinator": chain,
         "issuedAt": receipt.body["issued"],
-        "status": STATUS,
+        "status": status_of(receipt),
         "payload": receipt.body,
         "signature": receipt.signature,
         "tx_hash": receipt.leaf,
     }
 
 
-def bundle(receipt: Receipt) -> Bundle:
-    """Collect all that is needed to check a receipt offline (docs/receipts.md).
+def status_of(receipt: Receipt) -> str:
+    """Return how the job of a receipt ended, or `slice`."""
+    return str(receipt.body.get("outcome", COMPLETED)) if receipt.job_id else SLICE
+
+
+def bundle(receipt: Receipt, *, opened: bool = False) -> Bundle:
+    """Collect all that is needed to check a receipt offline (docs/receipts.md); `opened`: also its owner's opening.
 
     It proves the receipt in the block that sealed it and never changes afterwards. Raises NotSealed until then.
     """
+    found = public_bundle(receipt)
+    if opened and receipt.opening:
+        found["opening"] = receipt.opening
+    return found
+
+
+def public_bundle(receipt: Receipt) -> Bundle:
+    """Collect what anybody gets. Raises NotSealed."""
     entry = LogEntry.objects.get(leaf_hash=receipt.leaf)
     block, idx = sealing(entry)
     previous = Block.objects.filter(height=block.height - 1).first()

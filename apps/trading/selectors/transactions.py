@@ -60,7 +60,7 @@ def parties(kind: str, body: dict[str, Any]) -> dict[str, str | None]:
     """Return sender, recipient, amount and fee of an entry about money, in AIT; nulls for other kinds."""
     if kind == "tx.transfer":
         return {"from": body["debit"], "to": body["credit"], "amount": body["amount"], "fee": None}
-    if kind == "receipt.job":
+    if kind in ("receipt.job", "receipt.slice"):
         receipt = body["receipt"]
         return {"from": receipt["client"], "to": receipt["provider"], "amount": receipt["price"], "fee": receipt["fee"]}
     return {"from": None, "to": None, "amount": None, "fee": None}

@@ -16,7 +16,7 @@ class ReceiptFilterSerializer(StrictSerializer):
     """Which receipts."""
 
     job = serializers.UUIDField(required=False)
-    miner = serializers.UUIDField(required=False)
+    miner = serializers.CharField(required=False, max_length=40, help_text="The alias on the receipts.")
     client = serializers.CharField(required=False, max_length=40, help_text="The alias on the receipts.")
 
     def get_fields(self) -> dict[str, Any]:
@@ -25,28 +25,46 @@ class ReceiptFilterSerializer(StrictSerializer):
 
 
 class ReceiptBodySerializer(serializers.Serializer[Any]):
-    """A receipt as it is signed; owners appear by alias, input and output by hash, money in AIT (`rate` per hour)."""
+    """A receipt as it is signed, of a job, or of a slice of a booking (`booking`, `slice`, `total`).
+
+    Owners and miners appear by alias, input and output by salted hash, money in AIT (`rate` per hour).
+    """
 
     v = serializers.IntegerField()
     receipt_id = serializers.UUIDField()
-    job = serializers.UUIDField()
+    job = serializers.UUIDField(required=False)
+    outcome = serializers.CharField(
+        required=False, help_text="completed, or how the job ended whose metered part was paid."
+    )
+    booking = serializers.UUIDField(required=False)
+    slice = serializers.IntegerField(required=False)
     client = serializers.CharField()
     provider = serializers.CharField()
-    miner = serializers.UUIDField()
-    task_type = serializers.CharField()
-    model = serializers.CharField(allow_blank=True)
-    attempt = serializers.IntegerField()
-    input_hash = serializers.CharField()
-    output_hash = serializers.CharField()
-    started = serializers.CharField()
-    ended = serializers.CharField()
-    metered_ms = serializers.IntegerField()
-    rate = serializers.CharField()
+    miner = serializers.CharField(required=False)
+    task_type = serializers.CharField(required=False)
+    model = serializers.CharField(required=False, allow_blank=True)
+    attempt = serializers.IntegerField(required=False)
+    input_hash = serializers.CharField(required=False)
+    output_hash = serializers.CharField(required=False, allow_blank=True)
+    started = serializers.CharField(required=False)
+    ended = serializers.CharField(required=False)
+    metered_ms = serializers.IntegerField(required=False)
+    rate = serializers.CharField(required=False)
     price = serializers.CharField()
     fee = serializers.CharField()
-    refunded = serializers.CharField()
+    refunded = serializers.CharField(required=False)
+    total = serializers.CharField(required=False, help_text="The price of the booking so far.")
     currency = serializers.CharField()
     issued = serializers.CharField()
+
+
+class OpeningSerializer(serializers.Serializer[Any]):
+    """What the hashes of input and output were made from, in hex (docs/receipts.md)."""
+
+    salt = serializers.CharField()
+    payload_sha256 = serializers.CharField()
+    artifacts = serializers.ListField(child=serializers.CharField())
+    result_sha256 = serializers.CharField(allow_blank=True)
 
 
 class ReceiptRowSerializer(serializers.Serializer[Any]):
@@ -54,9 +72,9 @@ class ReceiptRowSerializer(serializers.Serializer[Any]):
 
     receipt_id = serializers.UUIDField()
     receiptId = serializers.CharField()
-    job_id = serializers.UUIDField()
-    jobId = serializers.CharField()
-    miner = serializers.CharField()
+    job_id = serializers.UUIDField(allow_null=True)
+    jobId = serializers.CharField(allow_null=True)
+    miner = serializers.CharField(allow_null=True)
     coordinator = serializers.CharField()
     issuedAt = serializers.CharField()
     status = serializers.CharField()
@@ -86,3 +104,4 @@ class BundleSerializer(serializers.Serializer[Any]):
     block = SealingBlockSerializer()
     previous = HeaderSerializer(allow_null=True)
     keys = PublishedKeySerializer(many=True)
+    opening = OpeningSerializer(required=False, help_text="For the job's owner only.")

@@ -17,8 +17,9 @@ from aitbc.core.messaging import emit
 from aitbc.core.money import fee_of
 from aitbc.core.states import advance_many, begin
 from apps.trading.events import EscrowClosed
+from apps.trading.logic.settlement import PaidSlice
 from apps.trading.models import Bond, Escrow
-from apps.trading.services import bonds, ledger
+from apps.trading.services import bonds, ledger, receipts
 from apps.trading.services.ledger import TransferRequest
 from apps.trading.states import BondState, Code, EscrowState
 
@@ -28,33 +29,43 @@ if TYPE_CHECKING:
 ACTOR = "system:escrows"
 
 
-def paid_slices(due: Iterable[tuple[Escrow, int, int]]) -> list[TransferRequest]:
-    """Return the transfers that bring each (escrow, slice number, micro-AIT owed so far) up to date.
+def paid_slices(due: Iterable[tuple[Escrow, int, int]]) -> list[PaidSlice]:
+    """Return what brings each (escrow, slice number, micro-AIT owed so far) up to date; nothing where it is.
 
-    Changes paid, fee and slices of the escrows to match; the caller saves them (`save_payments`).
+    Changes paid, fee and slices of the escrows to match; the caller posts `transfers_of` them, issues their receipts
+    and saves the escrows (`save_payments`).
     """
-    transfers: list[TransferRequest] = []
+    slices: list[PaidSlice] = []
     for escrow, seq, owed in due:
         fee = fee_of(owed, escrow.fee_bp)
-        net, cut = owed - fee - escrow.paid, fee - escrow.fee
-        payee, fee_account = ledger.available_of(escrow.provider_id), ledger.fees_for(escrow.booking_id)
-        transfers += [
-            transfer_out(escrow, f"{prefix}:{escrow.booking_id}:{seq}", credit, amount, code)
-            for prefix, credit, amount, code in (
-                ("accrue", payee, net, Code.ACCRUE),
-                ("fee", fee_account, cut, Code.FEE),
-            )
-            if amount
-        ]
-        escrow.paid, escrow.fee, escrow.slices = escrow.paid + net, fee, max(seq, escrow.slices)
-    return transfers
+        one = PaidSlice(
+            booking_id=escrow.booking_id, number=seq, renter_id=escrow.renter_id, provider_id=escrow.provider_id,
+            paid=owed - fee - escrow.paid, fee=fee - escrow.fee, total=owed,
+        )  # fmt: skip
+        escrow.paid, escrow.fee, escrow.slices = escrow.paid + one.paid, fee, max(seq, escrow.slices)
+        if one.paid or one.fee:
+            slices.append(one)
+    return slices
 
 
-def transfer_out(escrow: Escrow, purpose: str, credit: ledger.Account, amount: int, code: Code) -> TransferRequest:
+def transfers_of(slices: Iterable[PaidSlice]) -> list[TransferRequest]:
+    """Return the transfers of these slices: to the provider, and the fee."""
+    return [
+        transfer_out(one.booking_id, f"{prefix}:{one.booking_id}:{one.number}", credit, amount, code)
+        for one in slices
+        for prefix, credit, amount, code in (
+            ("accrue", ledger.available_of(one.provider_id), one.paid, Code.ACCRUE),
+            ("fee", ledger.fees_for(one.booking_id), one.fee, Code.FEE),
+        )
+        if amount
+    ]
+
+
+def transfer_out(booking_id: UUID, purpose: str, credit: ledger.Account, amount: int, code: Code) -> TransferRequest:
     """Return a transfer out of a booking's escrow."""
     return TransferRequest(
-        id=ledger.name(purpose), debit=ledger.escrow_of(escrow.booking_id), credit=credit, amount=amount, code=code,
-        ref=escrow.booking_id,
+        id=ledger.name(purpose), debit=ledger.escrow_of(booking_id), credit=credit, amount=amount, code=code,
+        ref=booking_id,
     )  # fmt: skip
 
 
@@ -74,7 +85,10 @@ def close(events: Sequence[BookingClosed], *, actor: str = ACTOR) -> None:
         known = {escrow.booking_id: escrow for escrow in rows.locked()}
         bonds_held = {bond.pk: bond for bond in bonds.held_among(known)}
         held = [e for e in events if is_held(known.get(UUID(e.booking_id)))]
-        ledger.post([t for e in held for t in ending_transfers(known[UUID(e.booking_id)], bonds_held, e)], actor=actor)
+        slices = paid_slices((known[UUID(e.booking_id)], e.slices, e.owed) for e in held)
+        endings = [t for e in held for t in ending_transfers(known[UUID(e.booking_id)], bonds_held, e)]
+        ledger.post([*transfers_of(slices), *endings], actor=actor)
+        receipts.issue_slices(slices)
         mark_closed([known[UUID(event.booking_id)] for event in held], actor=actor)
         resolve_bonds(bonds_held.values(), actor=actor)
         never = [closed_unfunded(event) for event in events if UUID(event.booking_id) not in known]
@@ -83,12 +97,14 @@ def close(events: Sequence[BookingClosed], *, actor: str = ACTOR) -> None:
 
 
 def ending_transfers(escrow: Escrow, bonds_held: dict[UUID, Bond], event: BookingClosed) -> list[TransferRequest]:
-    """Return the transfers that close one escrow and resolve its bond; both objects change to match."""
-    transfers = paid_slices([(escrow, event.slices, event.owed)])
+    """Return the transfers that close one escrow, its slices paid, and resolve its bond; both objects change to
+    match."""
+    transfers: list[TransferRequest] = []
     escrow.refunded = escrow.amount - escrow.paid - escrow.fee
     if escrow.refunded:
         renter = ledger.available_of(escrow.renter_id)
-        transfers.append(transfer_out(escrow, f"return:{escrow.booking_id}", renter, escrow.refunded, Code.RETURN))
+        purpose = f"return:{escrow.booking_id}"
+        transfers.append(transfer_out(escrow.booking_id, purpose, renter, escrow.refunded, Code.RETURN))
     bond = bonds_held.get(escrow.booking_id)
     if bond is not None:
         bond.forfeited = min(event.compensation, bond.amount)

@@ -16,8 +16,8 @@ from aitbc.core.messaging import emit
 from aitbc.core.states import begin
 from apps.trading.events import EscrowExtended, EscrowExtensionRefused, EscrowHeld, EscrowRefused
 from apps.trading.models import Bond, Escrow, Topup
-from apps.trading.services import bonds, ledger
-from apps.trading.services.escrow_endings import announce_closed, paid_slices, save_payments
+from apps.trading.services import bonds, ledger, receipts
+from apps.trading.services.escrow_endings import announce_closed, paid_slices, save_payments, transfers_of
 from apps.trading.services.ledger import Account, TransferRequest
 from apps.trading.states import Code, EscrowState
 
@@ -183,7 +183,9 @@ def accrue(events: Sequence[BookingMetered]) -> None:
             for e in events
             if escrows[UUID(e.booking_id)].state == EscrowState.HELD and e.seq > escrows[UUID(e.booking_id)].slices
         ]
-        ledger.post(paid_slices(due), actor=ACTOR)
+        slices = paid_slices(due)
+        ledger.post(transfers_of(slices), actor=ACTOR)
+        receipts.issue_slices(slices)
         save_payments([escrow for escrow, _, _ in due])
 
 

@@ -1,16 +1,16 @@
 """The double-entry ledger: `post` is the only writer of money.
 
 The caller makes a transfer's id from its purpose (`name("payout:<job>")`), so that posting it again changes nothing.
-The transfers of one call are posted all or none. Rules and postings: docs/ledger.md; data model: TigerBeetle's.
+An account's id is random: the log shows it, and nobody can compute it from its owner's id. The transfers of one call
+are posted all or none. Rules and postings: docs/ledger.md; data model: TigerBeetle's.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -27,7 +27,7 @@ from apps.trading.states import MAY_OWE, AccountKind, Code, Phase
 LEAF = "tx.transfer"
 #: Accounts that every payment touches are split, so that payments of different jobs do not wait for each other.
 SHARDS = 8
-#: Ids of accounts and transfers are UUIDv5 under this name.
+#: Ids of transfers are UUIDv5 under this name.
 NAMESPACE = UUID("5c1f0d3e-9a35-5d1c-8f0e-2d2c7f6c1a11")
 
 
@@ -38,16 +38,11 @@ def name(purpose: str) -> UUID:
 
 @dataclass(frozen=True)
 class Account:
-    """The key of a ledger account; the account's id is computed from it, so that no look-up is needed."""
+    """The key of a ledger account; its row has a random id."""
 
     owner_id: UUID
     kind: AccountKind
     shard: int = 0
-
-    @cached_property
-    def id(self) -> UUID:
-        """The id of the account's row."""
-        return uuid5(NAMESPACE, f"{self.owner_id}:{self.kind.value}:{self.shard}")
 
 
 def available_of(owner_id: UUID) -> Account:
@@ -90,44 +85,64 @@ class TransferRequest:
     reason: str = ""
     at: datetime = field(default_factory=timezone.now, compare=False)
 
-    @property
-    def debit_id(self) -> UUID:
-        return self.debit.id
-
-    @property
-    def credit_id(self) -> UUID:
-        return self.credit.id
-
     def content(self) -> tuple[Any, ...]:
-        """Return what two transfers of one id must agree in to be the same transfer."""
-        return content_of(self)
+        """Return what two requests of one id must agree in: all but reason and times."""
+        return (
+            self.debit,
+            self.credit,
+            self.amount,
+            self.code,
+            self.phase,
+            self.pending_id,
+            self.group_id or self.id,
+            self.ref,
+        )
 
 
-def content_of(transfer: Transfer | TransferRequest) -> tuple[Any, ...]:
+def row_of(request: TransferRequest, accounts: Mapping[Account, LedgerAccount], *, actor: str) -> Transfer:
+    """Return the row of a transfer to post, not saved and without its leaf."""
+    return Transfer(
+        id=request.id,
+        debit_id=accounts[request.debit].pk,
+        credit_id=accounts[request.credit].pk,
+        amount=request.amount,
+        code=request.code.value,
+        phase=request.phase.value,
+        pending_id=request.pending_id,
+        timeout_at=request.timeout_at,
+        group_id=request.group_id or request.id,
+        ref=request.ref,
+        actor=actor,
+        reason=request.reason,
+        at=request.at,
+    )
+
+
+def content_of(transfer: Transfer) -> tuple[Any, ...]:
     """Return everything about a transfer that may not differ under one id: all but actor, reason and time."""
     return (
         transfer.debit_id,
         transfer.credit_id,
         transfer.amount,
-        str(transfer.code),
-        str(transfer.phase),
+        transfer.code,
+        transfer.phase,
         transfer.pending_id,
-        transfer.group_id or transfer.id,
+        transfer.group_id,
         transfer.ref,
     )
 
 
-def body_of(transfer: Transfer | TransferRequest) -> dict[str, Any]:
+def body_of(transfer: Transfer) -> dict[str, Any]:
     """Return the transfer as a leaf of the public log (docs/receipts.md); actor and reason stay private."""
     return {
         "id": str(transfer.id),
         "debit": str(transfer.debit_id),
         "credit": str(transfer.credit_id),
         "amount": format_amount(transfer.amount),
-        "code": str(transfer.code),
-        "phase": str(transfer.phase),
+        "code": transfer.code,
+        "phase": transfer.phase,
         "pending": str(transfer.pending_id) if transfer.pending_id else None,
-        "group": str(transfer.group_id or transfer.id),
+        "group": str(transfer.group_id),
         "ref": str(transfer.ref) if transfer.ref else None,
         "at": transfer.at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
     }
@@ -145,11 +160,10 @@ def post(transfers: Sequence[TransferRequest], *, actor: str) -> list[UUID]:
         return []
     with atomic(Transfer):
         accounts = lock(account for t in requested.values() for account in (t.debit, t.credit))
-        fresh = without_posted(requested)
+        fresh = without_posted({pk: row_of(t, accounts, actor=actor) for pk, t in requested.items()})
         if fresh:
-            holds = open_holds(fresh)
-            require_cover(accounts, fresh, holds)
-            insert(fresh, actor=actor)
+            require_cover(accounts.values(), fresh, open_holds(fresh))
+            insert(fresh)
     return [transfer.id for transfer in fresh]
 
 
@@ -168,37 +182,45 @@ def distinct(transfers: Iterable[TransferRequest]) -> dict[UUID, TransferRequest
     return requested
 
 
-def lock(accounts: Iterable[Account]) -> dict[UUID, LedgerAccount]:
-    """Lock these accounts in the order of their ids, opening those that do not exist; returns the rows by id."""
-    requested = {account.id: account for account in accounts}
-    rows = {row.pk: row for row in LedgerAccount.objects.filter(pk__in=requested).locked()}
+def lock(accounts: Iterable[Account]) -> dict[Account, LedgerAccount]:
+    """Lock these accounts in the order of their ids, opening those that do not exist; returns the rows by key."""
+    requested = set(accounts)
+    rows = locked(requested)
     if len(rows) < len(requested):
-        open_accounts(requested[pk] for pk in sorted(requested.keys() - rows.keys()))
-        rows = {row.pk: row for row in LedgerAccount.objects.filter(pk__in=requested).locked()}
+        # No lock is held here: who waited for another's new account while holding one would lock out of order.
+        open_accounts(requested)
+        rows = locked(requested)
     return rows
 
 
+def locked(accounts: Collection[Account]) -> dict[Account, LedgerAccount]:
+    """Lock these accounts in the order of their ids; returns the rows by key, and locks none if one does not exist."""
+    keys = [(account.owner_id, account.kind.value, account.shard) for account in accounts]
+    rows = LedgerAccount.objects.all_with_keys(keys).locked()
+    return {Account(row.owner_id, AccountKind(row.kind), row.shard): row for row in rows}
+
+
 def open_accounts(accounts: Iterable[Account]) -> None:
-    """Insert empty accounts; one that another process has just opened is left as it is."""
+    """Insert those of these accounts that do not exist, empty, in one order for all writers."""
     LedgerAccount.objects.bulk_create(
         [
-            LedgerAccount(id=a.id, owner_id=a.owner_id, kind=a.kind, shard=a.shard, may_owe=a.kind in MAY_OWE)
-            for a in accounts
+            LedgerAccount(owner_id=a.owner_id, kind=a.kind, shard=a.shard, may_owe=a.kind in MAY_OWE)
+            for a in sorted(accounts, key=lambda a: (a.owner_id, a.kind, a.shard))
         ],
         ignore_conflicts=True,
     )
 
 
-def without_posted(requested: dict[UUID, TransferRequest]) -> list[TransferRequest]:
+def without_posted(requested: Mapping[UUID, Transfer]) -> list[Transfer]:
     """Return the transfers without those posted already. Raises TransferConflict when the content of one differs."""
     known = Transfer.objects.in_bulk(list(requested))
     for pk, row in known.items():
-        if content_of(row) != requested[pk].content():
+        if content_of(row) != content_of(requested[pk]):
             raise TransferConflict(transfer_id=str(pk))
     return [transfer for pk, transfer in requested.items() if pk not in known]
 
 
-def open_holds(fresh: Sequence[TransferRequest]) -> dict[UUID, Transfer]:
+def open_holds(fresh: Sequence[Transfer]) -> dict[UUID, Transfer]:
     """Return the pending transfers that these resolve, by id.
 
     Raises HoldResolved when one is resolved already, HoldMismatch when the accounts or the amount do not fit.
@@ -216,16 +238,14 @@ def open_holds(fresh: Sequence[TransferRequest]) -> dict[UUID, Transfer]:
     return holds
 
 
-def fits(resolution: TransferRequest, hold: Transfer) -> bool:
+def fits(resolution: Transfer, hold: Transfer) -> bool:
     """Return whether a resolution names its hold's accounts and, voiding, its amount or, posting, at most that."""
     same_accounts = (resolution.debit_id, resolution.credit_id) == (hold.debit_id, hold.credit_id)
     whole = resolution.amount == hold.amount
     return same_accounts and (whole if resolution.phase == Phase.VOID else resolution.amount <= hold.amount)
 
 
-def require_cover(
-    accounts: dict[UUID, LedgerAccount], fresh: Sequence[TransferRequest], holds: dict[UUID, Transfer]
-) -> None:
+def require_cover(accounts: Iterable[LedgerAccount], fresh: Sequence[Transfer], holds: Mapping[UUID, Transfer]) -> None:
     """Raise InsufficientFunds, which says what is missing, where the CHECK constraint would refuse the insert."""
     change: dict[UUID, int] = defaultdict(int)
     for transfer in fresh:
@@ -235,9 +255,9 @@ def require_cover(
             change[transfer.debit_id] -= transfer.amount
         if transfer.phase in (Phase.SINGLE, Phase.POST):
             change[transfer.credit_id] += transfer.amount
-    for pk, delta in change.items():
-        account = accounts[pk]
-        if not account.may_owe and account.available + delta < 0:
+    for account in accounts:
+        delta = change[account.pk]
+        if delta < 0 and not account.may_owe and account.available + delta < 0:
             raise InsufficientFunds(needed=format_amount(-delta), available=format_amount(account.available))
 
 
@@ -249,7 +269,7 @@ SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::bigint[], %s::text[
 """
 
 
-def insert(fresh: Sequence[TransferRequest], *, actor: str) -> None:
+def insert(fresh: Sequence[Transfer]) -> None:
     """Insert transfers and append their leaves to the log; a trigger on the table updates the balances."""
     leaves = log.append(LEAF, [body_of(transfer) for transfer in fresh])
     rows = [
@@ -258,13 +278,13 @@ def insert(fresh: Sequence[TransferRequest], *, actor: str) -> None:
             t.debit_id,
             t.credit_id,
             t.amount,
-            t.code.value,
-            t.phase.value,
+            t.code,
+            t.phase,
             t.pending_id,
             t.timeout_at,
-            t.group_id or t.id,
+            t.group_id,
             t.ref,
-            actor,
+            t.actor,
             t.reason,
             t.at,
             leaf,

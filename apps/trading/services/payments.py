@@ -21,12 +21,13 @@ from aitbc.core.messaging import emit
 from aitbc.core.states import begin
 from apps.ai.interface import job_views
 from apps.trading.events import PaymentHeld, PaymentRefunded, PaymentRefused, ReceiptIssued
+from apps.trading.logic.commitments import Opening
 from apps.trading.logic.settlement import SettledPayment, Split, split
 from apps.trading.models import LedgerAccount, Payment, Receipt
 from apps.trading.services import ledger, receipts
 from apps.trading.services.ledger import TransferRequest
 from apps.trading.services.payment_endings import Closing, close
-from apps.trading.states import CURRENCY, AccountKind, Code, PaymentState, Phase
+from apps.trading.states import AccountKind, Code, PaymentState, Phase
 
 if TYPE_CHECKING:
     from apps.ai.events import JobCompleted, JobEnded, JobSubmitted
@@ -35,6 +36,8 @@ ACTOR = "system:payments"
 SWEEP_ACTOR = "system:sweep"
 #: No job lives this long; an older hold is reconciled with ai.
 HOLD_TIME = timedelta(days=7)
+#: The outcome on the receipt of a job that succeeded.
+COMPLETED = "completed"
 NOTHING = Split(paid=0, fee=0, refunded=0)
 
 
@@ -158,7 +161,7 @@ def settlement_of(closing: Closing, event: JobCompleted) -> SettledPayment:
     """Return what the receipt of a completed job states."""
     payment, parts = closing.payment, closing.parts
     return SettledPayment(
-        payment_id=payment.pk,
+        outcome=COMPLETED,
         job_id=payment.job_id,
         owner_id=payment.owner_id,
         provider_id=UUID(event.provider_id),
@@ -170,31 +173,32 @@ def settlement_of(closing: Closing, event: JobCompleted) -> SettledPayment:
         metered_ms=event.metered_ms,
         started_at=event.started_at,
         ended_at=event.ended_at,
-        input_sha256=event.input_sha256,
-        output_sha256=event.output_sha256,
-        amount=payment.amount,
+        opening=Opening(
+            salt=event.salt,
+            payload_sha256=event.payload_sha256,
+            artifacts=event.artifacts,
+            result_sha256=event.output_sha256,
+        ),
         paid=parts.paid,
         fee=parts.fee,
         refunded=parts.refunded,
-        currency=CURRENCY,
-        transfer_ids=tuple(transfer.id for transfer in closing.transfers),
     )
 
 
 def announce_receipts(job_ids: Collection[UUID]) -> None:
     """Emit ReceiptIssued for those of these jobs that are settled."""
     settled = {payment.job_id: payment for payment in Payment.objects.for_jobs(job_ids).settled()}
-    issued = Receipt.objects.filter(job_id__in=list(settled)).values_list("pk", "job_id")
+    issued = Receipt.objects.only("job_id").in_bulk(list(settled), field_name="job_id")
     emit(
         *(
             ReceiptIssued(
                 job_id=str(job),
-                receipt_id=str(pk),
+                receipt_id=str(receipt.pk),
                 paid=settled[job].paid,
                 fee=settled[job].fee,
                 refunded=settled[job].refunded,
             )
-            for pk, job in issued
+            for job, receipt in issued.items()
         ),
         by="trading",
     )
@@ -203,14 +207,16 @@ def announce_receipts(job_ids: Collection[UUID]) -> None:
 def refund(events: Sequence[JobEnded]) -> None:
     """Release the money of jobs that ended without a result, less what is owed for metered work.
 
-    Emits PaymentRefunded. A paid job that ended before its hold gets a refunded payment of 0, so that its hold is not
-    made when the request arrives later.
+    What is paid has a receipt. Emits PaymentRefunded. A paid job that ended before its hold gets a refunded payment of
+    0, so that its hold is not made when the request arrives later.
     """
     with atomic(Payment):
         known = payments_of(events)
         closings = [ended_closing(known[UUID(e.job_id)], e) for e in events if is_held(known.get(UUID(e.job_id)))]
         early = [ended_early(event) for event in events if event.paid and UUID(event.job_id) not in known]
         close(closings, PaymentState.REFUNDED, actor=ACTOR, reason="job ended")
+        facts = {UUID(event.job_id): event for event in events}
+        receipts.issue([metered_part_of(c, facts[c.payment.job_id]) for c in closings if c.parts.cost])
         begin(*early, actor=ACTOR, reason="job ended before its money was held")
         announce_refunds([UUID(event.job_id) for event in events])
 
@@ -224,6 +230,32 @@ def ended_closing(payment: Payment, event: JobEnded) -> Closing:
     return Closing(payment, parts, UUID(event.provider_id), UUID(event.miner_id) if event.miner_id else None)
 
 
+def metered_part_of(closing: Closing, event: JobEnded) -> SettledPayment:
+    """Return what the receipt of a job states that ended without a result and whose metered part is paid."""
+    assert closing.provider_id, "metered work has a provider"
+    parts = closing.parts
+    return SettledPayment(
+        outcome=event.state,
+        job_id=closing.payment.job_id,
+        owner_id=closing.payment.owner_id,
+        provider_id=closing.provider_id,
+        miner_id=closing.miner_id,
+        task_type=event.task_type,
+        model=event.model,
+        attempt=event.attempt,
+        rate=event.rate,
+        metered_ms=event.billable_ms,
+        started_at=event.started_at,
+        ended_at=event.ended_at,
+        opening=Opening(
+            salt=event.salt, payload_sha256=event.payload_sha256, artifacts=event.artifacts, result_sha256=""
+        ),
+        paid=parts.paid,
+        fee=parts.fee,
+        refunded=parts.refunded,
+    )
+
+
 def ended_early(event: JobEnded) -> Payment:
     """Return a refunded payment of 0 for a job whose money was not held yet."""
     return Payment(
@@ -235,7 +267,7 @@ def announce_refunds(job_ids: Collection[UUID]) -> None:
     """Emit PaymentRefunded for those of these jobs that are refunded."""
     emit(
         *(
-            PaymentRefunded(job_id=str(p.job_id), payment_id=str(p.pk), refunded=p.refunded, paid=p.paid)
+            PaymentRefunded(job_id=str(p.job_id), payment_id=str(p.pk), refunded=p.refunded, paid=p.paid, fee=p.fee)
             for p in Payment.objects.for_jobs(job_ids).refunded()
         ),
         by="trading",

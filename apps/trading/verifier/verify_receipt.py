@@ -4,7 +4,8 @@
 
 The bundle is what GET /trading/receipts/{id}/bundle answers. keys.json is the exchange's /.well-known/aitbc-keys.json,
 best fetched at another time or another way; without it the keys inside the bundle are trusted, and the output says so.
-Exit status 0: every check passed. 1: rejected, with the reason.
+Exit status 0: every check passed. 1: rejected, with the reason. 2: it cannot be checked, because the file is not there,
+or holds an error of the exchange instead of a bundle, or because `cryptography` is not installed.
 
 This file needs Python 3.11 and the package `cryptography`, and nothing of the exchange that made the receipt.
 """
@@ -21,28 +22,25 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+try:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+except ImportError:
+    print("NOT CHECKED: the package cryptography is missing: python3 -m pip install cryptography", file=sys.stderr)
+    sys.exit(2)
 
 BUNDLE = {"v", "receipt", "signature", "entry", "index", "inclusion", "checkpoint", "block", "previous", "keys"}
 BLOCK = {"header", "signature", "inclusion"}
 HEADER = {
-    "v",
-    "chain",
-    "height",
-    "prev",
-    "time",
-    "first",
-    "count",
-    "batch_root",
-    "tree_size",
-    "tree_root",
-    "state",
-    "anchor",
+    *("v", "chain", "height", "prev", "time", "first", "count"),
+    *("batch_root", "tree_size", "tree_root", "state", "anchor"),
 }
 KEY = {"alg", "key_id", "public_key", "not_before", "not_after", "sig"}
 SIGNATURE = {"alg", "key_id", "sig"}
-RECEIPT_TAG, BLOCK_TAG, KEY_TAG = "aitbc.receipt.v1", "aitbc.block.v1", "aitbc.key.v1"
+OPENING = {"salt", "payload_sha256", "artifacts", "result_sha256"}
+RECEIPT_TAG, SLICE_TAG = "aitbc.receipt.v1", "aitbc.slice-receipt.v1"
+BLOCK_TAG, KEY_TAG = "aitbc.block.v1", "aitbc.key.v1"
+INPUT_TAG, OUTPUT_TAG = "aitbc.input.v1", "aitbc.output.v1"
 HEX = re.compile(r"[0-9a-f]{64}")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 #: A JSON escape with capital hex digits, which no encoder writes: the document was edited.
@@ -53,6 +51,10 @@ MS_PER_HOUR = 3_600_000
 
 class Rejected(Exception):
     """The bundle does not prove what it claims."""
+
+
+class Unreadable(Exception):
+    """There is no bundle to check."""
 
 
 def require(condition: object, otherwise: str) -> None:
@@ -223,7 +225,8 @@ def check(bundle: Any, trusted: Any = None) -> list[str]:
 
     `trusted`: a keys document to trust instead of the keys in the bundle.
     """
-    parts = shaped(bundle, BUNDLE, "the bundle")
+    opened = isinstance(bundle, dict) and "opening" in bundle
+    parts = shaped(bundle, BUNDLE | {"opening"} if opened else BUNDLE, "the bundle")
     require(parts["v"] == 1 and parts["v"] is not True, "this version of bundle is not known here")
     block = shaped(parts["block"], BLOCK, "the block")
     header = shaped(block["header"], HEADER, "the header")
@@ -232,6 +235,7 @@ def check(bundle: Any, trusted: Any = None) -> list[str]:
         trust_note,
         check_receipt(parts["receipt"], parts["signature"], keys),
         check_price(parts["receipt"]),
+        *([check_opening(parts["receipt"], parts["opening"])] if opened else []),
         check_entry(parts),
         check_header(header, block["signature"], keys),
         check_previous(header, parts["previous"]),
@@ -254,12 +258,25 @@ def believed(parts: dict[str, Any], trusted: Any) -> tuple[dict[str, dict[str, A
 def check_receipt(receipt: Any, signature: Any, keys: dict[str, dict[str, Any]]) -> str:
     require(isinstance(receipt, dict) and receipt.get("v") == 1, "this version of receipt is not known here")
     issued = moment(receipt.get("issued"), "issued")
-    signed_by(keys, signature, RECEIPT_TAG, receipt, issued, "the receipt")
-    return f"receipt: {receipt.get('receipt_id')} for job {receipt.get('job')}, signed {receipt['issued']}"
+    signed_by(keys, signature, SLICE_TAG if of_slice(receipt) else RECEIPT_TAG, receipt, issued, "the receipt")
+    subject = f"slice {receipt['slice']} of booking {receipt['booking']}" if of_slice(receipt) else receipt.get("job")
+    return f"receipt: {receipt.get('receipt_id')} for {subject}, signed {receipt['issued']}"
+
+
+def of_slice(receipt: dict[str, Any]) -> bool:
+    """Whether the receipt is of a slice of a booking; else it is of a job."""
+    return "booking" in receipt and "slice" in receipt
 
 
 def check_price(receipt: dict[str, Any]) -> str:
-    """The client paid no more than the agreed rate for the metered time, and the fee came out of that."""
+    """The client paid no more than the agreed rate for the metered time, and the fee came out of that.
+
+    A slice is at most the booking's total so far.
+    """
+    if of_slice(receipt):
+        price, fee, total = (micro(receipt.get(name), name) for name in ("price", "fee", "total"))
+        require(fee <= price <= total, "the fee is higher than the price, or the price higher than the total")
+        return f"price: {receipt['price']} {receipt.get('currency')}, {receipt['total']} in all so far"
     rate, price, fee = (micro(receipt.get(name), name) for name in ("rate", "price", "fee"))
     metered = count(receipt.get("metered_ms"), "metered_ms")
     require(price <= rate * metered // MS_PER_HOUR, "the price is higher than the agreed rate for the metered time")
@@ -267,10 +284,29 @@ def check_price(receipt: dict[str, Any]) -> str:
     return f"price: {receipt['price']} {receipt.get('currency')} for {metered} ms at {receipt['rate']} an hour"
 
 
+def check_opening(receipt: dict[str, Any], opening: Any) -> str:
+    """The salt and these hashes of payload, artifacts and result are what the receipt committed to."""
+    parts = shaped(opening, OPENING, "the opening")
+    salt, result, artifacts = hash_of(parts["salt"], "the salt"), parts["result_sha256"], parts["artifacts"]
+    require(isinstance(artifacts, list), "the artifacts are not a list")
+    for value in [parts["payload_sha256"], *artifacts, *([result] if result != "" else [])]:
+        hash_of(value, "a hash of the opening")
+    made = commitment(INPUT_TAG, salt, {"payload": parts["payload_sha256"], "artifacts": artifacts})
+    require(receipt.get("input_hash") == made, "the opening is not that of the input")
+    made = commitment(OUTPUT_TAG, salt, {"result": result}) if result else ""
+    require(receipt.get("output_hash") == made, "the opening is not that of the output")
+    return f"opening: payload {parts['payload_sha256']}, {len(artifacts)} artifacts, result {result or 'none'}"
+
+
+def commitment(tag: str, salt: bytes, committed: dict[str, Any]) -> str:
+    return hashlib.sha256(tag.encode() + b"\n" + salt + canonical(committed)).hexdigest()
+
+
 def check_entry(parts: dict[str, Any]) -> str:
     body = {"receipt": parts["receipt"], "signature": parts["signature"]}
     leaf = decoded(parts["entry"], base64.b64encode, "the entry")
-    require(leaf == canonical({"v": 1, "kind": "receipt.job", "body": body}), "the log's entry is not this receipt")
+    kind = "receipt.slice" if of_slice(parts["receipt"]) else "receipt.job"
+    require(leaf == canonical({"v": 1, "kind": kind, "body": body}), "the log's entry is not this receipt")
     return f"entry: the log holds exactly this receipt, as {hashlib.sha256(bytes(1) + leaf).hexdigest()}"
 
 
@@ -326,15 +362,23 @@ def check_checkpoint(note: Any, header: dict[str, Any], public: bytes) -> str:
 def read(path: str) -> Any:
     try:
         with open(path, encoding="utf-8", newline="") as file:
-            return parse(file.read())
+            found = parse(file.read())
     except (OSError, UnicodeDecodeError) as error:
-        raise Rejected(f"{path} cannot be read: {error}") from None
+        raise Unreadable(f"{path} cannot be read: {error}") from None
+    if isinstance(found, dict) and {"status", "title", "detail"} <= found.keys():
+        raise Unreadable(
+            f"{path} is no bundle but an error of the exchange ({found['status']}): {found['detail']} Fetch it again."
+        )
+    return found
 
 
 def run(path: str, keys: str | None, write: Callable[[str], object] = print) -> int:
     """Check the bundle in a file and write what was found; returns the exit status."""
     try:
         found = check(read(path), read(keys) if keys else None)
+    except Unreadable as error:
+        write(f"NOT CHECKED: {error}")
+        return 2
     except Rejected as error:
         write(f"REJECTED: {error}")
         return 1

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from aitbc.core.errors import Invalid
 from aitbc.core.pagination import KeysetPagination, page
+from aitbc.core.rows import write_each
 from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
 from apps.trading.models import Block, LogEntry
 from apps.trading.selectors import blocks, transactions
@@ -41,7 +42,7 @@ class BlockViewSet(mixins.ListModelMixin, DomainViewSet):
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """A page of blocks by cursor."""
         rows, following = page(self.filter_queryset(self.get_queryset()), request, ordering=self.ordering)
-        return self.answer({"items": [blocks.block_row(block) for block in rows], "next": following})
+        return self.answer({"items": write_each(blocks.block_row, rows), "next": following})
 
     def retrieve(self, request: Request, block_id: str) -> Response:
         """One block, by height, by hash, or `latest`."""
@@ -52,7 +53,7 @@ class BlockViewSet(mixins.ListModelMixin, DomainViewSet):
         """The entries that a block seals, in order."""
         block = self.block(block_id)
         rows, following = page(LogEntry.objects.sequenced(block.first, block.end), request, ordering=("idx",))
-        return self.answer({"items": [transactions.entry_row(entry) for entry in rows], "next": following})
+        return self.answer({"items": write_each(transactions.entry_row, rows), "next": following})
 
     def block(self, block_id: str) -> Block:
         """The block of this height or hash, or the newest for `latest`. Raises Invalid, Http404."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
@@ -11,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aitbc.core.pagination import KeysetPagination, page
+from aitbc.core.rows import write_each
 from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
 from apps.trading.models import Receipt
 from apps.trading.selectors import receipts
@@ -18,7 +20,8 @@ from apps.trading.serializers.receipts import BundleSerializer, ReceiptFilterSer
 from apps.trading.services import blocks
 
 NOT_SEALED = {409: OpenApiResponse(description="Committed, but not yet in a signed block; see Retry-After.")}
-FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+FOREVER = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Authorization, X-Api-Key"}
+OWNERS_OWN = {"Cache-Control": "private, no-store"}
 
 
 class ReceiptViewSet(mixins.ListModelMixin, DomainViewSet):
@@ -31,7 +34,7 @@ class ReceiptViewSet(mixins.ListModelMixin, DomainViewSet):
     pagination_class = KeysetPagination
     ordering = ("-id",)
     COLUMNS: ClassVar[dict[str, str]] = {
-        "job": "job_id", "miner": "miner_id", "client": "client_alias", "from": "issued_at__gte",
+        "job": "job_id", "miner": "miner_alias", "client": "client_alias", "from": "issued_at__gte",
     }  # fmt: skip
 
     def narrow(self, queryset: QuerySet[Receipt], filters: dict[str, Any]) -> QuerySet[Receipt]:
@@ -41,7 +44,7 @@ class ReceiptViewSet(mixins.ListModelMixin, DomainViewSet):
         """A page of receipts by cursor."""
         rows, following = page(self.filter_queryset(self.get_queryset()), request, ordering=self.ordering)
         chain = blocks.origin()
-        return self.answer({"items": [receipts.receipt_row(receipt, chain) for receipt in rows], "next": following})
+        return self.answer({"items": write_each(partial(receipts.receipt_row, chain=chain), rows), "next": following})
 
     def retrieve(self, request: Request, pk: Any) -> Response:
         """One receipt, as it was signed."""
@@ -49,5 +52,10 @@ class ReceiptViewSet(mixins.ListModelMixin, DomainViewSet):
 
     @extend_schema(responses={200: BundleSerializer, **NOT_SEALED})
     def bundle(self, request: Request, pk: Any) -> Response:
-        """All that is needed to check the receipt offline; 409 until a block holds it."""
-        return self.answer(receipts.bundle(self.get_object()), headers=FOREVER)
+        """All that is needed to check the receipt offline; 409 until a block holds it.
+
+        The owner of the job also gets `opening`: what the hashes of input and output were made from.
+        """
+        receipt = self.get_object()
+        own = self.actor.is_authenticated and receipt.owner_id == self.actor.pk
+        return self.answer(receipts.bundle(receipt, opened=own), headers=OWNERS_OWN if own else FOREVER)

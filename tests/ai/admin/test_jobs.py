@@ -27,7 +27,7 @@ def test_the_admin_shows_jobs_and_acts_through_services(staff, client_api, miner
     assert "Reason" in staff.post(listing, chosen).content.decode()
     assert row(job).state == "running"
     staff.post(listing, {**chosen, "apply": "1", "reason": "requested by its owner"})
-    assert row(job).state == "cancelled"
+    assert row(job).state == "cancelling"
     act = OperatorAct.objects.get()
     assert (act.actor, act.reason) == ("operator:root", "requested by its owner")
 

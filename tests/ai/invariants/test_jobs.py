@@ -17,17 +17,19 @@ from tests.ai.factories import publish, queued, row, running, submit
 CHECKS = [
     jobs.every_accepted_job_exists, jobs.every_job_ends_once_and_in_time, jobs.history_explains_every_state,
     jobs.results_are_readable, jobs.one_result_per_success, jobs.attempts_are_bounded, jobs.one_key_one_job,
+    jobs.jobs_and_payments_agree,
 ]  # fmt: skip
 
 
 @pytest.fixture
-def life(client_api, miner):
+def life(client_api, miner, drain):
     """Jobs that have seen all kinds of ends."""
     done, dead = running(client_api, miner, payment_amount="1"), running(client_api, miner, max_attempts=1)
     publish(miner.completes(done, {"n": 1}), miner.fails(dead, "ENGINE_ERROR"))
     client_api.post("/ai/jobs", {"task_type": "echo"}, idempotency_key="k")
     cancelled = queued(client_api)
     client_api.post(f"/ai/jobs/{cancelled['id']}/cancel")
+    drain()
     return {"done": done, "dead": dead, "cancelled": cancelled, "waiting": queued(client_api)}
 
 
@@ -164,3 +166,10 @@ def test_history_cannot_be_rewritten(life, model):
         model._base_manager.all()._raw_delete("ai")
     assert model._base_manager.exists()
     assert not Artifact.objects.filter(refs__lt=0).exists()
+
+
+@pytest.mark.parametrize("change", ["fee = 0", "paid = paid + 1", "refunded = refunded - 1"])
+def test_i17c_sees_a_job_that_says_otherwise_than_its_payment(life, change):
+    unguarded(f"UPDATE ai_job SET {change} WHERE id = %s", life["done"]["id"])
+
+    reports(jobs.jobs_and_payments_agree, "its payment says")

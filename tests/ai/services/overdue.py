@@ -66,6 +66,26 @@ def leased() -> Iterator[AIJob]:
     set_columns(Lease.objects.get(job_id=job["id"]), lease_until=ago(seconds=1))
 
 
+def cancelling() -> Iterator[AIJob]:
+    """gpu's answer is lost, whatever is asked again."""
+    api = client()
+    job = factories.running(api, MinerFacts())
+    api.json("POST", f"/ai/jobs/{job['id']}/cancel", status=200)
+    lose_messages("ai")
+    yield row(job)
+    set_columns(row(job), due_at=ago(seconds=1))
+
+
+def unasked() -> Iterator[AIJob]:
+    """The request to gpu is lost."""
+    api = client()
+    job = factories.queued(api)
+    api.json("POST", f"/ai/jobs/{job['id']}/cancel", status=200)
+    lose_messages("ai")
+    yield row(job)
+    set_columns(row(job), due_at=ago(minutes=-8))
+
+
 def succeeded() -> Iterator[AIJob]:
     """The fact that it is to be paid for is lost."""
     miner = MinerFacts()
@@ -92,6 +112,8 @@ CASES: Cases = {
         "queued": queued,
         "running": running,
         "running, its miner is silent": leased,
+        "cancelling": cancelling,
+        "cancelling, the request to gpu is lost": unasked,
         "succeeded": succeeded,
     },
     "ai.IdempotencyRecord": {"stored": stored_answer},

@@ -2,7 +2,10 @@
 
 import pytest
 
+from aitbc.core.db import atomic
 from apps.ai.logic.outcomes import outcome_of
+from apps.ai.models import AIJob
+from apps.ai.services import job_endings
 from tests.ai.factories import publish, queued, running
 
 LOST = [
@@ -44,13 +47,15 @@ def test_cancel_before_the_start_refunds_everything(client_api, drain):
     assert (view["outcome"], view["paid"], view["refunded"]) == ("cancelled_before_start", "0.000000", "1.000000")
 
 
-def test_cancel_after_the_start_pays_the_elapsed_time(client_api, miner, drain):
+def test_cancel_after_the_start_pays_what_gpu_metered_within_the_attempts_limit(client_api, miner, drain):
     job = running(client_api, miner, payment_amount="1", ttl_seconds=3600, execution_seconds=100)
 
     client_api.json("POST", f"/ai/jobs/{job['id']}/cancel", status=200)
+    with atomic(AIJob):
+        job_endings.conclude([miner.stops(job, metered_ms=3_600_000)])
     drain()
 
-    # It began long ago, so what is owed is an attempt's whole limit and no more: 100 s at 3.6 AIT an hour.
+    # What is owed is an attempt's whole limit and no more: 100 s at 3.6 AIT an hour.
     payment = client_api.json("GET", f"/ai/jobs/{job['id']}/payment")
     assert (payment["status"], payment["refunded"]) == ("refunded", "0.900000")
     assert (payment["paid"], payment["fee"]) == ("0.097000", "0.003000")

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -32,7 +33,8 @@ class ModelServer(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         requested = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         text = requested["messages"][0]["content"].upper()
-        self._say({"choices": [{"message": {"content": text}}], "usage": {"completion_tokens": 3}})
+        tokens, text = (2**63 if text == "COUNT" else 3), text.replace("~", "\x00")
+        self._say({"choices": [{"message": {"content": text}}], "usage": {"completion_tokens": tokens}})
 
     def log_message(self, *args: object) -> None:
         """Quiet."""
@@ -64,6 +66,21 @@ def test_a_registered_back_end_is_polled_for_models_and_fed(
     assert fact["result"]["output"] == "HELLO"
     assert operator_api.delete(f"/gpu/v1/backends/{response['id']}").status_code == 204
     assert Miner.objects.get().state == "deregistered"
+
+
+def test_an_answer_with_odd_text_is_made_valid_and_one_that_cannot_be_encoded_fails_alone(
+    operator_api: Api, model_server: str, enqueue: Callable[..., str]
+) -> None:
+    response = operator_api.json("POST", "/gpu/v1/backends", {"url": model_server}, status=201)
+    jobs = [enqueue(models=["phi"], payload={"model": "phi", "prompt": text}) for text in ("a~", "count", "b~")]
+
+    assert backends.feed(backend_id=response["id"]) == 3
+
+    states = dict(Lease.objects.values_list("job_id", "state"))
+    assert [states[UUID(job)] for job in jobs] == ["completed", "failed", "completed"]
+    assert "cannot be encoded" in Lease.objects.get(job_id=jobs[1]).message
+    outputs = {fact.payload["result"]["output"] for fact in Outbox.objects.filter(name="gpu.lease.completed.v1")}
+    assert outputs == {"A\ufffd", "B\ufffd"}
 
 
 def test_a_back_end_that_is_gone_takes_its_miner_offline(operator_api: Api, model_server: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from aitbc.core import invariants
 from aitbc.core.ids import uuid7
+from apps.ai.models import AIJob
 from apps.gpu.models import Lease
 from tests.ai.factories import fund
 from tests.clients import Api
@@ -43,7 +44,7 @@ def day(client_api: Api, miner_api: Api, drain: Callable[[], int]) -> dict[str, 
 COLUMNS = [field.column for field in Lease._meta.concrete_fields if field.column != "id"]
 COPY = f"INSERT INTO gpu_lease ({', '.join(COLUMNS)}) SELECT {', '.join(COLUMNS)} FROM gpu_lease WHERE job_id = '{{}}'"
 UNGUARDED = ("DROP INDEX gpu_lease_one_live", "DROP INDEX gpu_lease_attempt")
-NUMBERS = ["I4", "I4b", "I4c", "I5", "I7", "I8", "I30"]
+NUMBERS = ["I4", "I4b", "I4c", "I5", "I7", "I7b", "I8", "I30"]
 
 
 def test_an_ordinary_day_is_reported_by_nobody(day: dict[str, str]) -> None:
@@ -132,3 +133,15 @@ def test_i30_sees_a_lease_of_a_job_that_is_unknown(day: dict[str, str]) -> None:
     sabotage(Lease, f"UPDATE gpu_lease SET job_id = '{stranger}' WHERE job_id = '{day['held']}'")
 
     assert [line for line in reported("I30") if str(stranger) in line]
+
+
+def test_i7b_sees_a_job_that_ended_otherwise_although_its_result_was_accepted(day: dict[str, str]) -> None:
+    sabotage(AIJob, f"UPDATE ai_job SET state = 'cancelled', deleted_at = now() WHERE id = '{day['done']}'")
+
+    assert any("was accepted" in line for line in reported("I7b"))
+
+
+def test_i7b_sees_a_job_billed_for_more_than_its_lease_ran(day: dict[str, str]) -> None:
+    sabotage(AIJob, f"UPDATE ai_job SET billable_ms = billable_ms + 1 WHERE id = '{day['done']}'")
+
+    assert any("more than the lease" in line for line in reported("I7b"))

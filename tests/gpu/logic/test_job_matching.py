@@ -14,7 +14,9 @@ from apps.gpu.logic.job_matching import Candidate, failures, fits
 pytestmark = pytest.mark.no_db
 WORDS = st.sampled_from(["a", "b", "c"])
 MAYBE = st.none() | WORDS
-GPUS = st.builds(Gpu, name=WORDS, memory_mb=st.sampled_from([0, 8, 16, 24]))
+GPUS = st.builds(
+    Gpu, name=WORDS, memory_mb=st.sampled_from([0, 8, 16, 24]), uuid=st.sampled_from(["", "GPU-1", "MIG-1"])
+)
 MINERS = st.builds(
     Candidate,
     id=WORDS,
@@ -55,6 +57,8 @@ def oracle(request: dict[str, Any], miner: Candidate) -> bool:
     gpus = [
         gpu for gpu in offer.gpus if request["gpu"] in (None, gpu.name) and not gpu.memory_mb < request["min_vram_mb"]
     ]
+    if needed > 1:
+        gpus = [gpu for gpu in gpus if gpu.uuid != "MIG-1"]  # a process sees one slice and no more
     if len(gpus) < needed or any(model not in offer.models for model in request["models"]):
         return False
     if request["region"] is not None and offer.region != request["region"]:

@@ -38,6 +38,7 @@ class Exchange:
         self.keys: dict = {"keys": []}
         self.known = True
         self.delivery_status: Callable[[str, str], tuple[int, dict]] = lambda job_id, verb: (200, {})
+        self.garbled: dict[str, bytes] = {}  # raw answers by path below the miners' routes
         self.closing = False
         self.server = _Server(("127.0.0.1", port), _handler(self))
         self.port = self.server.server_address[1]
@@ -147,8 +148,13 @@ def _handler(exchange: Exchange) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            path = self.path.removeprefix("/gpu/v1/miners")
             with exchange.changed:
-                self._respond(*self._route(self.path.removeprefix("/gpu/v1/miners"), body))
+                status, response = self._route(path, body)
+                if path in exchange.garbled:
+                    self._send(200, exchange.garbled[path])
+                else:
+                    self._respond(status, response)
                 exchange.changed.notify_all()
 
         def do_GET(self) -> None:

@@ -94,7 +94,15 @@ def test_a_lost_lease_ends_the_work_without_a_delivery(exchange, start):
         ("leave", "ENGINE_ERROR", "status 3"),
         ("bomb", "OUT_OF_MEMORY", "MemoryError"),
         ("flood", "ENGINE_ERROR", "16 MiB"),
-        ("nan", "ENGINE_ERROR", "JSON"),
+        ("nan", "ENGINE_ERROR", "cannot be encoded as JSON: .value: nan"),
+        ("huge_integer", "ENGINE_ERROR", ".rows[0].count: a whole number is beyond"),
+        ("bytes", "ENGINE_ERROR", "bytes is not a type of JSON"),
+        ("keys", "ENGINE_ERROR", "a key is tuple"),
+        ("twice", "ENGINE_ERROR", "two keys"),
+        ("nested", "ENGINE_ERROR", "nested too deeply"),
+        ("endless", "ENGINE_ERROR", "nested too deeply"),
+        ("rubbish", "ENGINE_ERROR", "no report"),
+        ("strange_words", "ENGINE_ERROR", "half \ufffd of it \ufffd"),
     ],
 )
 def test_a_child_that_fails_is_a_typed_failure_and_the_miner_goes_on(exchange, start, how, code, words):
@@ -105,6 +113,17 @@ def test_a_child_that_fails_is_a_typed_failure_and_the_miner_goes_on(exchange, s
     assert verb == "fail" and body["error_code"] == code and words in body["error_message"]
     assert exchange.delivery_of("good")[1]["result"] == {"said": "enough"}
     assert miner.wait() == 0
+
+
+def test_text_of_an_engine_is_made_valid_and_the_result_delivered(exchange, start):
+    exchange.offer("text", "crasher", {"how": "surrogate"})
+    exchange.offer("keys", "crasher", {"how": "numbered"})
+    start(exchange, "--engine", "crasher")
+
+    result = exchange.delivery_of("text")[1]["result"]
+
+    assert result == {"text": "half \ufffd", "whole": "\U0001f600", "zero": "a\ufffdb", "\ufffd": 1}
+    assert exchange.delivery_of("keys")[1]["result"] == {"1": "one", "null": "none"}
 
 
 def test_a_job_over_its_time_limit_is_ended(exchange, start):

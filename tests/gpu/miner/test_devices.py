@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -116,59 +115,72 @@ def test_bookings_that_cannot_be_parsed_are_ignored(value):
     assert not bookings.parse(value)
 
 
-class Driver:
-    """NVML with one GPU; functions that are not here stand for a library too old to have them."""
-
-    NVMLError = type("NVMLError", (Exception,), {})
-    NVML_CLOCK_GRAPHICS, NVML_CLOCK_MEM, NVML_CLOCK_SM, NVML_TEMPERATURE_GPU = 0, 2, 1, 0
-
-    def __getattr__(self, function):
-        values = {
-            "nvmlDeviceGetName": b"NVIDIA GeForce RTX 4090",
-            "nvmlDeviceGetUUID": b"GPU-1",
-            "nvmlDeviceGetMemoryInfo": SimpleNamespace(total=24564 * 2**20, used=100 * 2**20),
-            "nvmlDeviceGetArchitecture": 8,
-            "nvmlSystemGetDriverVersion": "580.65",
-            "nvmlDeviceGetCudaComputeCapability": (8, 9),
-            "nvmlDeviceGetPciInfo": SimpleNamespace(busId=b"00000000:01:00.0"),
-            "nvmlDeviceGetMaxPcieLinkGeneration": 4,
-            "nvmlDeviceGetMaxPcieLinkWidth": 16,
-            "nvmlDeviceGetPowerManagementLimitConstraints": (150_000, 600_000),
-            "nvmlDeviceGetPowerManagementDefaultLimit": 450_000,
-            "nvmlDeviceGetPowerManagementLimit": 400_000,
-            "nvmlDeviceGetMaxClockInfo": 3000,
-            "nvmlDeviceGetClockInfo": 2500,
-            "nvmlDeviceGetDisplayActive": 0,
-            "nvmlDeviceGetUtilizationRates": SimpleNamespace(gpu=70, memory=30),
-            "nvmlDeviceGetPowerUsage": 310_400,
-            "nvmlDeviceGetTemperature": 61,
-            "nvmlDeviceGetCurrentClocksThrottleReasons": 0x04,
-        }
-        if function not in values:
-            if function.endswith(("Speed", "MigMode", "NvLinkState", "Version")):
-                raise AttributeError(function)
-            return self._fail
-        return lambda *arguments: values[function]
-
-    def _fail(self, *arguments):
-        raise self.NVMLError
+def use_library(folder, *lines: str) -> None:
+    """Have the programs started in this folder find a fake NVML."""
+    head = "from tests.gpu.miner.nvml import GIB, FakeGpu, FakeSlice, Fault, install"
+    (folder / "plugins" / "sitecustomize.py").write_text("\n".join([head, *lines]))
 
 
-def test_the_description_of_a_gpu_has_bus_limits_and_clocks_and_leaves_out_what_is_unknown(monkeypatch):
-    monkeypatch.setattr(gpus, "cuda_version", lambda: "12.8")
-    gpu = gpus.describe(Driver(), 0, None)
-    assert gpu["uuid"] == "GPU-1" and gpu["compute_capability"] == "8.9" and gpu["driver"] == "580.65"
-    assert gpu["pci"] == {"bus_id": "00000000:01:00.0", "max_generation": 4, "max_lanes": 16}
-    assert gpu["power"] == {"min_w": 150, "max_w": 600, "default_w": 450, "limit_w": 400}
-    assert gpu["clocks"]["memory_max_mhz"] == 3000 and gpu["display_attached"] is False
-    assert "mig" not in gpu and "nvlink" not in gpu and "vbios" not in gpu
+CUT = """install(FakeGpu(b"NVIDIA A100-SXM4-80GB", "GPU-A", 80 * GIB, slices=[
+    FakeSlice("MIG-1", 10 * GIB, b"NVIDIA A100-SXM4-80GB MIG 1g.10gb"),
+    FakeSlice("MIG-2", 40 * GIB, b"NVIDIA A100-SXM4-80GB MIG 3g.40gb"),
+]))"""
 
 
-def test_the_metrics_of_a_gpu_name_what_limits_it():
-    now = gpus.measure(Driver(), 0, None)
-    assert now["power_limit_active"] is True and now["thermal_throttling_active"] is False
-    assert (now["utilization"], now["power_w"], now["graphics_clock_mhz"]) == (70, 310.4, 2500)
-    assert "fan_percent" not in now
+def visible_to(exchange, job_id: str) -> str:
+    entry = exchange.until(lambda: (job := exchange.progress_of(job_id)) and "pid" in job["note"] and job)
+    environment = Path(f"/proc/{entry['note'].split()[1]}/environ").read_text().split("\0")
+    return next(line.partition("=")[2] for line in environment if line.startswith("CUDA_VISIBLE_DEVICES="))
+
+
+def test_a_cut_card_is_offered_as_slices_and_each_job_sees_one_that_suffices(exchange, start, folder):
+    use_library(folder, CUT)
+    exchange.offer("large", "sleeper", {}, constraints={"min_vram_gb": 20})
+    start(exchange, "--engine", "sleeper", "--slots", "3")
+
+    offered = registered(exchange)["gpus"]
+    assert [(gpu["uuid"], gpu["memory_mb"]) for gpu in offered] == [("MIG-1", 10240), ("MIG-2", 40960)]
+    assert visible_to(exchange, "large") == "MIG-2"
+    exchange.offer("any", "sleeper", {}, constraints={})
+    assert visible_to(exchange, "any") == "MIG-1"
+    exchange.offer("booked", "sleeper", {}, booking_id="b1", gpu_uuids=["MIG-1"])
+    assert visible_to(exchange, "booked") == "MIG-1"
+    measured = exchange.until(lambda: exchange.heartbeats and exchange.heartbeats[-1])["metrics"]["gpus"]
+    assert [gpu["memory_total_mb"] for gpu in measured] == [10240, 40960]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        'install(FakeGpu(b"\\xff\\xfe", "GPU-1"))',
+        'install(FakeGpu(), nvmlDeviceGetCount_v2=Fault("error", 999))',
+        'install(FakeGpu(), nvmlInitWithFlags=Fault("missing"))',
+        'install(FakeGpu(), nvmlSystemGetCudaDriverVersion_v2=Fault("missing"), nvmlShutdown=Fault("error", 999))',
+        'install(FakeGpu(), nvmlDeviceGetUtilizationRates=Fault("hangs"))',
+        'import os; install(FakeGpu(), nvmlDeviceGetUtilizationRates=Fault("raises", SystemExit(3)))',
+    ],
+)
+def test_a_driver_in_trouble_stops_neither_registration_nor_heartbeats_nor_jobs(exchange, start, folder, broken):
+    use_library(folder, broken)
+    start(exchange, "--engine", "sleeper", "--engine", "language")
+
+    capabilities = registered(exchange)
+    assert len(capabilities["gpus"]) == ("Count" not in broken and "Init" not in broken)
+    exchange.until(lambda: len(exchange.heartbeats) > 3)
+    assert "uuid" not in capabilities["cpu"]  # a host whose driver is in trouble is not one without a GPU
+    exchange.offer("j1", "language", {"text": "guten Morgen"})
+    assert exchange.delivery_of("j1")[0] == "result"
+
+
+def test_a_driver_in_trouble_is_reported_to_a_scan(exchange, start, folder):
+    use_library(folder, 'install(FakeGpu(), nvmlDeviceGetCount_v2=Fault("error", 999))')
+    start(exchange, "--engine", "sleeper")
+    registered(exchange)
+    exchange.commands = [{"order_id": "o1", "kind": "scan", "body": {}}]
+
+    path, body = exchange.until(lambda: exchange.reports and exchange.reports[0])
+
+    assert path == "/orders/o1" and "driver" in body["error"]
 
 
 def test_the_program_prints_what_the_driver_reports():

@@ -12,7 +12,7 @@ import pytest
 
 from apps.gpu.miner import engines
 from apps.gpu.miner.engines.benchmark import matrices
-from apps.gpu.miner.engines.llama import gguf
+from apps.gpu.miner.engines.llama import LlamaCpp, gguf
 from apps.gpu.miner.workers import Child, Hooks, Outcome
 
 MEMORY_MB = 4096
@@ -230,6 +230,37 @@ def test_inference_through_an_openai_compatible_server(compute, model_server):
     result = compute("inference", {"messages": [{"role": "user", "content": "six times seven?"}]}).result
     assert (result["output"], result["tokens_processed"], result["finish_reason"]) == ("fourty two", 3, "stop")
     assert compute("inference", {"prompt": "too long"}).code == "BAD_INPUT"
+
+
+def strange(method, path, body):
+    """A server that sends half characters, counts that are none, and names that are none."""
+    if path == "/v1/models":
+        strange_names = ["half \ud83d", None, 5, {"a": 1}, "x" * 300, " ", "tiny"]
+        return 200, [json.dumps({"data": [*({"id": name} for name in strange_names), "no object"]})]
+    pieces = [{"choices": [{"delta": {"content": piece}}]} for piece in ("\ud83d", "\ude00", "\ud83d", "\x00")]
+    end = {"choices": [{"delta": None, "finish_reason": 5}], "usage": [1]}
+    usage = {"choices": None, "usage": {"completion_tokens": 10**30, "prompt_tokens": "many"}}
+    return 200, [f"data: {json.dumps(chunk)}\n" for chunk in [*pieces, end, usage]] + ["data: [DONE]"]
+
+
+def test_text_of_a_model_server_is_made_valid_where_it_enters(compute, model_server):
+    model_server(strange)
+    assert engines.load("inference").models() == ["half \ufffd", "tiny"]
+    result = compute("inference", {"prompt": "hi", "model": "tiny"}).result
+    assert result["output"] == "\U0001f600\ufffd\ufffd"
+    assert (result["tokens_processed"], result["prompt_tokens"], result["finish_reason"]) == (4, 0, "")
+
+
+def test_a_model_server_whose_list_never_ends_is_left_out(model_server):
+    model_server(lambda method, path, body: (200, ("[" * 2**20 for _ in range(5))))
+    assert engines.load("inference").models() == []
+
+
+def test_a_file_name_that_is_not_utf_8_becomes_a_valid_model_name(tmp_path, monkeypatch):
+    file = tmp_path / "smol\udcff.gguf"
+    file.write_bytes(b"GGUF")
+    monkeypatch.setenv("AITBC_GGUF", str(file))
+    assert LlamaCpp().models() in ([], ["smol\ufffd"])
 
 
 def test_inference_through_ollama(compute, model_server):

@@ -62,6 +62,7 @@ def test_each_model_is_found_by_its_own_name(row):
         ("AMD Instinct MI300X", 196288, "Instinct MI300X"),
         ("Apple M3 Max", 65536, "M3 Max (40-core GPU)"),
         ("Intel(R) Arc(TM) A770 Graphics", 16000, "Arc A770 16GB"),
+        ("NVIDIA GB10", 124610, "GB10 (DGX Spark)"),  # the machine's memory, less what the firmware keeps
     ],
 )
 def test_what_drivers_say_is_recognised(name, memory_mb, model):
@@ -78,6 +79,11 @@ def test_what_drivers_say_is_recognised(name, memory_mb, model):
         ("NVIDIA GeForce RTX 4090 Laptop GPU", 16376),
         ("NVIDIA GeForce RTX 2060 SUPER", 8192),  # like 2070 SUPER to 93 of 100
         ("NVIDIA GeForce GTX 1650 SUPER", 4096),
+        ("NVIDIA A100-SXM4-80GB MIG 1g.10gb", 9856),
+        ("NVIDIA A100-SXM4-80GB MIG 7g.80gb", 80896),  # seven of eight slices of the memory's bandwidth
+        ("NVIDIA A100-SXM4-80GB MIG", 0),
+        ("NVIDIA H100 80GB HBM3 MIG 7g.80gb", 81050),
+        ("NVIDIA RTX PRO 6000 Blackwell Server Edition MIG 4g.96gb", 97887),
         ("banana", 24564),
         ("", 24564),
         ("NVIDIA", 24564),

@@ -238,13 +238,16 @@ def test_history_has_prices_and_edits(miner_api, anonymous_api, offered):
     miner_api.json("PATCH", path, {"title": "renamed"}, status=200, if_match='"1"')
     miner_api.json("PATCH", path, {"price_gpu_hour": "0.4", "reason": "cheaper"}, status=200, if_match='"2"')
 
-    history = anonymous_api.json("GET", f"{path}/history", status=200)
+    history = miner_api.json("GET", f"{path}/history", status=200)
+    public = anonymous_api.json("GET", f"{path}/history", status=200)
 
     assert [(one["price"], one["reason"]) for one in history["price_history"]] == [(0.5, "offered"), (0.4, "cheaper")]
     assert [one["revision"] for one in history["revisions"]] == [1, 2, 3]
     assert (history["offer_id"], history["booking_count"], history["total_revenue"], history["last_booked"]) == (
         made["id"], 0, "0.000000", None,
     )  # fmt: skip
+    assert public == {**history, "total_revenue": None}
+    assert {one["actor"] for one in public["revisions"]} == {"provider"}
 
 
 def test_keys_without_the_scope_make_nothing(api_for, anonymous_api):

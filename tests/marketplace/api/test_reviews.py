@@ -38,6 +38,23 @@ def test_both_parties_review_once_and_the_offer_shows_it(booking, renter, provid
     assert [review["text"] for review in public] == ["good"]
 
 
+def test_strangers_do_not_see_who_rented(booking, renter, provider, anonymous_api, drain):
+    settled(booking)
+    for party in (renter, provider):
+        party.json("POST", f"{ROOT}/bookings/{booking.pk}/review", {"rating": 5}, status=201)
+
+    names = ("booking_id", "rater_id", "subject_id")
+    seen = {r["subject"]: [r[name] for name in names] for r in anonymous_api.json("GET", f"{ROOT}/reviews")["items"]}
+    own = {r["subject"]: [r[name] for name in names] for r in renter.json("GET", f"{ROOT}/reviews")["items"]}
+    legacy = anonymous_api.json("GET", f"{ROOT}/gpu/{booking.offer_id}/reviews", status=200)
+
+    parties = [str(renter.owner_id), str(provider.owner_id)]
+    assert seen == {"provider": [None, None, parties[1]], "renter": [None, parties[1], None]}
+    assert own == {"provider": [str(booking.pk), *parties], "renter": [str(booking.pk), *reversed(parties)]}
+    assert [one["user"].partition("_")[0] for one in legacy["reviews"]] == ["renter"]
+    assert str(renter.owner_id) not in str(legacy)
+
+
 BAD_REVIEWS = [
     {"rating": 6}, {"rating": 0}, {}, {"rating": 5, "text": "x" * 2001}, {"rating": 5, "dimensions": {"charm": 5}},
     {"rating": 5, "subject": "renter"}, {"rating": 4.5},

@@ -7,6 +7,10 @@ from uuid import UUID
 
 import pytest
 
+from aitbc.core.db import atomic
+from apps.ai.models import AIJob
+from apps.ai.services import job_endings
+from apps.gpu.events import WorkWithdrawn
 from apps.trading.models import Payment, Transfer
 from apps.trading.services import ledger
 from tests.sabotage import sabotage
@@ -78,6 +82,8 @@ def test_money_held_for_a_job_that_is_over_is_reported(client_api, drain) -> Non
     job = client_api.post("/ai/jobs", {"task_type": "benchmark", "payload": {}, "payment_amount": "1"}).json()
     drain()
     client_api.post(f"/ai/jobs/{job['id']}/cancel")
+    with atomic(AIJob):
+        job_endings.conclude([WorkWithdrawn(job_id=job["id"], attempt=0, metered_ms=0)])
     held = reported("I16")
 
     drain()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from aitbc.core.ids import uuid7
 from apps.trading.invariants.receipts import one_verifiable_receipt_per_settled_job
 from apps.trading.models import Receipt
 from tests.trading.factories import issued
@@ -27,11 +26,11 @@ def test_a_receipt_without_a_settled_job_is_reported():
     assert found == [f"receipt {receipt.pk} is of a job that is not settled"]
 
 
-@pytest.mark.parametrize("field", ["body", "client_alias", "miner_id"])
+@pytest.mark.parametrize("field", ["body", "client_alias", "miner_alias"])
 def test_a_changed_receipt_is_reported(paid_job, field):
     job = paid_job()
     receipt = Receipt.objects.for_job(job).get()
-    changed = {"body": {**receipt.body, "price": "0.500001"}, "client_alias": "client_x", "miner_id": uuid7()}
+    changed = {"body": {**receipt.body, "price": "0.500001"}, "client_alias": "client_x", "miner_alias": "miner_x"}
     with unguarded():
         Receipt.objects.filter(pk=receipt.pk).update(**{field: changed[field]})
 

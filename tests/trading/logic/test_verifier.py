@@ -95,7 +95,7 @@ def test_a_part_left_out_or_added_is_rejected(bundle):
             part = part[name]
         if isinstance(part, dict) and part:
             copied = copy.deepcopy(part)
-            copied.popitem()
+            copied.pop(next(name for name in reversed(copied) if name != "opening"))
             shorter = changed(bundle, path, copied) if path else copied
             longer = changed(bundle, path, {**part, "extra": 1}) if path else {**part, "extra": 1}
             assert verdict(json.dumps(shorter).encode()) != "verified"
@@ -159,9 +159,27 @@ def test_it_runs_alone_without_django_or_this_project(bundle, tmp_path):
     good, bad, absent = run("bundle.json", "--keys", "keys.json"), run("bent.json"), run("none.json")
 
     assert (good.returncode, good.stderr) == (0, "")
-    assert good.stdout.splitlines()[-1] == "VERIFIED" and len(good.stdout.splitlines()) == 9
+    assert good.stdout.splitlines()[-1] == "VERIFIED" and len(good.stdout.splitlines()) == 10
     assert bad.returncode == 1 and bad.stdout.startswith("REJECTED: ")
-    assert absent.returncode == 1 and "cannot be read" in absent.stdout
+    assert absent.returncode == 2 and "cannot be read" in absent.stdout
+
+
+def test_what_is_no_bundle_is_not_called_a_false_one(tmp_path):
+    problem = {"type": "about:blank", "title": "Not sealed.", "status": 409, "detail": "Its block is not sealed yet."}
+    (tmp_path / "bundle.json").write_text(json.dumps(problem))
+
+    lines: list[str] = []
+
+    assert verify_receipt.run(str(tmp_path / "bundle.json"), None, lines.append) == 2
+    assert lines[0].startswith("NOT CHECKED: ") and "409" in lines[0] and lines[0].endswith("Fetch it again.")
+
+
+def test_without_cryptography_it_says_what_to_install():
+    command = [sys.executable, "-I", "-S", str(SCRIPT), "bundle.json"]  # -S: without site-packages
+    alone = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert alone.returncode == 2 and "pip install cryptography" in alone.stderr
+    assert "Traceback" not in alone.stderr
 
 
 @pytest.mark.parametrize(

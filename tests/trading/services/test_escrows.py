@@ -163,7 +163,7 @@ def test_slices_cost_the_same_fee_as_the_whole(amounts, bp):
 
     for seq, amount in enumerate(amounts, 1):
         owed += amount
-        transfers = escrow_endings.paid_slices([(escrow, seq, owed)])
+        transfers = escrow_endings.transfers_of(escrow_endings.paid_slices([(escrow, seq, owed)]))
         assert sum(transfer.amount for transfer in transfers) == amount
         assert all(transfer.amount > 0 for transfer in transfers)
 

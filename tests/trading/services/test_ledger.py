@@ -15,14 +15,14 @@ from apps.trading.errors import HoldMismatch, HoldResolved, TransferConflict
 from apps.trading.models import BalanceSnapshot, LedgerAccount, LogEntry, Transfer
 from apps.trading.services import ledger
 from apps.trading.states import Phase
-from tests.trading.factories import funded, transfer
+from tests.trading.factories import account_id, funded, transfer
 from tests.trading.inspection import worth
 
 ACTOR = "system:test"
 
 
 def balances(owner: UUID) -> tuple[int, int]:
-    account = LedgerAccount.objects.get(pk=ledger.available_of(owner).id)
+    account = LedgerAccount.objects.get(pk=account_id(ledger.available_of(owner)))
     return account.available, account.held
 
 
@@ -154,7 +154,7 @@ def test_a_snapshot_is_taken_once_a_day() -> None:
     first, second = ledger.take_snapshot(), ledger.take_snapshot()
 
     assert first >= 2 and second == 0
-    assert BalanceSnapshot.objects.get(account=ledger.available_of(owner).id).posted_credits == 100
+    assert BalanceSnapshot.objects.get(account=account_id(ledger.available_of(owner))).posted_credits == 100
 
 
 # What the database refuses, whatever program speaks to it.
@@ -205,7 +205,7 @@ def raw(debit: UUID, credit: UUID, amount: int, phase: str, pending: UUID | None
 
 
 def test_the_database_itself_refuses_an_overdraft() -> None:
-    alice, bob = ledger.available_of(funded(100)).id, ledger.available_of(funded(1)).id
+    alice, bob = (account_id(ledger.available_of(funded(amount))) for amount in (100, 1))
 
     statement, values = raw(alice, bob, 101, "single")
 
@@ -216,7 +216,7 @@ def test_the_database_itself_refuses_a_resolution_that_does_not_fit() -> None:
     owner, other = funded(100), funded(1)
     hold = transfer(owner, other, 50, phase=Phase.PENDING)
     ledger.post([hold], actor=ACTOR)
-    alice, bob = hold.debit_id, hold.credit_id
+    alice, bob = account_id(hold.debit), account_id(hold.credit)
 
     for debit, credit, amount, phase in ((alice, bob, 51, "post"), (bob, alice, 50, "post"), (alice, bob, 49, "void")):
         statement, values = raw(debit, credit, amount, phase, hold.id)
@@ -229,6 +229,6 @@ def test_the_database_itself_refuses_a_second_resolution() -> None:
     ledger.post([hold], actor=ACTOR)
     ledger.post([transfer(owner, other, 50, phase=Phase.VOID, pending_id=hold.id)], actor=ACTOR)
 
-    statement, values = raw(hold.debit_id, hold.credit_id, 10, "post", hold.id)
+    statement, values = raw(account_id(hold.debit), account_id(hold.credit), 10, "post", hold.id)
 
     assert refused(statement, *values) in ("23505", "23514")

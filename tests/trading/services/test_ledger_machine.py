@@ -21,7 +21,7 @@ from apps.trading.invariants.ledger import balances_are_sums, debits_equal_credi
 from apps.trading.models import LedgerAccount
 from apps.trading.services import ledger
 from apps.trading.services.ledger import TransferRequest
-from apps.trading.states import Phase
+from apps.trading.states import AccountKind, Phase
 from tests.trading.factories import funded, transfer
 
 START = 100
@@ -119,7 +119,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def both_ledgers_agree(self) -> None:
-        accounts = LedgerAccount.objects.filter(pk__in=[ledger.available_of(owner).id for owner in self.owners])
+        accounts = LedgerAccount.objects.of_kind(AccountKind.AVAILABLE).filter(owner_id__in=self.owners)
         assert {a.owner_id: (a.balance, a.held) for a in accounts} == {
             owner: (self.oracle.own[owner], self.oracle.held[owner]) for owner in self.owners
         }

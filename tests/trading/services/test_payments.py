@@ -172,7 +172,10 @@ def test_work_done_before_the_end_is_paid() -> None:
     assert worth(owner, provider) == [900_000, 97_000]
     [fact] = published("payment.refunded", job.job_id)
     assert (fact["refunded"], fact["paid"]) == (900_000, 97_000)
-    assert not Receipt.objects.filter(job_id=UUID(job.job_id)).exists()
+    receipt = Receipt.objects.for_job(UUID(job.job_id)).get()
+    assert {name: receipt.body[name] for name in ("outcome", "price", "fee", "refunded", "output_hash")} == {
+        "outcome": "cancelled", "price": "0.100000", "fee": "0.003000", "refunded": "0.900000", "output_hash": "",
+    }  # fmt: skip
 
 
 def test_an_end_published_twice_refunds_once() -> None:

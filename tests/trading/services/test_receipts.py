@@ -9,6 +9,7 @@ import pytest
 from django.db import connections
 
 from aitbc.core import signing
+from aitbc.core.aliases import alias
 from aitbc.core.db import atomic
 from aitbc.core.ids import uuid7
 from apps.trading import interface
@@ -25,17 +26,17 @@ def test_a_receipt_says_what_was_done_and_paid_and_names_owners_by_alias():
     (receipt,) = receipts.issue([settled])
 
     body = receipt.body
-    owners = (str(settled.owner_id), str(settled.provider_id))
+    owners = (str(settled.owner_id), str(settled.provider_id), str(settled.miner_id))
 
     assert {name: body[name] for name in ("rate", "price", "fee", "refunded", "metered_ms", "currency")} == {
         "rate": "1.000000", "price": "0.500000", "fee": "0.015000", "refunded": "0.200000",
         "metered_ms": 1_800_000, "currency": "AIT",
     }  # fmt: skip
     assert (body["receipt_id"], body["job"]) == (str(receipt.pk), str(settled.job_id))
-    assert body["miner"] == str(settled.miner_id)
-    assert (body["input_hash"], body["output_hash"], body["attempt"]) == ("a" * 64, "b" * 64, 1)
-    assert not any(owner in json.dumps(body) for owner in owners)
-    assert body["client"] == receipts.alias("client", settled.owner_id) != receipts.alias("provider", settled.owner_id)
+    assert body["miner"] == alias("miner", settled.miner_id)
+    assert (body["outcome"], body["attempt"]) == ("completed", 1)
+    assert not any(identity in json.dumps(body) for identity in owners)
+    assert body["client"] == alias("client", settled.owner_id) != alias("provider", settled.owner_id)
     assert signing.verify(receipts.TAG, body, receipt.signature)
     assert LogEntry.objects.get(leaf_hash=receipt.leaf).kind == "receipt.job"
 

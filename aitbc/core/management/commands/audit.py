@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from aitbc.core import invariants
 from aitbc.core.cli.commands import ProjectCommand
@@ -21,7 +21,7 @@ EXAMPLES = """\
 
 
 class Command(ProjectCommand):
-    help = "Check every invariant; print one summary line and exit 0 when all hold, else each violation and exit 1."
+    help = "Check every invariant: one summary line and exit 0 when all hold, else each violation and exit 1."
     examples = EXAMPLES
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -30,6 +30,7 @@ class Command(ProjectCommand):
         parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
 
     def handle(self, *args: Any, only: list[str], online: bool, as_json: bool, **options: Any) -> None:
+        refuse_unknown(only)
         found = invariants.run(only, online=online)
         broken = sum(map(len, found.values()))
         if as_json:
@@ -46,3 +47,10 @@ class Command(ProjectCommand):
             printer.print(f"audit: {len(found)} invariants checked, {broken} violations", highlight=False)
         if broken:
             sys.exit(1)
+
+
+def refuse_unknown(numbers: list[str]) -> None:
+    """Raise CommandError (exit 2) for a number that no invariant has: nothing checked is not nothing wrong."""
+    if missing := invariants.unknown(numbers):
+        known = ", ".join(dict.fromkeys(one.name for one in invariants.load()))
+        raise CommandError(f"There is no invariant {', '.join(missing)}; known are {known}.", returncode=2)

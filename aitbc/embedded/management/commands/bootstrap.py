@@ -43,13 +43,13 @@ class Command(ProjectCommand):
     examples = "  manage.py bootstrap --url http://127.0.0.1:8080\n"
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--url", default=settings.PUBLIC_URL, help="the address written as AITBC_URL")
+        parser.add_argument("--url", default="", help="the address written as AITBC_URL; the one found there is kept")
 
     def handle(self, *args: Any, url: str, **options: Any) -> None:
         call_command("migrate_all", verbosity=0)
         path = Path(settings.VAR_DIR) / "dev.env"
         found = read_env(path)
-        found["AITBC_URL"] = url
+        found["AITBC_URL"] = url or found.get("AITBC_URL", settings.PUBLIC_URL)
         found.setdefault("AITBC_ADMIN_USER", ADMIN)
         found.setdefault("AITBC_ADMIN_PASSWORD", secrets.token_urlsafe(12))
         users.ensure_admin(username=found["AITBC_ADMIN_USER"], password=found["AITBC_ADMIN_PASSWORD"])
@@ -63,5 +63,5 @@ class Command(ProjectCommand):
         fresh = path.with_suffix(".new")
         handle = os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w") as file:
-            file.writelines(f"{name}={value}\n" for name, value in values.items())
+            file.writelines(f"export {name}={value}\n" for name, value in values.items())
         fresh.replace(path)

@@ -44,13 +44,14 @@ class Command(BaseApiCommand):
         self._submit_arguments(self._verb(verbs, "submit", "submit a job"))
         for name, about in (
             ("status", "show a job"), ("watch", "follow a job until it has ended"),
-            ("receipt", "show its signed receipt"), ("explain", "explain why it waits"),
+            ("explain", "explain why it waits"),
         ):  # fmt: skip
             self._verb(verbs, name, about).add_argument("job_id")
-        result = self._verb(verbs, "result", "show its result")
-        result.add_argument("job_id")
-        result.add_argument("--wait", action="store_true", help="wait until there is one")
-        result.add_argument("--timeout", type=float, default=900.0, help="seconds to wait at most (900)")
+        for name, about in (("result", "show its result"), ("receipt", "show its signed receipt")):
+            waiting = self._verb(verbs, name, about)
+            waiting.add_argument("job_id")
+            waiting.add_argument("--wait", action="store_true", help="wait until there is one")
+            waiting.add_argument("--timeout", type=float, default=900.0, help="seconds to wait at most (900)")
         cancel = self._verb(verbs, "cancel", "cancel it")
         cancel.add_argument("job_id")
         cancel.add_argument("--reason", default="cancelled from the shell")
@@ -123,7 +124,10 @@ class Command(BaseApiCommand):
         job = self.call("POST", f"/ai/jobs/{job_id}/cancel", json={"reason": reason})
         self.show(job, tables.job(job))
 
-    def do_receipt(self, *, job_id: str, **options: Any) -> None:
+    def do_receipt(self, *, job_id: str, wait: bool, timeout: float, **options: Any) -> None:
+        deadline = time.monotonic() + (timeout if wait else 0)
+        while self.call("GET", f"/ai/jobs/{job_id}")["state"] not in FINAL_STATES and time.monotonic() < deadline:
+            time.sleep(0.5)
         receipt = self.call("GET", f"/ai/jobs/{job_id}/receipt")
         self.show(receipt, fields("Receipt", receipt))
 

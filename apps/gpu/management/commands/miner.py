@@ -18,10 +18,15 @@ from apps.gpu.management.tables import miners as tables
 
 MINERS = "/gpu/v1/miners"
 BACKENDS = "/gpu/v1/backends"
+PROGRAM = {
+    "run": "run the miner program on this host",
+    "parked": "outcomes of this host's miner that could not be sent",
+}
 PASSED_ON = ("AITBC_URL", "AITBC_MINER_KEY")
 EXAMPLES = """\
   manage.py miner run --slots 4 --price 0.50       the miner program itself (run --help lists its options)
   manage.py miner register --capabilities '{"tasks": ["inference"], "models": ["llama3"]}' --slots 2
+  manage.py miner parked                           outcomes that the miner here could not send, and why
   manage.py miner status                           what the exchange knows of your miners
   manage.py miner heartbeat
   manage.py miner poll --wait 20                   take one job by hand
@@ -43,14 +48,15 @@ class Command(BaseApiCommand):
     scope = "miner"
 
     def run_from_argv(self, argv: list[str]) -> None:
-        """`run` becomes the miner program, which knows its own options; the rest is parsed here."""
-        if argv[2:3] == ["run"]:
-            become_the_program(argv[3:])
+        """`run` and `parked` become the miner program, which knows its own options; the rest is parsed here."""
+        if argv[2:3] and argv[2] in PROGRAM:
+            become_the_program(argv[2:])
         super().run_from_argv(argv)
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb", parser_class=argparse.ArgumentParser)
-        verbs.add_parser("run", help="run the miner program on this host", add_help=False)
+        for name, text in PROGRAM.items():
+            verbs.add_parser(name, help=text, add_help=False)
         register = self._verb(verbs, "register", "register a miner, or change what it offers")
         register.add_argument("--capabilities", default="{}", help="JSON object: tasks, models, gpus, price, region …")
         register.add_argument("--slots", type=int, default=1, help="jobs at the same time (1)")
@@ -191,7 +197,7 @@ def become_the_program(arguments: list[str]) -> None:
             os.environ.setdefault(name, value)
     os.environ.setdefault("AITBC_MINER_STATE", str(Path(settings.VAR_DIR) / "miner"))
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "apps.gpu.miner", "run", *arguments])
+    os.execv(sys.executable, [sys.executable, "-m", "apps.gpu.miner", *arguments])
 
 
 def _named(options: dict[str, Any]) -> str:

@@ -11,15 +11,16 @@ A payload comes from a stranger. An engine checks all of it and raises BadInput 
 client can act on; whatever else escapes is the engine's own fault.
 """
 
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.metadata import EntryPoint, entry_points
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
-log = logging.getLogger("aitbc.miner")
+from apps.gpu.logic.encoding import valid_text
 
 GROUP = "aitbc.engines"
+MOST_NAMES, NAME_LIMIT = 256, 200  # what the exchange takes of task types and of models; characters of one
 # The same lines as in pyproject.toml, so that a checkout that was never installed has its engines too.
 BUILT_IN = {
     "benchmark": "apps.gpu.miner.engines.benchmark:Benchmark",
@@ -31,8 +32,11 @@ BUILT_IN = {
     "transcription": "apps.gpu.miner.engines.transcription:Transcription",
 }
 
-# What only the exchange requests: clients cannot name these.
-INTERNAL = {"proof": "apps.gpu.miner.engines.proof:Proof"}
+# What the exchange or the miner itself requests: clients cannot name these.
+INTERNAL = {
+    "proof": "apps.gpu.miner.engines.proof:Proof",
+    "driver": "apps.gpu.miner.engines.driver:Driver",
+}
 
 
 class EngineFailure(Exception):
@@ -81,32 +85,25 @@ class Engine(Protocol):
 def load(name: str) -> Engine:
     """Return the named engine. Raises KeyError when there is none of that name."""
     internal = INTERNAL.get(name)
-    engine: Engine = (EntryPoint(name, internal, GROUP) if internal else _declared()[name]).load()()
+    engine: Engine = (EntryPoint(name, internal, GROUP) if internal else declared()[name]).load()()
     return engine
-
-
-def available() -> dict[str, Engine]:
-    """Return the engines this host can run, by name; one that raises is logged and left out."""
-    found = {}
-    for name in _declared():
-        try:
-            engine = load(name)
-            if engine.available():
-                found[name] = engine
-        except Exception as error:  # engines are third-party code: one that fails must not end the miner
-            log.warning("engine %s is left out: %s: %s", name, type(error).__name__, error, exc_info=True)
-    return found
 
 
 def task_types(engine: Engine) -> list[str]:
     """Return every task type by which clients may name this engine."""
-    return [engine.name, *getattr(engine, "aliases", ())]
+    return names([engine.name, *getattr(engine, "aliases", ())])
 
 
-def _declared() -> dict[str, EntryPoint]:
-    declared = {name: EntryPoint(name, value, GROUP) for name, value in BUILT_IN.items()}
-    declared.update({point.name: point for point in entry_points(group=GROUP)})
-    return declared
+def names(values: Iterable[Any]) -> list[str]:
+    """Return the names that the exchange takes, of those that an engine or a model server calls its own."""
+    listed = [valid_text(value) for value in islice(values, MOST_NAMES) if isinstance(value, str)]
+    return [name for name in listed if name.strip() and len(name) <= NAME_LIMIT]
+
+
+def declared() -> dict[str, EntryPoint]:
+    """Return every engine that clients can name, whether or not this host can run it."""
+    built_in = {name: EntryPoint(name, value, GROUP) for name, value in BUILT_IN.items()}
+    return built_in | {point.name: point for point in entry_points(group=GROUP)}
 
 
 def has_module(name: str) -> bool:
@@ -122,7 +119,7 @@ __all__ = [
     "EngineFailure",
     "Progress",
     "Refused",
-    "available",
+    "declared",
     "has_module",
     "load",
     "task_types",

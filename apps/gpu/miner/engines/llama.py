@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
-from apps.gpu.miner.engines import BadInput, EngineFailure, has_module
+from apps.gpu.miner.engines import BadInput, EngineFailure, has_module, names
 from apps.gpu.miner.engines.model_server import Completion, openai_chunk
 
 CONTEXT = 4096
@@ -19,7 +19,7 @@ class LlamaCpp:
     def models(self) -> list[str]:
         """Return the file's name without its suffix, when there are both a file and the library."""
         file = gguf()
-        return [file.stem] if file and has_module("xllamacpp") else []
+        return names([file.stem]) if file and has_module("xllamacpp") else []
 
     def chat(self, request: dict[str, Any], on_token: Callable[[], None]) -> Completion:
         """Generate in this process, calling `on_token` for each piece. Raises BadInput or EngineFailure."""

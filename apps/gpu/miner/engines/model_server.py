@@ -1,14 +1,18 @@
 """The client of a model server with OpenAI's chat API (vLLM, llama.cpp, Ollama) or Ollama's own."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
-from apps.gpu.miner.engines import BadInput, EngineFailure
+from apps.gpu.logic.encoding import MAX_INTEGER, valid_text
+from apps.gpu.miner.engines import BadInput, EngineFailure, names
 
+LIST_SECONDS, LIST_LIMIT = 5.0, 4 * 2**20  # for and of the list of models, in bytes
+WORD_LIMIT = 100  # characters of a finish reason
 TEXT_LIMIT = 4 * 2**20  # characters of a completion; far above what max_tokens allows
 
 
@@ -21,11 +25,22 @@ class Completion:
     tokens: int = 0
     prompt_tokens: int = 0
 
-    def add(self, piece: str) -> None:
+    def add(self, piece: Any) -> None:
         """Append a piece. Raises EngineFailure above TEXT_LIMIT: a server may never stop."""
+        if not isinstance(piece, str):
+            raise EngineFailure("the model server sent a piece that is no text")
         self.text += piece
         if len(self.text) > TEXT_LIMIT:
             raise EngineFailure("the model server does not end its answer")
+
+    def count(self, tokens: Any, prompt_tokens: Any) -> None:
+        """Take the server's counts, where they are counts."""
+        self.tokens = _count(tokens, self.tokens)
+        self.prompt_tokens = _count(prompt_tokens, self.prompt_tokens)
+
+    def finish(self, reason: Any) -> None:
+        """Take the server's word for how the completion ended."""
+        self.finish_reason = valid_text(reason)[:WORD_LIMIT] if isinstance(reason, str) else self.finish_reason
 
 
 class ModelServer:
@@ -41,12 +56,23 @@ class ModelServer:
         """Return the models it serves now; none when it does not respond."""
         for path, member, name in (("/v1/models", "data", "id"), ("/api/tags", "models", "name")):
             try:
-                response = self.http.get(self.url + path, timeout=3)
-                if response.is_success:
-                    return [item[name] for item in response.json()[member]]
-            except (httpx.HTTPError, ValueError, KeyError, TypeError):
+                if (listed := self._list(path)) is not None:
+                    return names(item.get(name) for item in listed[member] if isinstance(item, dict))
+            except (httpx.HTTPError, ValueError, KeyError, TypeError, RecursionError):
                 continue
         return []
+
+    def _list(self, path: str) -> Any:
+        """Return the JSON at a path; None where there is none. Raises ValueError for one without an end."""
+        deadline, body = time.monotonic() + LIST_SECONDS, bytearray()
+        with self.http.stream("GET", self.url + path, timeout=3) as response:
+            if not response.is_success:
+                return None
+            for part in response.iter_bytes():
+                body += part
+                if len(body) > LIST_LIMIT or time.monotonic() > deadline:
+                    raise ValueError("the list of models does not end")
+        return json.loads(body)
 
     def chat(self, request: dict[str, Any], on_token: Callable[[], None]) -> Completion:
         """Send a chat request and collect the streamed completion, by Ollama's own API where OpenAI's is unknown."""
@@ -57,7 +83,7 @@ class ModelServer:
                     return _collect(_sse(_checked(response)), openai_chunk, on_token)
             with self.http.stream("POST", f"{self.url}/api/chat", json=_as_ollama(request)) as response:
                 return _collect(map(json.loads, _checked(response).iter_lines()), _ollama_chunk, on_token)
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx.HTTPError, ValueError, RecursionError) as error:
             raise EngineFailure(f"the model server failed: {type(error).__name__}: {error}"[:500]) from error
 
 
@@ -65,12 +91,12 @@ def openai_chunk(chunk: dict[str, Any], completion: Completion) -> bool:
     """Add one chunk of OpenAI's stream; True when it brought text."""
     if chunk.get("error"):
         raise EngineFailure(f"the model server failed: {chunk['error']}"[:500])
-    usage = chunk.get("usage") or {}
-    completion.tokens = usage.get("completion_tokens", completion.tokens)
-    completion.prompt_tokens = usage.get("prompt_tokens", completion.prompt_tokens)
-    for choice in chunk.get("choices") or ():
-        completion.finish_reason = choice.get("finish_reason") or completion.finish_reason
-        if piece := (choice.get("delta") or {}).get("content"):
+    usage = _object(chunk.get("usage"))
+    completion.count(usage.get("completion_tokens"), usage.get("prompt_tokens"))
+    choices = chunk.get("choices")
+    for choice in map(_object, choices if isinstance(choices, list) else ()):
+        completion.finish(choice.get("finish_reason"))
+        if piece := _object(choice.get("delta")).get("content"):
             completion.add(piece)
             return True
     return False
@@ -79,10 +105,9 @@ def openai_chunk(chunk: dict[str, Any], completion: Completion) -> bool:
 def _ollama_chunk(chunk: dict[str, Any], completion: Completion) -> bool:
     if chunk.get("error"):
         raise EngineFailure(f"the model server failed: {chunk['error']}"[:500])
-    completion.tokens = chunk.get("eval_count", completion.tokens)
-    completion.prompt_tokens = chunk.get("prompt_eval_count", completion.prompt_tokens)
-    completion.finish_reason = chunk.get("done_reason", completion.finish_reason)
-    piece = (chunk.get("message") or {}).get("content") or ""
+    completion.count(chunk.get("eval_count"), chunk.get("prompt_eval_count"))
+    completion.finish(chunk.get("done_reason"))
+    piece = _object(chunk.get("message")).get("content") or ""
     completion.add(piece)
     return bool(piece)
 
@@ -97,6 +122,15 @@ def _collect(
         if read(chunk, completion):
             on_token()
     return completion
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _count(value: Any, known: int) -> int:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and 0 <= value <= MAX_INTEGER else known
 
 
 def _checked(response: httpx.Response) -> httpx.Response:

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from apps.gpu.logic.encoding import valid_text
 from apps.gpu.miner.engines import BadInput, Progress, has_module
 from apps.gpu.miner.engines.payload import choice, content
 
@@ -68,7 +69,7 @@ def _folder() -> Path | None:
 
 
 def _model_name() -> str:
-    return Path(os.environ["AITBC_WHISPER"]).name if os.environ.get("AITBC_WHISPER") else "whisper-tiny.en"
+    return valid_text(Path(os.environ["AITBC_WHISPER"]).name) if os.environ.get("AITBC_WHISPER") else "whisper-tiny.en"
 
 
 @lru_cache(maxsize=1)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import orjson
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from aitbc.core.parsers import Number
-from aitbc.core.serializers import AmountField, LenientSerializer, ObjectField
+from aitbc.core.money import parse_decimal
+from aitbc.core.serializers import AmountField, LenientSerializer, ObjectField, exact
 from apps.marketplace.legacy import order_payloads
 
 LARGEST_PRICE = 10**12  # 10⁶ AIT per GPU and hour
@@ -29,9 +29,9 @@ class HoursField(serializers.Field[int, Any, Any, int]):
         if isinstance(data, bool) or not isinstance(data, (str, int, float, Decimal)):
             self.fail("invalid")
         try:
-            hours = Decimal(data.text if isinstance(data, Number) else str(data)[:40])
+            hours = parse_decimal(data) if isinstance(data, str) else Decimal(exact(data))
             seconds = int(hours * 3600) if hours.is_finite() and 0 < hours <= LONGEST_HOURS else 0
-        except (InvalidOperation, ValueError, OverflowError):
+        except (ValueError, OverflowError):
             self.fail("invalid")
         if seconds < 1:
             self.fail("invalid")

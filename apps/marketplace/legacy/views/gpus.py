@@ -12,6 +12,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from aitbc.core.rows import write_each
 from aitbc.core.schema import GONE, IDEMPOTENCY_KEY, MONEY
 from aitbc.core.viewsets import PUBLIC, Scopes
 from apps.marketplace.errors import NotBooked, NotTheProvider, OfferNotFound
@@ -161,7 +162,7 @@ class LegacyGpuViewSet(BookingBaseViewSet):
         rows = GPUBooking.objects.rented_by(self.actor.pk).order_by("-created_at")
         if "status" in query:
             rows = rows.filter(state=query["status"])
-        return self.answer([payloads.order(row) for row in rows[: query["limit"]]], serializer=schemas.OrderSerializer)
+        return self.answer(write_each(payloads.order, rows[: query["limit"]]), serializer=schemas.OrderSerializer)
 
     @extend_schema(responses=schemas.PricingSerializer)
     def pricing(self, request: Request, model: str) -> Response:

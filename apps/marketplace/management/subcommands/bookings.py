@@ -7,6 +7,7 @@ import time
 import uuid
 from typing import Any
 
+from django.core.management.base import CommandError
 from rich.live import Live
 
 from aitbc.core.cli.commands import VerbCommand
@@ -14,6 +15,7 @@ from apps.marketplace.management.tables import bookings as tables
 
 MARKET = "/marketplace/v1/marketplace"
 OVER = {"settled", "insufficient_funds"}
+BEFORE = {"requested", "reserved", "provisioning"}
 EVERY_S = 1.0
 QUOTE = """\
   manage.py market quote OFFER --hours 24
@@ -40,6 +42,7 @@ def add(command: VerbCommand, verbs: Any) -> None:
     terms_of(book)
     book.add_argument("--request-key", help="Idempotency-Key: the same key never books twice")
     book.add_argument("--watch", action="store_true", help="follow it until it is settled")
+    book.add_argument("--wait", action="store_true", help="return when it is active; exit 1 if it will not be")
     listing = command.verb(verbs, "bookings", "your bookings, newest first", run=list_bookings, examples=LIST)
     listing.add_argument("--role", choices=("renter", "provider"))
     listing.add_argument("--state", help="one or several, with commas between")
@@ -110,16 +113,28 @@ def make_quote(command: VerbCommand, *, offer_id: str, **options: Any) -> None:
     command.show(quote, tables.quote(quote))
 
 
-def make_booking(command: VerbCommand, *, watch: bool, request_key: str | None, **options: Any) -> None:
+def make_booking(command: VerbCommand, *, watch: bool, wait: bool, request_key: str | None, **options: Any) -> None:
     body = selected(options, "quote_id", "offer_id", "gpu_count", "starts_at", "storage_gb")
     if "quote_id" not in body or seconds(options) is not None:
         body["duration_s"] = seconds(options) or 3600
     headers = {"Idempotency-Key": request_key or str(uuid.uuid4())}
     booking = command.call("POST", f"{MARKET}/bookings", json=body, headers=headers)
+    if wait:
+        booking = once_active(command, booking)
     if watch:
         follow(command, booking["id"])
     else:
         command.show(booking, tables.booking(booking))
+
+
+def once_active(command: VerbCommand, booking: dict[str, Any]) -> dict[str, Any]:
+    """Return the booking when its meter runs. Raises CommandError when it is over before that."""
+    while booking["state"] in BEFORE:
+        time.sleep(EVERY_S)
+        booking = command.call("GET", f"{MARKET}/bookings/{booking['id']}")
+    if booking["state"] != "active":
+        raise CommandError(f"Booking {booking['id']} is {booking['state']}; `market show` says why.")
+    return booking
 
 
 def list_bookings(command: VerbCommand, **options: Any) -> None:

@@ -122,11 +122,9 @@ def history(result: dict[str, Any]) -> RenderableType:
             str(one["revision"]), _price(one["price_gpu_hour"]), escape(changed), escape(one["reason"]),
             _time(one["at"]),
         )  # fmt: skip
-    last = _time(result["last_booked"]) or "never"
-    return Group(
-        table,
-        Text(f"{result['booking_count']} bookings, last {last}; earned {result['total_revenue']} AIT after fees."),
-    )
+    booked = f"{result['booking_count']} bookings, last {_time(result['last_booked']) or 'never'}"
+    earned = result["total_revenue"]
+    return Group(table, Text(f"{booked}." if earned is None else f"{booked}; earned {earned} AIT after fees."))
 
 
 def _paged(parts: list[RenderableType], page: dict[str, Any]) -> RenderableType:

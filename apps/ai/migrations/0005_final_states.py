@@ -6,7 +6,7 @@ from aitbc.core.migration_operations import guarded_finals
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ai", "0002_append_only")]
+    dependencies = [("ai", "0004_input_commitments")]
 
     operations = [
         guarded_finals("ai_job", "cancelled", "dead", "expired", "failed", "refused", "settled"),

@@ -31,6 +31,6 @@ DROP TRIGGER trading_bond_guard ON trading_bond; DROP FUNCTION trading_guard_bon
 
 
 class Migration(migrations.Migration):
-    dependencies = [("trading", "0006_escrow_guards")]
+    dependencies = [("trading", "0007_private_receipts")]
 
     operations = [migrations.RunSQL(GUARDS, DROP)]
