@@ -1,11 +1,12 @@
 """Level-triggered repair, each minute: facts that trading has not acted on are emitted again, with the same key.
 
-Receivers are idempotent by job, so a repeated fact costs a row and changes nothing.
+Receivers are idempotent by job, so a repeated fact costs a row and changes nothing. A fact that is still in the outbox,
+be it as a dead letter, is not repeated: dead letters are counted at /ready and wait for an operator.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.utils import timezone
@@ -23,26 +24,17 @@ def reconcile(*, grace: timedelta = GRACE) -> int:
     """Emit again the facts of jobs that have waited for trading for longer than grace; returns how many."""
     before = timezone.now() - grace
     return (
-        _emit_again(AIJob.objects.hold_pending(before).order_by("created_at"), event_builders.submitted)
-        + _emit_again(AIJob.objects.receipt_pending(before).order_by("completed_at"), _completed)
-        + _emit_again(AIJob.objects.refund_pending(before).order_by("completed_at"), event_builders.ended)
+        _emit_again(AIJob.objects.hold_pending(before).order_by("created_at", "pk"), event_builders.submitted)
+        + _emit_again(AIJob.objects.receipt_pending(before).order_by("completed_at", "pk"), _completed)
+        + _emit_again(AIJob.objects.refund_pending(before).order_by("completed_at", "pk"), event_builders.ended)
     )
 
 
 def _emit_again(stuck: AIJobQuerySet, fact: Callable[[AIJob], Event]) -> int:
     with atomic(AIJob):
-        jobs = list(stuck.select_for_update(skip_locked=True)[:BATCH])
-        undelivered = _undelivered(jobs)
-        lost = [job for job in jobs if job.pk not in undelivered]
+        lost = list(stuck.exclude(Outbox.objects.about("trading")).select_for_update(skip_locked=True)[:BATCH])
         emit(*(fact(job) for job in lost), by="ai")
     return len(lost)
-
-
-def _undelivered(jobs: Iterable[AIJob]) -> set[object]:
-    """Jobs whose facts are still in the outbox: repeating those would only lengthen it."""
-    by_key = {str(job.pk): job.pk for job in jobs}
-    keys = Outbox.objects.waiting().filter(consumer="trading", key__in=list(by_key)).values_list("key", flat=True)
-    return {by_key[key] for key in keys}
 
 
 def _completed(job: AIJob) -> Event:

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from aitbc.core import canonical, signing
 from aitbc.core.invariants import invariant
+from aitbc.core.money import parse_amount
 from apps.trading.logic import merkle
 from apps.trading.models import Block, LogEntry
 from apps.trading.services import blocks
@@ -75,10 +76,14 @@ def unchained(block: Block, previous: Block | None) -> Iterator[str]:
         height, prev, first = previous.height + 1, previous.hash, previous.tree_size
     if (header["height"], header["prev"], header["first"]) != (height, prev, first) or block.height != height:
         yield f"block {block.height} does not follow on the one before it"
+    if header["state"]["ledger_hash"] != canonical.digest(block.ledger):
+        yield f"the ledger_hash of block {block.height} is not that of the totals shown with it"
     if hashlib.sha256(canonical.encode(header)).hexdigest() != block.hash:
         yield f"the hash of block {block.height} is not that of its header"
     if (header["tree_size"], header["count"], first + block.count) != (block.tree_size, block.count, block.tree_size):
         yield f"block {block.height} does not count its entries right"
+    if sum(parse_amount(totals["balance"]) for totals in block.ledger.values()):
+        yield f"the totals shown with block {block.height} are out of balance"
     key = signing.find(block.signature["key_id"])
     if not signing.verify(blocks.TAG, header, block.signature, at=block.sealed_at):
         yield f"block {block.height} is not signed by a key of ours"
