@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aitbc.core.errors import Forbidden, Invalid, Unauthenticated
+from aitbc.core.errors import Forbidden, Invalid, NotFound, Unauthenticated
 
 
 class KeyInvalid(Unauthenticated):
@@ -19,3 +19,7 @@ class Banned(Forbidden):
 
 class ScopesInvalid(Invalid):
     """The scopes of a key must be known ones, at least one."""
+
+
+class OwnerUnknown(NotFound):
+    """There is no such owner."""

@@ -62,6 +62,11 @@ REGISTRY: dict[str, Param] = {
     "miner.heartbeat_s": Param(15, 5, 120),
     "miner.offline_misses": Param(3, 2, 20),
     "gpu.retest_days": Param(7, 1, 90),
+    # Micro-AIT: a withdrawal or reversal of more is decided by two operators.
+    "ledger.two_person_above": Param(1_000_000_000, 0, 10**15),
+    "ledger.proposal_s": Param(86_400, 600, 2_592_000),
+    "ledger.withdrawal_review_s": Param(604_800, 3_600, 7_776_000),
+    "ledger.withdrawal_payout_s": Param(1_209_600, 3_600, 7_776_000),
     "log.seal_interval_s": Param(10, 1, 300),
     "log.seal_max": Param(256, 16, 8192),
     "log.anchor_interval_s": Param(21600, 600, 604800),

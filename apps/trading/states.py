@@ -1,4 +1,4 @@
-"""Kinds of accounts and transfers; states and transitions of payments, escrows and bonds."""
+"""Kinds of accounts and transfers; states and transitions of payments, escrows, bonds, withdrawals and reversals."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ class Code(TextChoices):
     RETURN = "return", "the rest of a booking's escrow"
     BOND = "bond", "pledged"
     COMPENSATE = "compensate", "from a bond to who was let down"
+    WITHDRAWAL = "withdrawal", "out of the exchange"
 
 
 class PaymentState(TextChoices):
@@ -89,4 +90,46 @@ BOND_TRANSITIONS: dict[str, set[str]] = {
     BondState.REFUSED: set(),
     BondState.RELEASED: set(),
     BondState.FORFEITED: set(),
+}
+
+
+class WithdrawalState(TextChoices):
+    REQUESTED = "requested"
+    PROPOSED = "proposed", "approved by one operator of two"
+    APPROVED = "approved"
+    PAID = "paid"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+#: The money is pending from the request on; paid posts it, the other ends void it.
+WITHDRAWAL_TRANSITIONS: dict[str, set[str]] = {
+    WithdrawalState.REQUESTED: {
+        WithdrawalState.PROPOSED, WithdrawalState.APPROVED, WithdrawalState.REJECTED, WithdrawalState.CANCELLED,
+        WithdrawalState.EXPIRED,
+    },
+    WithdrawalState.PROPOSED: {
+        WithdrawalState.APPROVED, WithdrawalState.REJECTED, WithdrawalState.CANCELLED, WithdrawalState.EXPIRED,
+    },
+    WithdrawalState.APPROVED: {WithdrawalState.PAID, WithdrawalState.REJECTED, WithdrawalState.EXPIRED},
+    WithdrawalState.PAID: set(),
+    WithdrawalState.REJECTED: set(),
+    WithdrawalState.CANCELLED: set(),
+    WithdrawalState.EXPIRED: set(),
+}  # fmt: skip
+
+
+class ReversalState(TextChoices):
+    PROPOSED = "proposed", "waits for the second operator"
+    POSTED = "posted"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+REVERSAL_TRANSITIONS: dict[str, set[str]] = {
+    ReversalState.PROPOSED: {ReversalState.POSTED, ReversalState.REJECTED, ReversalState.EXPIRED},
+    ReversalState.POSTED: set(),
+    ReversalState.REJECTED: set(),
+    ReversalState.EXPIRED: set(),
 }

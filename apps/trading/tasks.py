@@ -9,7 +9,15 @@ from django.utils import timezone
 
 from aitbc.core import idempotency
 from apps.trading.models import IdempotencyRecord
-from apps.trading.services import escrow_reconciliation, ledger, log, payments
+from apps.trading.services import (
+    escrow_reconciliation,
+    ledger,
+    log,
+    payments,
+    privileged_acts,
+    reversals,
+    withdrawals,
+)
 
 ANSWER_RETENTION = timedelta(hours=48)
 
@@ -36,6 +44,18 @@ def release_overdue_holds() -> int:
 def reconcile_escrows() -> int:
     """End escrows and bonds whose booking or bid is over although its fact was lost; returns how many."""
     return escrow_reconciliation.reconcile()
+
+
+@shared_task
+def expire_withdrawals() -> int:
+    """Free the money of withdrawals that nobody decided or paid in time; end reversals without a second operator."""
+    return withdrawals.expire_overdue() + reversals.expire_overdue()
+
+
+@shared_task
+def record_privileged_acts() -> int:
+    """Copy decisions about withdrawals and reversals into accounts' log; returns how many were brought up to date."""
+    return privileged_acts.copy()
 
 
 @shared_task(soft_time_limit=840, time_limit=900)

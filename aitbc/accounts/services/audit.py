@@ -1,7 +1,8 @@
-"""The book of privileged acts."""
+"""The log of privileged acts."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from aitbc.accounts.models import AuditEntry
@@ -16,3 +17,9 @@ def record(
         return AuditEntry.objects.create(
             actor=str(actor)[:200], action=action, subject=str(subject)[:200], reason=reason, detail=detail or {}
         )
+
+
+def copy(entries: Sequence[AuditEntry]) -> None:
+    """Add the acts that a domain recorded in its own database; one whose id is here already is not added again."""
+    with atomic(AuditEntry):
+        AuditEntry.objects.bulk_create(entries, ignore_conflicts=True)

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from rest_framework import serializers
 
+from aitbc.accounts import interface as accounts
+from aitbc.accounts.errors import OwnerUnknown
 from aitbc.core.serializers import AmountField, StrictSerializer
 from apps.trading.services.deposits import LARGEST
 
@@ -20,4 +22,7 @@ class DepositSerializer(StrictSerializer):
     def validate_owner_id(self, owner_id: UUID) -> UUID:
         if owner_id.int == 0:
             raise serializers.ValidationError("That is the exchange itself.")
-        return owner_id
+        try:
+            return accounts.owner(owner_id).id
+        except OwnerUnknown as error:
+            raise serializers.ValidationError(error.detail) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from aitbc.accounts import interface as accounts
 from aitbc.core.db import atomic
 from aitbc.core.errors import Invalid
 from aitbc.core.ids import uuid7
@@ -19,13 +20,15 @@ LARGEST = 10**15
 def deposit(*, owner_id: UUID, amount: int, reason: str, actor: str, transfer_id: UUID | None = None) -> Transfer:
     """Credit an owner with `amount` micro-AIT; returns the transfer, which stores actor and reason for good.
 
-    With a `transfer_id` made by the caller, a repetition changes nothing. Raises Invalid for an empty reason or an
-    amount out of range, TransferConflict for an id used otherwise.
+    With a `transfer_id` made by the caller, a repetition changes nothing. A banned owner is credited: the money is its
+    own. Raises Invalid for an empty reason or an amount out of range, OwnerUnknown, TransferConflict for an id used
+    otherwise.
     """
     if not reason.strip():
         raise Invalid("A deposit needs a reason.")
     if not 0 < amount <= LARGEST:
         raise Invalid("A deposit is more than zero and at most a thousand million AIT.")
+    accounts.owner(owner_id)
     request = TransferRequest(
         id=transfer_id or uuid7(),
         debit=ledger.EXTERNAL,
