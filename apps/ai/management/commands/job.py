@@ -10,10 +10,12 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from aitbc.core.cli.commands import ApiProblem, BaseApiCommand
+from aitbc.core.cli.arguments import json_object
+from aitbc.core.cli.commands import BaseApiCommand
+from aitbc.core.cli.errors import ApiProblem, UsageError
 from aitbc.core.cli.tables import fields
 from apps.ai.management.tables import jobs as tables
 
@@ -191,9 +193,7 @@ def _payload(options: dict[str, Any]) -> dict[str, Any]:
             text = Path(options["file"]).read_text()
         elif text == "-":
             text = sys.stdin.read()
-        payload = json.loads(text) if text else {}
-    except (OSError, ValueError) as error:
-        raise CommandError(f"The payload cannot be read: {error}") from None
-    if not isinstance(payload, dict):
-        raise CommandError("The payload is a JSON object.")
+        payload = json_object(text or "{}")
+    except (OSError, UnicodeError, argparse.ArgumentTypeError) as error:
+        raise UsageError(f"The payload cannot be read: {error}") from None
     return payload | _without_none({"prompt": options["prompt"], "model": options["model"]})
