@@ -39,6 +39,7 @@ class ProjectCommand(BaseCommand):
     """
 
     examples: ClassVar[str] = ""
+    exit_codes: ClassVar[str] = ""
 
     def run_from_argv(self, argv: list[str]) -> None:
         if "--json" in argv[2:]:
@@ -73,8 +74,9 @@ class ProjectCommand(BaseCommand):
 
     def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        if self.examples:
-            options.setdefault("epilog", "examples:\n" + self.examples)
+        examples = f"examples:\n{self.examples}" if self.examples else ""
+        if epilog := "\n".join(filter(None, (self.exit_codes, examples))):
+            options.setdefault("epilog", epilog)
         return super().create_parser(prog_name, subcommand, **options)
 
     def verb(self, verbs: Any, name: str, about: str) -> argparse.ArgumentParser:
@@ -82,7 +84,7 @@ class ProjectCommand(BaseCommand):
         own = [line for line in self.examples.splitlines() if re.search(rf" {re.escape(name)}( |$)", line)]
         verb: argparse.ArgumentParser = verbs.add_parser(
             name, help=about, description=about, formatter_class=argparse.RawDescriptionHelpFormatter,
-            epilog="\n".join(["examples:", *own]) if own else None,
+            epilog="\n".join(filter(None, (self.exit_codes, *(["examples:", *own] if own else ())))) or None,
         )  # fmt: skip
         return verb
 
