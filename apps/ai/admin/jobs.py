@@ -83,7 +83,7 @@ class JobEventAdmin(ReadOnlyAdmin):
 
 @admin.register(AIJobResult)
 class AIJobResultAdmin(ReadOnlyAdmin):
-    list_display = ("job_id", "task_type", "attempt", "miner_id", "size", "metered_ms", "created_at")
+    list_display = ("job_id", "task_type", "attempt", "miner_id", "size", "metered_ms", "created_at", "removed_at")
     list_filter = ("task_type",)
     search_fields = ("=job__id", "=miner_id", "sha256")
     exclude = ("result",)
