@@ -41,6 +41,12 @@ CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE ON "{table}"
     return migrations.RunSQL(guard, undo)
 
 
+def corrected(table: str, statement: str) -> migrations.RunSQL:
+    """Run one UPDATE over an append_only table, whose rows were written in a wrong form."""
+    off, on = (f'ALTER TABLE "{table}" {verb} TRIGGER {table}_no_change;' for verb in ("DISABLE", "ENABLE"))
+    return migrations.RunSQL(f"{off}\n{statement};\n{on}", migrations.RunSQL.noop)
+
+
 def no_truncate(table: str) -> migrations.RunSQL:
     """Refuse DELETE and TRUNCATE on a table whose rows may be updated."""
     return migrations.RunSQL(

@@ -1,8 +1,13 @@
-"""Artifacts are in use by the rows that name them; large results can be removed."""
+"""Artifacts are in use by the rows that name them; large results can be removed; money in histories is AIT."""
 
 from django.db import migrations, models
 
-from aitbc.core.migration_operations import changed_once
+from aitbc.core.migration_operations import changed_once, corrected
+
+IN_AIT = """UPDATE ai_job_event SET detail = detail || (
+  SELECT jsonb_object_agg(key, (value::text::numeric / 1000000)::numeric(38, 6)::text) FROM jsonb_each(detail)
+  WHERE key IN ('rate', 'paid', 'fee', 'refunded') AND jsonb_typeof(value) = 'number')
+WHERE jsonb_typeof(detail -> 'rate') = 'number' OR jsonb_typeof(detail -> 'paid') = 'number'"""
 
 
 class Migration(migrations.Migration):
@@ -59,4 +64,5 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('removed_at', None), ('removed_by', '')), models.Q(('is_blob', True), ('removed_at__isnull', False), models.Q(('removed_by', ''), _negated=True)), _connector='OR'), name='ai_result_removal'),
         ),
         changed_once("ai_job_result", "removed_at", "removed_by"),
+        corrected("ai_job_event", IN_AIT),
     ]

@@ -13,6 +13,7 @@ from django.utils import timezone
 from aitbc.core import blobs
 from aitbc.core.db import DOMAIN_UNAVAILABLE
 from apps.ai.errors import ReceiptNotIssued, ResultNotReady, ResultRemoved
+from apps.ai.logic.amounts import shown
 from apps.ai.models import AIJob, AIJobResult
 from apps.ai.states import FINAL, WITH_RESULT, JobState
 from apps.gpu import interface as gpu
@@ -196,11 +197,16 @@ def explanation_of(job: AIJob) -> JobExplanation:
     explanation = gpu.explain(job.requirement, job.pk)
     found |= {
         "summary": _summary(explanation), "online_miners": explanation.online_miners,
-        "fitting_miners": explanation.fitting_miners, "constraints": explanation.constraints,
+        "fitting_miners": explanation.fitting_miners, "constraints": _in_ait(explanation.constraints),
         "position": explanation.position, "ahead": explanation.ahead,
         "estimate_seconds": explanation.estimate_seconds,
     }  # fmt: skip
     return found
+
+
+def _in_ait(constraints: Sequence[gpu.ConstraintReport]) -> list[gpu.ConstraintReport]:
+    """The constraints with their values as people read them."""
+    return [{**one, "value": shown({one["name"]: one["value"]})[one["name"]]} for one in constraints]
 
 
 def _summary(explanation: gpu.Explanation) -> str:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from aitbc.core import blobs, params
 from aitbc.core.messaging import emit
 from aitbc.core.states import Transition
+from apps.ai.logic.amounts import in_ait
 from apps.ai.models import AIJob, AIJobResult
 from apps.ai.services import artifacts, event_builders
 from apps.ai.services.job_transitions import advance_each, notify
@@ -101,7 +102,9 @@ def _settlement(job: AIJob, event: ReceiptIssued) -> Transition:
     status = PaymentStatus.SETTLED if job.is_paid else PaymentStatus.NONE
     return Transition(
         subject=job, to=JobState.SETTLED, actor="trading", reason="the receipt is issued",
-        detail={"receipt_id": event.receipt_id, "paid": event.paid, "fee": event.fee, "refunded": event.refunded},
+        detail={
+            "receipt_id": event.receipt_id, **in_ait(paid=event.paid, fee=event.fee, refunded=event.refunded),
+        },
         fields={
             "receipt_id": event.receipt_id, "payment_status": str(status), "paid": event.paid, "fee": event.fee,
             "refunded": event.refunded,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aitbc.core.db import atomic, cursor
 from apps.marketplace.logic.price_dynamics import HIGHEST, LARGEST_STEP, LOWEST, moved, priced, smoothed, stepped
 from apps.marketplace.models import MarketplaceOffer, OfferRevision, PriceCell
 from apps.marketplace.services import price_updates
@@ -79,7 +81,7 @@ def test_a_busy_market_gets_dearer_step_by_step():
     assert prices[capped.pk] == int(1.01 * AIT)
     assert prices[fixed.pk] == AIT
     revision = OfferRevision.objects.get(offer=free)
-    assert revision.changes == {"price_gpu_hour": [AIT, prices[free.pk]]}
+    assert revision.changes == {"price_gpu_hour": ["1.000000", "1.125000"]}
     assert "factor" in revision.reason
 
 
@@ -153,3 +155,20 @@ def test_a_suggestion_for_nothing_is_404(anonymous_api):
     assert anonymous_api.post(f"{PATH}/dynamic-pricing?offer_id=none").status_code == 404
     assert anonymous_api.post(f"{PATH}/dynamic-pricing").status_code == 400
     assert anonymous_api.post(f"{PATH}/dynamic-pricing?offer_id=x&current_demand=-1").status_code == 400
+
+
+def test_the_migration_rewrites_price_changes_in_micro_ait():
+    operation = import_module("apps.marketplace.migrations.0006_price_changes_in_ait").Migration.operations[0]
+    offer = an_offer()
+    common = {"offer": offer, "price_gpu_hour": AIT, "actor": "system:dynamic-prices"}
+    dynamic = OfferRevision.objects.create(revision=8, changes={"price_gpu_hour": [AIT, 1_125_000]}, **common)
+    other = OfferRevision.objects.create(revision=9, changes={"price_gpu_hour": ["2.000000", "1.000000"]}, **common)
+
+    with atomic(OfferRevision), cursor(OfferRevision) as sql:
+        sql.execute("SET CONSTRAINTS ALL IMMEDIATE")  # as at the start of a migration, nothing is pending
+        sql.execute(operation.sql)
+
+    for revision in (dynamic, other):
+        revision.refresh_from_db()
+    assert dynamic.changes == {"price_gpu_hour": ["1.000000", "1.125000"]}
+    assert other.changes == {"price_gpu_hour": ["2.000000", "1.000000"]}
