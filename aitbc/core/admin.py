@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import orjson
 from django import forms
 from django.apps import apps
 from django.contrib import admin, messages
@@ -69,6 +70,18 @@ def in_ait(name: str) -> Callable[[Any], str]:
     def column(row: Any) -> str:
         micro = getattr(row, name)
         return "" if micro is None else format_amount(micro)
+
+    return column
+
+
+def json_in_ait(name: str, member: str) -> Callable[[Any], str]:
+    """A column of the admin: a column of JSON whose member holds an amount, which is shown in AIT."""
+
+    @admin.display(description=f"{name} ({member} in AIT)")
+    def column(row: Any) -> str:
+        value = getattr(row, name)
+        amount = value.get(member)
+        return orjson.dumps(value if amount is None else value | {member: format_amount(amount)}).decode()
 
     return column
 

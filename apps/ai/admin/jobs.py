@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import TabularInline
 
-from aitbc.core.admin import ReadOnlyAdmin, with_reason
+from aitbc.core.admin import ReadOnlyAdmin, json_in_ait, with_reason
 from aitbc.core.errors import DomainError
-from apps.ai.logic.amounts import shown
 from apps.ai.models import AIJob, AIJobResult, DeadLetter, JobEvent, OperatorAct
 from apps.ai.services import operator_actions
 
@@ -43,12 +41,7 @@ class AIJobAdmin(ReadOnlyAdmin):
     inlines = (OperatorActInline,)
     actions = ("put_first", "cancel_and_hide")
     exclude = ("payload", "requirement")  # the payload is the client's own
-    readonly_fields = ("required",)
-
-    @admin.display(description="requirement (max_price: AIT per hour)")
-    def required(self, job: AIJob) -> str:
-        """What gpu matches, its price in AIT."""
-        return orjson.dumps(shown(job.requirement)).decode()
+    readonly_fields = (json_in_ait("requirement", "max_price"),)
 
     @admin.action(description="Put first in the queue", permissions=["operate"])
     def put_first(self, request: HttpRequest, jobs: QuerySet[AIJob]) -> HttpResponse | None:

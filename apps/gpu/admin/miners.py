@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from django.contrib import admin
 
-from aitbc.core.admin import ReadOnlyAdmin
+from aitbc.core.admin import ReadOnlyAdmin, json_in_ait
 from apps.gpu.models import Miner, MinerTransition
 
 
@@ -23,6 +23,8 @@ class MinerAdmin(ReadOnlyAdmin):
     ]
     list_filter: ClassVar[list[str]] = ["state", "region"]
     search_fields: ClassVar[list[str]] = ["name", "id"]
+    exclude = ("offer",)
+    readonly_fields = (json_in_ait("offer", "price"),)
 
 
 @admin.register(MinerTransition)

@@ -8,6 +8,7 @@ from django.urls import reverse
 from aitbc.accounts.models import User
 from aitbc.core.db import atomic, cursor
 from apps.ai.models import AIJob, JobEvent
+from apps.gpu.models import Miner
 from tests.ai.factories import publish, queued, running
 
 COSTS = ("rate", "paid", "fee", "refunded", "payment_amount")
@@ -44,6 +45,16 @@ def test_the_price_ceiling_of_a_waiting_job(client_api, operator_api, client):
     for page in (reverse("admin:ai_aijob_change", args=[job["id"]]), reverse("admin:gpu_requirementclass_changelist")):
         html = client.get(page).content.decode()
         assert "0.450000" in html and "450000," not in html.replace("0.450000", "")
+
+
+def test_the_offer_of_a_miner_in_the_admin(miner_api, client):
+    body = {"capabilities": {"price": "0.4567"}, "miner_id": "rig"}
+    miner_api.json("POST", "/gpu/v1/miners/register", body, status=200)
+    client.force_login(User.objects.create_superuser("root", "root@example.org", "a long password"))
+
+    html = client.get(reverse("admin:gpu_miner_change", args=[Miner.objects.get().pk])).content.decode()
+
+    assert "&quot;price&quot;:&quot;0.456700&quot;" in html and "456700," not in html
 
 
 def test_a_job_without_a_ceiling_has_none(client_api, operator_api):
