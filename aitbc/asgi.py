@@ -15,9 +15,10 @@ from django.core.wsgi import get_wsgi_application  # noqa: E402  (after the sign
 django = get_wsgi_application()
 
 from aitbc.core import pubsub  # noqa: E402
+from aitbc.core.parsers import limit_of_route  # noqa: E402
 from aitbc.serve.asgi import Dispatcher  # noqa: E402
 from aitbc.serve.proxies import trust_proxies  # noqa: E402
 from apps.gpu.services.exchange_downtime import start_recorder  # noqa: E402
 
-app = Dispatcher(trust_proxies(django), listen=lambda: pubsub.Listener("web"))
+app = Dispatcher(trust_proxies(django), listen=lambda: pubsub.Listener("web"), limit_of=limit_of_route)
 start_recorder()

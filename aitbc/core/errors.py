@@ -64,6 +64,12 @@ class NotFound(DomainError):
     code = "not_found"  # of every kind of thing: the title says which; an address without a route is `route_not_found`
 
 
+class RequestTimeout(DomainError):
+    """The request did not arrive in time."""
+
+    status = 408
+
+
 class Conflict(DomainError):
     """The request does not fit the present state."""
 

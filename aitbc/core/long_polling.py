@@ -22,6 +22,10 @@ HOLD_LEFT = "aitbc.hold_left"
 REPLAY = "aitbc.replay"
 INTERNAL = "aitbc.internal"
 
+# The dispatcher did not read the body, and says here why; ApiMiddleware answers. With the limit in bytes.
+REFUSED, BODY_LIMIT = "aitbc.refused", "aitbc.body_limit"
+TOO_LARGE, TRUNCATED, TOO_SLOW = "too large", "truncated", "too slow"
+
 LONGEST_HOLD = 60.0
 
 

@@ -14,8 +14,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from aitbc.core import metrics, problems
-from aitbc.core.errors import DomainError, Invalid
+from aitbc.core import long_polling, metrics, problems
+from aitbc.core.errors import DomainError, Invalid, RequestTimeout, TooLarge
 from aitbc.core.parsers import refuse_encoded
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -62,11 +62,23 @@ class ApiMiddleware:
 def refusal(request: HttpRequest) -> HttpResponseBase | None:
     """Return the problem of a request that no view should see, or None."""
     try:
+        refuse_unread_body(request)
         refuse_encoded(request)
         refuse_bad_address(request)
     except DomainError as error:
         return problems.problem_of(error, request)
     return None
+
+
+def refuse_unread_body(request: HttpRequest) -> None:
+    """Raise TooLarge, RequestTimeout or Invalid for a body that the dispatcher did not read (long_polling.REFUSED)."""
+    why, limit = request.META.get(long_polling.REFUSED), request.META.get(long_polling.BODY_LIMIT)
+    if why == long_polling.TOO_LARGE:
+        raise TooLarge(f"This route takes at most {limit} bytes of body.", limit=limit)
+    if why == long_polling.TOO_SLOW:
+        raise RequestTimeout("The body did not arrive in time; send it again.")
+    if why == long_polling.TRUNCATED:
+        raise Invalid("The body ended before its announced length, or its chunks cannot be read; send it again.")
 
 
 def request_id_of(request: HttpRequest) -> str:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, BinaryIO, NoReturn
 
 from django.http import HttpRequest
+from django.urls import Resolver404, resolve
 from rest_framework.parsers import BaseParser
 
 from aitbc.core import jsonb
@@ -17,6 +18,7 @@ from aitbc.core.errors import Invalid, TooLarge, UnsupportedMedia
 
 KIB = 1024
 DEFAULT_LIMIT = 64 * KIB
+LARGEST = 32 * KIB * KIB
 MAX_DEPTH = 32
 MAX_NUMERAL = 64  # characters of one number
 # A string, or the unfinished rest of the body: possessive and never failing, hence linear whatever the body is.
@@ -194,7 +196,17 @@ class BytesParser(BaseParser):
         return stream
 
 
-def limit_of(view: Any) -> int:
-    """How many bytes of body this view's present action takes."""
+def limit_of(view: Any, action: str | None = None) -> int:
+    """How many bytes of body an action of this view takes; its present one, if none is named."""
     limits: Mapping[str, int] = getattr(view, "body_limits", {})
-    return limits.get(getattr(view, "action", None) or "", getattr(view, "body_limit", DEFAULT_LIMIT))
+    return limits.get(action or getattr(view, "action", None) or "", getattr(view, "body_limit", DEFAULT_LIMIT))
+
+
+def limit_of_route(method: str, path: str) -> int:
+    """How many bytes of body the route at this path takes; LARGEST where it is no viewset of ours."""
+    try:
+        view: Any = resolve(path).func
+    except Resolver404:
+        return DEFAULT_LIMIT
+    actions: Mapping[str, str] = getattr(view, "actions", None) or {}
+    return limit_of(view.cls, actions.get(method.lower())) if hasattr(view, "cls") else LARGEST

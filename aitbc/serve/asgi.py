@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import logging
 import os
 import random
@@ -15,23 +16,22 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from aitbc.core import long_polling
+from aitbc.core.parsers import DEFAULT_LIMIT, LARGEST
 from aitbc.serve.wait_queue import Waiter, WaitQueue
 from aitbc.serve.wsgi_bridge import (
     PART,
-    BodyTooLarge,
     BridgeResponse,
     BufferedRequest,
-    ClientGone,
     Receive,
+    Refused,
     Scope,
     WsgiBridge,
-    problem,
+    environ_of,
     read,
 )
 
 logger = logging.getLogger(__name__)
 
-LARGEST_BODY = 32 << 20
 BODY_SECONDS = 120.0
 RECHECK = 5.0
 HEARTBEAT = 15.0
@@ -56,12 +56,12 @@ class Dispatcher:
         application: Callable[..., Iterable[bytes]],
         *,
         listen: Callable[[], Listener] | None = None,
-        largest_body: int = LARGEST_BODY,
+        limit_of: Callable[[str, str], int] = lambda method, path: LARGEST,
     ) -> None:
         self.bridge = WsgiBridge(application)
         self.wait_queue = WaitQueue()
         self.listen = listen
-        self.largest_body = largest_body
+        self.limit_of = limit_of  # bytes of body that a method and path take
         # Event streams may use half of the threads: a job with many events must not keep ordinary requests waiting.
         self.stream_slots = asyncio.Semaphore(STREAM_THREADS)
 
@@ -123,18 +123,19 @@ class RequestCycle:
         self.dispatcher = dispatcher
         self.scope, self.receive, self.send = scope, receive, send
         self.loop = asyncio.get_running_loop()
-        self.request: BufferedRequest
+        self.request = BufferedRequest(environ_of(scope))
         self.response: BridgeResponse | None = None  # the latest, until it is closed
         self.client_gone: asyncio.Future[None]
 
     async def serve(self) -> None:
         try:
             async with asyncio.timeout(BODY_SECONDS):
-                self.request = await read(self.scope, self.receive, self.dispatcher.largest_body)
-        except ClientGone:
+                await read(self.request, self.receive, self._limit())
+        except Refused as refused:
+            await self._refuse(refused)
             return
-        except (BodyTooLarge, TimeoutError) as error:
-            await self._refuse(error)
+        except TimeoutError:
+            await self._refuse(Refused(long_polling.TOO_SLOW))
             return
         self.client_gone = asyncio.ensure_future(self._until_gone())
         try:
@@ -143,6 +144,14 @@ class RequestCycle:
             await self._close()
             self.client_gone.cancel()
             self.request.body.close()
+
+    def _limit(self) -> int:
+        """Return how many bytes are read; the route is looked up only for more than every route takes."""
+        declared = self.request.environ.get("CONTENT_LENGTH", "")
+        if declared.isdigit() and int(declared) <= DEFAULT_LIMIT:
+            return DEFAULT_LIMIT
+        path = self.request.environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
+        return self.dispatcher.limit_of(self.scope["method"], path)
 
     async def _respond(self) -> None:
         seen = self.wait_queue.now()
@@ -170,15 +179,15 @@ class RequestCycle:
         while (await self.receive())["type"] != "http.disconnect":
             pass
 
-    async def _refuse(self, error: Exception) -> None:
-        if isinstance(error, BodyTooLarge):
-            detail = f"A request body may have at most {self.dispatcher.largest_body} bytes."
-            response = problem({}, 413, "too_large", "Body too large", detail)
-        else:
-            response = problem({}, 408, "request_timeout", "Request timeout", "The body did not arrive in time.")
+    async def _refuse(self, refused: Refused) -> None:
+        """Let the application say why the body is not read, in its own form and with its own headers."""
+        self.request.body.close()
+        self.request.body = io.BytesIO()
+        why = {long_polling.REFUSED: refused.why, long_polling.BODY_LIMIT: refused.limit, "CONTENT_LENGTH": "0"}
+        response = await self.bridge.run(self.request.fresh(**why))
         response.headers.append((b"connection", b"close"))
         await self._start(response)
-        await self._body(response.body, last=True)
+        await self._body(await self._whole(response), last=True)
 
     # Long polls
 

@@ -23,6 +23,7 @@ from uuid import uuid4
 from django.db import close_old_connections
 
 from aitbc.core import long_polling
+from aitbc.core.long_polling import TOO_LARGE, TRUNCATED
 from aitbc.core.problems import MEDIA_TYPE, TYPE_PREFIX
 
 logger = logging.getLogger(__name__)
@@ -35,12 +36,15 @@ Scope = dict[str, Any]
 Receive = Callable[[], Any]
 
 
-class ClientGone(Exception):
-    """The client closed the connection."""
+class Refused(Exception):
+    """The body will not be read; the application answers why, and the connection is closed.
 
+    `why` is the value of long_polling.REFUSED in the environ: what ApiMiddleware makes a problem of.
+    """
 
-class BodyTooLarge(Exception):
-    """The request body is larger than this server takes."""
+    def __init__(self, why: str, limit: int = 0) -> None:
+        super().__init__(why)
+        self.why, self.limit = why, limit
 
 
 @dataclass(slots=True)
@@ -223,29 +227,30 @@ def environ_of(scope: Scope) -> dict[str, Any]:
     return environ
 
 
-async def read(scope: Scope, receive: Receive, limit: int) -> BufferedRequest:
-    """Read the request, its body onto disk beyond 1 MiB.
+async def read(request: BufferedRequest, receive: Receive, limit: int) -> None:
+    """Read the body of a request, onto disk beyond 1 MiB.
 
-    Chunked uploads get their CONTENT_LENGTH here: without one Django silently reads nothing.
+    Chunked uploads get their CONTENT_LENGTH here: without one Django silently reads nothing. Raises Refused for a body
+    longer than `limit`, before it is read where its length is declared, and for one that ends before its own length.
     """
-    request = BufferedRequest(environ_of(scope))
     declared = request.environ.get("CONTENT_LENGTH", "")
     if declared.isdigit() and int(declared) > limit:
-        raise BodyTooLarge
-    size = 0
-    while True:
+        raise Refused(TOO_LARGE, limit)
+    size, more = 0, True
+    while more:
         message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        chunk = message.get("body", b"")
-        size += len(chunk)
+        if message["type"] == "http.disconnect":  # or half of it: who has only stopped sending still reads the answer
+            raise Refused(TRUNCATED)
+        size += len(message.get("body", b""))
         if size > limit:
-            raise BodyTooLarge
-        if size and isinstance(request.body, io.BytesIO):
-            request.body = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  (the request cycle closes it)
-        request.body.write(chunk)
-        if not message.get("more_body"):
-            break
+            raise Refused(TOO_LARGE, limit)
+        _store(request, message.get("body", b""))
+        more = message.get("more_body", False)
     request.environ["CONTENT_LENGTH"] = str(size) if size or declared else ""
     request.environ.pop("HTTP_TRANSFER_ENCODING", None)
-    return request
+
+
+def _store(request: BufferedRequest, chunk: bytes) -> None:
+    if chunk and isinstance(request.body, io.BytesIO):
+        request.body = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  (the request cycle closes it)
+    request.body.write(chunk)

@@ -32,8 +32,9 @@ if not settings.configured:
         SECRET_KEY="only-for-this-test-site",
         ROOT_URLCONF=__name__,
         ALLOWED_HOSTS=["*"],
-        MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
+        MIDDLEWARE=["aitbc.core.middleware.ApiMiddleware", "django.middleware.common.CommonMiddleware"],
         RUN_DIR=ROOT / "run",
+        METRICS_DIR=ROOT / "metrics",
         DATA_UPLOAD_MAX_MEMORY_SIZE=64 << 20,
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(ROOT / "db")}},
     )
@@ -210,4 +211,4 @@ urlpatterns = [
     path("open-connections", open_connections),
 ]
 
-app = Dispatcher(get_wsgi_application(), listen=lambda: pubsub.Listener("web"), largest_body=20 << 20)
+app = Dispatcher(get_wsgi_application(), listen=lambda: pubsub.Listener("web"), limit_of=lambda method, path: 20 << 20)

@@ -228,7 +228,9 @@ def test_whatever_the_driver_does_the_exchange_takes_registration_and_heartbeat(
 
     offer = normalise(accepted({"gpus": described, **({"cuda": cuda} if cuda else {})}))
     assert len(offer.gpus) == len(described) and all(gpu.name for gpu in offer.gpus)
-    assert "GPU-A" not in {gpu.uuid for gpu in offer.gpus} or "nvmlDeviceGetMigDeviceHandleByIndex" in faults
+    believed = faults.get("nvmlDeviceGetMigMode") == Fault("absurd", 0)  # a driver that says: it is not cut
+    hidden = "nvmlDeviceGetMigDeviceHandleByIndex" in faults
+    assert "GPU-A" not in {gpu.uuid for gpu in offer.gpus} or hidden or believed
     json.dumps([gpu.details for gpu in offer.gpus], allow_nan=False)
 
     columns = telemetry.gpu_metrics(metrics_of(accepted({"metrics": host.metrics(measured)})))
