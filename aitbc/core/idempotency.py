@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 from uuid import UUID
 
@@ -19,8 +19,11 @@ from aitbc.core.db import atomic, cursor
 from aitbc.core.errors import Conflict, DomainError
 from aitbc.core.ids import uuid7
 from aitbc.core.locks import lock_key
+from aitbc.core.parsers import MAX_NUMERAL
 from aitbc.core.renderers import FastJSONRenderer
 from aitbc.core.serializers import exact
+
+EXACTLY = Context(prec=MAX_NUMERAL)  # as many digits as a number of a body may have
 
 
 class IdempotencyMismatch(DomainError):
@@ -100,7 +103,7 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, list):
         return [_canonical(inner) for inner in value]
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        number = Decimal(exact(value)).normalize()
+        number = Decimal(exact(value)).normalize(EXACTLY)
         return orjson.Fragment(str(number if number else Decimal(0)))
     return value
 

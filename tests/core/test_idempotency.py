@@ -125,3 +125,9 @@ def test_amounts_that_no_double_can_tell_apart_are_different_bodies(client_api):
     for amount, status in (("1234567890123.456789", 201), ("1234567890123.456788", 422)):
         body = f'{{"name": "a", "amount": {amount}}}'.encode()
         assert client_api.post("/echo/once", body, idempotency_key="k").status_code == status
+
+
+def test_numbers_that_differ_in_their_last_digit_are_different_bodies(client_api):
+    for last, status in (("1", 201), ("2", 422)):
+        body = f'{{"name": "a", "extra": {{"x": 1.{"0" * 40}{last}}}}}'.encode()
+        assert client_api.post("/echo/once", body, idempotency_key="k").status_code == status

@@ -166,7 +166,7 @@ class VerbCommand(BaseApiCommand):
 def ids_of(answer: Any) -> list[str]:
     """The id of the answer, or those of its items, one a line."""
     found = answer.get("items", [answer]) if isinstance(answer, dict) else answer
-    return [str(one[name]) for one in found for name in ("id", "receipt_id") if name in one][: len(found)]
+    return [str(one["id"] if "id" in one else one.get("receipt_id", "")) for one in found]
 
 
 def in_words(status: int, body: dict[str, Any]) -> str:

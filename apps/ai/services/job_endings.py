@@ -41,10 +41,12 @@ class Ending:
 def stop(endings: Sequence[Ending]) -> None:
     """End these jobs, which the transaction has locked: those that gpu knows of as soon as it has answered.
 
-    Raises StateConflict when a job cannot be ended from its present state.
+    Those that are being cancelled already stay so.
     """
-    _withdraw([one for one in endings if one.job.state in KNOWN_TO_GPU])
-    end([one for one in endings if one.job.state not in (*KNOWN_TO_GPU, JobState.CANCELLING)])
+    known = [one for one in endings if one.job.state in KNOWN_TO_GPU]
+    unknown = [one for one in endings if one.job.state == JobState.SUBMITTED]
+    _withdraw(known)
+    end(unknown)
 
 
 def conclude(events: Sequence[WorkWithdrawn | LeaseFailed | LeaseExpired]) -> None:

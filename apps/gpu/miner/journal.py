@@ -21,11 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from apps.gpu.logic.encoding import MAX_DEPTH, MAX_INTEGER, encode, valid_text
-from apps.gpu.miner.parking import ParkedDeliveries
+from apps.gpu.miner.parking import JOB_ID, ParkedDeliveries
 
 log = logging.getLogger("aitbc.miner")
 
-JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 FILE_DEPTH = MAX_DEPTH + 1  # a delivery's body is one level below the file
 BEGINNING = re.compile(rb'\{"job_id":"[A-Za-z0-9_-]+","attempt":(\d{1,9}),"verb":')  # of an outbox file
 

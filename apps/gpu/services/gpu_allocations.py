@@ -57,14 +57,23 @@ def break_bookings(gpu_ids: Iterable[UUID], reason: str) -> None:
     """
     lost = list(gpu_ids)
     now = timezone.now()
-    for one in Reservation.objects.open().filter(gpu_ids__overlap=lost, broken_at=None).locked():
-        if one.held_at is None and one.starts_at > now:
-            continue  # it has time to come back
-        Reservation.objects.filter(pk=one.pk).update(broken_at=now)
-        gone = next(gpu for gpu in one.gpu_ids if gpu in lost)
-        last = heard([one.miner_id]).get(one.miner_id)
-        at = last.at if last and last.silent else now
-        emit(BookingBroken(booking_id=str(one.pk), gpu_id=str(gone), reason=reason, at=at.isoformat()), by="gpu")
+    affected = Reservation.objects.open().filter(gpu_ids__overlap=lost, broken_at=None).locked()
+    broken = [one for one in affected if one.held_at is not None or one.starts_at <= now]  # others have time
+    Reservation.objects.filter(pk__in=[one.pk for one in broken]).update(broken_at=now)
+    last = heard({one.miner_id for one in broken}) if broken else {}
+    lost_at = {miner_id: known.at for miner_id, known in last.items() if known.silent}
+    emit(
+        *(
+            BookingBroken(
+                booking_id=str(one.pk),
+                gpu_id=str(next(gpu for gpu in one.gpu_ids if gpu in lost)),
+                reason=reason,
+                at=lost_at.get(one.miner_id, now).isoformat(),
+            )
+            for one in broken
+        ),
+        by="gpu",
+    )
 
 
 def _booked(miner: Miner) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from apps.ai.events import JobCompleted, JobEnded
 from apps.ai.interface import final_facts
 from apps.gpu.interface import LeaseRecord, lease_records
 from apps.trading.logic.commitments import Opening, input_hash, output_hash
-from apps.trading.logic.settlement import Split
+from apps.trading.logic.settlement import COMPLETED, Split
 from apps.trading.models import Escrow, Payment, Receipt, Transfer
 from apps.trading.models.receipts import ReceiptQuerySet
 from apps.trading.services import ledger, payments, receipts
@@ -142,7 +142,7 @@ def receipts_state_what_the_lease_was() -> Iterable[str]:
 def by_lease(receipt: Receipt, lease: LeaseRecord) -> dict[str, Any]:
     """Return what the receipt of a job is to state, by its lease."""
     stated: dict[str, Any] = {"rate": format_amount(lease.rate)}
-    if receipt.body["outcome"] == payments.COMPLETED:
+    if receipt.body["outcome"] == COMPLETED:
         stated["metered_ms"] = max(0, lease.metered_ms)
         stated |= {"started": lease.granted_at, "ended": lease.ended_at}
         if receipt.opening:

@@ -8,6 +8,9 @@ from uuid import UUID
 from aitbc.core.money import fee_of, metered
 from apps.trading.logic.commitments import Opening
 
+#: The outcome on the receipt of a job that succeeded; receipts from before it was stated are of such jobs.
+COMPLETED = "completed"
+
 
 @dataclass(frozen=True)
 class Split:

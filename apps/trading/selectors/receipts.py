@@ -10,11 +10,10 @@ from aitbc.core import params, signing
 from apps.trading.errors import NotSealed
 from apps.trading.logic import merkle
 from apps.trading.logic.commitments import Opening
+from apps.trading.logic.settlement import COMPLETED
 from apps.trading.models import Block, LogEntry, Receipt
 from apps.trading.services.merkle_store import TreeReader, leaf_hashes
 
-#: What receipts from before the outcome was stated are of.
-COMPLETED = "completed"
 #: Of a slice of a booking.
 SLICE = "slice"
 

@@ -22,7 +22,7 @@ from aitbc.core.states import begin
 from apps.ai.interface import job_views
 from apps.trading.events import PaymentHeld, PaymentRefunded, PaymentRefused, ReceiptIssued
 from apps.trading.logic.commitments import Opening
-from apps.trading.logic.settlement import SettledPayment, Split, split
+from apps.trading.logic.settlement import COMPLETED, SettledPayment, Split, split
 from apps.trading.models import LedgerAccount, Payment, Receipt
 from apps.trading.services import ledger, receipts
 from apps.trading.services.ledger import TransferRequest
@@ -36,8 +36,6 @@ ACTOR = "system:payments"
 SWEEP_ACTOR = "system:sweep"
 #: No job lives this long; an older hold is reconciled with ai.
 HOLD_TIME = timedelta(days=7)
-#: The outcome on the receipt of a job that succeeded.
-COMPLETED = "completed"
 NOTHING = Split(paid=0, fee=0, refunded=0)
 
 

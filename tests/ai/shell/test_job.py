@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from aitbc.core.cli import commands
-from tests.ai.factories import fund, publish
+from tests.ai.factories import fund, publish, running
 from tests.shell import command_runner
 
 
@@ -69,6 +69,17 @@ def test_cancel_from_the_shell_gives_the_reason(job, client_api):
 
     events = client_api.json("GET", f"/ai/jobs/{made['id']}/events")["items"]
     assert events[-1]["reason"] == "wrong input"
+
+
+@pytest.mark.transaction
+def test_quiet_prints_one_id_a_line(job, client_api, miner):
+    done = running(client_api, miner)
+    publish(miner.completes(done, 1))
+    waiting = job("submit", "echo", "--quiet").strip()
+
+    assert job("list", "--quiet").split() == [waiting, done["id"]]
+    receipt = client_api.json("GET", f"/ai/jobs/{done['id']}/receipt")["receipt_id"]
+    assert job("receipt", done["id"], "--wait", "--quiet").strip() == receipt
 
 
 @pytest.mark.no_db
