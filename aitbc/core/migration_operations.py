@@ -1,4 +1,4 @@
-"""Operations for migrations: guards of tables that only grow, and storage parameters of tables that are queues."""
+"""Operations for migrations: guards of tables that only grow and of final states, storage parameters of queues."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ BEGIN
     RETURN NULL;
   END IF;
   RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = '23001';
+END $$;
+"""
+
+KEEP_FINAL = """
+CREATE OR REPLACE FUNCTION aitbc_keep_final_state() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION '% is final: it does not become % in %', OLD.state, NEW.state, TG_TABLE_NAME USING ERRCODE = '23001';
 END $$;
 """
 
@@ -50,4 +57,16 @@ def tuned_queue(table: str) -> migrations.RunSQL:
   autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000,
   vacuum_truncate = off)""",
         migrations.RunSQL.noop,
+    )
+
+
+def guarded_finals(table: str, *finals: str) -> migrations.RunSQL:
+    """Refuse any UPDATE that takes a row of this table out of one of these states, which are its final ones."""
+    states = ", ".join(f"'{state}'" for state in finals)
+    return migrations.RunSQL(
+        f"""{KEEP_FINAL}
+CREATE TRIGGER {table}_final BEFORE UPDATE OF state ON "{table}"
+  FOR EACH ROW WHEN (OLD.state IN ({states}) AND NEW.state IS DISTINCT FROM OLD.state)
+  EXECUTE FUNCTION aitbc_keep_final_state();""",
+        f'DROP TRIGGER {table}_final ON "{table}";',
     )

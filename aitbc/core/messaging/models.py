@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Cast, Now
 
 from aitbc.core.fields import JSONField
 
@@ -18,8 +19,16 @@ class OutboxQuerySet(models.QuerySet["AbstractOutbox"]):
     def dead(self) -> OutboxQuerySet:
         return self.filter(due_at__gte=NEVER, attempts__gte=ATTEMPTS)
 
-    def waiting(self) -> OutboxQuerySet:
-        return self.filter(due_at__lt=NEVER).exclude(consumer__endswith=DROPPED)
+    def undelivered(self, consumer: str) -> OutboxQuerySet:
+        """What this consumer has not taken yet: rows that wait, are put off behind another, or are dead letters."""
+        return self.filter(consumer=consumer)
+
+    def about(self, consumer: str, key: str = "pk") -> Exists:
+        """Whether a fact under this column's value is undelivered: repeating it would only lengthen the outbox.
+
+        A dead letter counts too; it is redelivered or dropped by an operator, and what is dropped may be repeated.
+        """
+        return Exists(self.undelivered(consumer).filter(key=Cast(OuterRef(key), models.TextField())))
 
 
 DROPPED = "!dropped"

@@ -1,11 +1,12 @@
 """Level-triggered repair, each minute: facts not acted on are emitted again, with the same key.
 
-Receivers are idempotent by job, so a repeated fact costs a row and changes nothing.
+Receivers are idempotent by job, so a repeated fact costs a row and changes nothing. A fact that is still in the outbox,
+be it as a dead letter, is not repeated: dead letters are counted at /ready and wait for an operator.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.utils import timezone
@@ -23,27 +24,18 @@ def reconcile(*, grace: timedelta = GRACE) -> int:
     """Emit again the facts of jobs that have waited for trading or gpu for longer than grace; returns how many."""
     before, jobs = timezone.now() - grace, AIJob.objects
     return (
-        _emit_again(jobs.hold_pending(before).order_by("created_at"), event_builders.submitted, "trading")
-        + _emit_again(jobs.receipt_pending(before).order_by("completed_at"), _completed, "trading")
-        + _emit_again(jobs.refund_pending(before).order_by("completed_at"), event_builders.ended, "trading")
-        + _emit_again(jobs.withdrawal_pending(before).order_by("due_at"), event_builders.withdrawn, "gpu")
+        _emit_again(jobs.hold_pending(before).order_by("created_at", "pk"), event_builders.submitted, "trading")
+        + _emit_again(jobs.receipt_pending(before).order_by("completed_at", "pk"), _completed, "trading")
+        + _emit_again(jobs.refund_pending(before).order_by("completed_at", "pk"), event_builders.ended, "trading")
+        + _emit_again(jobs.withdrawal_pending(before).order_by("due_at", "pk"), event_builders.withdrawn, "gpu")
     )
 
 
 def _emit_again(stuck: AIJobQuerySet, fact: Callable[[AIJob], Event], consumer: str) -> int:
     with atomic(AIJob):
-        jobs = list(stuck.select_for_update(skip_locked=True)[:BATCH])
-        undelivered = _undelivered(jobs, consumer)
-        lost = [job for job in jobs if job.pk not in undelivered]
+        lost = list(stuck.exclude(Outbox.objects.about(consumer)).select_for_update(skip_locked=True)[:BATCH])
         emit(*(fact(job) for job in lost), by="ai")
     return len(lost)
-
-
-def _undelivered(jobs: Iterable[AIJob], consumer: str) -> set[object]:
-    """Jobs whose facts are still in the outbox: repeating those would only lengthen it."""
-    by_key = {str(job.pk): job.pk for job in jobs}
-    keys = Outbox.objects.waiting().filter(consumer=consumer, key__in=list(by_key)).values_list("key", flat=True)
-    return {by_key[key] for key in keys}
 
 
 def _completed(job: AIJob) -> Event:

@@ -226,13 +226,10 @@ def expire(now: datetime, *, limit: int = 500) -> int:
 
 def request_bonds_again(before: datetime, *, limit: int = 500) -> int:
     """Request the bonds once more that trading has not answered about; return how many. The same id never holds
-    twice, and a request that is still in the outbox is not repeated."""
+    twice, and a request that is still in the outbox, be it as a dead letter, is not repeated."""
     with atomic(MarketplaceBid):
         waiting = MarketplaceBid.objects.filter(state=BidState.PENDING, bond_ended=False, created_at__lt=before)
-        pending = list(waiting.order_by("pk")[:limit])
-        undelivered = Outbox.objects.waiting().filter(consumer="trading", key__in=[str(bid.pk) for bid in pending])
-        keys = set(undelivered.values_list("key", flat=True))
-        found = [bid for bid in pending if str(bid.pk) not in keys]
+        found = list(waiting.exclude(Outbox.objects.about("trading")).order_by("pk")[:limit])
         emit(
             *(BondRequested(bond_id=str(b.pk), owner_id=str(b.bidder_id), amount=b.bond) for b in found),
             by="marketplace",

@@ -84,16 +84,14 @@ def reconcile(*, now: datetime) -> int:
     """Emit again, with the same ids, what trading has not answered for a minute; return how many events."""
     before = now - PATIENCE
     with atomic(GPUBooking):
-        rows = locked_batch(GPUBooking.objects.unanswered(before))
-        extensions = list(
+        to_repeat = locked_batch(GPUBooking.objects.unanswered(before).exclude(Outbox.objects.about("trading")))
+        pending = list(
             BookingExtension.objects.pending()
             .filter(created_at__lt=before)
+            .exclude(Outbox.objects.about("trading", "booking_id"))
             .select_related("booking")
             .order_by("pk")[:BATCH]
         )
-        unsent = with_events_waiting([*rows, *(extension.booking for extension in extensions)])
-        to_repeat = [row for row in rows if row.pk not in unsent]
-        pending = [extension for extension in extensions if extension.booking_id not in unsent]
         emit(
             *(pending_event(row) for row in to_repeat),
             *map(event_builders.extension_requested, pending),
@@ -107,11 +105,3 @@ def pending_event(booking: GPUBooking) -> Any:
     return (
         event_builders.requested(booking) if booking.state == BookingState.REQUESTED else event_builders.closed(booking)
     )
-
-
-def with_events_waiting(bookings: list[GPUBooking]) -> set[object]:
-    """Return the ids of bookings whose events are still on their way to trading: repeating those lengthens the
-    queue."""
-    by_key = {str(booking.pk): booking.pk for booking in bookings}
-    keys = Outbox.objects.waiting().filter(consumer="trading", key__in=list(by_key)).values_list("key", flat=True)
-    return {by_key[key] for key in keys}

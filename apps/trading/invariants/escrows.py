@@ -7,6 +7,7 @@ from typing import Any
 
 from aitbc.core.db import cursor
 from aitbc.core.invariants import invariant
+from aitbc.core.money import fee_of
 from apps.marketplace import interface as market
 from apps.trading.models import Escrow
 
@@ -58,6 +59,16 @@ def escrows_add_up() -> Iterable[str]:
         )
     for pk, code in rows(STRAY):
         yield f"{code} {pk} belongs to no escrow"
+
+
+@invariant("T9b", db="trading")
+def escrow_fees_follow_from_their_rate() -> Iterable[str]:
+    """A booking's fee is its rate of what was owed, rounded half to even."""
+    known = Escrow.objects.order_by("pk").values_list("booking_id", "paid", "fee", "fee_bp")
+    for booking_id, paid, fee, fee_bp in known.iterator(chunk_size=5_000):
+        due = fee_of(paid + fee, fee_bp)
+        if fee != due:
+            yield f"the escrow of booking {booking_id} took a fee of {fee} micro-AIT where {fee_bp} bp make {due}"
 
 
 @invariant("T9", db="trading", quiescent=True)

@@ -27,10 +27,10 @@ GUARDS = {
     "trading_balancesnapshot": {"trading_balancesnapshot_no_change", "trading_balancesnapshot_no_truncate"},
     "trading_paymentevent": {"trading_paymentevent_no_change", "trading_paymentevent_no_truncate"},
     "trading_payment": {"trading_payment_guard", "trading_payment_no_delete", "trading_payment_no_truncate"},
-    "trading_escrow": {"trading_escrow_no_delete", "trading_escrow_no_truncate"},
+    "trading_escrow": {"trading_escrow_guard", "trading_escrow_no_delete", "trading_escrow_no_truncate"},
     "trading_escrowevent": {"trading_escrowevent_no_change", "trading_escrowevent_no_truncate"},
     "trading_topup": {"trading_topup_no_change", "trading_topup_no_truncate"},
-    "trading_bond": {"trading_bond_no_delete", "trading_bond_no_truncate"},
+    "trading_bond": {"trading_bond_guard", "trading_bond_no_delete", "trading_bond_no_truncate"},
     "trading_bondevent": {"trading_bondevent_no_change", "trading_bondevent_no_truncate"},
 }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from itertools import pairwise
 
 from aitbc.core import canonical, signing
@@ -45,6 +46,7 @@ def roots_follow_from_the_entries() -> Iterable[str]:
     entries = raw_entries()
     for block in Block.objects.order_by("height").iterator(CHUNK):
         yield from unchained(block, previous)
+        yield from wrong_totals(block)
         while frontier.size < block.tree_size:
             idx, leaf, stored = next(entries, (None, b"", ""))
             made = merkle.leaf_hash(leaf)
@@ -84,3 +86,11 @@ def unchained(block: Block, previous: Block | None) -> Iterator[str]:
         yield f"block {block.height} is not signed by a key of ours"
     elif key and block.checkpoint != blocks.note(header, key):
         yield f"the checkpoint of block {block.height} does not match its header"
+
+
+def wrong_totals(block: Block) -> Iterator[str]:
+    """Violations of the totals of the ledger that a block carries: its header has their hash, and they sum to zero."""
+    if block.header["state"]["ledger_hash"] != canonical.digest(block.ledger):
+        yield f"the ledger_hash of block {block.height} is not that of the totals shown with it"
+    if sum(Decimal(totals["balance"]) for totals in block.ledger.values()):
+        yield f"the totals shown with block {block.height} are out of balance"

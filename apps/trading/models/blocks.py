@@ -13,7 +13,7 @@ class BlockQuerySet(models.QuerySet["Block"]):
 
     def sealing(self, idx: int) -> Block:
         """The block that contains this index: indexes are set in the transaction that seals them."""
-        return self.filter(tree_size__gt=idx).order_by("tree_size")[0]
+        return self.filter(tree_size__gt=idx).order_by("tree_size", "height")[0]
 
 
 class Block(models.Model):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.utils import timezone
 
+from aitbc.core import canonical, signing
+from apps.trading.invariants.log import roots_follow_from_the_entries
 from apps.trading.models import Block, LogEntry
-from apps.trading.services import log
-from tests.trading.factories import issued, logged
+from apps.trading.services import blocks, log
+from tests.trading.factories import funded, issued, logged
 from tests.trading.inspection import broken, unguarded
 
 
@@ -77,3 +80,44 @@ def test_a_receipt_that_left_the_log_is_reported():
         LogEntry.objects.all().delete()
 
     assert broken() == {"I25"}
+
+
+def resealed(block: Block, **changes: Any) -> None:
+    """Rewrite a block's columns and its header, hash, checkpoint and signature to match, as the key's owner could."""
+    key = signing.current()
+    header = block.header
+    Block.objects.filter(pk=block.pk).update(
+        header=header, hash=canonical.digest(header), signature=key.sign(blocks.TAG, header),
+        checkpoint=blocks.note(header, key), **changes,
+    )  # fmt: skip
+
+
+def test_a_wrong_ledger_hash_in_a_signed_header_is_reported():
+    logged(3)
+    (block,) = log.seal()
+    block.header["state"]["ledger_hash"] = "0" * 64
+    with unguarded():
+        resealed(block)
+
+    assert list(roots_follow_from_the_entries()) == [
+        "the ledger_hash of block 0 is not that of the totals shown with it"
+    ]
+
+
+def test_totals_that_are_out_of_balance_are_reported():
+    funded(5)
+    (block,) = log.seal()
+    block.ledger["available"]["balance"] = "7.000000"
+    block.header["state"]["ledger_hash"] = canonical.digest(block.ledger)
+    with unguarded():
+        resealed(block, ledger=block.ledger)
+
+    assert list(roots_follow_from_the_entries()) == ["the totals shown with block 0 are out of balance"]
+
+
+def test_blocks_of_one_tree_size_are_found_in_their_order():
+    logged(1)
+    first = [*log.seal(), *log.seal(heartbeat=True), *log.seal(heartbeat=True)][0]
+
+    assert Block.objects.sealing(0) == first
+    assert Block.objects.filter(tree_size=1).count() == 3
