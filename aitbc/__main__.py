@@ -5,8 +5,17 @@ from __future__ import annotations
 import os
 import sys
 
+INTERRUPTED = 130  # 128 + SIGINT, as shells say it
+
 
 def main() -> None:
+    try:
+        run()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def run() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aitbc.settings")
     if sys.argv[1:2] == ["relay"]:
         os.environ.setdefault("AITBC_ROLE", "relay")  # before the settings are read: they decide deadlines and pools

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any, Protocol
 
 from django.core.management import call_command
 
 from tests.clients import Api
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 class ShellCommand(Protocol):
@@ -25,3 +31,19 @@ def command_runner(command: str, live_server: Any, api: Api) -> ShellCommand:
         return out.getvalue()
 
     return run
+
+
+def program(*arguments: Any, **environment: str) -> subprocess.Popen[str]:
+    """`manage.py` with these arguments as a process of its own, without the caller's keys."""
+    kept = {name: value for name, value in os.environ.items() if not name.endswith("_KEY")}
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "manage.py"), *map(str, arguments)], env={**kept, **environment}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def ended(*arguments: Any, **environment: str) -> tuple[int, str, str]:
+    """Its exit code, output and errors, once it has ended."""
+    process = program(*arguments, **environment)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err

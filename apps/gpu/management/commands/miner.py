@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
+from aitbc.core.cli.arguments import json_object
 from aitbc.core.cli.commands import BaseApiCommand, known
+from aitbc.core.cli.errors import UsageError
 from aitbc.core.cli.tables import fields, rows
 from apps.gpu.management.tables import miners as tables
 
@@ -58,7 +59,9 @@ class Command(BaseApiCommand):
         for name, text in PROGRAM.items():
             verbs.add_parser(name, help=text, add_help=False)
         register = self._verb(verbs, "register", "register a miner, or change what it offers")
-        register.add_argument("--capabilities", default="{}", help="JSON object: tasks, models, gpus, price, region …")
+        register.add_argument(
+            "--capabilities", type=json_object, default={}, help="JSON object: tasks, models, gpus, price, region …"
+        )
         register.add_argument("--slots", type=int, default=1, help="jobs at the same time (1)")
         register.add_argument("--region", default="")
         self._verb(verbs, "status", "show one miner, or all of yours")
@@ -69,7 +72,8 @@ class Command(BaseApiCommand):
         earnings = self._verb(verbs, "earnings", "show what it was paid")
         for flag in ("--from-time", "--to-time"):
             earnings.add_argument(flag, help="RFC 3339")
-        self._verb(verbs, "capabilities", "change what it offers").add_argument("offered", help="JSON object")
+        capabilities = self._verb(verbs, "capabilities", "change what it offers")
+        capabilities.add_argument("offered", type=json_object, help="JSON object")
         jobs = self._verb(verbs, "jobs", "show what it did, newest first")
         jobs.add_argument("--limit", type=int, default=20)
         jobs.add_argument("--status", help="leased, completed, failed, expired …")
@@ -108,8 +112,8 @@ class Command(BaseApiCommand):
     def do_run(self, **options: Any) -> None:
         become_the_program([])
 
-    def do_register(self, *, capabilities: str, slots: int, region: str, **options: Any) -> None:
-        body = {"capabilities": _json_object(capabilities), "concurrency": slots, "region": region}
+    def do_register(self, *, capabilities: dict[str, Any], slots: int, region: str, **options: Any) -> None:
+        body = {"capabilities": capabilities, "concurrency": slots, "region": region}
         self._tell("Registered", "POST", "/register", options, json=body)
 
     def do_status(self, **options: Any) -> None:
@@ -137,8 +141,8 @@ class Command(BaseApiCommand):
         if not self.as_json:
             self.console.print(rows("Latest", answer["earnings_history"], tables.EARNINGS))
 
-    def do_capabilities(self, *, offered: str, **options: Any) -> None:
-        body = {"capabilities": _json_object(offered)}
+    def do_capabilities(self, *, offered: dict[str, Any], **options: Any) -> None:
+        body = {"capabilities": offered}
         answer = self.call("PUT", f"{MINERS}/{self._one(options)}/capabilities", json=body)
         self.show(answer, fields("Offers now", answer["capabilities"]))
 
@@ -186,7 +190,8 @@ class Command(BaseApiCommand):
         mine = self.call("GET", MINERS)["items"]
         found = [one["miner_id"] for one in mine if one["state"] != "deregistered"]
         if len(found) != 1:
-            raise CommandError(f"Choose one with --miner-id: {', '.join(found)}" if found else "You have no miner yet.")
+            names = ", ".join(found)
+            raise UsageError(f"Choose one with --miner-id: {names}" if found else "You have no miner yet: `miner run`.")
         return str(found[0])
 
 
@@ -206,13 +211,3 @@ def _named(options: dict[str, Any]) -> str:
 
 def _identity(options: dict[str, Any]) -> dict[str, str]:
     return {"X-Miner-ID": named} if (named := _named(options)) else {}
-
-
-def _json_object(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise CommandError(f"Not JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise CommandError("A JSON object is expected.")
-    return found

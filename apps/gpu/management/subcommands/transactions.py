@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from typing import Any
 
 from django.core.management.base import CommandError
 from rich.table import Table
 
-from aitbc.core.cli.commands import ApiProblem, VerbCommand
+from aitbc.core.cli.arguments import json_object
+from aitbc.core.cli.commands import VerbCommand
+from aitbc.core.cli.errors import ApiProblem
 
 PATH = "/gpu/v1/transactions"
 TYPE = "gpu_marketplace"
@@ -28,7 +29,7 @@ def add(command: VerbCommand, verbs: Any) -> None:
         parser.add_argument("count", type=int, help="how many GPUs")
         parser.add_argument("price", help=price)
         parser.add_argument("hours", help="for how long")
-        parser.add_argument("--specs", default="{}", help="JSON object: model, memory_gb, region …")
+        parser.add_argument("--specs", type=json_object, default={}, help="JSON object: model, memory_gb, region …")
         parser.add_argument("--description", default="")
         parser.add_argument("--id", help="your own name for it (else one is made)")
     add_listing(command, verbs)
@@ -89,12 +90,8 @@ def make_bid(command: VerbCommand, *, price: str, **options: Any) -> None:
 
 
 def described(options: dict[str, Any]) -> dict[str, Any]:
-    try:
-        specs = json.loads(options["specs"])
-    except ValueError as error:
-        raise CommandError(f"--specs cannot be read: {error}") from None
     return {
-        "gpu_count": options["count"], "duration_hours": options["hours"], "specs": specs,
+        "gpu_count": options["count"], "duration_hours": options["hours"], "specs": options["specs"],
         "description": options["description"] or None,
     }  # fmt: skip
 

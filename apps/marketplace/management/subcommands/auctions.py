@@ -8,10 +8,10 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandError
 from rich.table import Table
 
 from aitbc.core.cli.commands import VerbCommand
+from aitbc.core.cli.errors import UsageError
 from apps.marketplace.logic import award_proof
 
 DEMANDS = "/marketplace/v1/marketplace/demands"
@@ -91,7 +91,7 @@ def make_demand(command: VerbCommand, **options: Any) -> None:
             done = command.call("POST", f"{DEMANDS}/{options[verb]}/{verb}", json={} if verb == "cancel" else None)
             return command.show(done, demand_table([done]))
     if not options["budget"] or not options["hours"]:
-        raise CommandError("Say --budget and --hours.")
+        raise UsageError("Say --budget and --hours.")
     made = command.call("POST", DEMANDS, json=body_of(options), headers={"Idempotency-Key": str(uuid.uuid4())})
     return command.show(made, demand_table([made]))
 
@@ -114,7 +114,7 @@ def weights_of(text: str | None) -> dict[str, int] | None:
     try:
         price, quality, reliability = (int(part) for part in text.split(","))
     except ValueError:
-        raise CommandError("--weights is three whole numbers: price,quality,reliability.") from None
+        raise UsageError("--weights is three whole numbers: price,quality,reliability.") from None
     return {"price": price, "quality": quality, "reliability": reliability}
 
 
@@ -142,7 +142,7 @@ def make_bid(command: VerbCommand, **options: Any) -> None:
         done = command.call("POST", f"{BIDS}/{options['withdraw']}/withdraw")
         return command.show(done, bid_table([done]))
     if not (options["demand"] and options["offer"] and options["price"]):
-        raise CommandError("Say which demand, --offer and --price.")
+        raise UsageError("Say which demand, --offer and --price.")
     body = {"offer_id": options["offer"], "price_hour": options["price"], "note": options["note"]}
     path, key = f"{DEMANDS}/{options['demand']}/bids", {"Idempotency-Key": str(uuid.uuid4())}
     made = command.call("POST", path, json=body, headers=key)
@@ -210,7 +210,7 @@ def read(path: str) -> dict[str, Any]:
     try:
         found = json.loads(Path(path).read_text())
     except (OSError, ValueError, RecursionError) as error:
-        raise CommandError(f"{path} cannot be read: {error}") from None
+        raise UsageError(f"{path} cannot be read: {error}") from None
     if not isinstance(found, dict):
-        raise CommandError(f"{path} is not a JSON object.")
+        raise UsageError(f"{path} is not a JSON object.")
     return found

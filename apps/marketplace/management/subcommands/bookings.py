@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import json
 import time
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
-from django.core.management.base import CommandError
 from rich.live import Live
 
 from aitbc.core.cli.commands import VerbCommand
+from aitbc.core.cli.errors import Failure
 from apps.marketplace.management.tables import bookings as tables
+from apps.marketplace.states import BOOKING_FINAL
 
 MARKET = "/marketplace/v1/marketplace"
-OVER = {"settled", "insufficient_funds"}
+GOOD = "ended"  # the outcome of a booking that ran to its end
 BEFORE = {"requested", "reserved", "provisioning"}
 EVERY_S = 1.0
 QUOTE = """\
@@ -27,6 +30,13 @@ BOOK = """\
 LIST = """\
   manage.py market bookings
   manage.py market bookings --role provider --state active,reclaiming"""
+EXIT_CODES = """\
+exit codes of --watch and --wait:
+  0    --watch: the booking ran to its end and is settled; --wait: it is active
+  1    it ended otherwise (cancelled, no show, failed hardware, insufficient funds), or the exchange answered an error
+  2    the arguments are wrong
+  130  interrupted (Ctrl-C); the booking goes on
+"""
 SHOW = """\
   manage.py market show BOOKING
   manage.py market show BOOKING --watch      follow it until it is settled"""
@@ -52,6 +62,8 @@ def add(command: VerbCommand, verbs: Any) -> None:
     show.add_argument("booking_id")
     show.add_argument("--watch", action="store_true", help="follow it until it is settled")
     as_provider(listing, show)
+    for parser in (book, show):
+        parser.epilog = f"{EXIT_CODES}\n{parser.epilog}"
     add_verbs_of_parties(command, verbs)
 
 
@@ -128,12 +140,13 @@ def make_booking(command: VerbCommand, *, watch: bool, wait: bool, request_key: 
 
 
 def once_active(command: VerbCommand, booking: dict[str, Any]) -> dict[str, Any]:
-    """Return the booking when its meter runs. Raises CommandError when it is over before that."""
+    """Return the booking when its meter runs. Raises Failure when it is over before that."""
     while booking["state"] in BEFORE:
         time.sleep(EVERY_S)
-        booking = command.call("GET", f"{MARKET}/bookings/{booking['id']}")
+        booking = command.call_patiently("GET", f"{MARKET}/bookings/{booking['id']}")
     if booking["state"] != "active":
-        raise CommandError(f"Booking {booking['id']} is {booking['state']}; `market show` says why.")
+        state = booking["state"]
+        raise Failure(f"Booking {booking['id']} is {state.replace('_', ' ')}; `market show` says why.", code=state)
     return booking
 
 
@@ -154,27 +167,46 @@ def show_booking(command: VerbCommand, *, booking_id: str, watch: bool, **_: Any
 
 def both(command: VerbCommand, booking_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
     path = f"{MARKET}/bookings/{booking_id}"
-    return command.call("GET", path), command.call("GET", f"{path}/events")
+    return command.call_patiently("GET", path), command.call_patiently("GET", f"{path}/events")
 
 
 def follow(command: VerbCommand, booking_id: str) -> None:
-    """Show the booking as it changes, until it is over; as JSON one line per change of state."""
-    booking, timeline = both(command, booking_id)
-    if command.as_json:
-        seen = ""
-        while True:
-            if booking["state"] != seen:
-                seen = booking["state"]
-                command.show(booking)
-            if seen in OVER:
-                return
-            time.sleep(EVERY_S)
-            booking, timeline = both(command, booking_id)
-    with Live(tables.booking(booking, timeline["items"]), console=command.console, refresh_per_second=4) as live:
-        while booking["state"] not in OVER:
-            time.sleep(EVERY_S)
-            booking, timeline = both(command, booking_id)
-            live.update(tables.booking(booking, timeline["items"]))
+    """Show the booking as it changes until it is over; exit 1 unless it ran to its end."""
+    booking = as_lines(command, booking_id) if command.as_json or command.quiet else as_table(command, booking_id)
+    if booking["outcome"] != GOOD:
+        outcome = booking["outcome"] or booking["state"]
+        raise Failure(f"Booking {booking_id} is over: {outcome.replace('_', ' ')}.", code=outcome)
+
+
+def as_lines(command: VerbCommand, booking_id: str) -> dict[str, Any]:
+    """Write a line of JSON for each state, or only the id with --quiet; return the booking as it ended."""
+    last = ""
+    for booking, _ in seen(command, booking_id):
+        if command.as_json and booking["state"] != last:
+            command.stdout.write(json.dumps(booking, ensure_ascii=False))
+            command.stdout.flush()
+        last = booking["state"]
+    if command.quiet:
+        command.show(booking)
+    return booking
+
+
+def as_table(command: VerbCommand, booking_id: str) -> dict[str, Any]:
+    """Show a table that changes with the booking; return it as it ended."""
+    with Live(console=command.console, refresh_per_second=4) as live:
+        for booking, events in seen(command, booking_id):
+            live.update(tables.booking(booking, events))
+    return booking
+
+
+def seen(command: VerbCommand, booking_id: str) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """The booking and its timeline, again and again, until it is over."""
+    while True:
+        booking, timeline = both(command, booking_id)
+        yield booking, timeline["items"]
+        if booking["state"] in BOOKING_FINAL:
+            return
+        time.sleep(EVERY_S)
 
 
 def extend_booking(command: VerbCommand, *, booking_id: str, **options: Any) -> None:

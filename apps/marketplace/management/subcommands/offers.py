@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 from uuid import uuid4
 
-from django.core.management.base import CommandError
-
+from aitbc.core.cli.arguments import json_object
 from aitbc.core.cli.commands import VerbCommand
+from aitbc.core.cli.errors import UsageError
 from apps.marketplace.management.tables import offers as tables
 
 OFFERS = "/marketplace/v1/marketplace/offers"
@@ -39,7 +38,7 @@ TERMS: tuple[tuple[str, str, Any, str], ...] = (
     ("--until", "available_until", str, "RFC 3339; the offer ends then"),
     ("--reclaim-notice", "reclaim_notice_s", int, "seconds of notice before you take the GPUs back"),
     ("--constraints", "constraints", str, "CEL over the renter and its demand"),
-    ("--attributes", "attributes", json.loads, "JSON object of your own facts"),
+    ("--attributes", "attributes", json_object, "JSON object of your own facts"),
 )
 
 
@@ -78,7 +77,7 @@ def _offer_verbs(command: VerbCommand, verbs: Any) -> None:
     listing.add_argument("--cursor")
     create = command.verb(verbs, "create", "offer GPUs", run=create_offer, scope="miner", examples=OFFER_EXAMPLES)
     create.add_argument("--gpu", action="append", help="a registered card's id (may repeat)")
-    create.add_argument("--specs", type=json.loads, help="JSON description of cards that are not registered")
+    create.add_argument("--specs", type=json_object, help="JSON description of cards that are not registered")
     create.add_argument("--draft", action="store_true", default=None, help="make it, but do not open it")
     create.add_argument("--id", dest="external_id", help="your own id for it")
     create.add_argument("--request-key", help="Idempotency-Key; the same key makes one offer only")
@@ -131,7 +130,7 @@ def create_offer(command: VerbCommand, *, gpu: list[str] | None, request_key: st
         gpu_ids=gpu, specs=options["specs"], draft=options["draft"], external_id=options["external_id"]
     )
     if "price_gpu_hour" not in body:
-        raise CommandError("Say what a GPU costs by the hour: --price 0.42")
+        raise UsageError("Say what a GPU costs by the hour: --price 0.42")
     headers = {"Idempotency-Key": request_key or str(uuid4())}
     offer = command.call("POST", OFFERS, json=body, headers=headers)
     command.show(offer, tables.offer(offer))
