@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from django.core.management import call_command
+from django.core.management import call_command, get_commands, load_command_class
 
 from tests.clients import Api
 
@@ -47,3 +49,26 @@ def ended(*arguments: Any, **environment: str) -> tuple[int, str, str]:
     process = program(*arguments, **environment)
     out, err = process.communicate(timeout=120)
     return process.returncode, out, err
+
+
+class Terminal(io.StringIO):
+    """A stream that somebody looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Every command of this project and every verb of it, by its words, with its parser."""
+    for name, application in get_commands().items():
+        if application.startswith(("aitbc", "apps")):
+            parser = load_command_class(application, name).create_parser("manage.py", name)
+            yield from _with_verbs(name, parser)
+
+
+def _with_verbs(words: str, parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    yield words, parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, verb in action.choices.items():
+                yield from _with_verbs(f"{words} {name}", verb)

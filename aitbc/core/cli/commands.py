@@ -20,7 +20,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 from rich.console import Console
 
-from aitbc.core.cli import errors
+from aitbc.core.cli import errors, short_ids
 from aitbc.core.cli.errors import ApiProblem, Failure, NoAnswer
 from aitbc.core.cli.tables import console
 from aitbc.core.errors import DomainError
@@ -79,9 +79,10 @@ class ProjectCommand(BaseCommand):
             options.setdefault("epilog", epilog)
         return super().create_parser(prog_name, subcommand, **options)
 
-    def verb(self, verbs: Any, name: str, about: str) -> argparse.ArgumentParser:
-        """One verb of the command: its own --help shows the examples that are about it."""
-        own = [line for line in self.examples.splitlines() if re.search(rf" {re.escape(name)}( |$)", line)]
+    def verb(self, verbs: Any, name: str, about: str, *, of: str = "") -> argparse.ArgumentParser:
+        """One verb of the command, or of its verb `of`: its own --help shows the examples that are about it."""
+        words = re.escape(f"{of} {name}".strip())
+        own = [line for line in self.examples.splitlines() if re.search(rf"manage\.py \S+ {words}( |$)", line)]
         verb: argparse.ArgumentParser = verbs.add_parser(
             name, help=about, description=about, formatter_class=argparse.RawDescriptionHelpFormatter,
             epilog="\n".join(filter(None, (self.exit_codes, *(["examples:", *own] if own else ())))) or None,
@@ -146,6 +147,10 @@ class BaseApiCommand(ProjectCommand):
         except ValueError:
             raise NoAnswer(str(api.base_url), f"HTTP {answer.status_code} is not the answer of an exchange") from None
 
+    def with_whole_ids(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The options of a verb, each short id replaced by the id that it means."""
+        return short_ids.whole_ids(self.call, options.pop("ids", {}), options)
+
     def call_patiently(self, method: str, path: str) -> Any:
         """The answer, waiting up to a minute for an exchange that is being restarted."""
         until = time.monotonic() + PATIENCE_SECONDS
@@ -208,7 +213,7 @@ class VerbCommand(BaseApiCommand):
     def handle(self, *args: Any, run: Callable[..., None], verb_scope: str, **options: Any) -> None:
         if verb_scope:
             self.api(verb_scope)
-        run(self, **options)
+        run(self, **self.with_whole_ids(options))
 
 
 def ids_of(answer: Any) -> list[str]:

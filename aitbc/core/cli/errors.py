@@ -26,8 +26,8 @@ class Failure(CommandError):
 class UsageError(Failure):
     """What was typed is not a request: exit 2, as argparse does."""
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail, code="usage", returncode=USAGE)
+    def __init__(self, detail: str, **members: Any) -> None:
+        super().__init__(detail, code="usage", returncode=USAGE, **members)
 
 
 class NoAnswer(Failure):
@@ -45,7 +45,9 @@ class ApiProblem(Failure):
         code = str(body.get("code") or f"http_{status}")
         detail = str(body.get("detail") or body.get("title") or f"HTTP {status}")
         more = {name: body[name] for name in body if name not in ("code", "detail", "status", "error")}
-        super().__init__(detail, code=code, status=status, **more, **({"advice": advice} if advice else {}))
+        if advice:
+            more["advice"] = advice
+        super().__init__(detail, code=code, **{"status": status, **more})
         self.status = status
         self.body = body
         self.retry_after = retry_after

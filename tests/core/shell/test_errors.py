@@ -78,15 +78,15 @@ def test_no_key_at_all_says_how_to_give_one(tmp_path):
 @pytest.mark.transaction
 def test_a_problem_of_the_exchange_is_its_body_and_a_wrong_key_comes_with_advice(live_server, client_api):
     where = ("--url", live_server.url)
-    code, _, err = ended("job", "submit", "echo", "--priority", "99", "--key", client_api.secret, *where, "--json")
+    code, _, err = ended("job", "submit", "echo", "--region", "x" * 300, "--key", client_api.secret, *where, "--json")
     error = only_json(err)
     assert (code, error["status"], error["code"]) == (1, 400, "invalid")
-    assert [one["field"] for one in error["errors"]] == ["priority"]
+    assert [one["field"] for one in error["errors"]] == ["constraints.region"]
 
-    code, _, err = ended("job", "submit", "echo", "--priority", "99", "--key", client_api.secret, *where)
+    code, _, err = ended("job", "submit", "echo", "--region", "x" * 300, "--key", client_api.secret, *where)
     assert code == 1
     assert err.startswith("The request has an invalid value.")
-    assert err.count("priority:") == 1
+    assert err.count("region:") == 1
 
     code, _, err = ended("job", "list", "--key", "wrong", *where)
     assert code == 1

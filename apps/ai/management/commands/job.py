@@ -13,16 +13,21 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from aitbc.core.cli.arguments import json_object
+from aitbc.core.cli.arguments import LIMIT, TIMEOUT, json_object, number, whole
 from aitbc.core.cli.commands import BaseApiCommand
 from aitbc.core.cli.errors import Failure, UsageError
+from aitbc.core.cli.short_ids import Listed, add_id
 from aitbc.core.cli.tables import fields
 from apps.ai.management.progress import JobProgress
 from apps.ai.management.tables import jobs as tables
 from apps.ai.states import FINAL
 
+JOBS = Listed("job", ("/ai/jobs",))
+BOOKINGS = Listed("booking", ("/marketplace/v1/marketplace/bookings",))
 FINAL_STATES = set(FINAL)
 GOOD_STATES = {"succeeded", "settled"}
+DAY = 86_400
+OF_JOB = "its id, or as much of it as no other job's begins with"
 EXIT_CODES = """\
 exit codes:
   0    done; where the command waits for a job or watches it: the job succeeded
@@ -38,12 +43,12 @@ EXAMPLES = """\
   manage.py job submit embedding '{"texts": ["hello"]}' --booking 0190f3c2-0000-7000-8000-000000000001
   manage.py job submit language --file payload.json --ttl 300 --attempts 2 --json
   manage.py job list --state queued,running --limit 20
-  manage.py job status 0190f3c2-…
-  manage.py job explain 0190f3c2-…          why does it wait?
-  manage.py job watch 0190f3c2-…            follow it until it has ended
-  manage.py job result 0190f3c2-… --wait
-  manage.py job receipt 0190f3c2-… --json > receipt.json
-  manage.py job cancel 0190f3c2-… --reason "not needed any more"
+  manage.py job status 0190f3c2
+  manage.py job explain 0190f3c2         why does it wait?
+  manage.py job watch 0190f3c2           follow it until it has ended
+  manage.py job result 0190f3c2 --wait
+  manage.py job receipt 0190f3c2 --json > receipt.json
+  manage.py job cancel 0190f3c2 --reason "not needed any more"
 """
 
 
@@ -59,19 +64,22 @@ class Command(BaseApiCommand):
             ("status", "show a job"), ("watch", "follow a job until it has ended"),
             ("explain", "explain why it waits"),
         ):  # fmt: skip
-            self._verb(verbs, name, about).add_argument("job_id")
+            add_id(self._verb(verbs, name, about), "job_id", of=JOBS, help=OF_JOB)
         for name, about in (("result", "show its result"), ("receipt", "show its signed receipt")):
             waiting = self._verb(verbs, name, about)
-            waiting.add_argument("job_id")
+            add_id(waiting, "job_id", of=JOBS, help=OF_JOB)
             waiting.add_argument("--wait", action="store_true", help="wait until there is one")
-            waiting.add_argument("--timeout", type=float, default=900.0, help="seconds to wait at most (900)")
+            waiting.add_argument("--timeout", type=TIMEOUT, default=900.0, help="seconds to wait at most (900)")
         cancel = self._verb(verbs, "cancel", "cancel it")
-        cancel.add_argument("job_id")
-        cancel.add_argument("--reason", default="cancelled from the shell")
+        add_id(cancel, "job_id", of=JOBS, help=OF_JOB)
+        cancel.add_argument("--reason", default="cancelled from the shell", help="kept with the job")
         listing = self._verb(verbs, "list", "list jobs, newest first")
-        for flag in ("--state", "--task-type", "--from-time", "--to-time", "--cursor"):
-            listing.add_argument(flag)
-        listing.add_argument("--limit", type=int, default=20)
+        for flag, about in (
+            ("--state", "one or several, with commas between"), ("--task-type", "only this type"),
+            ("--from-time", "RFC 3339"), ("--to-time", "RFC 3339"), ("--cursor", "of the page before"),
+        ):  # fmt: skip
+            listing.add_argument(flag, help=about)
+        listing.add_argument("--limit", type=LIMIT, default=20, help="jobs of a page (20)")
 
     def _verb(self, verbs: Any, name: str, about: str) -> argparse.ArgumentParser:
         verb = self.verb(verbs, name, about)
@@ -79,31 +87,31 @@ class Command(BaseApiCommand):
         return verb
 
     def _submit_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("task_type")
+        parser.add_argument("task_type", help="echo, inference, embedding …: what a miner offers")
         parser.add_argument("payload", nargs="?", help="JSON object; - reads it from standard input")
         parser.add_argument("--file", help="read the payload from this file")
         parser.add_argument("--prompt", help="payload.prompt")
         parser.add_argument("--model", help="payload.model")
         parser.add_argument("--pay", default="0", help="AIT to pay at most (0 = unpaid)")
         for flag, about in (
-            ("--gpu", "GPU model"), ("--region", ""), ("--cuda", ""), ("--data-class", ""),
-            ("--booking", "run it in this booking of yours; the booking pays"),
+            ("--gpu", "GPU model"), ("--region", "e.g. eu"), ("--cuda", "version"), ("--data-class", "e.g. public"),
         ):  # fmt: skip
             parser.add_argument(flag, help=about)
-        parser.add_argument("--min-vram", help="GiB of GPU memory")
+        add_id(parser, "--booking", of=BOOKINGS, help="run it in this booking of yours; the booking pays")
+        parser.add_argument("--min-vram", type=number(0, 4096), help="GiB of GPU memory")
         parser.add_argument("--max-price", help="AIT per hour")
-        parser.add_argument("--min-reputation", help="0 to 1")
+        parser.add_argument("--min-reputation", type=number(0, 1), help="0 to 1")
         parser.add_argument("--models", action="append", help="a model the miner must have (may repeat)")
-        for flag, about in (
-            ("--priority", "0 to 10"), ("--ttl", "seconds for everything"), ("--attempts", "1 to 10"),
-            ("--execution", "seconds for one attempt"),
+        for flag, kind, about in (
+            ("--priority", whole(0, 10), "0 to 10"), ("--ttl", whole(1, 7 * DAY), "seconds for everything"),
+            ("--attempts", whole(1, 10), "1 to 10"), ("--execution", whole(1, DAY), "seconds for one attempt"),
         ):  # fmt: skip
-            parser.add_argument(flag, type=int, help=about)
+            parser.add_argument(flag, type=kind, help=about)
         parser.add_argument("--request-key", help="Idempotency-Key; the same key never submits twice")
         parser.add_argument("--watch", action="store_true", help="follow it until it has ended")
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
-        getattr(self, f"do_{verb}")(**options)
+        getattr(self, f"do_{verb}")(**self.with_whole_ids(options))
 
     def do_submit(self, *, watch: bool, request_key: str | None, **options: Any) -> None:
         headers = {"Idempotency-Key": request_key or str(uuid.uuid4())}

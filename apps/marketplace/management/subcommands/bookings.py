@@ -11,12 +11,14 @@ from typing import Any
 
 from rich.live import Live
 
+from aitbc.core.cli.arguments import HOURS, LIMIT, MINUTES, whole
 from aitbc.core.cli.commands import VerbCommand
 from aitbc.core.cli.errors import Failure
+from aitbc.core.cli.short_ids import add_id
+from apps.marketplace.management.listed import BOOKING, MARKET, OPEN_OFFER
 from apps.marketplace.management.tables import bookings as tables
 from apps.marketplace.states import BOOKING_FINAL
 
-MARKET = "/marketplace/v1/marketplace"
 GOOD = "ended"  # the outcome of a booking that ran to its end
 BEFORE = {"requested", "reserved", "provisioning"}
 EVERY_S = 1.0
@@ -44,22 +46,22 @@ SHOW = """\
 
 def add(command: VerbCommand, verbs: Any) -> None:
     quote = command.verb(verbs, "quote", "keep a price open for a minute", run=make_quote, examples=QUOTE)
-    quote.add_argument("offer_id")
+    add_id(quote, "offer_id", of=OPEN_OFFER, help="an offer's id")
     terms_of(quote)
     book = command.verb(verbs, "book", "rent GPUs, now or later", run=make_booking, examples=BOOK)
-    book.add_argument("offer_id", nargs="?", help="unless --quote names one")
-    book.add_argument("--quote", dest="quote_id", help="a quote of yours that is still open")
+    add_id(book, "offer_id", of=OPEN_OFFER, nargs="?", help="an offer's id, unless --quote names one")
+    book.add_argument("--quote", dest="quote_id", help="the whole id of a quote of yours that is still open")
     terms_of(book)
     book.add_argument("--request-key", help="Idempotency-Key: the same key never books twice")
     book.add_argument("--watch", action="store_true", help="follow it until it is settled")
     book.add_argument("--wait", action="store_true", help="return when it is active; exit 1 if it will not be")
     listing = command.verb(verbs, "bookings", "your bookings, newest first", run=list_bookings, examples=LIST)
-    listing.add_argument("--role", choices=("renter", "provider"))
+    listing.add_argument("--role", choices=("renter", "provider"), help="what you are in them (both)")
     listing.add_argument("--state", help="one or several, with commas between")
-    listing.add_argument("--limit", type=int, default=20)
-    listing.add_argument("--cursor")
+    listing.add_argument("--limit", type=LIMIT, default=20, help="bookings of a page (20)")
+    listing.add_argument("--cursor", help="of the page before")
     show = command.verb(verbs, "show", "a booking and its timeline", run=show_booking, examples=SHOW)
-    show.add_argument("booking_id")
+    add_id(show, "booking_id", of=BOOKING, help="its id")
     show.add_argument("--watch", action="store_true", help="follow it until it is settled")
     as_provider(listing, show)
     for parser in (book, show):
@@ -68,17 +70,31 @@ def add(command: VerbCommand, verbs: Any) -> None:
 
 
 def add_verbs_of_parties(command: VerbCommand, verbs: Any) -> None:
-    extend = command.verb(verbs, "extend", "more time for a booking", run=extend_booking)
+    extend = command.verb(
+        verbs, "extend", "more time for a booking", run=extend_booking,
+        examples="  manage.py market extend BOOKING --hours 2 --max-rate 0.80",
+    )  # fmt: skip
     span_of(extend)
     extend.add_argument("--max-rate", help="AIT per hour at most; above it nothing happens")
-    cancel = command.verb(verbs, "cancel", "end a booking, as its renter or its provider", run=act("cancel", "reason"))
-    end = command.verb(verbs, "end", "you need it no longer: pay what was used", run=act("end"))
-    ready = command.verb(verbs, "ready", "your GPUs are ready for the renter", run=act("ready"), scope="miner")
+    cancel = command.verb(
+        verbs, "cancel", "end a booking, as its renter or its provider", run=act("cancel", "reason"),
+        examples='  manage.py market cancel BOOKING --reason "not needed"\n'
+        '  manage.py market cancel BOOKING --as-provider --reason "broken fan"',
+    )  # fmt: skip
+    end = command.verb(
+        verbs, "end", "you need it no longer: pay what was used", run=act("end"),
+        examples="  manage.py market end BOOKING",
+    )  # fmt: skip
+    ready = command.verb(
+        verbs, "ready", "your GPUs are ready for the renter", run=act("ready"), scope="miner",
+        examples="  manage.py market ready BOOKING",
+    )  # fmt: skip
     reclaim = command.verb(
-        verbs, "reclaim", "you want your GPUs back, with notice", run=act("reclaim", "reason", "at"), scope="miner"
-    )
+        verbs, "reclaim", "you want your GPUs back, with notice", run=act("reclaim", "reason", "at"), scope="miner",
+        examples="  manage.py market reclaim BOOKING --at 2026-12-01T08:00:00Z --reason sold",
+    )  # fmt: skip
     for parser in (extend, cancel, end, ready, reclaim):
-        parser.add_argument("booking_id")
+        add_id(parser, "booking_id", of=BOOKING, help="its id")
     for parser in (cancel, reclaim):
         parser.add_argument("--reason", help="kept with the booking")
     as_provider(cancel)
@@ -95,16 +111,16 @@ def as_provider(*parsers: argparse.ArgumentParser) -> None:
 
 
 def terms_of(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--gpus", type=int, dest="gpu_count", help="how many (all of the offer's)")
+    parser.add_argument("--gpus", type=whole(1, 1024), dest="gpu_count", help="how many (all of the offer's)")
     parser.add_argument("--at", dest="starts_at", help="RFC 3339; else at once")
-    parser.add_argument("--storage", type=int, dest="storage_gb", help="GB")
+    parser.add_argument("--storage", type=whole(0, 1_000_000), dest="storage_gb", help="GB")
     span_of(parser)
 
 
 def span_of(parser: argparse.ArgumentParser) -> None:
     span = parser.add_mutually_exclusive_group()
-    span.add_argument("--hours", type=float)
-    span.add_argument("--minutes", type=float)
+    span.add_argument("--hours", type=HOURS, help="for how long (1)")
+    span.add_argument("--minutes", type=MINUTES, help="the same in minutes")
 
 
 def seconds(options: dict[str, Any]) -> int | None:
@@ -153,8 +169,6 @@ def once_active(command: VerbCommand, booking: dict[str, Any]) -> dict[str, Any]
 def list_bookings(command: VerbCommand, **options: Any) -> None:
     page = command.call("GET", f"{MARKET}/bookings", params=selected(options, "role", "state", "limit", "cursor"))
     command.show(page, tables.bookings(page))
-    if not command.as_json and not page["items"]:
-        command.console.print("No bookings. Find something with `market search`, then `market book OFFER --hours 1`.")
 
 
 def show_booking(command: VerbCommand, *, booking_id: str, watch: bool, **_: Any) -> None:

@@ -10,10 +10,14 @@ from typing import Any
 from uuid import UUID
 
 from django.core.management.base import CommandError, CommandParser
+from django.db.models import CharField
+from django.db.models.functions import Cast
 
 from aitbc.accounts.models import Organisation
 from aitbc.core.cli import tables
+from aitbc.core.cli.arguments import whole
 from aitbc.core.cli.commands import ProjectCommand
+from aitbc.core.cli.short_ids import BEGINNING, only
 from aitbc.core.cli.tables import console
 from aitbc.core.errors import DomainError
 from aitbc.core.money import format_amount, parse_amount
@@ -21,10 +25,12 @@ from apps.trading.models import LedgerAccount, Transfer
 from apps.trading.services import deposits
 from apps.trading.states import CURRENCY, AccountKind, Code, Phase
 
+OWNER = "an organisation's name or id, or the beginning of its id"
 EXAMPLES = """\
   manage.py ledger mint dev 100 --reason "play money for the demo"
   manage.py ledger balance              every owner's balance
   manage.py ledger balance dev --json
+  manage.py ledger balance 0190f3c2
   manage.py ledger statement dev --limit 50
 """
 
@@ -38,18 +44,20 @@ class Command(ProjectCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON instead of a table")
-        verbs = parser.add_subparsers(dest="verb", required=True, metavar="mint|balance|statement")
-        shared = CommandParser(add_help=False)
-        shared.add_argument("--json", action="store_true", dest="as_json", default=argparse.SUPPRESS)
-        mint = verbs.add_parser("mint", parents=[shared], help="credit an owner from outside")
-        mint.add_argument("owner", help="an organisation's name or id")
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb", parser_class=argparse.ArgumentParser)
+        mint = self.verb(verbs, "mint", "credit an owner from outside")
+        mint.add_argument("owner", help=OWNER)
         mint.add_argument("amount", help='in AIT, e.g. "12.5"')
         mint.add_argument("--reason", required=True, help="kept with the transfer for ever")
-        balance = verbs.add_parser("balance", parents=[shared], help="what owners have")
-        balance.add_argument("owner", nargs="?", help="an organisation's name or id; all of them when left out")
-        statement = verbs.add_parser("statement", parents=[shared], help="an owner's transfers, newest first")
-        statement.add_argument("owner", help="an organisation's name or id")
-        statement.add_argument("--limit", type=int, default=20, help="how many (20)")
+        balance = self.verb(verbs, "balance", "what owners have")
+        balance.add_argument("owner", nargs="?", help=f"{OWNER}; all of them when left out")
+        statement = self.verb(verbs, "statement", "an owner's transfers, newest first")
+        statement.add_argument("owner", help=OWNER)
+        statement.add_argument("--limit", type=whole(1, 10_000), default=20, help="how many (20)")
+        for verb in (mint, balance, statement):
+            verb.add_argument(
+                "--json", action="store_true", dest="as_json", default=argparse.SUPPRESS, help="print JSON"
+            )
 
     def handle(self, *, verb: str, as_json: bool, **options: Any) -> None:
         try:
@@ -98,8 +106,6 @@ def owner_label(account: LedgerAccount) -> str:
 
 
 def statement(*, owner: str, limit: int, **_: Any) -> tuple[str, list[dict[str, Any]]]:
-    if not 1 <= limit <= 10_000:
-        raise ValueError("--limit is a number from 1 to 10000")
     organisation = owner_of(owner)
     account = LedgerAccount.objects.owned_by(organisation.pk).of_kind(AccountKind.AVAILABLE).first()
     if account is None:
@@ -128,21 +134,14 @@ def formatted(moment: datetime) -> str:
 
 
 def owner_of(text: str) -> Organisation:
-    """The organisation of this name or id. Raises ValueError."""
+    """The organisation of this name, or whose id begins so. Raises ValueError; UsageError when several do."""
     found = Organisation.objects.filter(name=text).first()
-    if found is None and is_uuid(text):
-        found = Organisation.objects.filter(pk=UUID(text)).first()
+    if found is None and BEGINNING.fullmatch(text):
+        ids = Organisation.objects.annotate(text=Cast("id", CharField())).filter(text__startswith=text.lower())
+        found = ids.get(pk=only({one.text for one in ids}, "organisation", text))
     if found is None:
         raise ValueError(f"no organisation is called {text!r}")
     return found
-
-
-def is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 VERBS: dict[str, Callable[..., tuple[str, list[dict[str, Any]]]]] = {
