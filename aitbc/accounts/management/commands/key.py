@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -34,7 +33,7 @@ class Command(ProjectCommand):
     examples = EXAMPLES
 
     def add_arguments(self, parser: CommandParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb", parser_class=ArgumentParser)
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
         create = self.verb(verbs, "create", "make a key; its secret is printed once")
         create.add_argument(
             "--owner", required=True, help="user or organisation; an unknown name becomes an organisation"

@@ -44,7 +44,7 @@ class Command(ProjectCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON instead of a table")
-        verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb", parser_class=argparse.ArgumentParser)
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
         mint = self.verb(verbs, "mint", "credit an owner from outside")
         mint.add_argument("owner", help=OWNER)
         mint.add_argument("amount", help='in AIT, e.g. "12.5"')
