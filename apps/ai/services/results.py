@@ -65,7 +65,7 @@ def remove_old(*, limit: int = 1000) -> int:
     """
     now = timezone.now()
     before = now - timedelta(seconds=params.get("jobs.result_retention_s"))
-    old = AIJobResult.objects.kept().filter(created_at__lt=before).order_by("created_at")
+    old = AIJobResult.objects.kept().filter(created_at__lt=before).order_by("created_at", "pk")
     ids = list(old.values_list("pk", flat=True)[:limit])
     return AIJobResult.objects.kept().filter(pk__in=ids).update(
         removed_at=now, removed_by=AIJobResult.RemovedBy.RETENTION
