@@ -59,6 +59,10 @@ REGISTRY: dict[str, Param] = {
     "jobs.max_attempts": Param(3, 1, 10),
     # How long a cancelled job waits for gpu to say what ran; then it ends with a full refund.
     "jobs.cancel_deadline_s": Param(600, 30, 86400),
+    # How long the file of a large result is kept after its job has ended.
+    "jobs.result_retention_s": Param(7_776_000, 86_400, 315_360_000),
+    # MiB that the artifacts of one owner may take.
+    "jobs.artifact_quota_mb": Param(10_240, 1, 2**30),
     # The price, micro-AIT per hour, of a miner that names none.
     "jobs.reference_rate": Param(1_000_000, 0, 10**12),
     "miner.heartbeat_s": Param(15, 5, 120),
