@@ -19,9 +19,9 @@ def run() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aitbc.settings")
     if sys.argv[1:2] == ["relay"]:
         os.environ.setdefault("AITBC_ROLE", "relay")  # before the settings are read: they decide deadlines and pools
-    from django.core.management import execute_from_command_line
+    from aitbc.core.cli.overview import Program
 
-    execute_from_command_line(sys.argv)
+    Program(sys.argv).execute()
 
 
 if __name__ == "__main__":

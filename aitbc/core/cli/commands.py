@@ -103,11 +103,11 @@ class BaseApiCommand(ProjectCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         self.add_connection(parser)
 
-    def add_connection(self, parser: argparse.ArgumentParser) -> None:
-        """The flags that every (sub)command takes."""
+    def add_connection(self, parser: argparse.ArgumentParser, scope: str = "") -> None:
+        """The flags that every (sub)command takes; `scope` where the verb's is not the command's."""
         group = parser.add_argument_group("connection")
         group.add_argument("--url", help="address of the exchange (else AITBC_URL, else var/dev.env)")
-        group.add_argument("--key", help=f"API key (else AITBC_{self.scope.upper()}_KEY, else var/dev.env)")
+        group.add_argument("--key", help=f"API key (else AITBC_{(scope or self.scope).upper()}_KEY, else var/dev.env)")
         group.add_argument("--json", action="store_true", dest="as_json", help="print JSON, nothing else")
         group.add_argument("-q", "--quiet", action="store_true", help="print ids only, for scripts")
 
@@ -207,7 +207,7 @@ class VerbCommand(BaseApiCommand):
         )  # fmt: skip
         parser.set_defaults(run=run, verb_scope=scope)
         if scope:
-            self.add_connection(parser)
+            self.add_connection(parser, scope)
         return parser
 
     def handle(self, *args: Any, run: Callable[..., None], verb_scope: str, **options: Any) -> None:

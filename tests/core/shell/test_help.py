@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.shell import parsers
+from tests.shell import ended, parsers
 
 pytestmark = pytest.mark.no_db
 PARSERS = dict(parsers())
@@ -59,6 +59,23 @@ def test_a_number_out_of_its_range_is_refused_with_the_range(words, capsys):
             assert f"number from {action.type.low} to {action.type.high}" in error
         low = str(action.type.low)
         parser.parse_args([flag, low] if action.option_strings else [low])
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("help",)], ids=str)
+def test_the_program_lists_its_commands_with_one_line_each(arguments):
+    code, out, err = ended(*arguments)
+
+    assert (code, err) == (0, "")
+    for words in PARSERS:
+        if " " not in words:
+            assert re.search(rf"^  {words} +\w.{{10,}}$", out, re.MULTILINE), words
+    assert "migrate" in out
+    assert "job" in ended("help", "--commands")[1].split()
+
+
+def test_a_verb_names_the_key_it_is_called_with():
+    assert "AITBC_MINER_KEY" in PARSERS["market bid"].format_help()
+    assert "AITBC_CLIENT_KEY" in PARSERS["market book"].format_help()
 
 
 IDS = re.compile(r".*_id|gpu|bid|offer|order|demand|booking|publish|withdraw|miner")
