@@ -59,6 +59,8 @@ REGISTRY: dict[str, Param] = {
     "jobs.max_attempts": Param(3, 1, 10),
     # How long a cancelled job waits for gpu to say what ran; then it ends with a full refund.
     "jobs.cancel_deadline_s": Param(600, 30, 86400),
+    # The most that is billed for finding an input bad which the exchange's own schema shows to be so.
+    "jobs.invalid_input_s": Param(10, 0, 900),
     # The price, micro-AIT per hour, of a miner that names none.
     "jobs.reference_rate": Param(1_000_000, 0, 10**12),
     "miner.heartbeat_s": Param(15, 5, 120),

@@ -10,7 +10,7 @@ from aitbc.core import blobs
 from aitbc.core.messaging import emit
 from aitbc.core.states import Transition
 from apps.ai.models import AIJob, AIJobResult
-from apps.ai.services import artifacts, event_builders
+from apps.ai.services import artifacts, event_builders, input_claims
 from apps.ai.services.job_transitions import advance_each, notify
 from apps.ai.states import JobState, PaymentStatus
 from apps.gpu.events import LeaseCompleted
@@ -31,6 +31,7 @@ def accept(events: Sequence[LeaseCompleted]) -> None:
     AIJobResult.objects.bulk_create(result for _, result in results)
     artifacts.claim_results([(job, result) for job, result in results if result.is_blob])
     advance_each([_success(job, result) for job, result in results])
+    input_claims.refute(job for job, _ in results)
     for job, _ in results:
         if job.deleted_at is not None:
             artifacts.drop_references(job)
