@@ -61,6 +61,10 @@ REGISTRY: dict[str, Param] = {
     "jobs.cancel_deadline_s": Param(600, 30, 86400),
     # The most that is billed for finding an input bad which the exchange's own schema shows to be so.
     "jobs.invalid_input_s": Param(10, 0, 900),
+    # How long the file of a large result is kept after its job has ended.
+    "jobs.result_retention_s": Param(7_776_000, 86_400, 315_360_000),
+    # MiB that the artifacts of one owner may take.
+    "jobs.artifact_quota_mb": Param(10_240, 1, 2**30),
     # The price, micro-AIT per hour, of a miner that names none.
     "jobs.reference_rate": Param(1_000_000, 0, 10**12),
     "miner.heartbeat_s": Param(15, 5, 120),

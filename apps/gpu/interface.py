@@ -160,7 +160,9 @@ def _estimate(work: Work | None, ahead: int | None, slots: int) -> int | None:
     if work is None or ahead is None or not slots or not RequirementClass.objects.filter(pk=work.class_id).exists():
         return None
     took = ExpressionWrapper(F("ended_at") - F("granted_at"), output_field=DurationField())
-    done = Lease.objects.filter(class_id=work.class_id, state=LeaseState.COMPLETED).order_by("-ended_at")[:HISTORY]
+    done = Lease.objects.filter(class_id=work.class_id, state=LeaseState.COMPLETED).order_by("-ended_at", "-pk")[
+        :HISTORY
+    ]
     known = done.aggregate(mean=Avg(took), count=Count("pk"))
     if not known["count"]:
         return None

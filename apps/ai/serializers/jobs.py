@@ -134,7 +134,7 @@ class ConstraintCheckSerializer(serializers.Serializer[Any]):
     """One constraint: how many online miners pass it, and how many would fit without it."""
 
     name = serializers.CharField()
-    value = serializers.JSONField(help_text="As it is matched: rounded onto the grid.")
+    value = serializers.JSONField(help_text="As it is matched: rounded onto the grid; max_price is AIT per hour.")
     if_relaxed = serializers.IntegerField()
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from aitbc.core.db import cursor
 from aitbc.core.messaging import emit
 from aitbc.core.states import Transition
+from apps.ai.logic.amounts import in_ait
 from apps.ai.logic.outcomes import Outcome, outcome_of
 from apps.ai.logic.refunds import RULES, Fault
 from apps.ai.models import AIJob
@@ -127,7 +128,7 @@ def _is_current_attempt(job: AIJob, event: LeaseFailed | LeaseExpired | LeaseRel
 def _start(job: AIJob, event: LeaseGranted) -> Transition:
     return Transition(
         subject=job, to=JobState.RUNNING, actor=f"miner:{event.miner_id}", reason=f"attempt {event.attempt}",
-        detail={"attempt": event.attempt, "rate": event.rate},
+        detail={"attempt": event.attempt, **in_ait(rate=event.rate)},
         fields=_attempt_fields(event) | {"due_at": job.expires_at, "progress": 0.0, "progress_note": ""},
     )  # fmt: skip
 

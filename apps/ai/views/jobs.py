@@ -119,9 +119,12 @@ class JobViewSet(mixins.RetrieveModelMixin, HotViewSet):
         return self.answer(jobs.cancel(job=self.get_object(), actor=f"client:{self.actor.pk}", reason=reason))
 
     @extend_schema(
-        responses={200: JobResultSerializer, 425: OpenApiResponse(description="Not yet; see Retry-After.")},
+        responses={
+            200: JobResultSerializer, 425: OpenApiResponse(description="Not yet; see Retry-After."),
+            410: OpenApiResponse(description="Removed; see `removed_at` and `removed_by`."),
+        },
         parameters=[CLIENT],
-    )
+    )  # fmt: skip
     @action(detail=True)
     def result(self, request: Request, pk: UUID) -> Response:
         """The result, or the error of a job that ended without one."""

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError
+from django.db.models import Max
 from django.utils import timezone
 
 from aitbc.core.db import atomic
@@ -213,7 +214,7 @@ def _model_of(reported: Gpu) -> dict[str, Any]:
 
 
 def _next_by_hand(miner: Miner) -> int:
-    taken = miner.gpus.filter(position__gte=BY_HAND).order_by("-position").values_list("position", flat=True).first()
+    taken = miner.gpus.filter(position__gte=BY_HAND).aggregate(last=Max("position"))["last"]
     return BY_HAND if taken is None else taken + 1
 
 

@@ -51,7 +51,7 @@ def find(caller: Caller) -> Miner | None:
     mine = Miner.objects.owned_by(caller.owner_id)
     if caller.named is None:
         return (
-            mine.present().filter(key_id=caller.key_id).order_by("-created_at").first()
+            mine.present().filter(key_id=caller.key_id).order_by("-created_at", "-pk").first()
             or mine.filter(name=caller.own_name).first()
         )
     found = mine.filter(name=caller.named).first()

@@ -75,7 +75,7 @@ FROM unnest(%(jobs)s::uuid[], %(priorities)s::smallint[]) AS t(job_id, priority)
 WHERE w.job_id = t.job_id AND w.state IN ('waiting', 'delayed') RETURNING w.class_id, w.priority, w.fair_tag, w.state"""
 WAKE_DUE = """UPDATE gpu_work SET state = 'waiting' WHERE id = ANY (ARRAY(
   SELECT id FROM gpu_work WHERE state = 'delayed' AND due_at <= statement_timestamp()
-  ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)) RETURNING class_id, priority, fair_tag, state"""
+  ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)) RETURNING class_id, priority, fair_tag, state"""
 SWEEP_DONE = """DELETE FROM gpu_work WHERE id = ANY (ARRAY(
   SELECT id FROM gpu_work WHERE state = 'done' AND created_at < clock_timestamp() - %(keep)s::int * interval '1 second'
   LIMIT %(limit)s FOR UPDATE SKIP LOCKED))"""

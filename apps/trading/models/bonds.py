@@ -40,7 +40,7 @@ class Bond(StatefulModel):
     objects = BondQuerySet.as_manager()
 
     class Meta:
-        ordering = ["-created_at"]
+        ordering = ["-created_at", "-pk"]
         constraints = [
             models.CheckConstraint(name="trading_bond_state_known", condition=Q(state__in=BondState.values)),
             models.CheckConstraint(name="trading_bond_forfeits_no_more", condition=Q(forfeited__lte=F("amount"))),

@@ -10,7 +10,7 @@ SELECT id, attempt, miner_id, provider_id, billable_ms, left(error, 1000), 'not 
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ai", "0005_final_states")]
+    dependencies = [("ai", "0006_artifacts_in_use")]
 
     operations = [
         migrations.CreateModel(

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("gpu", "0008_final_states")]
+    dependencies = [("gpu", "0009_total_order")]
 
     operations = [
         migrations.AddField(
