@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from aitbc.accounts.errors import OwnerUnknown
 from aitbc.accounts.models import Membership, Organisation, User
 from aitbc.accounts.services import audit
 from aitbc.core.db import atomic
@@ -27,6 +32,46 @@ def personal(user: User) -> Organisation:
             organisation = Organisation.objects.create(name=name, person=user)
             Membership.objects.create(user=user, organisation=organisation, role=Membership.Role.OWNER)
     return organisation
+
+
+def require(owner_id: UUID) -> Organisation:
+    """Return the owner of this id. Raises OwnerUnknown."""
+    owner = Organisation.objects.filter(pk=owner_id).first()
+    if owner is None:
+        detail = f"No owner has the id {owner_id}."
+        raise OwnerUnknown(detail, errors=[{"field": "owner_id", "message": detail}])
+    return owner
+
+
+def find(text: str) -> Organisation:
+    """Return the owner of this name, username or id, as people write it. Raises OwnerUnknown for none and for two."""
+    found = {owner.pk: owner for owner in Organisation.objects.filter(name=text)}
+    found |= {own.pk: own for own in map(personal, User.objects.filter(username=text))}
+    if not found and (pk := uuid_of(text)):
+        found = Organisation.objects.in_bulk([pk])
+    if not found:
+        raise OwnerUnknown(f"No owner has the name, username or id {text!r}; `manage.py ledger owners` lists them.")
+    if len(found) > 1:
+        raise OwnerUnknown(f"An organisation and a user are called {text!r}: name one by its id, {ids_of(found)}.")
+    return next(iter(found.values()))
+
+
+def containing(text: str) -> QuerySet[Organisation]:
+    """Return the owners whose name or username contains this text, by name."""
+    matching = Q(name__icontains=text) | Q(person__username__icontains=text)
+    return Organisation.objects.select_related("person").filter(matching).order_by("name")
+
+
+def uuid_of(text: str) -> UUID | None:
+    """Return the text as a UUID, or None when it is none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def ids_of(owners: Iterable[UUID]) -> str:
+    return " or ".join(map(str, owners))
 
 
 def ban(*, organisation: Organisation, reason: str, actor: object) -> None:

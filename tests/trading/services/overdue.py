@@ -65,7 +65,7 @@ def bond_of_nothing() -> Iterator[Bond]:
 
 def stored_answer() -> Iterator[IdempotencyRecord]:
     operator = Api(owner="operator", scopes=("operator",))
-    body = {"owner_id": str(uuid4()), "amount": "1", "reason": "test"}
+    body = {"owner_id": str(operator.owner_id), "amount": "1", "reason": "test"}
     operator.json("POST", "/trading/v1/deposits", body, status=201, idempotency_key="k")
     record = IdempotencyRecord.objects.get()
     yield record

@@ -1,4 +1,4 @@
-"""`manage.py ledger mint|balance|statement`: deposits, balances and statements on the exchange's own machine."""
+"""`manage.py ledger`: deposits, balances, statements and owners on the exchange's own machine."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from uuid import UUID
 from django.core.management.base import CommandError, CommandParser
 
 from aitbc.accounts.models import Organisation
+from aitbc.accounts.services import organisations
 from aitbc.core.cli import tables
 from aitbc.core.cli.commands import ProjectCommand
 from aitbc.core.cli.tables import console
@@ -22,11 +23,13 @@ from apps.trading.services import deposits
 from apps.trading.states import CURRENCY, AccountKind, Code, Phase
 
 EXAMPLES = """\
-  manage.py ledger mint dev 100 --reason "play money for the demo"
+  manage.py ledger mint demo-client 100 --reason "play money for the demo"
   manage.py ledger balance              every owner's balance
-  manage.py ledger balance dev --json
-  manage.py ledger statement dev --limit 50
+  manage.py ledger balance demo-client --json
+  manage.py ledger statement demo-client --limit 50
+  manage.py ledger owners demo          whose name or username contains "demo"
 """
+OWNER = "an owner's name, username or id"
 
 
 class Command(ProjectCommand):
@@ -34,22 +37,24 @@ class Command(ProjectCommand):
 
     examples = EXAMPLES
 
-    help = "Money: mint (a deposit with a reason), balance, statement."
+    help = "Money: mint (a deposit with a reason), balance, statement, owners."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON instead of a table")
-        verbs = parser.add_subparsers(dest="verb", required=True, metavar="mint|balance|statement")
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="|".join(VERBS))
         shared = CommandParser(add_help=False)
         shared.add_argument("--json", action="store_true", dest="as_json", default=argparse.SUPPRESS)
         mint = verbs.add_parser("mint", parents=[shared], help="credit an owner from outside")
-        mint.add_argument("owner", help="an organisation's name or id")
+        mint.add_argument("owner", help=OWNER)
         mint.add_argument("amount", help='in AIT, e.g. "12.5"')
         mint.add_argument("--reason", required=True, help="kept with the transfer for ever")
         balance = verbs.add_parser("balance", parents=[shared], help="what owners have")
-        balance.add_argument("owner", nargs="?", help="an organisation's name or id; all of them when left out")
+        balance.add_argument("owner", nargs="?", help=f"{OWNER}; all of them when left out")
         statement = verbs.add_parser("statement", parents=[shared], help="an owner's transfers, newest first")
-        statement.add_argument("owner", help="an organisation's name or id")
+        statement.add_argument("owner", help=OWNER)
         statement.add_argument("--limit", type=int, default=20, help="how many (20)")
+        owners = verbs.add_parser("owners", parents=[shared], help="names, usernames and ids of owners")
+        owners.add_argument("text", nargs="?", default="", help="part of a name or username")
 
     def handle(self, *, verb: str, as_json: bool, **options: Any) -> None:
         try:
@@ -63,7 +68,7 @@ class Command(ProjectCommand):
 
 
 def mint(*, owner: str, amount: str, reason: str, **_: Any) -> tuple[str, list[dict[str, Any]]]:
-    organisation = owner_of(owner)
+    organisation = organisations.find(owner)
     transfer = deposits.deposit(
         owner_id=organisation.pk, amount=parse_amount(amount), reason=reason, actor="operator:shell"
     )
@@ -74,7 +79,7 @@ def mint(*, owner: str, amount: str, reason: str, **_: Any) -> tuple[str, list[d
 def balance(*, owner: str | None, **_: Any) -> tuple[str, list[dict[str, Any]]]:
     query = LedgerAccount.objects.all()
     if owner:
-        query = query.owned_by(owner_of(owner).pk).of_kind(AccountKind.AVAILABLE)
+        query = query.owned_by(organisations.find(owner).pk).of_kind(AccountKind.AVAILABLE)
     accounts = list(query)
     names = dict(Organisation.objects.filter(pk__in={a.owner_id for a in accounts}).values_list("pk", "name"))
     rows = [
@@ -100,7 +105,7 @@ def owner_label(account: LedgerAccount) -> str:
 def statement(*, owner: str, limit: int, **_: Any) -> tuple[str, list[dict[str, Any]]]:
     if not 1 <= limit <= 10_000:
         raise ValueError("--limit is a number from 1 to 10000")
-    organisation = owner_of(owner)
+    organisation = organisations.find(owner)
     account = LedgerAccount.objects.owned_by(organisation.pk).of_kind(AccountKind.AVAILABLE).first()
     if account is None:
         return f"{organisation.name} has no transfers", []
@@ -127,26 +132,16 @@ def formatted(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def owner_of(text: str) -> Organisation:
-    """The organisation of this name or id. Raises ValueError."""
-    found = Organisation.objects.filter(name=text).first()
-    if found is None and is_uuid(text):
-        found = Organisation.objects.filter(pk=UUID(text)).first()
-    if found is None:
-        raise ValueError(f"no organisation is called {text!r}")
-    return found
-
-
-def is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
+def owners(*, text: str, **_: Any) -> tuple[str, list[dict[str, Any]]]:
+    found = organisations.containing(text)
+    return "Owners", [
+        {"name": one.name, "username": one.person.username if one.person else None, "id": str(one.pk)} for one in found
+    ]
 
 
 VERBS: dict[str, Callable[..., tuple[str, list[dict[str, Any]]]]] = {
     "mint": mint,
     "balance": balance,
     "statement": statement,
+    "owners": owners,
 }
