@@ -1,4 +1,4 @@
-"""Kinds of accounts and transfers; states and transitions of payments, escrows and bonds."""
+"""Kinds of accounts and transfers; states and transitions of payments, escrows, bonds and reversals."""
 
 from __future__ import annotations
 
@@ -89,4 +89,19 @@ BOND_TRANSITIONS: dict[str, set[str]] = {
     BondState.REFUSED: set(),
     BondState.RELEASED: set(),
     BondState.FORFEITED: set(),
+}
+
+
+class ReversalState(TextChoices):
+    PROPOSED = "proposed", "waits for the second operator"
+    POSTED = "posted"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+REVERSAL_TRANSITIONS: dict[str, set[str]] = {
+    ReversalState.PROPOSED: {ReversalState.POSTED, ReversalState.REJECTED, ReversalState.EXPIRED},
+    ReversalState.POSTED: set(),
+    ReversalState.REJECTED: set(),
+    ReversalState.EXPIRED: set(),
 }

@@ -71,6 +71,7 @@ SWEEPS: dict[str, dict[str, str]] = {
     "trading.Payment": {"held": "apps.trading.tasks.release_overdue_holds"},
     "trading.Escrow": dict.fromkeys(("held", "held, its booking is unknown"), "apps.trading.tasks.reconcile_escrows"),
     "trading.Bond": dict.fromkeys(("held", "held, its bid is unknown"), "apps.trading.tasks.reconcile_escrows"),
+    "trading.Reversal": {"proposed": "apps.trading.tasks.expire_proposals"},
     "marketplace.MarketplaceOffer": dict.fromkeys(
         ("draft", "open", "paused", "booked_out", "booked_out, a slot is free again"),
         "apps.marketplace.tasks.sweep_offers",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from apps.trading.services import log
 from tests.architecture.probes import Life, Probe
+from tests.owners import operator
 from tests.trading.factories import logged
+from tests.trading.reversing import BIG, deposited, propose
 
 T = "/trading"
 DEPOSIT = {"owner_id": "{owner}", "amount": "{number}.5", "reason": "a gift"}
+REVERSAL = {"transfer_id": "{mistake}", "reason": "credited twice"}
 KEYED = {"idempotency_key": "deposit-{number}"}
 
 
@@ -24,12 +27,19 @@ def live(life: Life) -> None:
         "receipt": receipt["receipt_id"], "tx": receipt["tx_hash"], "index": entry["index"], "block": entry["block"],
         "account": account["id"], "transfer": transfer["id"], "owner": str(life.client.owner_id), "bundle": bundle,
     }  # fmt: skip
+    deposit(life)
 
 
 def grow(life: Life) -> None:
     """One more block, larger each time."""
     logged(life.number)
     log.seal()
+
+
+def deposit(life: Life) -> None:
+    """Two deposits to reverse, of which one takes two operators; their size is this life's."""
+    life.things["mistake"] = str(deposited(1_000 * life.number).pk)
+    life.things["proposal"] = str(propose(deposited(BIG * life.number), operator("proposer")).pk)
 
 
 PROBES = [
@@ -41,6 +51,11 @@ PROBES = [
     Probe("operator", "GET", f"{T}/v1/ledger/transfers/{{transfer}}"),
     Probe("operator", "POST", f"{T}/v1/deposits", DEPOSIT, KEYED),
     Probe("operator", "GET", f"{T}/v1/deposits?limit={{number}}"),
+    Probe("operator", "POST", f"{T}/v1/reversals", REVERSAL, KEYED),
+    Probe("operator", "GET", f"{T}/v1/reversals?limit={{number}}"),
+    Probe("operator", "GET", f"{T}/v1/reversals/{{proposal}}"),
+    Probe("operator", "POST", f"{T}/v1/reversals/{{proposal}}/approve"),
+    Probe("operator", "POST", f"{T}/v1/reversals/{{proposal}}/reject", {"reason": "he owes it"}, before=deposit),
     *(
         Probe("anonymous", "GET", f"{T}/{path}")
         for path in (

@@ -29,6 +29,8 @@ GUARDS = {
     "trading_payment": {"trading_payment_guard", "trading_payment_no_delete", "trading_payment_no_truncate"},
     "trading_escrow": {"trading_escrow_guard", "trading_escrow_no_delete", "trading_escrow_no_truncate"},
     "trading_escrowevent": {"trading_escrowevent_no_change", "trading_escrowevent_no_truncate"},
+    "trading_reversal": {"trading_reversal_guard", "trading_reversal_no_delete", "trading_reversal_no_truncate"},
+    "trading_reversalevent": {"trading_reversalevent_no_change", "trading_reversalevent_no_truncate"},
     "trading_topup": {"trading_topup_no_change", "trading_topup_no_truncate"},
     "trading_bond": {"trading_bond_guard", "trading_bond_no_delete", "trading_bond_no_truncate"},
     "trading_bondevent": {"trading_bondevent_no_change", "trading_bondevent_no_truncate"},

@@ -59,12 +59,25 @@ def test_a_name_of_two_owners_names_neither(db: None) -> None:
     assert worth(organisation.pk, person.pk) == [0, 0]
 
 
+def test_the_shell_reverses_a_deposit_but_not_where_two_decide(db: None) -> None:
+    owner = organisations.named("dev")
+    small, large = (run("mint", "dev", amount, "--reason", "demo")[0]["transfer"] for amount in ("5", "1000.000001"))
+
+    [done] = run("reverse", small, "--reason", "by mistake")
+
+    assert (done["state"], done["amount"], done["transfer"]) == ("posted", "5.000000", small)
+    assert worth(owner.pk) == [1_000_000_001] and run("reversals") == [done]
+    with pytest.raises(CommandError, match="two users decide"):
+        run("reverse", large, "--reason", "by mistake")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ("mint", "nobody", "1", "--reason", "x"), ("mint", str(uuid4()), "1", "--reason", "x"),
         ("mint", "dev", "much", "--reason", "x"),
         ("mint", "dev", "-1", "--reason", "x"), ("mint", "dev", "1"), ("statement", "dev", "--limit", "0"), ("spend",),
+        ("reverse", str(uuid4()), "--reason", "x"), ("reverse", "me", "--reason", "x"), ("reversals", "--limit", "0"),
     ],
 )  # fmt: skip
 def test_the_shell_says_what_is_wrong(arguments: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py ledger`: deposits, balances, statements and owners on the exchange's own machine."""
+"""`manage.py ledger`: deposits, reversals, balances, statements and owners on the exchange's own machine."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from aitbc.core.cli.commands import ProjectCommand
 from aitbc.core.cli.tables import console
 from aitbc.core.errors import DomainError
 from aitbc.core.money import format_amount, parse_amount
-from apps.trading.models import LedgerAccount, Transfer
-from apps.trading.services import deposits
-from apps.trading.states import CURRENCY, AccountKind, Code, Phase
+from apps.trading.models import LedgerAccount, Reversal, Transfer
+from apps.trading.services import deposits, reversals
+from apps.trading.services.operators import SHELL
+from apps.trading.states import CURRENCY, AccountKind, Code, Phase, ReversalState
 
 EXAMPLES = """\
   manage.py ledger mint demo-client 100 --reason "play money for the demo"
@@ -28,6 +29,8 @@ EXAMPLES = """\
   manage.py ledger balance demo-client --json
   manage.py ledger statement demo-client --limit 50
   manage.py ledger owners demo          whose name or username contains "demo"
+  manage.py ledger reverse 0f8fad5b-d9cb-469f-a165-70867728950e --reason "credited twice"
+  manage.py ledger reversals
 """
 OWNER = "an owner's name, username or id"
 
@@ -37,7 +40,7 @@ class Command(ProjectCommand):
 
     examples = EXAMPLES
 
-    help = "Money: mint (a deposit with a reason), balance, statement, owners."
+    help = "Money: deposits (mint), reversals, balances, statements, owners."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON instead of a table")
@@ -55,6 +58,11 @@ class Command(ProjectCommand):
         statement.add_argument("--limit", type=int, default=20, help="how many (20)")
         owners = verbs.add_parser("owners", parents=[shared], help="names, usernames and ids of owners")
         owners.add_argument("text", nargs="?", default="", help="part of a name or username")
+        reverse = verbs.add_parser("reverse", parents=[shared], help="take a deposit back by a new transfer")
+        reverse.add_argument("transfer", type=UUID, help="its id, as `statement` shows it")
+        reverse.add_argument("--reason", required=True, help="kept with the transfer for ever")
+        listing = verbs.add_parser("reversals", parents=[shared], help="reversals, newest first")
+        listing.add_argument("--limit", type=int, default=20, help="how many (20)")
 
     def handle(self, *, verb: str, as_json: bool, **options: Any) -> None:
         try:
@@ -103,14 +111,19 @@ def owner_label(account: LedgerAccount) -> str:
 
 
 def statement(*, owner: str, limit: int, **_: Any) -> tuple[str, list[dict[str, Any]]]:
-    if not 1 <= limit <= 10_000:
-        raise ValueError("--limit is a number from 1 to 10000")
-    organisation = organisations.find(owner)
+    organisation, most = organisations.find(owner), checked(limit)
     account = LedgerAccount.objects.owned_by(organisation.pk).of_kind(AccountKind.AVAILABLE).first()
     if account is None:
         return f"{organisation.name} has no transfers", []
-    transfers = Transfer.objects.touching(account.pk).order_by("-seq")[:limit]
+    transfers = Transfer.objects.touching(account.pk).order_by("-seq")[:most]
     return f"Statement of {organisation.name}, {CURRENCY}", [line(transfer, account.pk) for transfer in transfers]
+
+
+def checked(limit: int) -> int:
+    """Return the limit. Raises ValueError out of bounds."""
+    if not 1 <= limit <= 10_000:
+        raise ValueError("--limit is a number from 1 to 10000")
+    return limit
 
 
 def line(transfer: Transfer, account_id: UUID) -> dict[str, Any]:
@@ -139,9 +152,32 @@ def owners(*, text: str, **_: Any) -> tuple[str, list[dict[str, Any]]]:
     ]
 
 
+def reverse(*, transfer: UUID, reason: str, **_: Any) -> tuple[str, list[dict[str, Any]]]:
+    row = reversals.reverse(transfer_id=transfer, operator=SHELL, reason=reason)
+    return f"Reversed, {CURRENCY}", [reversal_line(row)]
+
+
+def reversal_list(*, limit: int, **_: Any) -> tuple[str, list[dict[str, Any]]]:
+    rows = Reversal.objects.select_related("transfer").order_by("-id")[: checked(limit)]
+    return f"Reversals, {CURRENCY}", [reversal_line(row) for row in rows]
+
+
+def reversal_line(row: Reversal) -> dict[str, Any]:
+    return {
+        "id": str(row.pk),
+        "state": str(row.state),
+        "amount": format_amount(row.amount),
+        "transfer": str(row.transfer_id),
+        "reversed by": str(row.reversal_id) if row.state == ReversalState.POSTED else None,
+        "reason": row.reason,
+    }
+
+
 VERBS: dict[str, Callable[..., tuple[str, list[dict[str, Any]]]]] = {
     "mint": mint,
     "balance": balance,
     "statement": statement,
     "owners": owners,
+    "reverse": reverse,
+    "reversals": reversal_list,
 }
