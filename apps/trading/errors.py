@@ -45,3 +45,7 @@ class ReversalUncovered(Conflict):
 
 class SecondOperatorNeeded(Forbidden):
     """An amount of this size is decided by two operators, each known as a user."""
+
+
+class ReferenceUsed(Conflict):
+    """Another withdrawal was paid with this external reference."""

@@ -1,4 +1,4 @@
-"""Kinds of accounts and transfers; states and transitions of payments, escrows, bonds and reversals."""
+"""Kinds of accounts and transfers; states and transitions of payments, escrows, bonds, reversals and withdrawals."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ class Code(TextChoices):
     RETURN = "return", "the rest of a booking's escrow"
     BOND = "bond", "pledged"
     COMPENSATE = "compensate", "from a bond to who was let down"
+    WITHDRAWAL = "withdrawal", "out of the exchange"
 
 
 class PaymentState(TextChoices):
@@ -105,3 +106,30 @@ REVERSAL_TRANSITIONS: dict[str, set[str]] = {
     ReversalState.REJECTED: set(),
     ReversalState.EXPIRED: set(),
 }
+
+
+class WithdrawalState(TextChoices):
+    REQUESTED = "requested"
+    PROPOSED = "proposed", "approved by the first operator of two"
+    APPROVED = "approved"
+    PAID = "paid"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+#: Approved, it may be on its way outside, so that neither its owner nor time ends it.
+WITHDRAWAL_TRANSITIONS: dict[str, set[str]] = {
+    WithdrawalState.REQUESTED: {
+        WithdrawalState.PROPOSED, WithdrawalState.APPROVED, WithdrawalState.REJECTED, WithdrawalState.CANCELLED,
+        WithdrawalState.EXPIRED,
+    },
+    WithdrawalState.PROPOSED: {
+        WithdrawalState.APPROVED, WithdrawalState.REJECTED, WithdrawalState.CANCELLED, WithdrawalState.EXPIRED,
+    },
+    WithdrawalState.APPROVED: {WithdrawalState.PAID, WithdrawalState.REJECTED},
+    WithdrawalState.PAID: set(),
+    WithdrawalState.REJECTED: set(),
+    WithdrawalState.CANCELLED: set(),
+    WithdrawalState.EXPIRED: set(),
+}  # fmt: skip

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from aitbc.core import idempotency
 from apps.trading.models import IdempotencyRecord
-from apps.trading.services import escrow_reconciliation, ledger, log, payments, reversals
+from apps.trading.services import escrow_reconciliation, ledger, log, payments, reversals, withdrawals
 
 ANSWER_RETENTION = timedelta(hours=48)
 
@@ -41,7 +41,7 @@ def reconcile_escrows() -> int:
 @shared_task
 def expire_proposals() -> int:
     """End what no operator decided in time; returns how many."""
-    return reversals.expire_overdue()
+    return reversals.expire_overdue() + withdrawals.expire_overdue()
 
 
 @shared_task(soft_time_limit=840, time_limit=900)

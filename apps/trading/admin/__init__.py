@@ -10,4 +10,5 @@ from apps.trading.admin import (  # noqa: F401
     payments,
     receipts,
     reversals,
+    withdrawals,
 )

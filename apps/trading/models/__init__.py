@@ -7,6 +7,7 @@ from apps.trading.models.messages import IdempotencyRecord, Inbox, Outbox
 from apps.trading.models.payments import Payment, PaymentEvent
 from apps.trading.models.receipts import Receipt
 from apps.trading.models.reversals import Reversal, ReversalEvent
+from apps.trading.models.withdrawals import Withdrawal, WithdrawalEvent
 
 __all__ = [
     "BalanceSnapshot",
@@ -29,4 +30,6 @@ __all__ = [
     "ReversalEvent",
     "Topup",
     "Transfer",
+    "Withdrawal",
+    "WithdrawalEvent",
 ]

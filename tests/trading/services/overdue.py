@@ -8,7 +8,7 @@ from uuid import uuid4
 from apps.marketplace.events import BondRequested
 from apps.marketplace.models import MarketplaceBid
 from apps.marketplace.services import bids, bookings
-from apps.trading.models import Bond, Escrow, IdempotencyRecord, Payment, Reversal
+from apps.trading.models import Bond, Escrow, IdempotencyRecord, Payment, Reversal, Withdrawal
 from apps.trading.services import bonds, escrows, payments
 from tests.clients import Api
 from tests.marketplace import bidding, renting
@@ -16,6 +16,7 @@ from tests.owners import operator
 from tests.sweeping import Cases, StateReaders, ago, lose_messages, set_columns
 from tests.trading.factories import RENT, booking_requested, funded, submitted
 from tests.trading.reversing import BIG, deposited, propose
+from tests.trading.withdrawing import decide, withdrawal
 
 
 def held_payment() -> Iterator[Payment]:
@@ -80,11 +81,26 @@ def proposed_reversal() -> Iterator[Reversal]:
     set_columns(row, due_at=ago(seconds=1))
 
 
+def requested_withdrawal() -> Iterator[Withdrawal]:
+    row = withdrawal(BIG)
+    yield row
+    set_columns(row, due_at=ago(seconds=1))
+
+
+def proposed_withdrawal() -> Iterator[Withdrawal]:
+    row = withdrawal(BIG)
+    decide(operator("alice"), row, "approve")
+    row.refresh_from_db()
+    yield row
+    set_columns(row, due_at=ago(seconds=1))
+
+
 CASES: Cases = {
     "trading.Payment": {"held": held_payment},
     "trading.Escrow": {"held": held_escrow, "held, its booking is unknown": escrow_of_nothing},
     "trading.Bond": {"held": held_bond, "held, its bid is unknown": bond_of_nothing},
     "trading.Reversal": {"proposed": proposed_reversal},
+    "trading.Withdrawal": {"requested": requested_withdrawal, "proposed": proposed_withdrawal},
     "trading.IdempotencyRecord": {"stored": stored_answer},
 }
 STATES: StateReaders = {"trading.IdempotencyRecord": lambda record: "stored"}

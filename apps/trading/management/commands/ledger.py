@@ -1,4 +1,4 @@
-"""`manage.py ledger`: deposits, reversals, balances, statements and owners on the exchange's own machine."""
+"""`manage.py ledger`: money in, out and back, balances, statements and owners on the exchange's own machine."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from aitbc.core.cli.commands import ProjectCommand
 from aitbc.core.cli.tables import console
 from aitbc.core.errors import DomainError
 from aitbc.core.money import format_amount, parse_amount
+from apps.trading.management.subcommands import withdrawals
 from apps.trading.models import LedgerAccount, Reversal, Transfer
 from apps.trading.services import deposits, reversals
 from apps.trading.services.operators import SHELL
@@ -31,6 +32,11 @@ EXAMPLES = """\
   manage.py ledger owners demo          whose name or username contains "demo"
   manage.py ledger reverse 0f8fad5b-d9cb-469f-a165-70867728950e --reason "credited twice"
   manage.py ledger reversals
+  manage.py ledger withdraw demo-client 10 --to "IBAN DE02 1203 0000 0000 2020 51"
+  manage.py ledger withdrawals --state requested
+  manage.py ledger approve 01a22621-1177-7326-a070-a46c50a30eb1
+  manage.py ledger reject 01a22621-1177-7326-a070-a46c50a30eb1 --reason "unknown bank"
+  manage.py ledger pay 01a22621-1177-7326-a070-a46c50a30eb1 --reference "bank transfer 4711"
 """
 OWNER = "an owner's name, username or id"
 
@@ -40,7 +46,7 @@ class Command(ProjectCommand):
 
     examples = EXAMPLES
 
-    help = "Money: deposits (mint), reversals, balances, statements, owners."
+    help = "Money: deposits (mint), reversals, withdrawals, balances, statements, owners."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON instead of a table")
@@ -63,6 +69,7 @@ class Command(ProjectCommand):
         reverse.add_argument("--reason", required=True, help="kept with the transfer for ever")
         listing = verbs.add_parser("reversals", parents=[shared], help="reversals, newest first")
         listing.add_argument("--limit", type=int, default=20, help="how many (20)")
+        withdrawals.add(verbs, shared)
 
     def handle(self, *, verb: str, as_json: bool, **options: Any) -> None:
         try:
@@ -111,19 +118,12 @@ def owner_label(account: LedgerAccount) -> str:
 
 
 def statement(*, owner: str, limit: int, **_: Any) -> tuple[str, list[dict[str, Any]]]:
-    organisation, most = organisations.find(owner), checked(limit)
+    organisation, most = organisations.find(owner), withdrawals.checked(limit)
     account = LedgerAccount.objects.owned_by(organisation.pk).of_kind(AccountKind.AVAILABLE).first()
     if account is None:
         return f"{organisation.name} has no transfers", []
     transfers = Transfer.objects.touching(account.pk).order_by("-seq")[:most]
     return f"Statement of {organisation.name}, {CURRENCY}", [line(transfer, account.pk) for transfer in transfers]
-
-
-def checked(limit: int) -> int:
-    """Return the limit. Raises ValueError out of bounds."""
-    if not 1 <= limit <= 10_000:
-        raise ValueError("--limit is a number from 1 to 10000")
-    return limit
 
 
 def line(transfer: Transfer, account_id: UUID) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def reverse(*, transfer: UUID, reason: str, **_: Any) -> tuple[str, list[dict[st
 
 
 def reversal_list(*, limit: int, **_: Any) -> tuple[str, list[dict[str, Any]]]:
-    rows = Reversal.objects.select_related("transfer").order_by("-id")[: checked(limit)]
+    rows = Reversal.objects.select_related("transfer").order_by("-id")[: withdrawals.checked(limit)]
     return f"Reversals, {CURRENCY}", [reversal_line(row) for row in rows]
 
 
@@ -180,4 +180,5 @@ VERBS: dict[str, Callable[..., tuple[str, list[dict[str, Any]]]]] = {
     "owners": owners,
     "reverse": reverse,
     "reversals": reversal_list,
+    **withdrawals.VERBS,
 }
