@@ -5,14 +5,23 @@ from __future__ import annotations
 import os
 import sys
 
+INTERRUPTED = 130  # 128 + SIGINT, as shells say it
+
 
 def main() -> None:
+    try:
+        run()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def run() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aitbc.settings")
     if sys.argv[1:2] == ["relay"]:
         os.environ.setdefault("AITBC_ROLE", "relay")  # before the settings are read: they decide deadlines and pools
-    from django.core.management import execute_from_command_line
+    from aitbc.core.cli.overview import Program
 
-    execute_from_command_line(sys.argv)
+    Program(sys.argv).execute()
 
 
 if __name__ == "__main__":

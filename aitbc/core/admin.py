@@ -13,11 +13,19 @@ from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin
 
 from aitbc.core.admin_actions import Act, with_reason
-from aitbc.core.admin_columns import Related, amount_column, amounts_of, link_column, links_of, related_links
+from aitbc.core.admin_columns import (
+    Related,
+    amount_column,
+    amounts_of,
+    json_in_ait,
+    link_column,
+    links_of,
+    related_links,
+)
 from aitbc.core.messaging import relay
 from aitbc.domains import LABELS
 
-__all__ = ["Act", "DomainAdmin", "OutboxAdmin", "ReadOnlyAdmin", "Related", "with_reason"]
+__all__ = ["Act", "DomainAdmin", "OutboxAdmin", "ReadOnlyAdmin", "Related", "json_in_ait", "with_reason"]
 
 
 class DomainAdmin(ModelAdmin):

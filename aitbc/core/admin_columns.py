@@ -18,6 +18,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from aitbc.core import jsonb
 from aitbc.core.cli.tables import AIT, labelled
 from aitbc.core.fields import AmountField
 from aitbc.core.money import format_amount
@@ -115,6 +116,18 @@ def heading(name: str) -> str:
     """The name of an amount and its unit."""
     text = labelled(name) if name not in UNITS else f"{name} ({UNITS[name]})"
     return (text if "(" in text else f"{text} (AIT)").replace("_", " ")
+
+
+def json_in_ait(name: str, member: str) -> Callable[[Any], str]:
+    """A column of the admin: a field of JSON whose member holds an amount, which is shown in AIT."""
+
+    @admin.display(description=f"{name} ({member} in AIT)")
+    def column(row: Any) -> str:
+        value = getattr(row, name)
+        amount = value.get(member)
+        return jsonb.dumps(value if amount is None else value | {member: format_amount(amount)})
+
+    return column
 
 
 def link_column(name: str, target: str) -> Callable[[Any], str]:

@@ -111,7 +111,9 @@ def _canonical(value: Any) -> Any:
 def purge(record: type[AbstractIdempotencyRecord], *, before: datetime, limit: int = 10_000) -> int:
     """Forget answers older than any client's retry (48 h is the least)."""
     with atomic(record):
-        expired = record._default_manager.filter(created_at__lt=before).order_by("created_at").values("pk")[:limit]
+        expired = (
+            record._default_manager.filter(created_at__lt=before).order_by("created_at", "pk").values("pk")[:limit]
+        )
         deleted, _ = record._default_manager.filter(pk__in=list(expired.values_list("pk", flat=True))).delete()
     return deleted
 

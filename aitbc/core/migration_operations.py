@@ -34,6 +34,20 @@ CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON "{table}"
     )
 
 
+def changed_once(table: str, at: str, *beside: str) -> migrations.RunSQL:
+    """Let one UPDATE of each row of an append_only table pass: the one that sets `at`, with the columns beside it."""
+    rest = "".join(f" - '{column}'" for column in (at, *beside))
+    guard = f"""DROP TRIGGER {table}_no_change ON "{table}";
+CREATE TRIGGER {table}_no_change BEFORE UPDATE ON "{table}" FOR EACH ROW
+  WHEN (OLD.{at} IS NOT NULL OR NEW.{at} IS NULL OR to_jsonb(OLD){rest} IS DISTINCT FROM to_jsonb(NEW){rest})
+  EXECUTE FUNCTION aitbc_refuse_change();
+CREATE TRIGGER {table}_no_delete BEFORE DELETE ON "{table}" FOR EACH ROW EXECUTE FUNCTION aitbc_refuse_change();"""
+    undo = f"""DROP TRIGGER {table}_no_delete ON "{table}"; DROP TRIGGER {table}_no_change ON "{table}";
+CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE ON "{table}"
+  FOR EACH ROW EXECUTE FUNCTION aitbc_refuse_change();"""
+    return migrations.RunSQL(guard, undo)
+
+
 def no_truncate(table: str) -> migrations.RunSQL:
     """Refuse DELETE and TRUNCATE on a table whose rows may be updated."""
     return migrations.RunSQL(

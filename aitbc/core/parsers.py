@@ -74,10 +74,15 @@ def plain(value: Any) -> Any:
 def read_body(request: Any, limit: int = DEFAULT_LIMIT, stream: Any = None) -> bytes:
     """The raw body, refused when encoded or longer than the limit, before it is all in memory."""
     refuse_encoded(request)
-    declared = request.META.get("CONTENT_LENGTH") or "0"
-    if declared.isascii() and declared.isdigit() and int(declared) > limit:
+    if declared_length(request) > limit:
         raise TooLarge(limit=limit)
     return read_stream(request if stream is None else stream, limit)
+
+
+def declared_length(request: Any) -> int:
+    """How many bytes of body the request says it has; 0 when it does not say."""
+    declared = request.META.get("CONTENT_LENGTH") or "0"
+    return int(declared) if declared.isascii() and declared.isdigit() else 0
 
 
 def read_stream(stream: BinaryIO | HttpRequest, limit: int) -> bytes:

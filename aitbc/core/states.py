@@ -62,7 +62,7 @@ class AbstractTransition(models.Model):
     to_state = models.CharField(max_length=20)
     actor = models.CharField(max_length=120)
     reason = models.CharField(max_length=300, blank=True)
-    detail = JSONField(default=dict)
+    detail = JSONField(default=dict)  # shown as it is: money in it is AIT, as decimal strings
     at = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -1,6 +1,6 @@
 """Errors of the ai domain: the docstring is the title, the name the code of the problem."""
 
-from aitbc.core.errors import Conflict, InsufficientFunds, Invalid, NotFound, TooEarly, TooLarge
+from aitbc.core.errors import Conflict, Gone, InsufficientFunds, Invalid, NotFound, TooEarly, TooLarge
 
 
 class CannotPay(InsufficientFunds):
@@ -9,6 +9,10 @@ class CannotPay(InsufficientFunds):
 
 class ResultNotReady(TooEarly):
     """The job has no result yet."""
+
+
+class ResultRemoved(Gone):
+    """The result is not kept any more."""
 
 
 class ReceiptNotIssued(NotFound):
@@ -22,7 +26,11 @@ class ArtifactNotFound(NotFound):
 
 
 class ArtifactInUse(Conflict):
-    """A job still refers to this artifact."""
+    """An unfinished job uses this artifact."""
+
+
+class ArtifactQuotaExceeded(TooLarge):
+    """Your artifacts would take more space than you may use."""
 
 
 class PayloadTooLarge(TooLarge):

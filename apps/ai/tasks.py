@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from aitbc.core import idempotency
 from apps.ai.models import IdempotencyRecord
-from apps.ai.services import artifacts, deadlines, reconciliation
+from apps.ai.services import artifacts, deadlines, reconciliation, results
 
 IDEMPOTENCY_RETENTION = timedelta(hours=48)
 
@@ -31,8 +31,10 @@ def reconcile() -> int:
 
 @shared_task(soft_time_limit=840, time_limit=900)
 def collect_artifacts() -> int:
-    """Remove artifacts and blobs that nothing refers to any more; returns the number of blobs."""
-    return artifacts.collect_unreferenced()
+    """Remove large results past their retention, then artifacts and blobs that nothing uses; returns how many blobs."""
+    while results.remove_old():
+        pass
+    return artifacts.collect_unused()
 
 
 @shared_task(soft_time_limit=840, time_limit=900)

@@ -12,7 +12,9 @@ from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F
 
 from apps.gpu.logic import llm, roofline
 from apps.gpu.logic.job_matching import CHECKS, Candidate
+from apps.gpu.logic.market_rates import MarketRate as MarketRate
 from apps.gpu.models import Lease, Miner, RequirementClass, Work
+from apps.gpu.services.market_rates import MARKET_RATES
 from apps.gpu.services.requirement_classes import on_grid
 from apps.gpu.services.silence import Heard as Heard
 from apps.gpu.services.silence import heard
@@ -95,6 +97,14 @@ def explain(requirement: Mapping[str, Any], job_id: UUID | str | None) -> Explan
     )
 
 
+def market_rate(requirement: Mapping[str, Any]) -> MarketRate | None:
+    """Return the median rate at which online miners offer the kind of GPU that is required, one price per owner.
+
+    It is the median over all owners where none offers that kind, None without any; at most half a minute old.
+    """
+    return MARKET_RATES.of(requirement)
+
+
 def holder(job_id: UUID | str) -> LeaseView | None:
     """Return the live lease on a job; None when no miner holds it."""
     lease = Lease.objects.live().filter(job_id=job_id).first()
@@ -160,7 +170,9 @@ def _estimate(work: Work | None, ahead: int | None, slots: int) -> int | None:
     if work is None or ahead is None or not slots or not RequirementClass.objects.filter(pk=work.class_id).exists():
         return None
     took = ExpressionWrapper(F("ended_at") - F("granted_at"), output_field=DurationField())
-    done = Lease.objects.filter(class_id=work.class_id, state=LeaseState.COMPLETED).order_by("-ended_at")[:HISTORY]
+    done = Lease.objects.filter(class_id=work.class_id, state=LeaseState.COMPLETED).order_by("-ended_at", "-pk")[
+        :HISTORY
+    ]
     known = done.aggregate(mean=Avg(took), count=Count("pk"))
     if not known["count"]:
         return None

@@ -48,7 +48,9 @@ def bookings_of(booking_ids: Iterable[UUID]) -> dict[UUID, BookingView]:
 
 def live_of_miner(miner_id: UUID) -> list[BookingView]:
     """Return a miner's bookings that are not over, soonest first."""
-    rows = GPUBooking.objects.live().filter(miner_id=miner_id).order_by("starts_at").prefetch_related("slot_slices")
+    rows = (
+        GPUBooking.objects.live().filter(miner_id=miner_id).order_by("starts_at", "pk").prefetch_related("slot_slices")
+    )
     return [_view(row) for row in rows]
 
 

@@ -100,7 +100,7 @@ def escrows_of(booking_ids: Iterable[UUID]) -> dict[UUID, EscrowView]:
 def open_holds(*, before: datetime, limit: int = 1000) -> list[UUID]:
     """Return the ids of jobs whose money has been held since before this time, oldest first; ai reconciles those that
     are over."""
-    held = PaymentRow.objects.held().filter(created_at__lt=before).order_by("created_at")
+    held = PaymentRow.objects.held().filter(created_at__lt=before).order_by("created_at", "pk")
     return list(held.values_list("job_id", flat=True)[:limit])
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import orjson
+from django.db import connections
 
+from aitbc.core import blobs
 from aitbc.core.db import atomic
 from aitbc.core.ids import uuid7
 from aitbc.core.messaging import Event, emit
@@ -110,3 +114,39 @@ def states_of(job: dict[str, Any]) -> list[str]:
     """The states a job has been in, first to last."""
     events = AIJob.history_model()._base_manager.filter(subject_id=UUID(job["id"])).order_by("seq")
     return [event.to_state for event in events]
+
+
+def upload(api: Any, body: bytes = b"hello", status: int = 201) -> Any:
+    answer = api.request("POST", "/ai/artifacts", body, content_type="application/octet-stream")
+    assert answer.status_code == status, answer.content
+    return answer.json()
+
+
+def large_result(api: Any, miner: MinerFacts) -> tuple[dict[str, Any], str]:
+    """A job that has ended with a result too large for a row, and the SHA-256 of the result."""
+    stored = blobs.put([orjson.dumps({"text": "y" * 100_000})], limit=1 << 20)
+    job = running(api, miner)
+    publish(miner.completes(job, None, result_sha256=stored.sha256, result_size=stored.size))
+    return job, stored.sha256
+
+
+def run_together(*calls: Callable[[], object]) -> list[Exception | None]:
+    """Run these calls in threads that start together; returns what each raised, or None."""
+    barrier = threading.Barrier(len(calls))
+    errors: list[Exception | None] = [None] * len(calls)
+
+    def one(place: int, call: Callable[[], object]) -> None:
+        barrier.wait()
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001  # returned to the test, which looks at its class
+            errors[place] = error
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=one, args=pair) for pair in enumerate(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return errors

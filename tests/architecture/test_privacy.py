@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 import pytest
 
 from apps.gpu.models import Miner
-from apps.trading.models import Block, LedgerAccount, Receipt, Transfer
+from apps.trading.models import Block, Bond, LedgerAccount, Receipt, Transfer
 from apps.trading.services import ledger, log
 from apps.trading.states import AccountKind
 from tests.architecture.probes import Life, Probe
@@ -29,6 +29,10 @@ from tests.owners import operator
 MARKET = ("/marketplace/", "/gpu/v1/marketplace/", "/gpu/v1/transactions")
 TOKEN = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{12,64}")
 ROLES = ("client", "provider", "miner", "bidder", "renter", "owner", "user", "account", "alias", "rater", "")
+PURPOSES = (
+    *("hold", "capture", "payout", "fee", "release", "fund", "accrue", "refund"),
+    *("bond", "unbond", "forfeit", "compensate"),
+)
 SEPARATORS = (":", "|", "\n", "_", "-", "/", "")
 SPACES = (
     ledger.NAMESPACE,
@@ -110,6 +114,18 @@ def test_no_pseudonym_can_be_computed_from_what_an_owner_knows(life):
 
     assert unknown & {digest[:length] for digest in digests for length in lengths} == set()
     assert unknown & uuids_of(known) == set()
+
+
+def test_nothing_that_the_market_shows_is_named_in_the_ledger(life):
+    """An award leads from a bid to an offer and its provider: the ledger may not lead from a bid to an account."""
+    pages, _ = public_pages(life)
+    of_the_market = [text for path, text in pages.items() if path.split()[1].startswith(MARKET)]
+    shown = {token for text in of_the_market for token in TOKEN.findall(text)}
+    named = {str(name) for names in Transfer.objects.values_list("pk", "group_id", "ref") for name in names if name}
+    made = {str(ledger.name(f"{purpose}:{token}")) for token in shown for purpose in PURPOSES}
+
+    assert Bond.objects.exists() and shown
+    assert named & (shown | made) == set()
 
 
 def spellings(known: Iterable[str]) -> Iterator[bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -43,35 +42,20 @@ def require(owner_id: UUID) -> Organisation:
     return owner
 
 
-def find(text: str) -> Organisation:
-    """Return the owner of this name, username or id, as people write it. Raises OwnerUnknown for none and for two."""
+def find(text: str) -> Organisation | None:
+    """Return the owner of this name or username, None for nobody's. Raises OwnerUnknown where it is two owners'."""
     found = {owner.pk: owner for owner in Organisation.objects.filter(name=text)}
     found |= {own.pk: own for own in map(personal, User.objects.filter(username=text))}
-    if not found and (pk := uuid_of(text)):
-        found = Organisation.objects.in_bulk([pk])
-    if not found:
-        raise OwnerUnknown(f"No owner has the name, username or id {text!r}; `manage.py ledger owners` lists them.")
     if len(found) > 1:
-        raise OwnerUnknown(f"An organisation and a user are called {text!r}: name one by its id, {ids_of(found)}.")
-    return next(iter(found.values()))
+        either = " or ".join(map(str, found))
+        raise OwnerUnknown(f"An organisation and a user are called {text!r}: name one by its id, {either}.")
+    return next(iter(found.values()), None)
 
 
 def containing(text: str) -> QuerySet[Organisation]:
     """Return the owners whose name or username contains this text, by name."""
     matching = Q(name__icontains=text) | Q(person__username__icontains=text)
     return Organisation.objects.select_related("person").filter(matching).order_by("name")
-
-
-def uuid_of(text: str) -> UUID | None:
-    """Return the text as a UUID, or None when it is none."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
-def ids_of(owners: Iterable[UUID]) -> str:
-    return " or ".join(map(str, owners))
 
 
 def ban(*, organisation: Organisation, reason: str, actor: object) -> None:

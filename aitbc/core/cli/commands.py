@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import os
 import re
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,42 +17,75 @@ from typing import Any, ClassVar
 import httpx
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import InterfaceError, OperationalError
 from rich.console import Console
 
+from aitbc.core.cli import errors, short_ids
+from aitbc.core.cli.errors import ApiProblem, Failure, NoAnswer
 from aitbc.core.cli.tables import console
+from aitbc.core.errors import DomainError
 
 KEY_NAMES = ("AITBC_API_KEY", "API_KEY")
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
-
-
-class ApiProblem(CommandError):
-    """The exchange answered with a problem."""
-
-    def __init__(self, status: int, body: dict[str, Any], retry_after: float) -> None:
-        super().__init__(in_words(status, body))
-        self.status = status
-        self.body = body
-        self.retry_after = retry_after
+PATIENCE_SECONDS = 60.0  # a restart of the exchange takes less
+RETRY_SECONDS = 0.5
 
 
 class ProjectCommand(BaseCommand):
-    """A command whose --help ends with examples, printed as they are written."""
+    """A command whose --help ends with examples, printed as they are written, and whose errors need no traceback.
+
+    With --json every error, also of the arguments, is one JSON object on stderr. Exit codes: cli/errors.py.
+    """
 
     examples: ClassVar[str] = ""
+    exit_codes: ClassVar[str] = ""
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        if "--json" in argv[2:]:
+            self._check_arguments(argv)
+        super().run_from_argv(argv)
+
+    def _check_arguments(self, argv: list[str]) -> None:
+        """Exit with JSON where argparse would exit with its usage."""
+        self._called_from_command_line = True
+        with contextlib.redirect_stderr(io.StringIO()) as printed:
+            try:
+                self.create_parser(argv[0], argv[1]).parse_args(argv[2:])
+                return
+            except SystemExit as exiting:
+                status = exiting.code
+        if status == errors.USAGE:
+            self.stderr.write(errors.usage_as_json(printed.getvalue()), str)
+        sys.exit(status)
+
+    def execute(self, *args: Any, **options: Any) -> Any:
+        try:
+            return super().execute(*args, **options)
+        except (CommandError, DomainError, OperationalError, InterfaceError) as error:
+            failure = errors.failure_of(error)
+            if not self._called_from_command_line or options.get("traceback"):
+                raise failure from (None if failure is error else error)
+        if options.get("as_json") or options.get("json"):
+            self.stderr.write(errors.as_json(failure), str)
+        else:
+            self.stderr.write(str(failure))
+        return sys.exit(failure.returncode)
 
     def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        if self.examples:
-            options.setdefault("epilog", "examples:\n" + self.examples)
+        examples = f"examples:\n{self.examples}" if self.examples else ""
+        if epilog := "\n".join(filter(None, (self.exit_codes, examples))):
+            options.setdefault("epilog", epilog)
         return super().create_parser(prog_name, subcommand, **options)
 
-    def verb(self, verbs: Any, name: str, about: str) -> argparse.ArgumentParser:
-        """One verb of the command: its own --help shows the examples that are about it."""
-        own = [line for line in self.examples.splitlines() if re.search(rf" {re.escape(name)}( |$)", line)]
+    def verb(self, verbs: Any, name: str, about: str, *, of: str = "") -> argparse.ArgumentParser:
+        """One verb of the command, or of its verb `of`: its own --help shows the examples that are about it."""
+        words = re.escape(f"{of} {name}".strip())
+        own = [line for line in self.examples.splitlines() if re.search(rf"manage\.py \S+ {words}( |$)", line)]
         verb: argparse.ArgumentParser = verbs.add_parser(
             name, help=about, description=about, formatter_class=argparse.RawDescriptionHelpFormatter,
-            epilog="\n".join(["examples:", *own]) if own else None,
+            epilog="\n".join(filter(None, (self.exit_codes, *(["examples:", *own] if own else ())))) or None,
         )  # fmt: skip
         return verb
 
@@ -66,11 +103,11 @@ class BaseApiCommand(ProjectCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         self.add_connection(parser)
 
-    def add_connection(self, parser: argparse.ArgumentParser) -> None:
-        """The flags that every (sub)command takes."""
+    def add_connection(self, parser: argparse.ArgumentParser, scope: str = "") -> None:
+        """The flags that every (sub)command takes; `scope` where the verb's is not the command's."""
         group = parser.add_argument_group("connection")
         group.add_argument("--url", help="address of the exchange (else AITBC_URL, else var/dev.env)")
-        group.add_argument("--key", help=f"API key (else AITBC_{self.scope.upper()}_KEY, else var/dev.env)")
+        group.add_argument("--key", help=f"API key (else AITBC_{(scope or self.scope).upper()}_KEY, else var/dev.env)")
         group.add_argument("--json", action="store_true", dest="as_json", help="print JSON, nothing else")
         group.add_argument("-q", "--quiet", action="store_true", help="print ids only, for scripts")
 
@@ -88,26 +125,42 @@ class BaseApiCommand(ProjectCommand):
     def api(self, scope: str | None = None) -> httpx.Client:
         """The exchange as seen with the key of this scope."""
         if self._client is None:
-            scope = scope or self.scope
-            key = self._key or known(f"AITBC_{scope.upper()}_KEY", *KEY_NAMES)
+            self._scope = scope or self.scope
+            name = f"AITBC_{self._scope.upper()}_KEY"
+            key = self._key or known(name, *KEY_NAMES)
             if not key:
-                raise CommandError(f"No key: give --key, set AITBC_{scope.upper()}_KEY, or start with `make up`.")
-            self._client = httpx.Client(
-                base_url=self._url or known("AITBC_URL") or settings.PUBLIC_URL,
-                headers={"Authorization": f"Bearer {key}", "Accept": "application/json"},
-                timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
-            )
+                raise Failure(f"No key: give --key, set {name}, or start with `make up`.", code="no_key")
+            self._client = client(self._url or known("AITBC_URL") or settings.PUBLIC_URL, key)
         return self._client
 
     def call(self, method: str, path: str, **request: Any) -> Any:
-        """The decoded answer; a problem becomes an ApiProblem with its words, silence a CommandError."""
+        """The decoded answer; a problem becomes an ApiProblem with its words, silence a NoAnswer."""
+        api = self.api()
         try:
-            answer = self.api().request(method, path, **request)
+            answer = api.request(method, path, **request)
         except httpx.HTTPError as error:
-            raise CommandError(f"No answer from {self.api().base_url}: {error or type(error).__name__}") from None
+            raise NoAnswer(str(api.base_url), str(error) or type(error).__name__) from None
         if answer.is_error:
-            raise problem_of(answer)
-        return answer.json() if answer.content else None
+            raise errors.problem_of(answer, errors.advice_for(answer.status_code, self._scope))
+        try:
+            return answer.json() if answer.content else None
+        except ValueError:
+            raise NoAnswer(str(api.base_url), f"HTTP {answer.status_code} is not the answer of an exchange") from None
+
+    def with_whole_ids(self, options: dict[str, Any]) -> dict[str, Any]:
+        """The options of a verb, each short id replaced by the id that it means."""
+        return short_ids.whole_ids(self.call, options.pop("ids", {}), options)
+
+    def call_patiently(self, method: str, path: str) -> Any:
+        """The answer, waiting up to a minute for an exchange that is being restarted."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return self.call(method, path)
+            except (NoAnswer, ApiProblem) as error:
+                if time.monotonic() > until or (isinstance(error, ApiProblem) and not error.is_passing):
+                    raise
+            time.sleep(RETRY_SECONDS)
 
     def events(self, path: str, *, cursor: str = "") -> Iterator[tuple[str, str, dict[str, Any]]]:
         """One connection's events of a stream: (id, name, data); the caller reconnects with the last id."""
@@ -116,7 +169,7 @@ class BaseApiCommand(ProjectCommand):
             with self.api().stream("GET", path, headers=headers) as answer:
                 if answer.is_error:
                     answer.read()
-                    raise problem_of(answer)
+                    raise errors.problem_of(answer, errors.advice_for(answer.status_code, self._scope))
                 yield from _parsed(answer.iter_lines())
         except httpx.TransportError:
             return
@@ -154,13 +207,13 @@ class VerbCommand(BaseApiCommand):
         )  # fmt: skip
         parser.set_defaults(run=run, verb_scope=scope)
         if scope:
-            self.add_connection(parser)
+            self.add_connection(parser, scope)
         return parser
 
     def handle(self, *args: Any, run: Callable[..., None], verb_scope: str, **options: Any) -> None:
         if verb_scope:
             self.api(verb_scope)
-        run(self, **options)
+        run(self, **self.with_whole_ids(options))
 
 
 def ids_of(answer: Any) -> list[str]:
@@ -169,27 +222,17 @@ def ids_of(answer: Any) -> list[str]:
     return [str(one["id"] if "id" in one else one.get("receipt_id", "")) for one in found]
 
 
-def in_words(status: int, body: dict[str, Any]) -> str:
-    """A problem body in one or a few lines: what, why, which field."""
-    lines = [str(body.get("detail") or body.get("title") or f"HTTP {status}")]
-    title = body.get("title")
-    if title and title != lines[0]:
-        lines[0] = f"{title} {lines[0]}"
-    lines += [f"  {one.get('field')}: {one.get('message')}" for one in body.get("errors") or []]
-    if body.get("allowed"):
-        lines.append(f"  allowed from here: {', '.join(body['allowed'])}")
-    lines.append(f"  (HTTP {status}, {body.get('code', 'unknown')}, request {body.get('request_id', '-')})")
-    return "\n".join(lines)
-
-
-def problem_of(answer: httpx.Response) -> ApiProblem:
+def client(url: str, key: str) -> httpx.Client:
+    """A client of the exchange at this address. Raises Failure when address or key cannot be sent at all."""
+    if not key.isascii() or not key.isprintable():
+        raise Failure("The key has characters that no key has; copy it again.", code="no_key")
     try:
-        body = answer.json()
-    except ValueError:
-        body = {"detail": answer.text[:300]}
-    after = answer.headers.get("Retry-After", "1")
-    wait = float(after) if after.replace(".", "", 1).isdigit() else 1.0
-    return ApiProblem(answer.status_code, body if isinstance(body, dict) else {"detail": str(body)}, wait)
+        return httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {key}", "Accept": "application/json"},
+            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+        )  # fmt: skip
+    except httpx.InvalidURL as error:
+        raise NoAnswer(url, str(error)) from None
 
 
 def known(*names: str) -> str:

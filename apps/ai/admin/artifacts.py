@@ -10,5 +10,5 @@ from apps.ai.models import Artifact
 
 @admin.register(Artifact)
 class ArtifactAdmin(ReadOnlyAdmin):
-    list_display = ("sha256", "owner_id", "size", "refs", "media_type", "created_at")
+    list_display = ("sha256", "owner_id", "size", "media_type", "created_at", "touched_at")
     search_fields = ("sha256", "=owner_id")

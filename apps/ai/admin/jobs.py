@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import TabularInline
 
-from aitbc.core.admin import Act, ReadOnlyAdmin, Related, with_reason
+from aitbc.core.admin import Act, ReadOnlyAdmin, Related, json_in_ait, with_reason
 from aitbc.core.errors import DomainError
 from apps.ai.models import AIJob, AIJobResult, DeadLetter, JobEvent, OperatorAct
 from apps.ai.services import operator_actions
@@ -41,13 +41,14 @@ class AIJobAdmin(ReadOnlyAdmin):
     show_full_result_count = False
     inlines = (OperatorActInline,)
     actions = ("put_first", "cancel_and_hide")
-    exclude = ("payload",)  # the client's own
+    exclude = ("payload", "requirement")  # the payload is the client's own
+    readonly_fields = (json_in_ait("requirement", "max_price"),)
     related = (
         Related("history", "ai.jobevent", "subject_id"), Related("result", "ai.aijobresult", "job_id"),
         Related("work", "gpu.work", "job_id"), Related("leases", "gpu.lease", "job_id"),
         Related("late results", "gpu.lateresult", "job_id"), Related("payment", "trading.payment", "job_id"),
         Related("receipt", "trading.receipt", "job_id"), Related("transfers", "trading.transfer", "ref"),
-        Related("dead letters", "ai.deadletter", "job_id"),
+        Related("dead letters", "ai.deadletter", "job_id"), Related("claims of bad input", "ai.inputclaim", "job_id"),
     )  # fmt: skip
 
     @admin.action(description="Put first in the queue", permissions=["operate"])
@@ -92,7 +93,7 @@ class JobEventAdmin(ReadOnlyAdmin):
 
 @admin.register(AIJobResult)
 class AIJobResultAdmin(ReadOnlyAdmin):
-    list_display = ("job_id", "task_type", "attempt", "miner_id", "size", "metered_ms", "created_at")
+    list_display = ("job_id", "task_type", "attempt", "miner_id", "size", "metered_ms", "created_at", "removed_at")
     list_filter = ("task_type",)
     search_fields = ("=job__id", "=miner_id", "sha256")
     exclude = ("result",)

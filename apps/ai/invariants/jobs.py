@@ -10,7 +10,7 @@ from aitbc.core import blobs, canonical, params
 from aitbc.core.db import cursor
 from aitbc.core.invariants import invariant
 from apps.ai.models import AIJob, AIJobResult
-from apps.ai.states import FINAL, JOB_TRANSITIONS, WITH_RESULT, JobState
+from apps.ai.states import FINAL, JOB_TRANSITIONS, WAITING_FOR_A_DEADLINE, WITH_RESULT, JobState
 from apps.trading.interface import payments_of
 
 CHUNK = 1_000
@@ -26,7 +26,7 @@ def _rows(statement: str, **values: Any) -> Iterator[tuple[Any, ...]]:
 
 @invariant("I1", db="ai")
 def every_accepted_job_exists() -> Iterable[str]:
-    """Every job whose POST was answered 201 exists and has its input."""
+    """Every job whose POST was answered 201 exists and has its input, a large one until it has ended."""
     for key, job_id in _rows(
         """SELECT r.key, r.job_id FROM (
           SELECT key, (body::jsonb ->> 'job_id')::uuid AS job_id FROM ai_idempotencyrecord WHERE status = 201) r
@@ -35,9 +35,25 @@ def every_accepted_job_exists() -> Iterable[str]:
         yield f"job {job_id} was promised for key {key} and does not exist"
     for (job_id,) in _rows("SELECT id FROM ai_job WHERE payload IS NULL AND NOT input_is_blob"):
         yield f"job {job_id} has no input"
-    for job_id, sha256 in _rows("SELECT id, input_sha256 FROM ai_job WHERE input_is_blob AND deleted_at IS NULL"):
+    for job_id, sha256 in AIJob.objects.needing_input().values_list("pk", "input_sha256").iterator():
         if not blobs.exists(sha256):
             yield f"job {job_id}: its input {sha256} is not in the store"
+
+
+@invariant("I1b", db="ai")
+def files_in_use_are_claimed() -> Iterable[str]:
+    """Every large input of an unfinished job and every large result that is kept is an artifact of its owner."""
+    for what, job_id, sha256 in _rows(
+        """SELECT u.what, u.id, u.sha256 FROM (
+          SELECT 'input' AS what, id, owner_id, input_sha256 AS sha256 FROM ai_job
+            WHERE input_is_blob AND state = ANY(%(unfinished)s)
+          UNION ALL
+          SELECT 'result', j.id, j.owner_id, r.sha256 FROM ai_job_result r JOIN ai_job j ON j.id = r.job_id
+            WHERE r.is_blob AND r.removed_at IS NULL AND j.deleted_at IS NULL) u
+        WHERE NOT EXISTS (SELECT FROM ai_artifact a WHERE a.owner_id = u.owner_id AND a.sha256 = u.sha256)""",
+        unfinished=list(map(str, WAITING_FOR_A_DEADLINE)),
+    ):
+        yield f"job {job_id}: its {what} {sha256} is no artifact of its owner"
 
 
 @invariant("I2", db="ai")
@@ -88,8 +104,8 @@ def history_explains_every_state() -> Iterable[str]:
 
 @invariant("I6", db="ai")
 def results_are_readable() -> Iterable[str]:
-    """Every accepted result is stored and still hashes to its name; a large one until its job is deleted."""
-    large = AIJobResult.objects.filter(is_blob=True, job__deleted_at=None)
+    """Every accepted result is stored and still hashes to its name; a large one until it is removed, or its job."""
+    large = AIJobResult.objects.kept().filter(job__deleted_at=None)
     for job_id, sha256 in large.values_list("job_id", "sha256").iterator():
         if not blobs.intact(sha256):
             yield f"job {job_id}: its result {sha256} is missing or damaged"

@@ -7,19 +7,35 @@ from typing import Self
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from aitbc.core.ids import uuid7
+from apps.ai.models.jobs import AIJob, AIJobResult
+
+SAME = {"owner_id": OuterRef("owner_id"), "input_sha256": OuterRef("sha256")}
 
 
 class ArtifactQuerySet(models.QuerySet["Artifact"]):
     def owned_by(self, owner_id: UUID) -> Self:
         return self.filter(owner_id=owner_id)
 
-    def unreferenced(self, before: datetime) -> Self:
-        """Artifacts that no job refers to and that nobody uploaded or released since this time."""
-        return self.filter(refs=0, touched_at__lt=before)
+    def with_use(self) -> Self:
+        """Artifacts with `in_use`: whether an unfinished job has it as input, or it is a result that is kept."""
+        return self.annotate(in_use=_is_input() | _is_result())
+
+    def unused(self, before: datetime) -> Self:
+        """Artifacts that nothing uses, and that no upload, submission or end of a job has touched since this time."""
+        return self.filter(~_is_input(), ~_is_result(), touched_at__lt=before)
+
+
+def _is_input() -> Exists:
+    return Exists(AIJob.objects.needing_input().filter(**SAME))
+
+
+def _is_result() -> Exists:
+    kept = AIJobResult.objects.kept().filter(sha256=OuterRef("sha256"))
+    return Exists(kept.filter(job__owner_id=OuterRef("owner_id"), job__deleted_at=None))
 
 
 class Artifact(models.Model):
@@ -30,7 +46,6 @@ class Artifact(models.Model):
     sha256 = models.CharField(max_length=64)
     size = models.BigIntegerField()
     media_type = models.CharField(max_length=100, default="application/octet-stream")
-    refs = models.IntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
     touched_at = models.DateTimeField(default=timezone.now)
 
@@ -38,13 +53,11 @@ class Artifact(models.Model):
 
     class Meta:
         db_table = "ai_artifact"
-        constraints = [
-            models.UniqueConstraint(name="ai_artifact_once", fields=["owner_id", "sha256"]),
-            models.CheckConstraint(name="ai_artifact_refs_counted", condition=Q(refs__gte=0)),
-        ]
+        constraints = [models.UniqueConstraint(name="ai_artifact_once", fields=["owner_id", "sha256"])]
         indexes = [
             models.Index(name="ai_artifact_sha256", fields=["sha256"]),
-            models.Index(name="ai_artifact_unneeded", fields=["touched_at"], condition=Q(refs=0)),
+            models.Index(name="ai_artifact_touched", fields=["touched_at"]),
+            models.Index(name="ai_artifact_sizes_of_owner", fields=["owner_id"], include=["size"]),
         ]
 
     def __str__(self) -> str:

@@ -23,6 +23,7 @@ from apps.ai.states import (
     WAITING_FOR_A_DEADLINE,
     JobState,
     PaymentStatus,
+    PriceSource,
 )
 
 
@@ -41,6 +42,10 @@ class AIJobQuerySet(models.QuerySet["AIJob"]):
 
     def unfinished(self) -> Self:
         return self.exclude(state__in=FINAL)
+
+    def needing_input(self) -> Self:
+        """Jobs whose input is a file that a miner may still fetch."""
+        return self.filter(input_is_blob=True, state__in=WAITING_FOR_A_DEADLINE)
 
     def overdue(self, now: datetime) -> Self:
         return self.filter(state__in=WAITING_FOR_A_DEADLINE, due_at__lte=now)
@@ -112,6 +117,8 @@ class AIJob(StatefulModel):
     miner_id = models.UUIDField(null=True)
     provider_id = models.UUIDField(null=True)
     rate = AmountField()  # micro-AIT per hour, agreed at the lease
+    max_price = AmountField(null=True, default=None)  # the ceiling of that rate, as it is matched
+    max_price_source = models.CharField(max_length=10, choices=PriceSource, db_default="", default="", blank=True)
     billable_ms = models.BigIntegerField(default=0)
     progress = models.FloatField(default=0.0)
     progress_note = models.CharField(max_length=300, blank=True)
@@ -144,6 +151,10 @@ class AIJob(StatefulModel):
             models.Index(
                 name="ai_job_money_pending", fields=["completed_at"],
                 condition=Q(state__in=ENDED_WITHOUT_RESULT, payment_status__in=["pending", "held"]),
+            ),
+            models.Index(
+                name="ai_job_input", fields=["owner_id", "input_sha256"],
+                condition=Q(input_is_blob=True, state__in=WAITING_FOR_A_DEADLINE),
             ),
             models.Index(name="ai_job_unheld", fields=["created_at"], condition=Q(state=JobState.SUBMITTED)),
         ]  # fmt: skip
@@ -178,8 +189,20 @@ class JobEvent(AbstractTransition):
         abstract = False
 
 
+class AIJobResultQuerySet(models.QuerySet["AIJobResult"]):
+    def kept(self) -> Self:
+        """Large results that have not been removed."""
+        return self.filter(is_blob=True, removed_at=None)
+
+
 class AIJobResult(models.Model):
-    """The one accepted result of a job, stored as delivered."""
+    """The one accepted result of a job, stored as delivered. Its row stays when the file of a large one is removed."""
+
+    class RemovedBy(models.TextChoices):
+        """Who removed the file of a large result."""
+
+        OWNER = "owner"
+        RETENTION = "retention"  # jobs.result_retention_s
 
     job = models.OneToOneField(AIJob, on_delete=models.PROTECT, primary_key=True, related_name="outcome_row")
     attempt = models.SmallIntegerField()
@@ -196,11 +219,28 @@ class AIJobResult(models.Model):
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField()
     created_at = models.DateTimeField(default=timezone.now)
+    removed_at = models.DateTimeField(null=True)
+    removed_by = models.CharField(max_length=10, choices=RemovedBy, db_default="", default="", blank=True)
+
+    objects = AIJobResultQuerySet.as_manager()
 
     class Meta:
         db_table = "ai_job_result"
         verbose_name = "job result"
-        indexes = [models.Index(name="ai_result_of_task_type", fields=["task_type", "-job"])]
+        indexes = [
+            models.Index(name="ai_result_of_task_type", fields=["task_type", "-job"]),
+            models.Index(name="ai_result_kept", fields=["sha256"], condition=Q(is_blob=True, removed_at=None)),
+            models.Index(
+                name="ai_result_kept_since", fields=["created_at"], condition=Q(is_blob=True, removed_at=None)
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="ai_result_removal",
+                condition=Q(removed_at=None, removed_by="")
+                | Q(removed_at__isnull=False, is_blob=True) & ~Q(removed_by=""),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"result of job {self.job_id}"

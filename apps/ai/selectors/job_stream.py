@@ -49,8 +49,8 @@ def new_events(job: AIJob, seen: Cursor) -> tuple[bytes, Cursor]:
 
 def _events(job: AIJob, seen: Cursor) -> Iterator[tuple[bytes, dict[str, Any], Cursor]]:
     cursor = seen
-    history = JobEvent.objects.filter(subject_id=job.pk, seq__gt=seen.transition, seq__lte=job.version)
-    for transition in history.order_by("seq"):
+    missed = {"seq__gt": seen.transition, "seq__lte": job.version}
+    for transition in JobEvent.objects.filter(subject_id=job.pk, **missed).order_by("seq"):
         cursor = Cursor(transition.seq, cursor.progress)
         yield b"state", _transition(job, transition), cursor
     if job.progress_seq > seen.progress:

@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from aitbc.core import blobs
 from aitbc.core.db import DOMAIN_UNAVAILABLE
-from apps.ai.errors import ReceiptNotIssued, ResultNotReady
+from apps.ai.errors import ReceiptNotIssued, ResultNotReady, ResultRemoved
+from apps.ai.logic.amounts import shown
 from apps.ai.models import AIJob, AIJobResult
 from apps.ai.states import FINAL, WITH_RESULT, JobState
 from apps.gpu import interface as gpu
@@ -97,7 +98,7 @@ class JobExplanation(TypedDict):
 
 
 def result_of(job: AIJob) -> JobResult:
-    """Return how the job ended. Raises ResultNotReady (425) until then."""
+    """Return how the job ended. Raises ResultNotReady (425) until then, ResultRemoved (410) when it is not kept."""
     if job.state in WITH_RESULT:
         return _success(job, AIJobResult.objects.get(pk=job.pk))
     if job.state in FINAL:
@@ -124,14 +125,25 @@ def _success(job: AIJob, row: AIJobResult) -> JobResult:
 
 
 def _content_of(row: AIJobResult) -> Any:
-    """The result as the miner sent it, from the row or from its blob."""
+    """The result as the miner sent it, from the row or from its blob. Raises ResultRemoved."""
     if not row.is_blob:
         return row.result
+    if row.removed_at is not None:
+        raise _removed(row.removed_at, AIJobResult.RemovedBy(row.removed_by))
     body = blobs.read(row.sha256)
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         return body.decode("utf-8", errors="replace")
+
+
+def _removed(at: datetime, by: AIJobResult.RemovedBy) -> ResultRemoved:
+    reasons = {
+        AIJobResult.RemovedBy.OWNER: "its owner deleted its artifact",
+        AIJobResult.RemovedBy.RETENTION: "large results are kept for a limited time after their job has ended",
+    }
+    detail = f"It was removed on {at:%Y-%m-%d at %H:%M} UTC: {reasons[by]}. Submit the job again to compute it anew."
+    return ResultRemoved(detail, removed_at=at.isoformat(), removed_by=str(by))
 
 
 def _legacy_receipt(job: AIJob) -> dict[str, Any] | None:
@@ -185,11 +197,16 @@ def explanation_of(job: AIJob) -> JobExplanation:
     explanation = gpu.explain(job.requirement, job.pk)
     found |= {
         "summary": _summary(explanation), "online_miners": explanation.online_miners,
-        "fitting_miners": explanation.fitting_miners, "constraints": explanation.constraints,
+        "fitting_miners": explanation.fitting_miners, "constraints": _in_ait(explanation.constraints),
         "position": explanation.position, "ahead": explanation.ahead,
         "estimate_seconds": explanation.estimate_seconds,
     }  # fmt: skip
     return found
+
+
+def _in_ait(constraints: Sequence[gpu.ConstraintReport]) -> list[gpu.ConstraintReport]:
+    """The constraints with their values as people read them."""
+    return [{**one, "value": shown({one["name"]: one["value"]})[one["name"]]} for one in constraints]
 
 
 def _summary(explanation: gpu.Explanation) -> str:

@@ -11,11 +11,14 @@ from apps.ai.models import Artifact
 class ArtifactSerializer(ResourceSerializer):
     """An input or result kept as a file."""
 
+    in_use = serializers.BooleanField(
+        read_only=True, help_text="Whether it is the input of an unfinished job, or a result that is kept."
+    )
     url = serializers.SerializerMethodField()
 
     class Meta:
         model = Artifact
-        fields = ["sha256", "size", "media_type", "refs", "created_at", "url"]
+        fields = ["sha256", "size", "media_type", "in_use", "created_at", "url"]
         read_only_fields = fields
 
     def get_url(self, artifact: Artifact) -> str:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework import serializers
 
-from aitbc.core.serializers import LenientSerializer, ResourceSerializer
+from aitbc.core.serializers import LenientSerializer, ObjectField, ResourceSerializer
+from apps.ai.logic.amounts import shown
 from apps.ai.models import OperatorAct
 from apps.ai.serializers.jobs import JobSerializer
 
 
+class RequirementField(ObjectField):
+    """A canonical requirement, its price in AIT."""
+
+    def to_representation(self, value: Any) -> Any:
+        return shown(value)
+
+
 class AdminJobSerializer(JobSerializer):
     """A job as operators read it: never with its payload."""
+
+    requirement = RequirementField(read_only=True, help_text="What gpu matches; max_price is AIT per hour.")
 
     class Meta(JobSerializer.Meta):
         fields = [

@@ -34,7 +34,7 @@ def expire_overdue(*, now: datetime | None = None, limit: int = BATCH) -> int:
     Rows that another transaction has locked are left for the next sweep.
     """
     now = now or timezone.now()
-    overdue = AIJob.objects.overdue(now).order_by("due_at")
+    overdue = AIJob.objects.overdue(now).order_by("due_at", "pk")
     open_jobs = overdue.exclude(state=JobState.CANCELLING).values_list("pk", flat=True)[:limit]
     unanswered = overdue.filter(state=JobState.CANCELLING).values_list("pk", flat=True)[:limit]
     return _stop(open_jobs, now) + _give_up(_without_result(list(unanswered)), now)

@@ -29,6 +29,6 @@ def expected_seconds(job: AIJob) -> int:
 
 
 def _measure(task_type: str) -> int:
-    recent = AIJobResult.objects.filter(task_type=task_type).order_by("-job_id").values("metered_ms")[:SAMPLE]
+    recent = AIJobResult.objects.filter(task_type=task_type).order_by("-pk").values("metered_ms")[:SAMPLE]
     mean = recent.aggregate(mean=Avg("metered_ms"))["mean"]
     return DEFAULT_SECONDS if mean is None else round(float(mean) / 1000)

@@ -77,9 +77,7 @@ def end(endings: Sequence[Ending]) -> None:
         for one in endings
         if one.to == JobState.DEAD
     )
-    for one in endings:
-        if one.job.deleted_at is not None:
-            artifacts.drop_references(one.job)
+    artifacts.release_inputs([one.job for one in endings])
     emit(*(event_builders.ended(one.job) for one in endings), by="ai")
 
 

@@ -26,6 +26,7 @@ from apps.ai.services.bookings import within_booking
 from apps.ai.services.durations import expected_seconds
 from apps.ai.services.job_endings import Ending, stop
 from apps.ai.services.job_transitions import advance_each
+from apps.ai.services.price_ceilings import set_ceiling
 from apps.ai.states import JobState, PaymentStatus
 from apps.trading.events import PaymentHeld, PaymentRefused
 from apps.trading.interface import available
@@ -58,18 +59,20 @@ def submit(
 ) -> AIJob:
     """Accept a job and return it: an unpaid one is queued at once, a paid one waits until its payment is held.
 
-    Large payloads are stored and synced before any row names them. Raises PayloadTooLarge, InputUnusable,
-    BookingUnusable, and CannotPay from a read of the balance; trading decides with PaymentHeld or PaymentRefused.
+    Large payloads are stored and synced before any row names them. Raises PayloadTooLarge, ArtifactQuotaExceeded,
+    InputUnusable, BookingUnusable, and CannotPay from a read of the balance; trading decides with PaymentHeld or
+    PaymentRefused.
     """
     _check_funds(owner_id, terms["payment_amount"])
     terms["requirement"] = within_booking(owner_id, terms["requirement"], paid=bool(terms["payment_amount"]))
     job = _build(owner_id=owner_id, terms=terms)
+    set_ceiling(job)
     stored = _store_input(job, payload, input_sha256)
     with atomic(AIJob):
         if stored:
             artifacts.claim(owner_id=owner_id, stored=stored, media_type="application/json")
-        if job.input_is_blob:
-            artifacts.add_reference(owner_id=owner_id, sha256=job.input_sha256)
+        elif job.input_is_blob:
+            artifacts.use_as_input(owner_id=owner_id, sha256=job.input_sha256)
         begin(job, actor=actor, detail={"payment_amount": format_amount(job.payment_amount)})
         emit(
             event_builders.submitted(job) if job.is_paid else event_builders.queued(job, cost=expected_seconds(job)),
@@ -93,9 +96,10 @@ def refuse(events: Sequence[PaymentRefused]) -> None:
     """Refuse the jobs that cannot be paid for; for one that ended meanwhile only the refusal is recorded."""
     by_id = {event.job_id: event for event in events}
     jobs = AIJob.objects.locked(by_id)
-    refusals = [_refusal(job, by_id[str(job.pk)]) for job in jobs if job.state == JobState.SUBMITTED]
-    if refusals:
-        advance_each(refusals)
+    submitted = [job for job in jobs if job.state == JobState.SUBMITTED]
+    if submitted:
+        advance_each([_refusal(job, by_id[str(job.pk)]) for job in submitted])
+        artifacts.release_inputs(submitted)
     ended = [job.pk for job in jobs if job.payment_status == PaymentStatus.PENDING]
     AIJob.objects.filter(pk__in=ended).update(payment_status=PaymentStatus.REFUSED)
 
@@ -159,7 +163,10 @@ def _store_input(job: AIJob, payload: Any, input_sha256: str | None) -> blobs.St
     job.input_sha256, job.input_size = job.payload_sha256, len(body)
     job.input_is_blob = len(body) > INLINE_LIMIT
     job.payload = None if job.input_is_blob else payload
-    return blobs.put([body], limit=PAYLOAD_LIMIT) if job.input_is_blob else None
+    if not job.input_is_blob:
+        return None
+    artifacts.require_room(owner_id=job.owner_id, stored=blobs.Stored(job.input_sha256, len(body)))
+    return blobs.put([body], limit=PAYLOAD_LIMIT)
 
 
 def _use_artifact(job: AIJob, payload: Any, sha256: str, size: int) -> None:

@@ -9,7 +9,6 @@ from aitbc.core.messaging import emit
 from apps.ai.events import JobPrioritized
 from apps.ai.logic.outcomes import Outcome
 from apps.ai.models import AIJob, OperatorAct
-from apps.ai.services import artifacts
 from apps.ai.services.job_endings import Ending, stop
 from apps.ai.services.job_transitions import notify
 from apps.ai.states import FINAL, JobState
@@ -47,8 +46,6 @@ def delete(*, job: AIJob, actor: str, reason: str) -> AIJob:
             stop([Ending(job=job, to=JobState.CANCELLED, outcome=Outcome.DELETED, reason=reason, actor=actor)])
         job.deleted_at = timezone.now()
         job.save(update_fields=["deleted_at"])
-        if job.state != JobState.CANCELLING:  # else with its end: a result may come first
-            artifacts.drop_references(job)
         _record(job, act="delete", actor=actor, reason=reason, detail={"state": job.state})
     notify([job.pk])
     return job

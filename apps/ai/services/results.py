@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from aitbc.core import blobs
+from django.utils import timezone
+
+from aitbc.core import blobs, params
 from aitbc.core.messaging import emit
 from aitbc.core.states import Transition
+from apps.ai.logic.amounts import in_ait
 from apps.ai.models import AIJob, AIJobResult
-from apps.ai.services import artifacts, event_builders
+from apps.ai.services import artifacts, event_builders, input_claims
 from apps.ai.services.job_transitions import advance_each, notify
 from apps.ai.states import JobState, PaymentStatus
 from apps.gpu.events import LeaseCompleted
@@ -29,11 +32,10 @@ def accept(events: Sequence[LeaseCompleted]) -> None:
         return
     results = [(job, _result(job, event)) for job, event in delivered]
     AIJobResult.objects.bulk_create(result for _, result in results)
-    artifacts.claim_results([(job, result) for job, result in results if result.is_blob])
+    artifacts.claim_results(results)
     advance_each([_success(job, result) for job, result in results])
-    for job, _ in results:
-        if job.deleted_at is not None:
-            artifacts.drop_references(job)
+    input_claims.refute(job for job, _ in results)
+    artifacts.release_inputs([job for job, _ in results])
     emit(*(event_builders.completed(job, result) for job, result in results), by="ai")
 
 
@@ -55,6 +57,20 @@ def record_refunds(events: Sequence[PaymentRefunded]) -> None:
         job.refunded, job.paid, job.fee = event.refunded, event.paid, event.fee
     AIJob.objects.bulk_update(jobs, ["payment_status", "refunded", "paid", "fee", "payment_id"])
     notify(job.pk for job in jobs)
+
+
+def remove_old(*, limit: int = 1000) -> int:
+    """Remove large results of jobs that ended longer ago than jobs.result_retention_s; returns how many.
+
+    Their rows stay. Their files are collected as those of any artifact that nothing uses.
+    """
+    now = timezone.now()
+    before = now - timedelta(seconds=params.get("jobs.result_retention_s"))
+    old = AIJobResult.objects.kept().filter(created_at__lt=before).order_by("created_at", "pk")
+    ids = list(old.values_list("pk", flat=True)[:limit])
+    return AIJobResult.objects.kept().filter(pk__in=ids).update(
+        removed_at=now, removed_by=AIJobResult.RemovedBy.RETENTION
+    )  # fmt: skip
 
 
 def _is_current_attempt(job: AIJob, event: LeaseCompleted) -> bool:
@@ -87,7 +103,9 @@ def _settlement(job: AIJob, event: ReceiptIssued) -> Transition:
     status = PaymentStatus.SETTLED if job.is_paid else PaymentStatus.NONE
     return Transition(
         subject=job, to=JobState.SETTLED, actor="trading", reason="the receipt is issued",
-        detail={"receipt_id": event.receipt_id, "paid": event.paid, "fee": event.fee, "refunded": event.refunded},
+        detail={
+            "receipt_id": event.receipt_id, **in_ait(paid=event.paid, fee=event.fee, refunded=event.refunded),
+        },
         fields={
             "receipt_id": event.receipt_id, "payment_status": str(status), "paid": event.paid, "fee": event.fee,
             "refunded": event.refunded,

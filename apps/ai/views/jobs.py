@@ -47,17 +47,20 @@ JOB_BODY = (1 << 20) + (16 << 10)  # a payload of 1 MiB and the fields around it
 
 
 class JobPagination(KeysetPagination):
-    """Keyset pages with the legacy envelope beside ours; `total` counts this page, as legacy clients expect."""
+    """Keyset pages with the legacy envelope beside ours; `total` counts what passes the filters, on all pages."""
 
     def get_paginated_response(self, data: Any) -> Response:
         jobs = once(data)
         return Response(
-            {"items": jobs, "jobs": jobs, "total": len(data), "limit": self.limit, "next": self.next_cursor}
+            {"items": jobs, "jobs": jobs, "total": self.total, "limit": self.limit, "next": self.next_cursor}
         )
 
     def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> list[Any]:
         self.limit = limit_of(request)
-        return super().paginate_queryset(queryset, request, view)
+        rows = super().paginate_queryset(queryset, request, view)
+        is_whole = self.next_cursor is None and "cursor" not in request.query_params
+        self.total = len(rows) if is_whole else queryset.count()
+        return rows
 
     def get_paginated_response_schema(self, schema: Mapping[str, Any]) -> dict[str, Any]:
         envelope = super().get_paginated_response_schema(schema)
@@ -119,9 +122,12 @@ class JobViewSet(mixins.RetrieveModelMixin, HotViewSet):
         return self.answer(jobs.cancel(job=self.get_object(), actor=f"client:{self.actor.pk}", reason=reason))
 
     @extend_schema(
-        responses={200: JobResultSerializer, 425: OpenApiResponse(description="Not yet; see Retry-After.")},
+        responses={
+            200: JobResultSerializer, 425: OpenApiResponse(description="Not yet; see Retry-After."),
+            410: OpenApiResponse(description="Removed; see `removed_at` and `removed_by`."),
+        },
         parameters=[CLIENT],
-    )
+    )  # fmt: skip
     @action(detail=True)
     def result(self, request: Request, pk: UUID) -> Response:
         """The result, or the error of a job that ended without one."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from django.contrib import admin
 
-from aitbc.core.admin import ReadOnlyAdmin, Related
+from aitbc.core.admin import ReadOnlyAdmin, Related, json_in_ait
 from apps.gpu.models import Miner, MinerTransition
 
 
@@ -24,6 +24,8 @@ class MinerAdmin(ReadOnlyAdmin):
     ]
     list_filter: ClassVar[list[str]] = ["state", "region"]
     search_fields: ClassVar[list[str]] = ["name", "id"]
+    exclude = ("offer",)
+    readonly_fields = (json_in_ait("offer", "price"),)
     related = (
         Related("history", "gpu.minertransition", "subject_id"), Related("cards", "gpu.gpuregistry", "miner_id"),
         Related("leases", "gpu.lease", "miner_id"), Related("back-ends", "gpu.backend", "miner_id"),

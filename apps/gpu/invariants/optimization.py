@@ -49,7 +49,7 @@ class Advised:
 
 
 def advised() -> Iterator[Advised]:
-    ranked = GPURegistry.objects.present().select_related("profile", "miner").order_by("-created_at")[:MOST]
+    ranked = GPURegistry.objects.present().select_related("profile", "miner").order_by("-created_at", "-pk")[:MOST]
     for gpu in ranked:
         try:
             subject = subject_of(gpu)
@@ -121,7 +121,7 @@ def _known(gpu: GPURegistry, device: roofline.Device) -> roofline.Device | None:
 
 
 def _proven(gpu: GPURegistry) -> dict[str, Any]:
-    passed = gpu.benchmarks.filter(state=BenchmarkState.PASSED).order_by("-ended_at")
+    passed = gpu.benchmarks.filter(state=BenchmarkState.PASSED).order_by("-ended_at", "-pk")
     verdict = passed.values_list("verdict", flat=True).first() or {}
     return dict(verdict.get("measured", {}))
 

@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from apps.gpu.logic.encoding import decoded
 DEV_ENV = Path("var/dev.env")
 URL = re.compile(r"https?://[!-~]+")
 KEY = re.compile(r"[!-~]+")  # what a header may carry
+LONGEST_DRAIN = 86_400
 MINER_ID = re.compile(r"[!-~]{0,128}")
 
 
@@ -56,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=state_dir(),
         help="where unsent results are stored",
     )
-    add("--slots", type=_positive, default=env.get("AITBC_MINER_SLOTS", "2"), help="jobs at the same time")
+    add("--slots", type=_whole(1, 1024), default=env.get("AITBC_MINER_SLOTS", "2"), help="jobs at the same time")
     add(
         "--price",
         default=env.get("AITBC_MINER_PRICE", ""),
@@ -66,26 +68,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--engine", dest="engines", action="append", default=[], help="offer only this engine; may be repeated")
     add(
         "--memory-mb",
-        type=int,
+        type=_whole(0, 2**31 - 1),
         default=env.get("AITBC_MINER_MEMORY_MB", "0"),
         help="memory limit of one job; 0: a share of the host's",
     )
-    add("--job-seconds", type=_positive, default=3600, help="time limit of one job; the job's own may be shorter")
+    add(
+        "--job-seconds",
+        type=_whole(1, 86_400),
+        default=3600,
+        help="time limit of one job; the job's own may be shorter",
+    )
     add(
         "--drain-seconds",
-        type=float,
+        type=_seconds,
         default=30.0,
         help="how long SIGTERM waits for running jobs before it hands them back",
     )
-    add("--input-mb", type=_positive, default=256, help="largest input this miner downloads")
-    add("--wait-seconds", type=int, default=20, help="how long one poll waits at the exchange for work")
+    add("--input-mb", type=_whole(1, 2**31 - 1), default=256, help="largest input this miner downloads")
+    add("--wait-seconds", type=_whole(0, 3600), default=20, help="how long one poll waits at the exchange for work")
     add(
         "--cpu-device",
         action=argparse.BooleanOptionalAction,
         default=env.get("AITBC_MINER_CPU_DEVICE", "1").lower() not in ("0", "false", "no"),
         help="on a host without a GPU, offer its processor as a device that can be rented (AITBC_MINER_CPU_DEVICE)",
     )
-    add("--once", type=_positive, default=0, metavar="N", help="exit after N jobs")
+    add("--once", type=_whole(1, 2**31 - 1), default=0, metavar="N", help="exit after N jobs")
 
 
 def from_arguments(arguments: argparse.Namespace) -> Settings:
@@ -126,7 +133,18 @@ def environment() -> dict[str, str]:
     return defaults | dict(os.environ)
 
 
-def _positive(value: str) -> int:
-    if not value.isdecimal() or int(value) < 1:
-        raise argparse.ArgumentTypeError(f"{value!r} is not a whole number of at least 1")
-    return int(value)
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    """A type of arguments: a whole number in this range."""
+
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,10}", text) or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def _seconds(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,5}(\.[0-9]{1,3})?", text) or float(text) > LONGEST_DRAIN:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number of seconds from 0 to {LONGEST_DRAIN}")
+    return float(text)

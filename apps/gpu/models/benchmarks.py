@@ -71,7 +71,7 @@ class GPUBenchmark(StatefulModel):
     objects = BenchmarkQuerySet.as_manager()
 
     class Meta:
-        ordering = ["-requested_at"]
+        ordering = ["-requested_at", "-pk"]
         constraints = [
             models.UniqueConstraint(
                 name="gpu_benchmark_one_open", fields=["gpu"],

@@ -99,7 +99,7 @@ class GPURegistry(StatefulModel):
     objects = GPUQuerySet.as_manager()
 
     class Meta:
-        ordering = ["-created_at"]
+        ordering = ["-created_at", "-pk"]
         verbose_name = "GPU"
         constraints = [
             # Two claims to one card may stand side by side only while both are in quarantine.

@@ -57,7 +57,7 @@ class MinerCommand(StatefulModel):
     objects = CommandQuerySet.as_manager()
 
     class Meta:
-        ordering = ["-created_at"]
+        ordering = ["-created_at", "-pk"]
         constraints = [models.CheckConstraint(name="gpu_order_state_known", condition=Q(state__in=CommandState.values))]
         indexes = [models.Index(name="gpu_order_open", fields=["miner", "created_at"], condition=Q(state="open"))]
 

@@ -62,7 +62,7 @@ class Miner(StatefulModel):
     objects = MinerQuerySet.as_manager()
 
     class Meta:
-        ordering = ["-created_at"]
+        ordering = ["-created_at", "-pk"]
         constraints = [
             models.UniqueConstraint(name="gpu_miner_name", fields=["owner_id", "name"]),
             models.CheckConstraint(name="gpu_miner_state_known", condition=Q(state__in=MinerState.values)),
@@ -86,6 +86,7 @@ class Miner(StatefulModel):
             rate=params.get("jobs.reference_rate") if self.price is None else self.price,
             reputation=self.reputation,
             allocation=Allocation.from_json(self.booked),
+            owner=str(self.owner_id),
         )
 
 

@@ -54,7 +54,7 @@ class Reservation(models.Model):
     objects = ReservationQuerySet.as_manager()
 
     class Meta:
-        ordering = ["-created_at"]
+        ordering = ["-created_at", "-pk"]
         indexes = [
             models.Index(name="gpu_reservation_open", fields=["miner_id"], condition=Q(closed_at=None)),
             models.Index(name="gpu_reservation_due", fields=["starts_at"], condition=Q(closed_at=None, held_at=None)),

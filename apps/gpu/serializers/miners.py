@@ -67,6 +67,7 @@ class MinerSerializer(ResourceSerializer):
     miner_id = serializers.CharField(source="name", read_only=True)
     status = serializers.CharField(source="state", read_only=True)
     price_per_hour = AmountField(source="price", read_only=True, allow_null=True)
+    parked_results = serializers.SerializerMethodField(help_text="Outcomes it could not send, as it last reported.")
 
     class Meta:
         model = Miner
@@ -81,8 +82,13 @@ class MinerSerializer(ResourceSerializer):
             "price_per_hour",
             "reputation",
             "last_heartbeat",
+            "parked_results",
             "created_at",
         ]
+
+    def get_parked_results(self, miner: Miner) -> int | None:
+        count = miner.metrics.get("parked_results")
+        return count if type(count) is int and count >= 0 else None
 
 
 class MinerFilterSerializer(StrictSerializer):

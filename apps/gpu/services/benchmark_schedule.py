@@ -45,7 +45,7 @@ def due(now: datetime) -> QuerySet[GPURegistry]:
 
 def _expire(now: datetime) -> int:
     ended = 0
-    for benchmark in GPUBenchmark.objects.overdue(now).select_related("gpu").order_by("due_at")[:BATCH]:
+    for benchmark in GPUBenchmark.objects.overdue(now).select_related("gpu").order_by("due_at", "pk")[:BATCH]:
         try:
             benchmarks.expire(benchmark)
             ended += 1

@@ -249,7 +249,7 @@ def _unproven(benchmark: GPUBenchmark, why: str) -> None:
     """Not proven. A verified GPU is benchmarked again in an hour, and is unverified after the third miss in a row."""
     gpu, now = benchmark.gpu, timezone.now()
     _close_command(benchmark, {"given_up": why})
-    before = GPUBenchmark.objects.filter(gpu=gpu).exclude(pk=benchmark.pk).order_by("-requested_at")
+    before = GPUBenchmark.objects.filter(gpu=gpu).exclude(pk=benchmark.pk).order_by("-requested_at", "-pk")
     missed = list(before.values_list("state", flat=True)[: MISSED_RETESTS - 1])
     lost = len(missed) >= MISSED_RETESTS - 1 and BenchmarkState.PASSED not in missed
     verified_at = None if lost else gpu.verified_at

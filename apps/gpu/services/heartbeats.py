@@ -48,7 +48,7 @@ BEAT = """WITH previous AS MATERIALIZED (
   FROM measured f WHERE g.id = f.gpu_id
 ), waiting AS (
   SELECT coalesce(jsonb_agg(jsonb_build_object('order_id', id, 'kind', kind, 'gpu_id', gpu_id, 'body', body,
-    'signature', signature, 'due_at', due_at) ORDER BY created_at), '[]'::jsonb) AS commands
+    'signature', signature, 'due_at', due_at) ORDER BY created_at, id), '[]'::jsonb) AS commands
   FROM gpu_minercommand WHERE miner_id = %(miner)s::uuid AND state = 'open'
 ), alive AS (
   UPDATE gpu_lease SET started_at = coalesce(started_at, clock_timestamp()), suspect_at = NULL,

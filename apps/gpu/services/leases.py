@@ -31,18 +31,21 @@ __all__ = ["Grant", "Granted", "complete", "fail", "grant", "release", "report"]
 INLINE_BYTES = 64 * 1024
 RESULT_BYTES = 16 * 1024 * 1024
 
+# A lease that this holder may end so.
+HELD = """job_id = %(job)s::uuid AND provider_id = %(owner)s::uuid AND state = 'leased'
+    AND (%(attempt)s::int IS NULL OR attempt = %(attempt)s::int)
+    AND (%(miner)s::uuid IS NULL OR miner_id = %(miner)s::uuid)
+    AND (cancel_at IS NULL OR %(state)s <> 'completed')"""
+MAY_END = f"SELECT 1 FROM gpu_lease WHERE {HELD} AND lease_until > clock_timestamp()"
 # clock_timestamp() is read once: the time a lease ends is the time it is metered to. What is metered of a withdrawn
 # lease was fixed then.
-END = """WITH ended AS (
+END = f"""WITH ended AS (
   UPDATE gpu_lease SET state = %(state)s, ended_at = at.t, code = %(code)s, message = %(message)s,
     result_sha256 = %(sha256)s, result_size = %(size)s::bigint,
     metered_ms = CASE WHEN cancel_at IS NULL THEN floor(extract(epoch FROM at.t - granted_at) * 1000)
       ELSE metered_ms END
   FROM (SELECT clock_timestamp() AS t) at
-  WHERE job_id = %(job)s::uuid AND provider_id = %(owner)s::uuid AND state = 'leased' AND lease_until > at.t
-    AND (%(attempt)s::int IS NULL OR attempt = %(attempt)s::int)
-    AND (%(miner)s::uuid IS NULL OR miner_id = %(miner)s::uuid)
-    AND (cancel_at IS NULL OR %(state)s <> 'completed')
+  WHERE {HELD} AND lease_until > at.t
   RETURNING work_id, job_id, attempt, miner_id, provider_id, rate, granted_at, ended_at, metered_ms
 ), worked AS (
   UPDATE gpu_work SET state = 'done' WHERE id IN (SELECT work_id FROM ended)
@@ -133,28 +136,33 @@ def grant(miner: Known, *, n: int = 1, newer_than: float | None = None) -> Grant
 def complete(*, job_id: UUID, holder: Holder, result: Any, metrics: Mapping[str, Any]) -> bool:
     """Accept a result from the miner that holds the job. The same result again is accepted again and changes nothing.
 
+    The bytes of a large one are stored only for a holder of a live lease; the guarded UPDATE decides all the same.
     Returns whether it was new. Raises LeaseFenced (evidence kept) or LeaseNotFound; ResultTooLarge above 16 MiB.
     """
     canonical = _canonical(result)
-    stored = blobs.put([canonical], limit=RESULT_BYTES) if len(canonical) > INLINE_BYTES else None
-    sha256 = stored.sha256 if stored else _sha256(canonical)
+    ending = Ending(LeaseState.COMPLETED.value, sha256=_sha256(canonical), size=len(canonical))
+    large = len(canonical) > INLINE_BYTES
+    if large:
+        if not _first_row(MAY_END, _values(job_id, holder, ending)):
+            return _not_live(job_id, holder, "result", LeaseState.COMPLETED, sha256=ending.sha256, size=ending.size)
+        blobs.put([canonical], limit=RESULT_BYTES)
     with atomic(Lease):
-        ended = _end(job_id, holder, Ending(LeaseState.COMPLETED.value, sha256=sha256, size=len(canonical)))
+        ended = _end(job_id, holder, ending)
         if ended is not None:
             emit(
                 LeaseCompleted(
                     **ended.parties(),
                     started_at=ended.granted_at.isoformat(),
                     ended_at=ended.ended_at.isoformat(),
-                    result=None if stored else result,
-                    result_sha256=sha256,
-                    result_size=len(canonical),
+                    result=None if large else result,
+                    result_sha256=ending.sha256,
+                    result_size=ending.size,
                     metrics=dict(metrics),
                 ),
                 by="gpu",
             )
             return True
-    return _not_live(job_id, holder, "result", LeaseState.COMPLETED, sha256=sha256, size=len(canonical))
+    return _not_live(job_id, holder, "result", LeaseState.COMPLETED, sha256=ending.sha256, size=ending.size)
 
 
 def fail(*, job_id: UUID, holder: Holder, code: str, message: str) -> bool:
@@ -200,28 +208,37 @@ def report(*, miner_id: UUID, reports: Sequence[Report]) -> None:
 
 
 def _end(job_id: UUID, holder: Holder, ending: Ending) -> Ended | None:
-    """End a live lease of this holder, if there is one.
+    """End a live lease of this holder, if there is one."""
+    row = _first_row(END, _values(job_id, holder, ending))
+    if row is None:
+        return None
+    ended = Ended(*row)
+    on_commit(Lease, lambda: wake_up([f"miner:{ended.miner_id}"]))  # it has room again
+    return ended
 
-    A lease that is overdue only because the exchange was down is live: its time is extended first.
-    """
-    values = {
+
+def _values(job_id: UUID, holder: Holder, ending: Ending) -> dict[str, Any]:
+    return {
         "job": job_id,
         "owner": holder.owner_id,
         "miner": holder.miner_id,
         "attempt": holder.attempt,
         **asdict(ending),
     }
+
+
+def _first_row(statement: str, values: Mapping[str, Any]) -> Any:
+    """The first row of a statement about live leases, or None.
+
+    A lease that is overdue only because the exchange was down is live: its time is extended first.
+    """
     with cursor(Lease) as sql:
-        sql.execute(END, values)
+        sql.execute(statement, values)
         row = sql.fetchone()
         if row is None and exchange_downtime.was_down():
-            sql.execute(END, values)
+            sql.execute(statement, values)
             row = sql.fetchone()
-    if row is None:
-        return None
-    ended = Ended(*row)
-    on_commit(Lease, lambda: wake_up([f"miner:{ended.miner_id}"]))  # it has room again
-    return ended
+    return row
 
 
 def _not_live(job_id: UUID, holder: Holder, kind: str, accepted: LeaseState, **sent: Any) -> bool:

@@ -105,7 +105,7 @@ def answer(*, owner_id: UUID, command_id: UUID, result: Mapping[str, Any], error
 def expire_overdue(*, limit: int = 1000) -> int:
     """Expire the commands that were not answered in time; returns how many."""
     now = timezone.now()
-    late = list(MinerCommand.objects.overdue(now).order_by("due_at").values_list("pk", flat=True)[:limit])
+    late = list(MinerCommand.objects.overdue(now).order_by("due_at", "pk").values_list("pk", flat=True)[:limit])
     ended = advance_many(
         MinerCommand, late, CommandState.EXPIRED, actor="sweep", reason="not answered in time", ended_at=now
     )

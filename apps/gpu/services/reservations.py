@@ -108,7 +108,7 @@ def ready(*, miner_id: UUID, booking_ids: Iterable[UUID]) -> list[UUID]:
 
 def hold_due(*, limit: int = 200) -> int:
     """Reserve the GPUs of bookings whose time has come; returns of how many."""
-    due = Reservation.objects.due(timezone.now()).order_by("starts_at")[:limit]
+    due = Reservation.objects.due(timezone.now()).order_by("starts_at", "pk")[:limit]
     with atomic(Reservation):
         return _hold(Reservation.objects.filter(pk__in=[one.pk for one in due]))
 
@@ -119,7 +119,7 @@ def close_forgotten(*, limit: int = 100) -> int:
     One that runs on takes its later end from there, so that it is not looked at again before then.
     """
     closed = 0
-    late = Reservation.objects.open().filter(ends_at__lt=timezone.now() - OVERDUE).order_by("ends_at")
+    late = Reservation.objects.open().filter(ends_at__lt=timezone.now() - OVERDUE).order_by("ends_at", "pk")
     for booking_id in list(late.values_list("pk", flat=True)[:limit]):
         seen = booking_of(booking_id)
         if seen is not None and seen.state not in OVER:

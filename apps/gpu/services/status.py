@@ -80,7 +80,11 @@ def _queue() -> QueueDepth:
 
 def _models() -> dict[str, int]:
     there = GPURegistry.objects.exclude(state__in=[GpuState.RETIRED, GpuState.OFFLINE, GpuState.QUARANTINED])
-    rows = there.values_list("profile__model", "name").annotate(n=Count("pk")).order_by("-n")[:500]
+    rows = (
+        there.values_list("profile__model", "name")
+        .annotate(n=Count("pk"))
+        .order_by("-n", "profile__model", "name")[:500]
+    )
     found: dict[str, int] = {}
     for model, name, n in rows:
         found[model or name] = found.get(model or name, 0) + n

@@ -85,7 +85,7 @@ class GpuViewSet(mixins.ListModelMixin, GpuIdentity):
         gpus = GPURegistry.objects.select_related("miner", "profile").owned_by(self.actor.pk).present()
         if caller.named is not None:
             gpus = gpus.of_miner(miners.get(caller).pk)
-        shown = GpuSerializer(gpus.order_by("miner_id", "position")[:256], many=True).data
+        shown = GpuSerializer(gpus.order_by("miner_id", "position", "pk")[:256], many=True).data
         first = {}
         if shown:
             first_gpu = shown[0]

@@ -81,7 +81,7 @@ class MinerCommandViewSet(MinerIdentity):
         """Have a miner scan its cards, and wait for what it reports; 202 when that takes longer."""
         query = self.validated(ScanQuerySerializer, {**request.query_params.dict(), **self.body()})
         found = self._miner(miner)
-        command = found.commands.filter(kind=MinerCommand.Kind.SCAN).order_by("-created_at").first()
+        command = found.commands.filter(kind=MinerCommand.Kind.SCAN).order_by("-created_at", "-pk").first()
         if command is None or not is_replay(request):
             command = miner_commands.scan(found, actor=self.actor_name()).command
         if command.state in (CommandState.FAILED, CommandState.EXPIRED):
@@ -101,7 +101,7 @@ class MinerCommandViewSet(MinerIdentity):
 
 
 def _scan(command: MinerCommand) -> dict[str, Any]:
-    gpus = list(command.miner.gpus.present().order_by("position").select_related("miner", "profile"))
+    gpus = list(command.miner.gpus.present().order_by("position", "pk").select_related("miner", "profile"))
     answered = command.state == CommandState.ANSWERED
     fields = {
         "miner_id": command.miner.name,

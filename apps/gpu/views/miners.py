@@ -63,7 +63,7 @@ class MinerViewSet(mixins.ListModelMixin, MinerIdentity):
     @extend_schema(responses=GpuOfMinerSerializer(many=True), filters=False)
     def gpus(self, request: Request, miner: str) -> Response:
         """The cards of a miner, as it described them."""
-        gpus = self._miner(miner).gpus.present().order_by("position").select_related("miner")
+        gpus = self._miner(miner).gpus.present().order_by("position", "pk").select_related("miner")
         return self.answer(gpus, serializer=GpuOfMinerSerializer)
 
     @extend_schema(

@@ -24,5 +24,5 @@ class TelemetryViewSet(GpuIdentity):
     def metrics(self, request: Request, gpu: str) -> Response:
         """Metrics of a card, newest first, at most a row a minute. For its owner, and its renter while it is booked."""
         query = self.validated(MetricsQuerySerializer, request.query_params.dict())
-        rows = self.find_gpu(gpu).metrics.order_by("-at")[: query["limit"]]
+        rows = self.find_gpu(gpu).metrics.order_by("-at", "-pk")[: query["limit"]]
         return self.answer(rows, serializer=MetricsSerializer)

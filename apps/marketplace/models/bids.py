@@ -61,7 +61,7 @@ class MarketplaceBid(StatefulModel):
     objects = BidQuerySet.as_manager()
 
     class Meta:
-        ordering = ["-created_at"]
+        ordering = ["-created_at", "-pk"]
         constraints = [
             models.UniqueConstraint(
                 name="marketplace_bid_one_standing", fields=["demand", "offer"],

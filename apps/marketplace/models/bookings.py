@@ -119,7 +119,7 @@ class GPUBooking(StatefulModel):
     objects = BookingQuerySet.as_manager()
 
     class Meta:
-        ordering = ["-created_at"]
+        ordering = ["-created_at", "-pk"]
         verbose_name = "booking"
         constraints = [
             models.CheckConstraint(name="marketplace_booking_state_known", condition=Q(state__in=BookingState.values)),
@@ -197,7 +197,7 @@ class BookingExtension(models.Model):
     objects = ExtensionQuerySet.as_manager()
 
     class Meta:
-        ordering = ["-created_at"]
+        ordering = ["-created_at", "-pk"]
         constraints = [
             models.UniqueConstraint(
                 name="marketplace_extension_one_asked", fields=["booking"], condition=Q(state="asked")

@@ -73,7 +73,7 @@ class MarketplaceDemand(StatefulModel):
     objects = DemandQuerySet.as_manager()
 
     class Meta:
-        ordering = ["-created_at"]
+        ordering = ["-created_at", "-pk"]
         constraints = [
             models.UniqueConstraint(
                 name="marketplace_demand_external", fields=["renter_id", "external_id"], condition=~Q(external_id="")

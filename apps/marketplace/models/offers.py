@@ -152,7 +152,7 @@ class MarketplaceOffer(StatefulModel):
     objects = OfferQuerySet.as_manager()
 
     class Meta:
-        ordering = ["-created_at"]
+        ordering = ["-created_at", "-pk"]
         constraints = [
             models.UniqueConstraint(
                 name="marketplace_offer_external", fields=["provider_id", "external_id"], condition=~Q(external_id="")

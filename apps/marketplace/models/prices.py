@@ -28,7 +28,7 @@ class PriceTick(models.Model):
     at = models.DateTimeField()
 
     class Meta:
-        ordering = ["-at"]
+        ordering = ["-at", "-pk"]
         constraints = [models.UniqueConstraint(name="marketplace_tick_once", fields=["source", "ref", "at"])]
         indexes = [
             models.Index(name="marketplace_tick_cell", fields=["gpu_model", "region", "kind", "at"]),

@@ -29,7 +29,7 @@ class Quote(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
-        ordering = ["-created_at"]
+        ordering = ["-created_at", "-pk"]
         indexes = [models.Index(name="marketplace_quote_expiry", fields=["expires_at"])]
 
     def __str__(self) -> str:

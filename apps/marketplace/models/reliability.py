@@ -28,7 +28,7 @@ class ReliabilityEvent(models.Model):
     at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        ordering = ["-at"]
+        ordering = ["-at", "-pk"]
         constraints = [models.UniqueConstraint(name="marketplace_reliability_once", fields=["miner_id", "kind", "ref"])]
         indexes = [models.Index(name="marketplace_reliability_at", fields=["miner_id", "-at"])]
 

@@ -46,7 +46,7 @@ class GPUReview(models.Model):
     objects = ReviewQuerySet.as_manager()
 
     class Meta:
-        ordering = ["-created_at"]
+        ordering = ["-created_at", "-pk"]
         verbose_name = "review"
         constraints = [
             models.UniqueConstraint(name="marketplace_review_once", fields=["booking", "rater_id"]),

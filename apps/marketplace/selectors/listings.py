@@ -31,7 +31,7 @@ def listed(query: Mapping[str, Any]) -> list[MarketplaceOffer]:
 
 def current(offer: MarketplaceOffer, renter_id: UUID) -> GPUBooking | None:
     """Return the renter's newest booking of this offer that is under way, or None."""
-    return offer.bookings.filter(renter_id=renter_id, state__in=LIVE).order_by("-created_at").first()
+    return offer.bookings.filter(renter_id=renter_id, state__in=LIVE).order_by("-created_at", "-pk").first()
 
 
 def reviews_of(offer: MarketplaceOffer) -> QuerySet[GPUReview]:
@@ -57,13 +57,13 @@ def pricing(model: str) -> ModelPricing:
     )  # fmt: skip
     if not asks["total"]:
         raise ModelNotOffered(f"Nobody offers {model!r} now.", suggestions=nearest(model))
-    trades = PriceTick.objects.filter(source=PriceTick.Source.TRADE, gpu_model__icontains=model).order_by("-at")
+    trades = PriceTick.objects.filter(source=PriceTick.Source.TRADE, gpu_model__icontains=model).order_by("-at", "-pk")
     cheapest = list(rows.order_by("price_gpu_hour", "id")[:TRADES])
     return {"model": model, "asks": asks, "offers": cheapest, "trades": list(trades[:TRADES])}
 
 
 def nearest(model: str) -> list[str]:
     """Return the offered models whose names are nearest to this one."""
-    known = MarketplaceOffer.objects.listed().order_by("gpu_model").values_list("gpu_model", flat=True).distinct()
+    known = MarketplaceOffer.objects.listed().values_list("gpu_model", flat=True).distinct().order_by("gpu_model")
     names = {name.casefold(): name for name in known if name}
     return [names[found] for found in difflib.get_close_matches(model.casefold(), names, n=5, cutoff=0.3)]

@@ -45,7 +45,7 @@ def history(offer: MarketplaceOffer) -> OfferHistory:
         )
     )  # fmt: skip
     return {
-        "offer": offer, "revisions": list(offer.revisions.order_by("revision")),
+        "offer": offer, "revisions": list(offer.revisions.order_by("revision", "pk")),
         "booking_count": totals["booking_count"], "total_revenue": totals["total_revenue"],
         "last_booked": totals["last_booked"],
     }  # fmt: skip

@@ -54,15 +54,14 @@ def listed_counts() -> ListedCounts:
 def overview() -> Overview:
     """Return counts, regions and kinds of what is listed now."""
     now = listed_counts()
-    regions = MarketplaceOffer.objects.listed().exclude(region="").order_by("region")
-    kinds = MarketplaceOffer.objects.listed().order_by("kind")
+    listed = MarketplaceOffer.objects.listed()
     return {
         "status": "operational",
         "total_offers": now["total"],
         "active_offers": now["active"],
         "average_price_per_hour": None if now["price"] is None else round(float(now["price"]) / UNIT, 6),
-        "regions": list(regions.values_list("region", flat=True).distinct()),
-        "service_types": list(kinds.values_list("kind", flat=True).distinct()),
+        "regions": list(listed.exclude(region="").values_list("region", flat=True).distinct().order_by("region")),
+        "service_types": list(listed.values_list("kind", flat=True).distinct().order_by("kind")),
         "timestamp": timezone.now(),
     }
 

@@ -56,7 +56,7 @@ def _offer(named: str) -> MarketplaceOffer:
         found = listed.filter(pk=UUID(named)).first()
     except ValueError:
         found = None
-    found = found or listed.filter(external_id=named).order_by("created_at").first()
+    found = found or listed.filter(external_id=named).order_by("created_at", "pk").first()
     if found is None:
         raise NotFound(f"There is no listed offer {named!r}.")
     return found

@@ -74,8 +74,8 @@ def profile(provider_id: UUID, *, now: datetime) -> Profile:
     if first["since"] is None:
         raise ProviderUnknown()
     open_now = offers.listed().aggregate(offers=Count("pk"), gpus=Sum("gpu_count", default=0))
-    models = offers.listed().order_by("gpu_model").values_list("gpu_model", flat=True).distinct()
-    regions = offers.listed().order_by("region").values_list("region", flat=True).distinct()
+    models = offers.listed().values_list("gpu_model", flat=True).distinct().order_by("gpu_model")
+    regions = offers.listed().values_list("region", flat=True).distinct().order_by("region")
     standing = reviews.standing_of(provider_id)
     return {
         "provider_id": provider_id,

@@ -41,7 +41,11 @@ def expire(*, now: datetime, limit: int = 500) -> int:
     """End offers that were available until a moment before `now`; bookings made of them go on. Returns how many
     ended."""
     with atomic(MarketplaceOffer):
-        over = MarketplaceOffer.objects.expiring(now).order_by("available_until").values_list("pk", flat=True)[:limit]
+        over = (
+            MarketplaceOffer.objects.expiring(now)
+            .order_by("available_until", "pk")
+            .values_list("pk", flat=True)[:limit]
+        )
         ended = advance_many(
             MarketplaceOffer, list(over), OfferState.EXPIRED, actor="market", reason="its time is over"
         )

@@ -163,4 +163,4 @@ def pause(offer_id: UUID, *, actor: str) -> None:
 
 def live_over(offer: MarketplaceOffer) -> list[GPUBooking]:
     """Return the bookings of this offer that are not over, soonest first."""
-    return list(offer.bookings.filter(state__in=LIVE).order_by("starts_at"))
+    return list(offer.bookings.filter(state__in=LIVE).order_by("starts_at", "pk"))

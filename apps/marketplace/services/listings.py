@@ -44,7 +44,7 @@ def register(*, owner_id: UUID, actor: str, **listing: Unpack[Listing]) -> Marke
 def free_gpu(owner_id: UUID, name: str) -> RegisteredGPU | None:
     """Return a registered GPU of this owner in no offer whose reported or catalogue name is (part of) this one."""
     requested = name.casefold()
-    for gpu in RegisteredGPU.objects.filter(owner_id=owner_id).order_by("changed_at"):
+    for gpu in RegisteredGPU.objects.filter(owner_id=owner_id).order_by("changed_at", "pk"):
         known = [str(gpu.facts.get(field) or "").casefold() for field in ("name", "model")]
         same = any(text and (text in requested or requested in text) for text in known)
         offered = MarketplaceOffer.objects.over_any([gpu.pk]).exclude(state__in=["withdrawn", "expired"])
@@ -85,7 +85,7 @@ def review(offer: MarketplaceOffer, *, rater_id: UUID, stars: int, text: str) ->
     Raises NotSettledYet.
     """
     mine = offer.bookings.filter(renter_id=rater_id, state=BookingState.SETTLED).exclude(reviews__rater_id=rater_id)
-    booking = mine.order_by("-ended_at").first()
+    booking = mine.order_by("-ended_at", "-pk").first()
     if booking is None:
         raise NotSettledYet("You have no settled booking of this GPU that you have not reviewed.")
     return reviews.write(booking=booking, rater_id=rater_id, stars=stars, text=text)

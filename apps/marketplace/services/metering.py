@@ -102,7 +102,7 @@ def rate_spans(bookings: Sequence[GPUBooking]) -> dict[object, list[tuple[int, i
     spans: dict[object, list[tuple[int, int]]] = {b.pk: [(0, b.rate)] for b in bookings}
     activated = {b.pk: b.activated_at for b in bookings}
     extensions = BookingExtension.objects.held().filter(booking__in=[b.pk for b in bookings])
-    for extension in extensions.order_by("from_at"):
+    for extension in extensions.order_by("from_at", "pk"):
         start = activated[extension.booking_id]
         if start is not None:
             spans[extension.booking_id].append((ms_between(start, extension.from_at), extension.rate))

@@ -230,10 +230,11 @@ def _set_terms(offer: MarketplaceOffer, terms: Mapping[str, Any]) -> None:
 
 
 def _terms(offer: MarketplaceOffer) -> dict[str, Any]:
-    return {name: _plain(name, getattr(offer, name)) for name in TERMS}
+    return {name: written(name, getattr(offer, name)) for name in TERMS}
 
 
-def _plain(name: str, value: Any) -> Any:
+def written(name: str, value: Any) -> Any:
+    """Return a term's value as the history of an offer holds it: an amount in AIT, a time in ISO 8601."""
     if name in AMOUNTS and value is not None:
         return format_amount(value)
     return value.isoformat() if isinstance(value, datetime) else value

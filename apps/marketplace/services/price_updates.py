@@ -12,6 +12,7 @@ from aitbc.core.db import atomic, cursor
 from aitbc.core.locks import advisory_lock
 from apps.marketplace.logic.price_dynamics import FEWEST_PROVIDERS, moved, priced, smoothed
 from apps.marketplace.models import MarketplaceOffer, OfferRevision, PriceCell
+from apps.marketplace.services.offers import written
 
 LOCK = "marketplace.dynamic"
 
@@ -112,7 +113,7 @@ def _revision(offer: MarketplaceOffer, price: int, cell: PriceCell) -> OfferRevi
         offer=offer,
         revision=offer.revision + 1,
         price_gpu_hour=price,
-        changes={"price_gpu_hour": [offer.price_gpu_hour, price]},
+        changes={"price_gpu_hour": [written("price_gpu_hour", one) for one in (offer.price_gpu_hour, price)]},
         actor=ACTOR,
         reason=f"utilisation {cell.utilisation:.0%}, factor {cell.multiplier:.3f}",
     )

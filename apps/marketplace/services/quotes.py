@@ -87,7 +87,9 @@ def use(quote: Quote, *, now: datetime) -> Quote:
 
 def forget(*, before: datetime, limit: int = 10_000) -> int:
     """Remove quotes that nobody used and that are long expired; return how many."""
-    expired = Quote.objects.filter(expires_at__lt=before, used_at=None).order_by("expires_at").values("pk")[:limit]
+    expired = (
+        Quote.objects.filter(expires_at__lt=before, used_at=None).order_by("expires_at", "pk").values("pk")[:limit]
+    )
     with atomic(Quote):
         deleted, _ = Quote.objects.filter(pk__in=list(expired.values_list("pk", flat=True)), used_at=None).delete()
     return deleted

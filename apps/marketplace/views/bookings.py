@@ -128,7 +128,7 @@ class BookingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, BookingBa
     @action(detail=True, pagination_class=None)
     def extensions(self, request: Request, pk: Any = None) -> Response:
         """More time that was requested, newest first."""
-        rows = list(self.get_object().extensions.order_by("-created_at"))
+        rows = list(self.get_object().extensions.order_by("-created_at", "-pk"))
         return self.answer(rows, serializer=ExtensionSerializer)
 
     @extend_schema(request=None, responses=BookingSerializer)

@@ -71,7 +71,7 @@ class OfferViewSet(DomainViewSet):
     def mine(self, request: Request) -> Response:
         """The caller's offers in every state, newest first."""
         query = self.filters(OwnListSerializer)
-        rows = self.get_queryset().order_by("-created_at")
+        rows = self.get_queryset().order_by("-created_at", "-pk")
         page = self.paginate_queryset(rows.filter(state__in=query["state"]) if query.get("state") else rows)
         return self.get_paginated_response(OfferSerializer(page, many=True).data)
 

@@ -47,7 +47,7 @@ class BookingReviewViewSet(DomainViewSet):
     def list(self, request: Request, pk: Any = None) -> Response:
         """Both reviews of the booking, one's own also when it is hidden."""
         seen = Q(hidden_reason="") | Q(rater_id=self.actor.pk)
-        rows = self.get_object().reviews.filter(seen).select_related("booking").order_by("created_at")
+        rows = self.get_object().reviews.filter(seen).select_related("booking").order_by("created_at", "pk")
         return self.answer({"items": rows}, serializer=BookingReviewsSerializer)
 
     @extend_schema(request=ReviewWriteSerializer, responses={201: ReviewSerializer, **GONE})

@@ -13,7 +13,10 @@ class BondAdmin(ReadOnlyAdmin):
     list_display = ("id", "state", "amount", "forfeited", "owner_id", "beneficiary_id", "created_at", "ended_at")
     list_filter = ("state",)
     search_fields = ("=id", "=owner_id", "=beneficiary_id")
-    related = (Related("history", "trading.bondevent", "subject_id"), Related("transfers", "trading.transfer", "ref"))
+    related = (
+        Related("history", "trading.bondevent", "subject_id"),
+        Related("transfers", "trading.transfer", "ref", own="ref"),
+    )
 
 
 @admin.register(BondEvent)

@@ -34,7 +34,7 @@ WHERE coalesce(b.held, 0) <> coalesce(a.pending, 0) OR coalesce(a.balance, 0) <>
 AGAINST_HOLD = """
 SELECT b.id, b.state FROM trading_bond b
 LEFT JOIN trading_transfer h ON h.id = b.hold_id LEFT JOIN trading_transfer r ON r.pending_id = b.hold_id
-LEFT JOIN trading_transfer c ON c.ref = b.id AND c.code = 'compensate'
+LEFT JOIN trading_transfer c ON c.ref = b.ref AND c.code = 'compensate'
 WHERE b.state = 'refused' AND h.id IS NOT NULL
   OR b.state <> 'refused' AND (
     h.id IS NULL OR h.amount <> b.amount OR (b.state = 'held') <> (r.id IS NULL)
@@ -43,7 +43,7 @@ WHERE b.state = 'refused' AND h.id IS NOT NULL
     OR coalesce(c.amount, 0) <> b.forfeited)
 """
 STRAY_BONDS = """
-SELECT t.id, t.code FROM trading_transfer t LEFT JOIN trading_bond b ON b.id = t.ref
+SELECT t.id, t.code FROM trading_transfer t LEFT JOIN trading_bond b ON b.ref = t.ref
 WHERE t.code IN ('bond', 'compensate') AND b.id IS NULL
 """
 

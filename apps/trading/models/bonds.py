@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Self
 
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -28,6 +30,10 @@ class Bond(StatefulModel):
     HISTORY = "BondEvent"
 
     id = models.UUIDField(primary_key=True, editable=False, help_text="What it is for.")
+    ref = models.UUIDField(
+        unique=True, editable=False, default=uuid.uuid4, db_default=RandomUUID(),
+        help_text="Its name in the public ledger: bids are public too, and nobody may learn whose account pledged.",
+    )  # fmt: skip
     owner_id = models.UUIDField(db_index=True)
     amount = AmountField()
     hold_id = models.UUIDField(null=True, help_text="The pending transfer that sets it aside.")
@@ -40,7 +46,7 @@ class Bond(StatefulModel):
     objects = BondQuerySet.as_manager()
 
     class Meta:
-        ordering = ["-created_at"]
+        ordering = ["-created_at", "-pk"]
         constraints = [
             models.CheckConstraint(name="trading_bond_state_known", condition=Q(state__in=BondState.values)),
             models.CheckConstraint(name="trading_bond_forfeits_no_more", condition=Q(forfeited__lte=F("amount"))),

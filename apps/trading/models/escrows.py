@@ -51,7 +51,7 @@ class Escrow(StatefulModel):
     objects = EscrowQuerySet.as_manager()
 
     class Meta:
-        ordering = ["-created_at"]
+        ordering = ["-created_at", "-pk"]
         constraints = [
             models.CheckConstraint(name="trading_escrow_state_known", condition=Q(state__in=EscrowState.values)),
             models.CheckConstraint(
@@ -81,7 +81,7 @@ class Topup(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
-        ordering = ["-created_at"]
+        ordering = ["-created_at", "-pk"]
 
     def __str__(self) -> str:
         return f"top-up {self.pk}"

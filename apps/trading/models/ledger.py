@@ -169,7 +169,7 @@ class BalanceSnapshot(models.Model):
     taken_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
-        ordering = ["-day"]
+        ordering = ["-day", "-pk"]
         constraints = [models.UniqueConstraint(name="trading_snapshot_once_a_day", fields=["account", "day"])]
 
     def __str__(self) -> str:

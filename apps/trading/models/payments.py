@@ -70,7 +70,7 @@ class Payment(StatefulModel):
     objects = PaymentQuerySet.as_manager()
 
     class Meta:
-        ordering = ["-created_at"]
+        ordering = ["-created_at", "-pk"]
         indexes = [
             models.Index(name="trading_payment_earned", fields=["provider_id", "ended_at"], condition=Q(paid__gt=0)),
             models.Index(name="trading_payment_due", fields=["due_at"], condition=Q(state=PaymentState.HELD)),

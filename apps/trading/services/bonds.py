@@ -66,7 +66,9 @@ def finish(bonds: Sequence[Bond], to: BondState, *, reason: str, actor: str = AC
 
 def new_bond(bond_id: UUID, owner_id: UUID, amount: int) -> Bond:
     """Return an unsaved bond of `amount` micro-AIT, with the id of the transfer that will hold it."""
-    return Bond(id=bond_id, owner_id=owner_id, amount=amount, hold_id=ledger.name(f"bond:{bond_id}"))
+    bond = Bond(id=bond_id, owner_id=owner_id, amount=amount)
+    bond.hold_id = ledger.name(f"bond:{bond.ref}")
+    return bond
 
 
 def post_holds(bonds: Sequence[Bond], others: Sequence[TransferRequest]) -> None:
@@ -86,21 +88,21 @@ def forfeit_transfers(bond: Bond, amount: int, beneficiary_id: UUID) -> list[Tra
     """Return the transfers that pay `amount` micro-AIT of a bond to the beneficiary and free the rest."""
     assert 0 < amount <= bond.amount
     compensation = TransferRequest(
-        id=ledger.name(f"compensate:{bond.pk}"), debit=ledger.bond_of(bond.owner_id),
+        id=ledger.name(f"compensate:{bond.ref}"), debit=ledger.bond_of(bond.owner_id),
         credit=ledger.available_of(beneficiary_id), amount=amount, code=Code.COMPENSATE,
-        group_id=ledger.name(f"forfeit:{bond.pk}"), ref=bond.pk,
+        group_id=ledger.name(f"forfeit:{bond.ref}"), ref=bond.ref,
     )  # fmt: skip
     return [transfer_of(bond, "forfeit", amount, Phase.POST), compensation]
 
 
 def transfer_of(bond: Bond, prefix: str, amount: int, phase: Phase) -> TransferRequest:
-    """Return a transfer of a bond in this phase; its id is made from `<prefix>:<bond id>`."""
+    """Return a transfer of a bond in this phase; its id is made from `<prefix>:<bond ref>`."""
     available, pledged = accounts_of(bond)
     return TransferRequest(
-        id=ledger.name(f"{prefix}:{bond.pk}"), debit=available, credit=pledged, amount=amount, code=Code.BOND,
+        id=ledger.name(f"{prefix}:{bond.ref}"), debit=available, credit=pledged, amount=amount, code=Code.BOND,
         phase=phase,
         pending_id=None if phase == Phase.PENDING else bond.hold_id,
-        group_id=ledger.name(f"{prefix}:{bond.pk}"), ref=bond.pk,
+        group_id=ledger.name(f"{prefix}:{bond.ref}"), ref=bond.ref,
     )  # fmt: skip
 
 

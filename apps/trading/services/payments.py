@@ -277,7 +277,7 @@ def release_overdue(*, limit: int = 100) -> int:
 
     Looks at `limit` holds, oldest first; returns how many were refunded.
     """
-    overdue = list(Payment.objects.overdue(timezone.now()).order_by("due_at").values_list("pk", "job_id")[:limit])
+    overdue = list(Payment.objects.overdue(timezone.now()).order_by("due_at", "pk").values_list("pk", "job_id")[:limit])
     jobs = job_views(job_id for _, job_id in overdue)
     over = {pk for pk, job_id in overdue if job_id not in jobs or jobs[job_id].final}
     with atomic(Payment):

@@ -1,22 +1,14 @@
-"""Large inputs and results: durable, owned, collected by reference."""
+"""Large inputs and results: durable, owned, named by their bytes."""
 
 import hashlib
-from datetime import timedelta
 
 import orjson
 import pytest
-from django.utils import timezone
 
 from aitbc.core import blobs
 from apps.ai.models import Artifact
-from apps.ai.services import artifacts, operator_actions
-from tests.ai.factories import publish, row, running, submit
-
-
-def upload(api, body=b"hello", status=201):
-    answer = api.request("POST", "/ai/artifacts", body, content_type="application/octet-stream")
-    assert answer.status_code == status, answer.content
-    return answer.json()
+from apps.ai.services import artifacts
+from tests.ai.factories import publish, running, submit, upload
 
 
 def test_an_upload_comes_back_byte_for_byte(client_api):
@@ -62,14 +54,14 @@ def test_too_large_an_upload_is_refused(client_api, monkeypatch):
     assert not Artifact.objects.exists()
 
 
-def test_an_artifact_in_use_stays(client_api):
+def test_the_input_of_an_unfinished_job_stays(client_api):
     stored = upload(client_api)
     submit(client_api, input_sha256=stored["sha256"])
 
     assert client_api.delete(stored["url"]).status_code == 409
 
 
-def test_an_artifact_without_references_can_be_deleted(client_api):
+def test_an_unused_artifact_can_be_deleted(client_api):
     stored = upload(client_api)
 
     assert client_api.delete(stored["url"]).status_code == 204
@@ -98,20 +90,3 @@ def test_any_json_comes_back_as_it_was(client_api, miner, result):
     publish(miner.completes(job, result))
 
     assert client_api.json("GET", f"/ai/jobs/{job['id']}/result")["result"] == result
-
-
-def test_an_artifact_without_references_is_collected_after_its_retention(client_api, drain):
-    used, unused = upload(client_api, b"used"), upload(client_api, b"unused")
-    job = submit(client_api, input_sha256=used["sha256"])
-    Artifact.objects.update(touched_at=timezone.now() - artifacts.RETENTION - timedelta(hours=1))
-
-    artifacts.collect_unreferenced()
-    assert list(Artifact.objects.values_list("sha256", flat=True)) == [used["sha256"]]
-    assert blobs.collect(grace=timedelta(seconds=-5)) == 1
-    assert not blobs.exists(unused["sha256"])
-
-    operator_actions.delete(job=row(job), actor="operator:test", reason="test")
-    assert Artifact.objects.get().refs == 1  # a result may be on its way
-    drain()
-    assert Artifact.objects.get().refs == 0
-    assert blobs.exists(used["sha256"])

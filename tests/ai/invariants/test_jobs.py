@@ -15,7 +15,8 @@ from apps.ai.models import AIJob, AIJobResult, Artifact, DeadLetter, Idempotency
 from tests.ai.factories import publish, queued, row, running, submit
 
 CHECKS = [
-    jobs.every_accepted_job_exists, jobs.every_job_ends_once_and_in_time, jobs.history_explains_every_state,
+    jobs.every_accepted_job_exists, jobs.files_in_use_are_claimed,
+    jobs.every_job_ends_once_and_in_time, jobs.history_explains_every_state,
     jobs.results_are_readable, jobs.one_result_per_success, jobs.attempts_are_bounded, jobs.one_key_one_job,
     jobs.jobs_and_payments_agree,
 ]  # fmt: skip
@@ -68,6 +69,37 @@ def test_i1_sees_an_input_that_is_gone(client_api):
     blobs.delete(row(job).input_sha256)
 
     reports(jobs.every_accepted_job_exists, "not in the store")
+
+
+def test_i1_does_not_miss_the_input_of_a_job_that_has_ended(client_api, drain):
+    job = submit(client_api, payload={"text": "x" * 70_000})
+    client_api.post(f"/ai/jobs/{job['id']}/cancel")
+    drain()
+    blobs.delete(row(job).input_sha256)
+
+    assert list(jobs.every_accepted_job_exists()) == []
+
+
+def test_i1b_sees_an_input_without_an_artifact_of_its_owner(client_api, other_client_api):
+    job = submit(client_api, payload={"text": "x" * 70_000})
+    assert list(jobs.files_in_use_are_claimed()) == []
+
+    Artifact.objects.update(owner_id=other_client_api.owner_id)
+
+    reports(jobs.files_in_use_are_claimed, f"job {job['id']}: its input")
+
+
+def test_i1b_and_i6_see_a_large_result_without_its_artifact_or_file(client_api, miner):
+    stored = blobs.put([b'"' + b"z" * 70_000 + b'"'], limit=1 << 20)
+    job = running(client_api, miner)
+    publish(miner.completes(job, None, result_sha256=stored.sha256, result_size=stored.size))
+    assert list(jobs.files_in_use_are_claimed()) == []
+
+    Artifact.objects.all().delete()
+    blobs.delete(stored.sha256)
+
+    reports(jobs.files_in_use_are_claimed, f"job {job['id']}: its result")
+    reports(jobs.results_are_readable, "missing or damaged")
 
 
 def test_i2_sees_a_second_end(life):
@@ -165,7 +197,23 @@ def test_history_cannot_be_rewritten(life, model):
     with pytest.raises(IntegrityError), atomic(AIJob):
         model._base_manager.all()._raw_delete("ai")
     assert model._base_manager.exists()
-    assert not Artifact.objects.filter(refs__lt=0).exists()
+
+
+@pytest.mark.parametrize("change", ["result = '1'", "removed_at = now(), removed_by = 'owner', sha256 = ''"])
+def test_of_a_result_only_its_removal_is_written(life, change):
+    with pytest.raises(IntegrityError), atomic(AIJob), cursor(AIJob) as sql:
+        sql.execute(f"UPDATE ai_job_result SET {change}")
+
+
+def test_a_result_is_removed_once(client_api, miner):
+    stored = blobs.put([b'"' + b"z" * 70_000 + b'"'], limit=1 << 20)
+    job = running(client_api, miner)
+    publish(miner.completes(job, None, result_sha256=stored.sha256, result_size=stored.size))
+    AIJobResult.objects.update(removed_at=timezone.now(), removed_by="owner")
+
+    for change in ({"removed_at": None, "removed_by": ""}, {"removed_by": "retention"}):
+        with pytest.raises(IntegrityError), atomic(AIJob):
+            AIJobResult.objects.update(**change)
 
 
 @pytest.mark.parametrize("change", ["fee = 0", "paid = paid + 1", "refunded = refunded - 1"])

@@ -1,9 +1,6 @@
 """Cancelling a job, alone and in a race with the grant, the result and the payment."""
 
-import threading
-
 import pytest
-from django.db import connections
 
 from aitbc.core.db import atomic
 from aitbc.core.errors import StateConflict
@@ -11,7 +8,7 @@ from aitbc.core.messaging.relay import drain
 from apps.ai.models import AIJob, AIJobResult
 from apps.ai.services import attempts, job_endings, jobs, results
 from apps.gpu.models import Work
-from tests.ai.factories import fund, publish, queued, row, running, states_of, submit
+from tests.ai.factories import fund, publish, queued, row, run_together, running, states_of, submit
 
 
 def cancel(api, job, status=200):
@@ -130,27 +127,6 @@ def test_a_miners_report_that_it_has_stopped_changes_nothing(client_api, miner):
     publish(miner.fails(job, "CANCELLED"))
 
     assert states_of(job) == ["queued", "running", "cancelling", "cancelled"]
-
-
-def run_together(*calls):
-    """Run these calls in threads that start together; returns what each raised, or None."""
-    barrier, errors = threading.Barrier(len(calls)), [None] * len(calls)
-
-    def one(place, call):
-        barrier.wait()
-        try:
-            call()
-        except Exception as error:  # noqa: BLE001  # returned to the test, which looks at its class
-            errors[place] = error
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=one, args=pair) for pair in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return errors
 
 
 def handling(service, fact):

@@ -48,8 +48,8 @@ def test_a_jobs_life_from_the_shell(job, client_api, miner, drain):
 def test_problems_are_shown_in_plain_words(job):
     with pytest.raises(CommandError, match="(?s)1.000000 AIT are needed.*HTTP 402"):
         job("submit", "echo", "--pay", "1")
-    with pytest.raises(CommandError, match="(?s)priority.*HTTP 400"):
-        job("submit", "echo", "--priority", "99")
+    with pytest.raises(CommandError, match="(?s)region.*HTTP 400"):
+        job("submit", "echo", "--region", "x" * 300)
     with pytest.raises(CommandError, match="HTTP 404"):
         job("watch", "01000000-0000-7000-8000-000000000000")
     with pytest.raises(CommandError, match="HTTP 401"):

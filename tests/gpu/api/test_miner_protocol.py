@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
+from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
-from aitbc.core import blobs
-from apps.gpu.models import Lease, Miner, Outbox
+from aitbc.core import blobs, canonical
+from apps.gpu.models import LateResult, Lease, Miner, Outbox
 from tests.clients import Api
 
 M = "/gpu/v1/miners"
@@ -23,6 +26,38 @@ def test_a_large_result_becomes_a_blob(miner_api: Api, held: str) -> None:
     fact = Outbox.objects.get(name="gpu.lease.completed.v1", consumer="ai").payload
     assert json.loads(blobs.read(lease.result_sha256)) == result
     assert fact["result"] is None and fact["result_sha256"] == lease.result_sha256
+
+
+@pytest.mark.parametrize(
+    "case", ["a random job", "another owner's", "another attempt", "overdue", "withdrawn", "ended"]
+)
+def test_a_large_result_that_may_not_be_delivered_leaves_nothing_on_disk(
+    miner_api: Api, other_miner_api: Api, held: str, case: str
+) -> None:
+    result = {"output": uuid4().hex * 4000}
+    sha256 = hashlib.sha256(canonical.encode(result)).hexdigest()
+    api, job = (other_miner_api if case == "another owner's" else miner_api), held
+    if case == "a random job":
+        job = str(uuid4())
+    elif case == "overdue":
+        Lease.objects.update(lease_until="2020-01-01T00:00Z")
+    elif case == "withdrawn":
+        Lease.objects.update(cancel_at=timezone.now())
+    elif case == "ended":
+        miner_api.json("POST", f"{M}/{held}/fail", {"error_code": "OOM"}, status=200)
+
+    answer = api.post(f"{M}/{job}/result", {"result": result, "attempt": 7 if case == "another attempt" else 1})
+
+    assert answer.status_code == (404 if case in ("a random job", "another owner's") else 409)
+    assert not blobs.exists(sha256)
+    assert list(LateResult.objects.values_list("sha256", flat=True)) == ([sha256] if answer.status_code == 409 else [])
+
+
+def test_a_large_result_again_is_accepted_again(miner_api: Api, held: str) -> None:
+    result = {"output": "y" * 100_000}
+    first = miner_api.json("POST", f"{M}/{held}/result", {"result": result}, status=200)
+
+    assert miner_api.json("POST", f"{M}/{held}/result", {"result": result}, status=200) == first
 
 
 def test_more_than_sixteen_mebibytes_is_too_much(miner_api: Api, held: str) -> None:

@@ -79,7 +79,7 @@ def test_a_busy_market_gets_dearer_step_by_step():
     assert prices[capped.pk] == int(1.01 * AIT)
     assert prices[fixed.pk] == AIT
     revision = OfferRevision.objects.get(offer=free)
-    assert revision.changes == {"price_gpu_hour": [AIT, prices[free.pk]]}
+    assert revision.changes == {"price_gpu_hour": ["1.000000", "1.125000"]}
     assert "factor" in revision.reason
 
 

@@ -98,7 +98,7 @@ def test_offers_and_bids_meet_from_the_shell(shell):
     assert "matched" in shell("gpu", "accept", "second", by=bob)
     with pytest.raises(CommandError, match="no order nothing"):
         shell("gpu", "status", "nothing", by=ann)
-    with pytest.raises(CommandError, match="--specs cannot be read"):
+    with pytest.raises(SystemExit, match="2"):
         shell("gpu", "offer", "1", "1", "1", "--specs", "{", by=bob)
     sound()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from aitbc.accounts.services import users
 from apps.marketplace.models import GPUBooking, GPUReview, MarketplaceOffer
 from apps.marketplace.services import reviews
 from tests.marketplace.renting import AIT, again, at, funded, provisioned, rentable, running, sound
-from tests.shell import command_runner
+from tests.shell import command_runner, ended, program
 
 pytestmark = pytest.mark.transaction
 
@@ -68,6 +69,27 @@ def test_cancelling_ending_and_reclaiming_from_the_shell(market, client_api, min
 
     assert "broken fan" in market("show", str(two.pk))
     assert "provider" in market("bookings", "--as-provider", key=miner_api.secret)
+    sound()
+
+
+def test_watching_a_booking_says_by_its_exit_code_how_it_ended(market, live_server, client_api, miner_api, drain):
+    funded(100 * AIT, client_api.owner_id)
+    offer = rentable(provider=miner_api.owner_id, gpus=3)
+    ran, dropped = (running(offer, client_api.owner_id, gpu_count=1, duration_s=36_000) for _ in range(2))
+    where = ("--url", live_server.url, "--key", client_api.secret)
+    waiting = program("market", "show", ran.pk, "--watch", "--json", *where)
+    assert json.loads(waiting.stdout.readline())["state"] == "active"
+    waiting.send_signal(signal.SIGINT)
+    out, err = waiting.communicate(timeout=60)
+    assert (waiting.returncode, out, err) == (130, "", "")
+
+    market("end", str(ran.pk))
+    market("cancel", str(dropped.pk), "--as-provider", "--reason", "broken fan", key=miner_api.secret)
+    drain()
+
+    assert ended("market", "show", ran.pk, "--watch", *where)[::2] == (0, "")
+    code, out, err = ended("market", "show", dropped.pk, "--watch", "--json", *where)
+    assert (code, json.loads(out)["state"], json.loads(err)["code"]) == (1, "settled", "cancelled_provider")
     sound()
 
 

@@ -10,8 +10,11 @@ from uuid import uuid4
 import pytest
 from django.core.management import CommandError, call_command
 
+from aitbc.accounts.errors import KeyInvalid
 from aitbc.accounts.models import User
-from aitbc.accounts.services import organisations
+from aitbc.accounts.services import keys, organisations
+from aitbc.core.cli.errors import Failure
+from aitbc.core.cli.tables import shortest_length
 from tests.trading.inspection import worth
 
 
@@ -85,3 +88,25 @@ def test_the_shell_says_what_is_wrong(arguments: tuple[str, ...]) -> None:
 
     with pytest.raises(CommandError):
         run(*arguments)
+
+
+def test_an_owner_may_be_named_by_the_beginning_of_its_id(db: None) -> None:
+    first, second = organisations.named("dev"), organisations.named("farm")
+    run("mint", "dev", "1", "--reason", "demo")
+    short = str(first.pk)[: shortest_length({str(first.pk), str(second.pk)})]
+
+    assert run("balance", short)[0]["owner"] == "dev"
+    assert len(run("statement", short)) == 1
+    with pytest.raises(Failure, match="No organisation .* begins with deadbeef"):
+        run("balance", "deadbeef")
+
+
+def test_a_key_may_be_named_by_the_beginning_of_its_prefix(db: None) -> None:
+    key, secret = keys.create(organisations.named("dev"), ["client"], "laptop")
+
+    with pytest.raises(Failure, match="No live key .* begins with zzzzzzzz"):
+        call_command("key", "revoke", "zzzzzzzz", stdout=StringIO())
+    call_command("key", "revoke", key.prefix[:8], stdout=StringIO())
+
+    with pytest.raises(KeyInvalid):
+        keys.verify(secret)

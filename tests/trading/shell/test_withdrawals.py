@@ -39,6 +39,13 @@ def test_two_users_do_not_decide_at_the_shell(db: None) -> None:
         run("approve", str(row.pk))
 
 
+def test_the_beginning_of_an_id_is_enough(db: None) -> None:
+    row, deposit = withdrawal(AIT), deposited(AIT)
+
+    assert run("approve", str(row.pk)[:30])[0]["id"] == str(row.pk)
+    assert run("reverse", str(deposit.pk)[:30], "--reason", "by mistake")[0]["transfer"] == str(deposit.pk)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -12,8 +12,10 @@ from aitbc.accounts.models import ApiKey, User
 from aitbc.accounts.scopes import Scope
 from aitbc.accounts.services import keys, organisations
 from aitbc.core.cli import tables
+from aitbc.core.cli.arguments import DAYS
 from aitbc.core.cli.commands import ProjectCommand
-from aitbc.core.cli.tables import console
+from aitbc.core.cli.short_ids import only
+from aitbc.core.cli.tables import SHORTEST, console
 from aitbc.core.errors import DomainError
 
 COLUMNS = ("prefix", "name", "owner", "scopes", "expires_at", "last_used_at", "revoked_at")
@@ -31,20 +33,22 @@ class Command(ProjectCommand):
     examples = EXAMPLES
 
     def add_arguments(self, parser: CommandParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", required=True)
-        create = verbs.add_parser("create", help="make a key; its secret is printed once")
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
+        create = self.verb(verbs, "create", "make a key; its secret is printed once")
         create.add_argument(
             "--owner", required=True, help="user or organisation; an unknown name becomes an organisation"
         )
-        create.add_argument("--scope", action="append", required=True, choices=Scope.values, dest="scopes")
+        create.add_argument(
+            "--scope", action="append", required=True, choices=Scope.values, dest="scopes", help="may repeat"
+        )
         create.add_argument("--name", default="key", help="what it is for")
-        create.add_argument("--days", type=int, help="days until it expires")
-        listing = verbs.add_parser("list", help="show keys, without secrets")
-        listing.add_argument("--owner")
+        create.add_argument("--days", type=DAYS, help="days until it expires")
+        listing = self.verb(verbs, "list", "show keys, without secrets")
+        listing.add_argument("--owner", help="only those of this organisation")
         listing.add_argument("--all", action="store_true", help="also revoked and expired ones")
-        revoke = verbs.add_parser("revoke", help="end a key; within a second it opens nothing")
-        revoke.add_argument("prefix", help="the part between the underscores")
-        revoke.add_argument("--reason", default="")
+        revoke = self.verb(verbs, "revoke", "end a key; within a second it opens nothing")
+        revoke.add_argument("prefix", help="the part between the underscores, or at least eight characters of it")
+        revoke.add_argument("--reason", default="", help="kept in the log")
         for verb in (create, listing, revoke):
             verb.add_argument("--json", action="store_true", help="machine-readable output")
 
@@ -76,9 +80,16 @@ class Command(ProjectCommand):
         console(self.stdout).print(tables.rows("Keys", map(shown, rows), COLUMNS))
 
     def do_revoke(self, *, prefix: str, reason: str, **options: Any) -> None:
+        prefix = whole_prefix(prefix)
         if not keys.revoke(prefix=prefix, actor="shell", reason=reason):
             raise CommandError("No live key has this prefix.")
         self.stdout.write(json.dumps({"revoked": prefix}) if options["json"] else f"revoked {prefix}")
+
+
+def whole_prefix(text: str) -> str:
+    """The prefix of the only live key whose prefix begins so. Raises UsageError when there are several."""
+    found = set(ApiKey.objects.live().filter(prefix__startswith=text).values_list("prefix", flat=True))
+    return only(found, "live key", text) if len(text) >= SHORTEST and text not in found else text
 
 
 def shown(key: ApiKey) -> dict[str, Any]:

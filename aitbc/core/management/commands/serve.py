@@ -11,7 +11,10 @@ from typing import Any
 from django.conf import settings
 
 from aitbc import domains
+from aitbc.core.cli import ports
+from aitbc.core.cli.arguments import PORT, whole
 from aitbc.core.cli.commands import ProjectCommand
+from aitbc.core.cli.errors import Failure
 
 GRACE_SECONDS = 40
 QUEUED = 4096
@@ -31,13 +34,17 @@ class Command(ProjectCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--host", default="127.0.0.1")
-        parser.add_argument("--port", type=int, help="default: 8080, or the service's own port when it is alone")
-        parser.add_argument("--workers", type=int, default=2, help="processes, about one a core (default 2)")
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+        parser.add_argument("--port", type=PORT, help="default: 8080, or the service's own port when it is alone")
+        parser.add_argument("--workers", type=whole(1, 256), default=2, help="processes, about one a core (default 2)")
 
     def handle(self, *, host: str, port: int | None, workers: int, **_: Any) -> None:
+        port = port or default_port()
+        if reason := ports.refusal(host, port):  # granian would say so in a traceback of each worker, again and again
+            advice = f"Stop what listens there, or choose another port: manage.py serve --port {port + 1}"
+            raise Failure(f"Port {port} of {host} cannot be listened on: {reason}. {advice}", code="port_in_use")
         server = Path(sysconfig.get_path("scripts")) / "granian"
-        os.execv(server, [str(server), *flags(host, port or default_port(), workers)])
+        os.execv(server, [str(server), *flags(host, port, workers)])
 
 
 def flags(host: str, port: int, workers: int) -> list[str]:

@@ -24,7 +24,7 @@ class Command(ProjectCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("action", choices=["list", "rotate"])
+        parser.add_argument("action", choices=["list", "rotate"], help="show the keys, or begin a new one")
         parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON")
 
     def handle(self, *args: Any, action: str, as_json: bool, **options: Any) -> None:

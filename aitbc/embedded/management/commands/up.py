@@ -13,6 +13,7 @@ from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
 from rich.panel import Panel
 
+from aitbc.core.cli.arguments import PORT
 from aitbc.core.cli.commands import ProjectCommand
 from aitbc.domains import GATEWAY_PORT
 from aitbc.embedded.demo import Demo, DemoFailed
@@ -34,7 +35,7 @@ class Command(ProjectCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--port", type=int, default=GATEWAY_PORT, help=f"port of the web server ({GATEWAY_PORT})")
+        parser.add_argument("--port", type=PORT, default=GATEWAY_PORT, help=f"port of the web server ({GATEWAY_PORT})")
         parser.add_argument("--no-demo", action="store_true", help="do not submit a first job")
         parser.add_argument("--no-miner", action="store_true", help="do not run a miner on this machine")
         parser.add_argument("--once", action="store_true", help="stop after the first job; exit 1 if it failed")

@@ -7,17 +7,34 @@ import json
 import sys
 import time
 import uuid
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from django.core.management.base import CommandParser
 
-from aitbc.core.cli.commands import ApiProblem, BaseApiCommand
+from aitbc.core.cli.arguments import LIMIT, TIMEOUT, json_object, number, whole
+from aitbc.core.cli.commands import BaseApiCommand
+from aitbc.core.cli.errors import Failure, UsageError
+from aitbc.core.cli.short_ids import Listed, add_id
 from aitbc.core.cli.tables import fields
+from apps.ai.management.progress import JobProgress
 from apps.ai.management.tables import jobs as tables
+from apps.ai.states import FINAL
 
-FINAL_STATES = {"settled", "failed", "cancelled", "expired", "dead", "refused"}
+JOBS = Listed("job", ("/ai/jobs",))
+BOOKINGS = Listed("booking", ("/marketplace/v1/marketplace/bookings",))
+FINAL_STATES = set(FINAL)
+GOOD_STATES = {"succeeded", "settled"}
+DAY = 86_400
+OF_JOB = "its id, or as much of it as no other job's begins with"
+EXIT_CODES = """\
+exit codes:
+  0    done; where the command waits for a job or watches it: the job succeeded
+  1    the job ended otherwise (failed, dead, expired, refused, cancelled), or the exchange answered with an error
+  2    the arguments are wrong
+  130  interrupted (Ctrl-C); the job goes on
+"""
 
 EXAMPLES = """\
   manage.py job submit embedding '{"texts": ["hello", "world"]}' --pay 0.05 --watch
@@ -26,18 +43,19 @@ EXAMPLES = """\
   manage.py job submit embedding '{"texts": ["hello"]}' --booking 0190f3c2-0000-7000-8000-000000000001
   manage.py job submit language --file payload.json --ttl 300 --attempts 2 --json
   manage.py job list --state queued,running --limit 20
-  manage.py job status 0190f3c2-…
-  manage.py job explain 0190f3c2-…          why does it wait?
-  manage.py job watch 0190f3c2-…            follow it until it has ended
-  manage.py job result 0190f3c2-… --wait
-  manage.py job receipt 0190f3c2-… --json > receipt.json
-  manage.py job cancel 0190f3c2-… --reason "not needed any more"
+  manage.py job status 0190f3c2
+  manage.py job explain 0190f3c2         why does it wait?
+  manage.py job watch 0190f3c2           follow it until it has ended
+  manage.py job result 0190f3c2 --wait
+  manage.py job receipt 0190f3c2 --json > receipt.json
+  manage.py job cancel 0190f3c2 --reason "not needed any more"
 """
 
 
 class Command(BaseApiCommand):
     help = "Submit, follow and cancel AI jobs."
     examples = EXAMPLES
+    exit_codes = EXIT_CODES
 
     def add_arguments(self, parser: CommandParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb", parser_class=argparse.ArgumentParser)
@@ -46,19 +64,22 @@ class Command(BaseApiCommand):
             ("status", "show a job"), ("watch", "follow a job until it has ended"),
             ("explain", "explain why it waits"),
         ):  # fmt: skip
-            self._verb(verbs, name, about).add_argument("job_id")
+            add_id(self._verb(verbs, name, about), "job_id", of=JOBS, help=OF_JOB)
         for name, about in (("result", "show its result"), ("receipt", "show its signed receipt")):
             waiting = self._verb(verbs, name, about)
-            waiting.add_argument("job_id")
+            add_id(waiting, "job_id", of=JOBS, help=OF_JOB)
             waiting.add_argument("--wait", action="store_true", help="wait until there is one")
-            waiting.add_argument("--timeout", type=float, default=900.0, help="seconds to wait at most (900)")
+            waiting.add_argument("--timeout", type=TIMEOUT, default=900.0, help="seconds to wait at most (900)")
         cancel = self._verb(verbs, "cancel", "cancel it")
-        cancel.add_argument("job_id")
-        cancel.add_argument("--reason", default="cancelled from the shell")
+        add_id(cancel, "job_id", of=JOBS, help=OF_JOB)
+        cancel.add_argument("--reason", default="cancelled from the shell", help="kept with the job")
         listing = self._verb(verbs, "list", "list jobs, newest first")
-        for flag in ("--state", "--task-type", "--from-time", "--to-time", "--cursor"):
-            listing.add_argument(flag)
-        listing.add_argument("--limit", type=int, default=20)
+        for flag, about in (
+            ("--state", "one or several, with commas between"), ("--task-type", "only this type"),
+            ("--from-time", "RFC 3339"), ("--to-time", "RFC 3339"), ("--cursor", "of the page before"),
+        ):  # fmt: skip
+            listing.add_argument(flag, help=about)
+        listing.add_argument("--limit", type=LIMIT, default=20, help="jobs of a page (20)")
 
     def _verb(self, verbs: Any, name: str, about: str) -> argparse.ArgumentParser:
         verb = self.verb(verbs, name, about)
@@ -66,36 +87,36 @@ class Command(BaseApiCommand):
         return verb
 
     def _submit_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("task_type")
+        parser.add_argument("task_type", help="echo, inference, embedding …: what a miner offers")
         parser.add_argument("payload", nargs="?", help="JSON object; - reads it from standard input")
         parser.add_argument("--file", help="read the payload from this file")
         parser.add_argument("--prompt", help="payload.prompt")
         parser.add_argument("--model", help="payload.model")
         parser.add_argument("--pay", default="0", help="AIT to pay at most (0 = unpaid)")
         for flag, about in (
-            ("--gpu", "GPU model"), ("--region", ""), ("--cuda", ""), ("--data-class", ""),
-            ("--booking", "run it in this booking of yours; the booking pays"),
+            ("--gpu", "GPU model"), ("--region", "e.g. eu"), ("--cuda", "version"), ("--data-class", "e.g. public"),
         ):  # fmt: skip
             parser.add_argument(flag, help=about)
-        parser.add_argument("--min-vram", help="GiB of GPU memory")
+        add_id(parser, "--booking", of=BOOKINGS, help="run it in this booking of yours; the booking pays")
+        parser.add_argument("--min-vram", type=number(0, 4096), help="GiB of GPU memory")
         parser.add_argument("--max-price", help="AIT per hour")
-        parser.add_argument("--min-reputation", help="0 to 1")
+        parser.add_argument("--min-reputation", type=number(0, 1), help="0 to 1")
         parser.add_argument("--models", action="append", help="a model the miner must have (may repeat)")
-        for flag, about in (
-            ("--priority", "0 to 10"), ("--ttl", "seconds for everything"), ("--attempts", "1 to 10"),
-            ("--execution", "seconds for one attempt"),
+        for flag, kind, about in (
+            ("--priority", whole(0, 10), "0 to 10"), ("--ttl", whole(1, 7 * DAY), "seconds for everything"),
+            ("--attempts", whole(1, 10), "1 to 10"), ("--execution", whole(1, DAY), "seconds for one attempt"),
         ):  # fmt: skip
-            parser.add_argument(flag, type=int, help=about)
+            parser.add_argument(flag, type=kind, help=about)
         parser.add_argument("--request-key", help="Idempotency-Key; the same key never submits twice")
         parser.add_argument("--watch", action="store_true", help="follow it until it has ended")
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
-        getattr(self, f"do_{verb}")(**options)
+        getattr(self, f"do_{verb}")(**self.with_whole_ids(options))
 
     def do_submit(self, *, watch: bool, request_key: str | None, **options: Any) -> None:
         headers = {"Idempotency-Key": request_key or str(uuid.uuid4())}
         job = self.call("POST", "/ai/jobs", json=_body(options), headers=headers)
-        self.show(job, tables.job(job))
+        self.show(job, f"Job {job['id']}" if watch else tables.job(job))
         if watch:
             self.do_watch(job_id=job["id"])
 
@@ -109,58 +130,70 @@ class Command(BaseApiCommand):
         self.show(page, tables.jobs(page))
 
     def do_result(self, *, job_id: str, wait: bool, timeout: float, **options: Any) -> None:
+        if wait:
+            self._wait(job_id, timeout, GOOD_STATES)
+        result = self.call("GET", f"/ai/jobs/{job_id}/result")
+        self.show(result, tables.result(result))
+        _refuse_failure(result)
+
+    def _wait(self, job_id: str, timeout: float, enough: Collection[str] = ()) -> dict[str, Any]:
+        """The job once it has ended or is in a state that is enough, or as it is when the time is over."""
         deadline = time.monotonic() + timeout
         while True:
-            try:
-                result = self.call("GET", f"/ai/jobs/{job_id}/result")
-                break
-            except ApiProblem as problem:
-                if problem.status != 425 or not wait or time.monotonic() > deadline:
-                    raise
-                time.sleep(problem.retry_after)
-        self.show(result, tables.result(result))
+            job: dict[str, Any] = self.call_patiently("GET", f"/ai/jobs/{job_id}")
+            if job["state"] in (*FINAL_STATES, *enough) or time.monotonic() > deadline:
+                return job
+            time.sleep(0.5)
 
     def do_cancel(self, *, job_id: str, reason: str, **options: Any) -> None:
         job = self.call("POST", f"/ai/jobs/{job_id}/cancel", json={"reason": reason})
         self.show(job, tables.job(job))
 
     def do_receipt(self, *, job_id: str, wait: bool, timeout: float, **options: Any) -> None:
-        deadline = time.monotonic() + (timeout if wait else 0)
-        while self.call("GET", f"/ai/jobs/{job_id}")["state"] not in FINAL_STATES and time.monotonic() < deadline:
-            time.sleep(0.5)
+        job = self._wait(job_id, timeout) if wait else None
         receipt = self.call("GET", f"/ai/jobs/{job_id}/receipt")
         self.show(receipt, fields("Receipt", receipt))
+        if job:
+            _refuse_failure(job)
 
     def do_explain(self, *, job_id: str, **options: Any) -> None:
         explanation = self.call("GET", f"/ai/jobs/{job_id}/explain")
         self.show(explanation, tables.explanation(explanation))
 
     def do_watch(self, *, job_id: str, **options: Any) -> None:
-        """Follow the stream through reconnects; with the cursor no event is shown twice."""
-        self.call("GET", f"/ai/jobs/{job_id}")  # a wrong id or address fails at once
-        state, cursor = "", ""
-        columns = (TextColumn("{task.description:>10}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-        progress = Progress(*columns, TimeElapsedColumn(), console=self.console, disable=self.as_json)
-        with progress:
-            bar = progress.add_task("submitted", total=1.0)
-            while state not in FINAL_STATES:
+        """Follow the job, show how it ended, and exit 1 when that was not success."""
+        self._follow(job_id)
+        job = self.call_patiently("GET", f"/ai/jobs/{job_id}")
+        if not self.as_json and not self.quiet:
+            self.show(job, tables.job(job))
+        _refuse_failure(job)
+
+    def _follow(self, job_id: str) -> None:
+        """Show the stream until the job has ended, through reconnects; with the cursor no event is shown twice."""
+        job, cursor = self.call("GET", f"/ai/jobs/{job_id}"), ""  # a wrong id or address fails at once
+        hidden = self.as_json or self.quiet or not self.console.is_terminal
+        with JobProgress(console=self.console, disable=hidden) as progress:
+            while True:
                 start = cursor
                 for event_id, name, data in self.events(f"/ai/jobs/{job_id}/stream", cursor=start):
-                    cursor, state = event_id, data.get("state", state)
-                    self._show_event(progress, bar, name, data)
+                    cursor = event_id
+                    self._show_event(progress, name, data)
+                if job["state"] in FINAL_STATES:
+                    return  # read before the page that has just been shown, so that page was the last
                 if start == cursor:
                     time.sleep(0.5)  # a server that does not hold streams open sends one page at a time
-        if not self.as_json:
-            self.do_status(job_id=job_id)
+                job = self.call_patiently("GET", f"/ai/jobs/{job_id}")
 
-    def _show_event(self, progress: Progress, bar: Any, name: str, data: dict[str, Any]) -> None:
+    def _show_event(self, progress: JobProgress, name: str, data: dict[str, Any]) -> None:
+        if self.quiet:
+            return
         if self.as_json:
             self.stdout.write(json.dumps({"event": name, **data}, ensure_ascii=False))
+            self.stdout.flush()  # a pipe sees each event as it happens
         elif name == "progress":
-            progress.update(bar, completed=data["progress"])
+            progress.moved(data["progress"])
         else:
-            completed = 1.0 if data["state"] in ("succeeded", "settled") else None  # None leaves the bar as it is
-            progress.update(bar, description=data["state"], completed=completed)
+            progress.entered(data["state"])
             progress.console.print(tables.transition(data))
 
 
@@ -180,6 +213,14 @@ def _body(options: dict[str, Any]) -> dict[str, Any]:
     return _without_none(body)
 
 
+def _refuse_failure(job: dict[str, Any]) -> None:
+    """Exit 1, saying why, unless the job has a result."""
+    if job["state"] not in GOOD_STATES:
+        why = ": ".join(str(job[name]) for name in ("outcome", "error") if job.get(name))
+        job_id = job.get("job_id") or job["id"]
+        raise Failure(f"Job {job_id} is {job['state']}" + (f" ({why})." if why else "."), code=job["state"])
+
+
 def _without_none(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
@@ -191,9 +232,7 @@ def _payload(options: dict[str, Any]) -> dict[str, Any]:
             text = Path(options["file"]).read_text()
         elif text == "-":
             text = sys.stdin.read()
-        payload = json.loads(text) if text else {}
-    except (OSError, ValueError) as error:
-        raise CommandError(f"The payload cannot be read: {error}") from None
-    if not isinstance(payload, dict):
-        raise CommandError("The payload is a JSON object.")
+        payload = json_object(text or "{}")
+    except (OSError, UnicodeError, argparse.ArgumentTypeError) as error:
+        raise UsageError(f"The payload cannot be read: {error}") from None
     return payload | _without_none({"prompt": options["prompt"], "model": options["model"]})

@@ -8,14 +8,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from aitbc.core.cli.tables import fields, plain, rows
+from aitbc.core.cli.tables import Grid, fields, more, plain, rows
 
 SHOWN = (
     "id", "state", "task_type", "model", "attempt", "max_attempts", "priority", "progress", "progress_note",
     "assigned_miner_id", "payment_amount", "payment_status", "paid", "refunded", "receipt_id", "outcome", "error",
     "created_at", "started_at", "completed_at", "expires_at",
 )  # fmt: skip
-LISTED = ("id", "state", "task_type", "attempt", "payment_amount", "payment_status", "created_at")
+LISTED = ("id", "state", "task_type", "payment_amount", "created_at", "payment_status", "attempt")
 EXPLAINED = ("state", "summary", "waited_seconds", "online_miners", "fitting_miners", "position", "estimate_seconds")
 
 
@@ -23,11 +23,8 @@ def job(one: dict[str, Any]) -> Table:
     return fields(f"Job {one['id']}", one, SHOWN)
 
 
-def jobs(page: dict[str, Any]) -> RenderableType:
-    table = rows("Jobs", page["items"], LISTED)
-    if not page.get("next"):
-        return table
-    return Group(table, Text(f"more: --cursor {page['next']}", overflow="fold"))
+def jobs(page: dict[str, Any]) -> Grid:
+    return rows("Jobs", page["items"], LISTED, note=more(page))
 
 
 def result(one: dict[str, Any]) -> Table:

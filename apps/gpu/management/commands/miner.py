@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
+from aitbc.core.cli.arguments import LIMIT, json_object, number, whole
 from aitbc.core.cli.commands import BaseApiCommand, known
-from aitbc.core.cli.tables import fields, rows
+from aitbc.core.cli.errors import UsageError
+from aitbc.core.cli.short_ids import Listed, add_id
+from aitbc.core.cli.tables import fields, more, rows
 from apps.gpu.management.tables import miners as tables
 
 MINERS = "/gpu/v1/miners"
 BACKENDS = "/gpu/v1/backends"
+OWN_MINERS, OWN_BACKENDS = Listed("miner", (MINERS,)), Listed("model server", (BACKENDS,))
 PROGRAM = {
     "run": "run the miner program on this host",
     "parked": "outcomes of this host's miner that could not be sent",
@@ -38,7 +41,7 @@ EXAMPLES = """\
   manage.py miner backend add https://llm.example --price 0.20
   manage.py miner backend add http://10.0.0.7:11434 --kind ollama --key $AITBC_OPERATOR_KEY
   manage.py miner backend list
-  manage.py miner backend remove 0190f3c2-…
+  manage.py miner backend remove 0190f3c2
 """
 
 
@@ -58,20 +61,23 @@ class Command(BaseApiCommand):
         for name, text in PROGRAM.items():
             verbs.add_parser(name, help=text, add_help=False)
         register = self._verb(verbs, "register", "register a miner, or change what it offers")
-        register.add_argument("--capabilities", default="{}", help="JSON object: tasks, models, gpus, price, region …")
-        register.add_argument("--slots", type=int, default=1, help="jobs at the same time (1)")
-        register.add_argument("--region", default="")
+        register.add_argument(
+            "--capabilities", type=json_object, default={}, help="JSON object: tasks, models, gpus, price, region …"
+        )
+        register.add_argument("--slots", type=whole(1, 1024), default=1, help="jobs at the same time (1)")
+        register.add_argument("--region", default="", help="e.g. eu-de")
         self._verb(verbs, "status", "show one miner, or all of yours")
         self._verb(verbs, "heartbeat", "send a heartbeat")
         self._verb(verbs, "poll", "take a job").add_argument(
-            "--wait", type=int, default=5, help="seconds to wait for one (5)"
+            "--wait", type=number(0, 3600), default=5, help="seconds to wait for one (5)"
         )
         earnings = self._verb(verbs, "earnings", "show what it was paid")
         for flag in ("--from-time", "--to-time"):
             earnings.add_argument(flag, help="RFC 3339")
-        self._verb(verbs, "capabilities", "change what it offers").add_argument("offered", help="JSON object")
+        capabilities = self._verb(verbs, "capabilities", "change what it offers")
+        capabilities.add_argument("offered", type=json_object, help="JSON object")
         jobs = self._verb(verbs, "jobs", "show what it did, newest first")
-        jobs.add_argument("--limit", type=int, default=20)
+        jobs.add_argument("--limit", type=LIMIT, default=20, help="jobs of a page (20)")
         jobs.add_argument("--status", help="leased, completed, failed, expired …")
         jobs.add_argument("--type", help="only this task type")
         jobs.add_argument("--min-reward", help="only jobs that offered at least this, in AIT")
@@ -84,32 +90,32 @@ class Command(BaseApiCommand):
     def _backend_arguments(self, verbs: Any) -> None:
         backend = self.verb(verbs, "backend", "model servers that the exchange feeds")
         actions = backend.add_subparsers(dest="action", required=True, metavar="action")
-        self.add_connection(actions.add_parser("list", help="show them"))
-        add = actions.add_parser("add", help="register an OpenAI-compatible or Ollama server")
+        self.add_connection(self.verb(actions, "list", "show them", of="backend"))
+        add = self.verb(actions, "add", "register an OpenAI-compatible or Ollama server", of="backend")
         self.add_connection(add)
         add.add_argument("server", help="its address")
-        add.add_argument("--kind", choices=("openai", "ollama"), default="openai")
-        add.add_argument("--concurrency", type=int, default=1)
+        add.add_argument("--kind", choices=("openai", "ollama"), default="openai", help="which API it speaks (openai)")
+        add.add_argument("--concurrency", type=whole(1, 64), default=1, help="jobs at the same time (1)")
         add.add_argument("--price", help="AIT per hour")
-        add.add_argument("--region", default="")
-        remove = actions.add_parser("remove", help="take one out of service")
+        add.add_argument("--region", default="", help="e.g. eu-de")
+        remove = self.verb(actions, "remove", "take one out of service", of="backend")
         self.add_connection(remove)
-        remove.add_argument("backend_id")
+        add_id(remove, "backend_id", of=OWN_BACKENDS, help="its id, or the beginning of it")
 
     def _verb(self, verbs: Any, name: str, about: str) -> argparse.ArgumentParser:
         verb = self.verb(verbs, name, about)
-        verb.add_argument("--miner-id", help="which of your miners (else AITBC_MINER_ID, else your only one)")
+        add_id(verb, "--miner-id", of=OWN_MINERS, help="which of your miners (else AITBC_MINER_ID, else your only one)")
         self.add_connection(verb)
         return verb
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
-        getattr(self, f"do_{verb}")(**options)
+        getattr(self, f"do_{verb}")(**self.with_whole_ids(options))
 
     def do_run(self, **options: Any) -> None:
         become_the_program([])
 
-    def do_register(self, *, capabilities: str, slots: int, region: str, **options: Any) -> None:
-        body = {"capabilities": _json_object(capabilities), "concurrency": slots, "region": region}
+    def do_register(self, *, capabilities: dict[str, Any], slots: int, region: str, **options: Any) -> None:
+        body = {"capabilities": capabilities, "concurrency": slots, "region": region}
         self._tell("Registered", "POST", "/register", options, json=body)
 
     def do_status(self, **options: Any) -> None:
@@ -118,7 +124,7 @@ class Command(BaseApiCommand):
             self.show(one, fields(f"Miner {one['miner_id']}", one))
         else:
             page = self.call("GET", MINERS)
-            self.show(page, rows("Miners", page["items"], tables.MINERS))
+            self.show(page, rows("Miners", page["items"], tables.MINERS, note=more(page)))
 
     def do_heartbeat(self, **options: Any) -> None:
         self._tell("Heartbeat", "POST", "/heartbeat", options, json={"status": "ONLINE"})
@@ -137,8 +143,8 @@ class Command(BaseApiCommand):
         if not self.as_json:
             self.console.print(rows("Latest", answer["earnings_history"], tables.EARNINGS))
 
-    def do_capabilities(self, *, offered: str, **options: Any) -> None:
-        body = {"capabilities": _json_object(offered)}
+    def do_capabilities(self, *, offered: dict[str, Any], **options: Any) -> None:
+        body = {"capabilities": offered}
         answer = self.call("PUT", f"{MINERS}/{self._one(options)}/capabilities", json=body)
         self.show(answer, fields("Offers now", answer["capabilities"]))
 
@@ -146,7 +152,8 @@ class Command(BaseApiCommand):
         filters = {"job_status": options["status"], "job_type": options["type"], "min_reward": options["min_reward"]}
         query = {"limit": limit} | {name: value for name, value in filters.items() if value}
         answer = self.call("GET", f"{MINERS}/{self._one(options)}/jobs", params=query)
-        self.show(answer, rows(f"Jobs of {answer['miner_id']}", answer["jobs"], tables.JOBS))
+        note = more({"items": answer["jobs"], "total": answer["total"]})
+        self.show(answer, rows(f"Jobs of {answer['miner_id']}", answer["jobs"], tables.JOBS, note=note))
 
     def do_gpus(self, **options: Any) -> None:
         gpus = self.call("GET", f"{MINERS}/{self._one(options)}/gpus")
@@ -162,7 +169,7 @@ class Command(BaseApiCommand):
 
     def _backend_list(self, **options: Any) -> None:
         page = self.call("GET", BACKENDS)
-        self.show(page, rows("Model servers", page["items"], tables.BACKENDS))
+        self.show(page, rows("Model servers", page["items"], tables.BACKENDS, note=more(page)))
 
     def _backend_add(
         self, *, server: str, kind: str, concurrency: int, price: str | None, region: str, **options: Any
@@ -186,7 +193,8 @@ class Command(BaseApiCommand):
         mine = self.call("GET", MINERS)["items"]
         found = [one["miner_id"] for one in mine if one["state"] != "deregistered"]
         if len(found) != 1:
-            raise CommandError(f"Choose one with --miner-id: {', '.join(found)}" if found else "You have no miner yet.")
+            names = ", ".join(found)
+            raise UsageError(f"Choose one with --miner-id: {names}" if found else "You have no miner yet: `miner run`.")
         return str(found[0])
 
 
@@ -206,13 +214,3 @@ def _named(options: dict[str, Any]) -> str:
 
 def _identity(options: dict[str, Any]) -> dict[str, str]:
     return {"X-Miner-ID": named} if (named := _named(options)) else {}
-
-
-def _json_object(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise CommandError(f"Not JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise CommandError("A JSON object is expected.")
-    return found

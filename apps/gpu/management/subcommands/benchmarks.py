@@ -8,7 +8,10 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from aitbc.core.cli.arguments import LIMIT, TIMEOUT
 from aitbc.core.cli.commands import VerbCommand
+from aitbc.core.cli.short_ids import add_id
+from apps.gpu.management.subcommands.gpus import OWN_GPUS
 from apps.gpu.management.tables import benchmarks as tables
 
 OPEN = ("requested", "committed")
@@ -21,13 +24,17 @@ def add(command: VerbCommand, verbs: Any) -> None:
         verbs, "benchmark", "challenge a card to show what it is", run=benchmark, scope="miner",
         examples="  manage.py gpu benchmark CARD --wait",
     )  # fmt: skip
-    requested.add_argument("gpu", help="the card's id")
-    requested.add_argument("--reason", default="asked for in the shell")
+    add_id(requested, "gpu", of=OWN_GPUS, help="the card's id")
+    requested.add_argument("--reason", default="asked for in the shell", help="kept with the benchmark")
     requested.add_argument("--wait", action="store_true", help="wait for the verdict")
-    requested.add_argument("--timeout", type=float, default=900.0, help="seconds to wait at most (900)")
-    history = command.verb(verbs, "benchmarks", "a card's benchmarks, newest first", run=benchmarks, scope="miner")
-    history.add_argument("gpu", help="the card's id")
-    history.add_argument("--limit", type=int, default=20)
+    requested.add_argument("--timeout", type=TIMEOUT, default=900, help="seconds to wait at most (900)")
+    history = command.verb(
+        verbs, "benchmarks", "a card's benchmarks, newest first", run=benchmarks, scope="miner",
+        examples="  manage.py gpu benchmarks CARD --limit 5",
+    )  # fmt: skip
+    add_id(history, "gpu", of=OWN_GPUS, help="the card's id")
+    history.add_argument("--limit", type=LIMIT, default=20, help="benchmarks of a page (20)")
+    history.add_argument("--cursor", help="of the page before")
 
 
 def benchmark(command: VerbCommand, *, gpu: str, reason: str, wait: bool, timeout: float, **options: Any) -> None:
@@ -40,8 +47,9 @@ def benchmark(command: VerbCommand, *, gpu: str, reason: str, wait: bool, timeou
         raise CommandError(f"The benchmark {made['state']}.")
 
 
-def benchmarks(command: VerbCommand, *, gpu: str, limit: int, **options: Any) -> None:
-    page = command.call("GET", f"/gpu/v1/gpu/{gpu}/benchmarks", params={"limit": limit})
+def benchmarks(command: VerbCommand, *, gpu: str, limit: int, cursor: str | None, **options: Any) -> None:
+    place = {"limit": limit, **({"cursor": cursor} if cursor else {})}
+    page = command.call("GET", f"/gpu/v1/gpu/{gpu}/benchmarks", params=place)
     command.show(page, tables.benchmarks(page))
 
 

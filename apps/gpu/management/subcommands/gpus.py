@@ -7,17 +7,21 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 
+from aitbc.core.cli.arguments import LIMIT, number, whole
 from aitbc.core.cli.commands import VerbCommand
-from aitbc.core.cli.tables import fields, rows
+from aitbc.core.cli.short_ids import Listed, add_id
+from aitbc.core.cli.tables import fields, more, rows
 
 GPUS, EDGE = "/gpu/v1/gpu", "/gpu/v1/marketplace/edge-gpu"
-LISTED = ("gpu_id", "model", "memory_gb", "miner_id", "state", "verified", "score", "price_per_hour", "reason")
+OWN_GPUS, OWN_MINERS = Listed("card", (GPUS,)), Listed("miner", ("/gpu/v1/miners",))
+MEMORY = number(0, 100_000)
+LISTED = ("gpu_id", "model", "state", "price_per_hour", "memory_gb", "miner_id", "verified", "score", "reason")
 METRICS = ("timestamp", "gpu_utilization_percent", "memory_used_mb", "power_draw_w", "temperature_celsius")
 MODELS = (
     "model", "vendor", "architecture", "year", "memory_gb", "bandwidth_gbps", "fp32_tflops", "fp16_tflops", "tdp_w",
     "edge_optimized",
 )  # fmt: skip
-FILTERS = ("state", "model", "miner_id", "device", "min_memory_gb", "limit")
+FILTERS = ("state", "model", "miner_id", "device", "min_memory_gb", "limit", "cursor")
 MODEL_FILTERS = ("architecture", "vendor", "min_memory_gb", "q")
 
 
@@ -26,26 +30,26 @@ def add(command: VerbCommand, verbs: Any) -> None:
     _list_arguments(command.verb(verbs, "list", "your cards, and those you rent", run=list_gpus, scope="miner",
         examples="  manage.py gpu list --model 4090\n  manage.py gpu list --device cpu --json"))  # fmt: skip
     shown = command.verb(verbs, "show", "one card: facts, state, latest metrics", run=show, scope="miner",
-        examples="  manage.py gpu show 0190f3c2-…\n  manage.py gpu show 0190f3c2-… --figures 60")  # fmt: skip
-    shown.add_argument("gpu", help="its id")
-    shown.add_argument("--figures", type=int, default=10, metavar="N", help="the last N minutes heard (10)")
+        examples="  manage.py gpu show 0190f3c2\n  manage.py gpu show 0190f3c2 --figures 60")  # fmt: skip
+    add_id(shown, "gpu", of=OWN_GPUS, help="its id")
+    shown.add_argument("--figures", type=whole(0, 1000), default=10, metavar="N", help="the last N minutes heard (10)")
     scanned = command.verb(verbs, "scan", "have a miner look at its cards again", run=scan, scope="miner",
         examples="  manage.py gpu scan rig-1\n  manage.py gpu scan rig-1 --wait 0")  # fmt: skip
-    scanned.add_argument("miner", help="its name or id")
-    scanned.add_argument("--wait", type=float, default=25, help="seconds to wait for what it reports (25)")
+    add_id(scanned, "miner", of=OWN_MINERS, help="its name or id")
+    scanned.add_argument("--wait", type=number(0, 60), default=25, help="seconds to wait for what it reports (25)")
     _model_arguments(command.verb(verbs, "models", "the models of card the exchange knows", run=models,
         examples="  manage.py gpu models --architecture hopper\n  manage.py gpu models --q 'rtx 40'"))  # fmt: skip
     priced = command.verb(verbs, "price", "what a card asks by itself", run=price, scope="miner",
-        examples="  manage.py gpu price 0190f3c2-… 0.45")  # fmt: skip
-    priced.add_argument("gpu", help="its id")
+        examples="  manage.py gpu price 0190f3c2 0.45")  # fmt: skip
+    add_id(priced, "gpu", of=OWN_GPUS, help="its id")
     priced.add_argument("amount", help="AIT per hour")
     switched = command.verb(verbs, "switch", "take a card off the market, or put it back", run=switch, scope="miner",
-        examples="  manage.py gpu switch 0190f3c2-… off")  # fmt: skip
-    switched.add_argument("gpu", help="its id")
-    switched.add_argument("to", choices=("on", "off"))
+        examples="  manage.py gpu switch 0190f3c2 off")  # fmt: skip
+    add_id(switched, "gpu", of=OWN_GPUS, help="its id")
+    switched.add_argument("to", choices=("on", "off"), help="on or off the market")
     retired = command.verb(verbs, "retire", "take a card out of the registry", run=retire, scope="miner",
-        examples="  manage.py gpu retire 0190f3c2-…")  # fmt: skip
-    retired.add_argument("gpu", help="its id")
+        examples="  manage.py gpu retire 0190f3c2")  # fmt: skip
+    add_id(retired, "gpu", of=OWN_GPUS, help="its id")
 
 
 def list_gpus(command: VerbCommand, **options: Any) -> None:
@@ -54,7 +58,9 @@ def list_gpus(command: VerbCommand, **options: Any) -> None:
         filters["verified"] = "true"
     page = command.call("GET", GPUS, params=filters)
     gpus = page["items"]
-    command.show(page, rows("Cards", gpus, LISTED) if gpus else "no cards; a miner reports its own: miner run")
+    command.show(
+        page, rows("Cards", gpus, LISTED, note=more(page)) if gpus else "no cards; a miner reports its own: miner run"
+    )
 
 
 def show(command: VerbCommand, *, gpu: str, figures: int, **options: Any) -> None:
@@ -104,17 +110,18 @@ def _tell(command: VerbCommand, gpu_record: dict[str, Any]) -> None:
 def _list_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", help="registered, available, busy, offline, quarantined …")
     parser.add_argument("--model", help="part of the name")
-    parser.add_argument("--miner-id", help="a miner's name or id")
-    parser.add_argument("--device", choices=("gpu", "cpu"))
-    parser.add_argument("--min-memory-gb", type=float)
+    add_id(parser, "--miner-id", of=OWN_MINERS, help="a miner's name or id")
+    parser.add_argument("--device", choices=("gpu", "cpu"), help="gpu, or cpu where there is none")
+    parser.add_argument("--min-memory-gb", type=MEMORY, help="GB of memory, at least")
     parser.add_argument("--verified", action="store_true", help="only cards that passed a benchmark")
-    parser.add_argument("--limit", type=int, default=50)
+    parser.add_argument("--limit", type=LIMIT, default=50, help="cards of a page (50)")
+    parser.add_argument("--cursor", help="of the page before")
 
 
 def _model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--architecture", help="turing, ampere, ada_lovelace …")
-    parser.add_argument("--vendor")
-    parser.add_argument("--min-memory-gb", type=float)
+    parser.add_argument("--vendor", help="nvidia, amd …")
+    parser.add_argument("--min-memory-gb", type=MEMORY, help="GB of memory, at least")
     parser.add_argument("--q", help="words of the name")
     parser.add_argument("--edge-optimized", action="store_true", help="draws 170 W at most")
-    parser.add_argument("--consumer-grade", action="store_true")
+    parser.add_argument("--consumer-grade", action="store_true", help="not made for data centres")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from typing import Any
 
 from django.core.management.base import CommandError
-from rich.table import Table
+from rich.text import Text
 
-from aitbc.core.cli.commands import ApiProblem, VerbCommand
+from aitbc.core.cli.arguments import HOURS, LIMIT, json_object, whole
+from aitbc.core.cli.commands import VerbCommand
+from aitbc.core.cli.errors import ApiProblem
+from aitbc.core.cli.short_ids import Listed, add_id
+from aitbc.core.cli.tables import Grid, plain
 
 PATH = "/gpu/v1/transactions"
 TYPE = "gpu_marketplace"
+ORDERS = Listed("order", (f"{PATH}?transaction_type={TYPE}",), key="transaction_id")
 
 
 def add(command: VerbCommand, verbs: Any) -> None:
@@ -25,11 +29,11 @@ def add(command: VerbCommand, verbs: Any) -> None:
         examples="  manage.py gpu bid 2 0.70 24 --specs '{\"model\": \"RTX 4090\"}'\n",
     )  # fmt: skip
     for parser, price in ((offer, "AIT per GPU and hour"), (bid, "AIT per GPU and hour, at most")):
-        parser.add_argument("count", type=int, help="how many GPUs")
+        parser.add_argument("count", type=whole(1, 1000), help="how many GPUs")
         parser.add_argument("price", help=price)
-        parser.add_argument("hours", help="for how long")
-        parser.add_argument("--specs", default="{}", help="JSON object: model, memory_gb, region …")
-        parser.add_argument("--description", default="")
+        parser.add_argument("hours", type=HOURS, help="for how long")
+        parser.add_argument("--specs", type=json_object, default={}, help="JSON object: model, memory_gb, region …")
+        parser.add_argument("--description", default="", help="a line of text")
         parser.add_argument("--id", help="your own name for it (else one is made)")
     add_listing(command, verbs)
     add_matching(command, verbs)
@@ -40,17 +44,20 @@ def add_listing(command: VerbCommand, verbs: Any) -> None:
         verbs, "orders", "list open offers and bids, and your own in any state", run=list_orders,
         examples="  manage.py gpu orders --type bid --status active\n  manage.py gpu orders --max-price 1 --json\n",
     )  # fmt: skip
-    orders.add_argument("--type", choices=("offer", "bid", "all"), default="all")
+    orders.add_argument("--type", choices=("offer", "bid", "all"), default="all", help="offers, bids or both (all)")
     orders.add_argument("--status", help="active, pending, matched, cancelled, completed, expired")
     orders.add_argument("--provider", help="the name an order was made under")
-    orders.add_argument("--model")
+    orders.add_argument("--model", help="part of the name")
     orders.add_argument("--max-price", help="AIT per GPU and hour")
-    orders.add_argument("--limit", type=int, default=50)
+    orders.add_argument("--limit", type=LIMIT, default=50, help="orders at most (50)")
     status = command.verb(
         verbs, "status", "show one offer or bid", run=show_order, examples="  manage.py gpu status gpu_bid_1f0c…\n"
     )
-    status.add_argument("order", help="its id, yours or the exchange's")
-    command.verb(verbs, "providers", "list who offers GPUs, how many and from what price", run=list_providers)
+    add_id(status, "order", of=ORDERS, help="its id, yours or the exchange's")
+    command.verb(
+        verbs, "providers", "list who offers GPUs, how many and from what price", run=list_providers,
+        examples="  manage.py gpu providers\n",
+    )  # fmt: skip
 
 
 def add_matching(command: VerbCommand, verbs: Any) -> None:
@@ -58,19 +65,19 @@ def add_matching(command: VerbCommand, verbs: Any) -> None:
         verbs, "accept", "take a bid at its price, with your cheapest offer that fits", run=accept_bid, scope="miner",
         examples="  manage.py gpu accept gpu_bid_1f0c…\n",
     )  # fmt: skip
-    accept.add_argument("bid")
-    accept.add_argument("--offer", help="with this offer of yours")
+    add_id(accept, "bid", of=ORDERS, help="the bid's id")
+    add_id(accept, "--offer", of=ORDERS, help="with this offer of yours")
     match = command.verb(
         verbs, "match", "match your bids with the cheapest offers (or one bid with one offer)", run=match_orders,
         examples="  manage.py gpu match\n  manage.py gpu match --bid gpu_bid_1f0c… --offer gpu_offer_77ab…\n",
     )  # fmt: skip
-    match.add_argument("--bid")
-    match.add_argument("--offer")
+    add_id(match, "--bid", of=ORDERS, help="only this bid")
+    add_id(match, "--offer", of=ORDERS, help="with this offer")
     cancel = command.verb(
         verbs, "cancel", "take an offer (with --key of a miner) or a bid of yours back", run=cancel_order,
         examples="  manage.py gpu cancel gpu_bid_1f0c…\n",
     )  # fmt: skip
-    cancel.add_argument("order")
+    add_id(cancel, "order", of=ORDERS, help="its id, yours or the exchange's")
 
 
 def send(command: VerbCommand, action: str, **body: Any) -> Any:
@@ -89,12 +96,8 @@ def make_bid(command: VerbCommand, *, price: str, **options: Any) -> None:
 
 
 def described(options: dict[str, Any]) -> dict[str, Any]:
-    try:
-        specs = json.loads(options["specs"])
-    except ValueError as error:
-        raise CommandError(f"--specs cannot be read: {error}") from None
     return {
-        "gpu_count": options["count"], "duration_hours": options["hours"], "specs": specs,
+        "gpu_count": options["count"], "duration_hours": options["hours"], "specs": options["specs"],
         "description": options["description"] or None,
     }  # fmt: skip
 
@@ -129,12 +132,9 @@ def list_providers(command: VerbCommand, **options: Any) -> None:
         one["gpus"] += row["gpu_count"]
         one["prices"].append(row["price_per_gpu"])
     rows = [{"provider": name, "gpus": one["gpus"], "from": min(one["prices"])} for name, one in sorted(sums.items())]
-    table = Table(title="Providers", title_justify="left", caption=None if rows else "nobody offers GPUs now")
-    for name in ("provider", "GPUs", "from AIT per GPU and hour"):
-        table.add_column(name)
-    for row in rows:
-        table.add_row(row["provider"], str(row["gpus"]), row["from"])
-    command.show(rows, table)
+    lines = [(row["provider"], str(row["gpus"]), row["from"]) for row in rows]
+    heads = ("provider", "GPUs", "from AIT per GPU and hour")
+    command.show(rows, Grid("Providers", heads, lines, none="nobody offers GPUs now"))
 
 
 def accept_bid(command: VerbCommand, *, bid: str, offer: str | None, **options: Any) -> None:
@@ -161,7 +161,7 @@ def match_orders(command: VerbCommand, *, bid: str | None, offer: str | None, **
             made.append({"bid": bid_row["id"], **answer["transaction"]})
         except ApiProblem as problem:
             refused.append(f"{bid_row['bid_id']} × {one['offer_id']}: {problem.body.get('detail')}")
-    command.show({"matched": made, "refused": refused}, table_of(made, caption="\n".join(refused) or None))
+    command.show({"matched": made, "refused": refused}, table_of(made, note="\n".join(refused)))
 
 
 def pairs(rows: list[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
@@ -183,13 +183,14 @@ def shown(command: VerbCommand, answer: dict[str, Any]) -> None:
     command.show(answer, table_of([answer["transaction"]]))
 
 
-def table_of(rows: list[dict[str, Any]], caption: str | None = None) -> Table:
-    table = Table(title="Orders", title_justify="left", caption=caption or (None if rows else "none"))
-    for name in ("what", "id", "status", "GPUs", "model", "AIT per GPU and h", "hours", "total AIT", "made (UTC)"):
-        table.add_column(name, overflow="fold", no_wrap=name == "status")
-    for row in rows:
-        table.add_row(
-            row["action"], row["transaction_id"], row["status"], str(row["gpu_count"]), row.get("model", ""),
-            row["price_per_gpu"], f"{row['duration_hours']:g}", row["total_price"], row["created_at"][:19],
-        )  # fmt: skip
-    return table
+def table_of(rows: list[dict[str, Any]], note: str = "") -> Grid:
+    heads = ("id", "what", "status", "AIT per GPU and h", "GPUs", "hours", "total AIT", "model", "made (UTC)")
+    lines = [
+        (
+            row["transaction_id"], row["action"], Text.from_markup(plain(row["status"])), row["price_per_gpu"],
+            str(row["gpu_count"]), f"{row['duration_hours']:g}", row["total_price"], row.get("model", ""),
+            row["created_at"][:19],
+        )
+        for row in rows
+    ]  # fmt: skip
+    return Grid("Orders", heads, lines, note=note)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
+from aitbc.core.cli.tables import Grid, more
 from apps.gpu.management.tables.layout import pairs
 
 
@@ -17,22 +17,24 @@ def benchmark(record: dict[str, Any]) -> Group:
     for name in ("gpu", "state", "device", "score", "requested_by", "requested_at", "begun_at", "ended_at"):
         if record[name] is not None and record[name] != "":
             head.add_row(name.replace("_", " "), str(record[name]))
-    measurements = Table("figure", "median", "95 %", "unit", "÷ catalogue", title_justify="left")
+    measured = []
     ratios = {term["term"]: term for term in record["verdict"].get("terms", [])}
     for name, one in record["results"].items():
         term = ratios.get({"mem_bandwidth_gbps": "bandwidth_gbps"}.get(name, name))
         share = f"{term['ratio']:.2f}" + ("" if term["ok"] else " ✗") if term else "–"
-        measurements.add_row(name, f"{one['median']:g}", f"{one['low']:g} … {one['high']:g}", one["unit"], share)
+        measured.append((name, f"{one['median']:g}", one["unit"], share, f"{one['low']:g} … {one['high']:g}"))
     why = [Text(f"! {reason}", style="yellow") for reason in record["verdict"].get("reasons", [])]
-    return Group(head, *([measurements] if record["results"] else []), *why)
+    measurements = Grid("Measured", ("figure", "median", "unit", "÷ catalogue", "95 %"), measured)
+    return Group(head, *([measurements] if measured else []), *why)
 
 
-def benchmarks(page: dict[str, Any]) -> Table | Text:
-    if not page["items"]:
-        return Text("No benchmark yet: `gpu benchmark CARD` requests one.")
-    table = Table("asked for", "state", "device", "score", "by", "why")
+def benchmarks(page: dict[str, Any]) -> Grid:
+    lines = []
     for one in page["items"]:
         why = "; ".join(one["verdict"].get("reasons", []))
         score = "–" if one["score"] is None else f"{one['score']:.1f}"
-        table.add_row(one["requested_at"], one["state"], one["device"] or "–", score, one["requested_by"], why)
-    return table
+        lines.append((one["requested_at"][:19], one["state"], score, one["device"] or "–", why, one["requested_by"]))
+    heads = ("requested (UTC)", "state", "score", "device", "why", "by")
+    return Grid(
+        "Benchmarks", heads, lines, none="No benchmark yet: `gpu benchmark CARD` requests one.", note=more(page)
+    )

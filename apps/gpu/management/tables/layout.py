@@ -7,6 +7,6 @@ from rich.table import Table
 
 def pairs(title: str) -> Table:
     table = Table(title=title, title_justify="left", show_header=False)
-    table.add_column(style="bold")
-    table.add_column()
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
     return table

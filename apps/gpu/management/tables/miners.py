@@ -1,7 +1,16 @@
 """Which columns the `miner` command shows."""
 
-MINERS = ("miner_id", "state", "concurrency", "region", "price_per_hour", "reputation", "last_heartbeat")
-GPUS = ("model", "memory_mb", "architecture", "cuda", "status", "price_per_hour", "region")
-JOBS = ("job_id", "task_type", "attempt", "state", "metered_ms", "rate", "code", "granted_at")
-BACKENDS = ("id", "url", "kind", "healthy", "models", "state", "last_error", "polled_at")
+MINERS = (
+    "miner_id",
+    "state",
+    "last_heartbeat",
+    "price_per_hour",
+    "parked_results",
+    "concurrency",
+    "reputation",
+    "region",
+)
+GPUS = ("model", "status", "memory_mb", "price_per_hour", "architecture", "cuda", "region")
+JOBS = ("job_id", "state", "task_type", "granted_at", "metered_ms", "rate", "code", "attempt")
+BACKENDS = ("id", "url", "state", "healthy", "models", "last_error", "kind", "polled_at")
 EARNINGS = ("job_id", "amount", "payment_status")

@@ -8,6 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from aitbc.core.cli.tables import Grid
 from apps.gpu.management.tables.layout import pairs
 
 
@@ -68,11 +69,12 @@ def _elsewhere(report: dict[str, Any]) -> Table:
     return table
 
 
-def _formats(report: dict[str, Any]) -> Table:
-    table = Table("format", "loss", "needs", "left", "tokens/s p10–p90", "first token", title_justify="left")
+def _formats(report: dict[str, Any]) -> Grid:
+    lines = []
     for one in report["fits_table"]:
         speed = f"{one['tok_s']['p10']:g} – {one['tok_s']['p90']:g}" if one["tok_s"] else "does not fit"
         first = f"{one['ttft_ms']:g} ms" if one["ttft_ms"] else "–"
-        cells = (f"{one['need_gb']:.1f} GB", f"{one['headroom_gb']:.1f} GB", speed, first)
-        table.add_row(one["quantisation"], one["quality_loss"], *cells, style="" if one["fits"] else "dim")
-    return table
+        sizes = (f"{one['need_gb']:.1f} GB", f"{one['headroom_gb']:.1f} GB")
+        cells = (one["quantisation"], *sizes, speed, one["quality_loss"], first)
+        lines.append([Text(cell, style="" if one["fits"] else "dim") for cell in cells])
+    return Grid("Formats", ("format", "needs", "left", "tokens/s p10–p90", "loss", "first token"), lines)

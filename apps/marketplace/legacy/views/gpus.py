@@ -141,7 +141,7 @@ class LegacyGpuViewSet(BookingBaseViewSet):
     def reviews(self, request: Request, gpu_id: str) -> Response:
         """Reviews by renters after settled bookings of it."""
         offer = bookable(gpu_id)
-        rows = list(selectors.reviews_of(offer).order_by("-created_at")[:500])
+        rows = list(selectors.reviews_of(offer).order_by("-created_at", "-pk")[:500])
         return self.answer(payloads.reviews(offer, rows), serializer=schemas.GpuReviewsSerializer)
 
     @extend_schema(request=schemas.GpuReviewWriteSerializer, responses={201: schemas.GpuReviewedSerializer, **GONE})
@@ -159,7 +159,7 @@ class LegacyGpuViewSet(BookingBaseViewSet):
     def orders(self, request: Request) -> Response:
         """The caller's bookings as a renter, newest first, as a bare list."""
         query = self.validated(schemas.OrderQuerySerializer, request.query_params.dict())
-        rows = GPUBooking.objects.rented_by(self.actor.pk).order_by("-created_at")
+        rows = GPUBooking.objects.rented_by(self.actor.pk).order_by("-created_at", "-pk")
         if "status" in query:
             rows = rows.filter(state=query["status"])
         return self.answer(write_each(payloads.order, rows[: query["limit"]]), serializer=schemas.OrderSerializer)

@@ -69,11 +69,11 @@ class TransactionViewSet(DomainViewSet):
         action, limit = query.get("action") or "all", query["limit"]
         items: list[dict[str, Any]] = []
         if action in ("offer", "all"):
-            offers = list(self._offers(query).order_by("-created_at")[:limit])
+            offers = list(self._offers(query).order_by("-created_at", "-pk")[:limit])
             times = moments(OfferTransition, offers)
             items += [order_payloads.offer_item(offer, times) for offer in offers]
         if action in ("bid", "all"):
-            demands = list(self._bids(query).order_by("-created_at")[:limit])
+            demands = list(self._bids(query).order_by("-created_at", "-pk")[:limit])
             times = moments(DemandTransition, demands)
             items += [order_payloads.bid_item(demand, times) for demand in demands]
         return self.answer(sorted(items, key=lambda item: str(item["created_at"]), reverse=True)[:limit])
@@ -180,7 +180,7 @@ class LegacyBidViewSet(DomainViewSet):
     def list(self, request: Request) -> Response:
         """Bids, newest first."""
         query = self.validated(schemas.LegacyBidFilterSerializer, request.query_params.dict())
-        found = self.get_queryset().order_by("-created_at")
+        found = self.get_queryset().order_by("-created_at", "-pk")
         if "status" in query:
             words = order_payloads.LEGACY_BID_STATUSES[query["status"]]
             found = found.filter(
@@ -237,7 +237,7 @@ def uuid_of(text: str) -> UUID | None:
 def moments(history: Any, rows: list[Any]) -> dict[UUID, dict[str, datetime]]:
     """When each of these came into each of its states, in one query."""
     found: dict[UUID, dict[str, datetime]] = {}
-    transitions = history.objects.filter(subject_id__in=[row.pk for row in rows]).order_by("seq")
+    transitions = history.objects.filter(subject_id__in=[row.pk for row in rows]).order_by("subject_id", "seq")
     for pk, state, at in transitions.values_list("subject_id", "to_state", "at"):
         found.setdefault(pk, {})[state] = at
     return found

@@ -8,14 +8,17 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandError
-from rich.table import Table
+from rich.text import Text
 
+from aitbc.core.cli.arguments import HOURS, LIMIT, number, whole
 from aitbc.core.cli.commands import VerbCommand
+from aitbc.core.cli.errors import UsageError
+from aitbc.core.cli.short_ids import add_id
+from aitbc.core.cli.tables import Grid, more, plain
 from apps.marketplace.logic import award_proof
+from apps.marketplace.management.listed import BID_OF_DEMAND, DEMAND, DEMANDS, MARKET, OWN_BID, OWN_DEMAND, OWN_OFFER
 
-DEMANDS = "/marketplace/v1/marketplace/demands"
-BIDS = "/marketplace/v1/marketplace/bids"
+BIDS = f"{MARKET}/bids"
 
 
 def add(command: VerbCommand, verbs: Any) -> None:
@@ -25,34 +28,35 @@ def add(command: VerbCommand, verbs: Any) -> None:
         examples="  manage.py market demands --region eu\n  manage.py market demands --mine --json\n",
     )  # fmt: skip
     demands.add_argument("--mine", action="store_true", help="your own, in any state")
-    demands.add_argument("--state")
-    demands.add_argument("--region")
-    demands.add_argument("--limit", type=int, default=50)
+    demands.add_argument("--state", help="open, closing, awarded …")
+    demands.add_argument("--region", help="e.g. eu-de")
+    demands.add_argument("--limit", type=LIMIT, default=50, help="demands of a page (50)")
+    demands.add_argument("--cursor", help="of the page before")
     bid = command.verb(
         verbs, "bid", "bid for a demand with one of your offers", run=make_bid, scope="miner",
-        examples="  manage.py market bid 0190f3c2-… --offer 0190f3aa-… --price 1.25\n"
-        "  manage.py market bid --withdraw 0190f3d0-…\n",
+        examples="  manage.py market bid 0190f3c2 --offer 0190f3aa --price 1.25\n"
+        "  manage.py market bid --withdraw 0190f3d0\n",
     )  # fmt: skip
-    bid.add_argument("demand", nargs="?", help="the demand's id")
-    bid.add_argument("--offer", help="the id of your offer")
+    add_id(bid, "demand", of=DEMAND, nargs="?", help="the demand's id")
+    add_id(bid, "--offer", of=OWN_OFFER, help="the id of your offer")
     bid.add_argument("--price", help="AIT per hour for all its GPUs together")
-    bid.add_argument("--note", default="")
-    bid.add_argument("--withdraw", metavar="BID", help="take this bid back")
+    bid.add_argument("--note", default="", help="a line to the renter")
+    add_id(bid, "--withdraw", of=OWN_BID, metavar="BID", help="take this bid back")
     bids = command.verb(
         verbs, "bids", "list the bids on a demand, or your own", run=list_bids, scope="miner",
-        examples="  manage.py market bids 0190f3c2-…\n  manage.py market bids\n",
+        examples="  manage.py market bids 0190f3c2\n  manage.py market bids\n",
     )  # fmt: skip
-    bids.add_argument("demand", nargs="?", help="the demand's id; without it, your own bids")
+    add_id(bids, "demand", of=DEMAND, nargs="?", help="the demand's id; without it, your own bids")
     award = command.verb(
         verbs, "award", "show who won, or take a bid by hand", run=show_award,
-        examples="  manage.py market award 0190f3c2-… --json > award.json\n"
-        "  manage.py market award 0190f3c2-… --bid 0190f3d0-…\n",
+        examples="  manage.py market award 0190f3c2 --json > award.json\n"
+        "  manage.py market award 0190f3c2 --bid 0190f3d0\n",
     )  # fmt: skip
-    award.add_argument("demand", help="the demand's id")
-    award.add_argument("--bid", help="take this bid now, at its own price")
+    add_id(award, "demand", of=DEMAND, help="the demand's id")
+    add_id(award, "--bid", of=BID_OF_DEMAND, help="take this bid now, at its own price")
     verify = command.verb(
         verbs, "verify-award", "compute an award again, offline", run=verify_award, scope="",
-        examples="  manage.py market award 0190f3c2-… --json > award.json\n"
+        examples="  manage.py market award 0190f3c2 --json > award.json\n"
         "  curl -s $AITBC_URL/.well-known/aitbc-keys.json > keys.json\n"
         "  manage.py market verify-award award.json --keys keys.json\n",
     )  # fmt: skip
@@ -65,22 +69,23 @@ def add_demand(command: VerbCommand, verbs: Any) -> None:
         verbs, "demand", "ask for GPUs: providers bid", run=make_demand,
         examples='  manage.py market demand --budget 2 --hours 4 --gpu "RTX 4090" --closes 2026-12-01T12:00:00Z\n'
         '  manage.py market demand --budget 8 --hours 24 --count 4 --filter "gpu_ram>=24" --second-score\n'
-        "  manage.py market demand --publish 0190f3c2-…   a draft\n"
-        "  manage.py market demand --cancel 0190f3c2-…\n",
+        "  manage.py market demand --publish 0190f3c2   a draft\n"
+        "  manage.py market demand --cancel 0190f3c2\n",
     )  # fmt: skip
     demand.add_argument("--budget", help="AIT per hour for all GPUs together, at most")
-    demand.add_argument("--hours", type=float, help="for how long")
-    demand.add_argument("--count", type=int, default=1, help="how many GPUs (1)")
+    demand.add_argument("--hours", type=HOURS, help="for how long")
+    demand.add_argument("--count", type=whole(1, 1000), default=1, help="how many GPUs (1)")
     demand.add_argument("--gpu", action="append", help="a GPU model that will do (may repeat)")
-    demand.add_argument("--min-vram", type=float, default=0, help="GiB of memory of each GPU")
+    demand.add_argument("--min-vram", type=number(0, 97_656), default=0, help="GiB of memory of each GPU")
     for flag, about in (
         ("--region", "e.g. eu or eu-de"), ("--filter", "search grammar"), ("--constraints", "CEL over offer, provider"),
-        ("--title", ""), ("--reserve", "AIT per hour for a lone bidder (second score)"),
+        ("--title", "a line of text"), ("--reserve", "AIT per hour for a lone bidder (second score)"),
         ("--closes", "when the auction ends, RFC 3339; without it, it stands"), ("--start-by", "RFC 3339"),
         ("--weights", "price,quality,reliability in basis points, e.g. 7000,1500,1500"),
-        ("--publish", "open this draft to bids"), ("--cancel", "take this demand back"),
     ):  # fmt: skip
         demand.add_argument(flag, help=about)
+    add_id(demand, "--publish", of=OWN_DEMAND, metavar="DEMAND", help="open this draft to bids")
+    add_id(demand, "--cancel", of=OWN_DEMAND, metavar="DEMAND", help="take this demand back")
     demand.add_argument("--second-score", action="store_true", help="pay the winner the highest price that still wins")
     demand.add_argument("--draft", action="store_true", help="do not open it to bids yet")
 
@@ -91,7 +96,7 @@ def make_demand(command: VerbCommand, **options: Any) -> None:
             done = command.call("POST", f"{DEMANDS}/{options[verb]}/{verb}", json={} if verb == "cancel" else None)
             return command.show(done, demand_table([done]))
     if not options["budget"] or not options["hours"]:
-        raise CommandError("Say --budget and --hours.")
+        raise UsageError("Say --budget and --hours.")
     made = command.call("POST", DEMANDS, json=body_of(options), headers={"Idempotency-Key": str(uuid.uuid4())})
     return command.show(made, demand_table([made]))
 
@@ -114,27 +119,27 @@ def weights_of(text: str | None) -> dict[str, int] | None:
     try:
         price, quality, reliability = (int(part) for part in text.split(","))
     except ValueError:
-        raise CommandError("--weights is three whole numbers: price,quality,reliability.") from None
+        raise UsageError("--weights is three whole numbers: price,quality,reliability.") from None
     return {"price": price, "quality": quality, "reliability": reliability}
 
 
 def list_demands(command: VerbCommand, **options: Any) -> None:
-    query = {name: options[name] for name in ("state", "region", "limit") if options[name]}
+    query = {name: options[name] for name in ("state", "region", "limit", "cursor") if options[name]}
     answer = command.call("GET", DEMANDS, params={**query, **({"mine": "true"} if options["mine"] else {})})
-    command.show(answer, demand_table(answer["items"]))
+    command.show(answer, demand_table(answer["items"], note=more(answer)))
 
 
-def demand_table(rows: list[dict[str, Any]]) -> Table:
-    table = Table(title="Demands", title_justify="left", caption=None if rows else "none: `market demand` makes one")
-    for name in ("id", "state", "GPUs", "hours", "budget AIT/h", "auction", "closes (UTC)"):
-        table.add_column(name, no_wrap=name in ("id", "state"))
-    for row in rows:
-        models = " or ".join(row["gpu_models"]) or "any"
-        table.add_row(
-            row["id"], row["state"], f"{row['gpu_count']} × {models}", f"{row['duration_s'] / 3600:g}",
-            row["budget_hour"], row["auction"], (row["closes_at"] or "stands")[:19],
-        )  # fmt: skip
-    return table
+def demand_table(rows: list[dict[str, Any]], note: str = "") -> Grid:
+    lines = [
+        (
+            row["id"], Text.from_markup(plain(row["state"])), row["budget_hour"], str(row["gpu_count"]),
+            f"{row['duration_s'] / 3600:g}", " or ".join(row["gpu_models"]) or "any",
+            (row["closes_at"] or "stands")[:19], row["auction"],
+        )
+        for row in rows
+    ]  # fmt: skip
+    heads = ("id", "state", "budget AIT/h", "GPUs", "hours", "of model", "closes (UTC)", "auction")
+    return Grid("Demands", heads, lines, note=note, none="Demands: none; `market demand` makes one")
 
 
 def make_bid(command: VerbCommand, **options: Any) -> None:
@@ -142,7 +147,7 @@ def make_bid(command: VerbCommand, **options: Any) -> None:
         done = command.call("POST", f"{BIDS}/{options['withdraw']}/withdraw")
         return command.show(done, bid_table([done]))
     if not (options["demand"] and options["offer"] and options["price"]):
-        raise CommandError("Say which demand, --offer and --price.")
+        raise UsageError("Say which demand, --offer and --price.")
     body = {"offer_id": options["offer"], "price_hour": options["price"], "note": options["note"]}
     path, key = f"{DEMANDS}/{options['demand']}/bids", {"Idempotency-Key": str(uuid.uuid4())}
     made = command.call("POST", path, json=body, headers=key)
@@ -152,20 +157,24 @@ def make_bid(command: VerbCommand, **options: Any) -> None:
 def list_bids(command: VerbCommand, **options: Any) -> None:
     path = f"{DEMANDS}/{options['demand']}/bids" if options["demand"] else f"{BIDS}/mine"
     answer = command.call("GET", path)
-    command.show(answer, bid_table(answer["items"]))
+    command.show(answer, bid_table(answer["items"], note=more(answer)))
 
 
-def bid_table(rows: list[dict[str, Any]]) -> Table:
-    table = Table(title="Bids", title_justify="left", caption=None if rows else "none yet")
-    for name in ("id", "state", "bidder", "price AIT/h", "GPU", "bond AIT", "made (UTC)"):
-        table.add_column(name, no_wrap=name in ("id", "state"))
-    for row in rows:
-        snapshot = row["gpu_snapshot"]
-        table.add_row(
-            row["id"], row["state"], "you" if row["mine"] else row["bidder"], row["price_hour"],
-            f"{snapshot['model']} {snapshot['memory_mb'] // 1024} GB", row["bond"] or "–", row["created_at"][:19],
-        )  # fmt: skip
-    return table
+def bid_table(rows: list[dict[str, Any]], note: str = "") -> Grid:
+    lines = [
+        (
+            row["id"], Text.from_markup(plain(row["state"])), row["price_hour"],
+            "you" if row["mine"] else row["bidder"], row["bond"] or "–", model_of(row["gpu_snapshot"]),
+            row["created_at"][:19],
+        )
+        for row in rows
+    ]  # fmt: skip
+    heads = ("id", "state", "price AIT/h", "bidder", "bond AIT", "GPU", "made (UTC)")
+    return Grid("Bids", heads, lines, note=note, none="Bids: none yet")
+
+
+def model_of(snapshot: dict[str, Any]) -> str:
+    return f"{snapshot['model']} {snapshot['memory_mb'] // 1024} GB"
 
 
 def show_award(command: VerbCommand, **options: Any) -> None:
@@ -178,19 +187,19 @@ def show_award(command: VerbCommand, **options: Any) -> None:
     command.show(answer, award_table(answer))
 
 
-def award_table(answer: dict[str, Any]) -> Table:
+def award_table(answer: dict[str, Any]) -> Grid:
     inputs = answer["proof"]["inputs"]
     ranks = {one["bid"]: place for place, one in enumerate(answer["proof"]["outcome"]["ranking"], 1)}
     title = f"Award of {answer['demand_id']}: {answer['price_hour']} AIT/h ({inputs['mode']}, {inputs['format']})"
-    table = Table(title=title, title_justify="left", caption=f"leaf {answer['leaf']}")
-    for name in ("place", "bid", "bidder", "price AIT/h", "quality", "reliability", "does not count because"):
-        table.add_column(name)
-    for one in sorted(inputs["bids"], key=lambda bid: ranks.get(bid["id"], len(ranks) + 1)):
-        table.add_row(
-            str(ranks.get(one["id"], "–")), one["id"], one["bidder"], one["price"], f"{one['quality'] / 1e6:.3f}",
-            f"{one['reliability'] / 1e6:.3f}", one["refused"],
-        )  # fmt: skip
-    return table
+    lines = [
+        (
+            str(ranks.get(one["id"], "–")), one["id"], one["price"], one["refused"], one["bidder"],
+            f"{one['quality'] / 1e6:.3f}", f"{one['reliability'] / 1e6:.3f}",
+        )
+        for one in sorted(inputs["bids"], key=lambda bid: ranks.get(bid["id"], len(ranks) + 1))
+    ]  # fmt: skip
+    heads = ("place", "bid", "price AIT/h", "does not count because", "bidder", "quality", "reliability")
+    return Grid(title, heads, lines, note=f"leaf {answer['leaf']}")
 
 
 def verify_award(command: VerbCommand, *, proof: str, keys: str | None, **options: Any) -> None:
@@ -210,7 +219,7 @@ def read(path: str) -> dict[str, Any]:
     try:
         found = json.loads(Path(path).read_text())
     except (OSError, ValueError, RecursionError) as error:
-        raise CommandError(f"{path} cannot be read: {error}") from None
+        raise UsageError(f"{path} cannot be read: {error}") from None
     if not isinstance(found, dict):
-        raise CommandError(f"{path} is not a JSON object.")
+        raise UsageError(f"{path} is not a JSON object.")
     return found

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import json
 import time
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
-from django.core.management.base import CommandError
 from rich.live import Live
 
+from aitbc.core.cli.arguments import HOURS, LIMIT, MINUTES, whole
 from aitbc.core.cli.commands import VerbCommand
+from aitbc.core.cli.errors import Failure
+from aitbc.core.cli.short_ids import add_id
+from apps.marketplace.management.listed import BOOKING, MARKET, OPEN_OFFER
 from apps.marketplace.management.tables import bookings as tables
+from apps.marketplace.states import BOOKING_FINAL
 
-MARKET = "/marketplace/v1/marketplace"
-OVER = {"settled", "insufficient_funds"}
+GOOD = "ended"  # the outcome of a booking that ran to its end
 BEFORE = {"requested", "reserved", "provisioning"}
 EVERY_S = 1.0
 QUOTE = """\
@@ -27,6 +32,13 @@ BOOK = """\
 LIST = """\
   manage.py market bookings
   manage.py market bookings --role provider --state active,reclaiming"""
+EXIT_CODES = """\
+exit codes of --watch and --wait:
+  0    --watch: the booking ran to its end and is settled; --wait: it is active
+  1    it ended otherwise (cancelled, no show, failed hardware, insufficient funds), or the exchange answered an error
+  2    the arguments are wrong
+  130  interrupted (Ctrl-C); the booking goes on
+"""
 SHOW = """\
   manage.py market show BOOKING
   manage.py market show BOOKING --watch      follow it until it is settled"""
@@ -34,39 +46,55 @@ SHOW = """\
 
 def add(command: VerbCommand, verbs: Any) -> None:
     quote = command.verb(verbs, "quote", "keep a price open for a minute", run=make_quote, examples=QUOTE)
-    quote.add_argument("offer_id")
+    add_id(quote, "offer_id", of=OPEN_OFFER, help="an offer's id")
     terms_of(quote)
     book = command.verb(verbs, "book", "rent GPUs, now or later", run=make_booking, examples=BOOK)
-    book.add_argument("offer_id", nargs="?", help="unless --quote names one")
-    book.add_argument("--quote", dest="quote_id", help="a quote of yours that is still open")
+    add_id(book, "offer_id", of=OPEN_OFFER, nargs="?", help="an offer's id, unless --quote names one")
+    book.add_argument("--quote", dest="quote_id", help="the whole id of a quote of yours that is still open")
     terms_of(book)
     book.add_argument("--request-key", help="Idempotency-Key: the same key never books twice")
     book.add_argument("--watch", action="store_true", help="follow it until it is settled")
     book.add_argument("--wait", action="store_true", help="return when it is active; exit 1 if it will not be")
     listing = command.verb(verbs, "bookings", "your bookings, newest first", run=list_bookings, examples=LIST)
-    listing.add_argument("--role", choices=("renter", "provider"))
+    listing.add_argument("--role", choices=("renter", "provider"), help="what you are in them (both)")
     listing.add_argument("--state", help="one or several, with commas between")
-    listing.add_argument("--limit", type=int, default=20)
-    listing.add_argument("--cursor")
+    listing.add_argument("--limit", type=LIMIT, default=20, help="bookings of a page (20)")
+    listing.add_argument("--cursor", help="of the page before")
     show = command.verb(verbs, "show", "a booking and its timeline", run=show_booking, examples=SHOW)
-    show.add_argument("booking_id")
+    add_id(show, "booking_id", of=BOOKING, help="its id")
     show.add_argument("--watch", action="store_true", help="follow it until it is settled")
     as_provider(listing, show)
+    for parser in (book, show):
+        parser.epilog = f"{EXIT_CODES}\n{parser.epilog}"
     add_verbs_of_parties(command, verbs)
 
 
 def add_verbs_of_parties(command: VerbCommand, verbs: Any) -> None:
-    extend = command.verb(verbs, "extend", "more time for a booking", run=extend_booking)
+    extend = command.verb(
+        verbs, "extend", "more time for a booking", run=extend_booking,
+        examples="  manage.py market extend BOOKING --hours 2 --max-rate 0.80",
+    )  # fmt: skip
     span_of(extend)
     extend.add_argument("--max-rate", help="AIT per hour at most; above it nothing happens")
-    cancel = command.verb(verbs, "cancel", "end a booking, as its renter or its provider", run=act("cancel", "reason"))
-    end = command.verb(verbs, "end", "you need it no longer: pay what was used", run=act("end"))
-    ready = command.verb(verbs, "ready", "your GPUs are ready for the renter", run=act("ready"), scope="miner")
+    cancel = command.verb(
+        verbs, "cancel", "end a booking, as its renter or its provider", run=act("cancel", "reason"),
+        examples='  manage.py market cancel BOOKING --reason "not needed"\n'
+        '  manage.py market cancel BOOKING --as-provider --reason "broken fan"',
+    )  # fmt: skip
+    end = command.verb(
+        verbs, "end", "you need it no longer: pay what was used", run=act("end"),
+        examples="  manage.py market end BOOKING",
+    )  # fmt: skip
+    ready = command.verb(
+        verbs, "ready", "your GPUs are ready for the renter", run=act("ready"), scope="miner",
+        examples="  manage.py market ready BOOKING",
+    )  # fmt: skip
     reclaim = command.verb(
-        verbs, "reclaim", "you want your GPUs back, with notice", run=act("reclaim", "reason", "at"), scope="miner"
-    )
+        verbs, "reclaim", "you want your GPUs back, with notice", run=act("reclaim", "reason", "at"), scope="miner",
+        examples="  manage.py market reclaim BOOKING --at 2026-12-01T08:00:00Z --reason sold",
+    )  # fmt: skip
     for parser in (extend, cancel, end, ready, reclaim):
-        parser.add_argument("booking_id")
+        add_id(parser, "booking_id", of=BOOKING, help="its id")
     for parser in (cancel, reclaim):
         parser.add_argument("--reason", help="kept with the booking")
     as_provider(cancel)
@@ -83,16 +111,16 @@ def as_provider(*parsers: argparse.ArgumentParser) -> None:
 
 
 def terms_of(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--gpus", type=int, dest="gpu_count", help="how many (all of the offer's)")
+    parser.add_argument("--gpus", type=whole(1, 1024), dest="gpu_count", help="how many (all of the offer's)")
     parser.add_argument("--at", dest="starts_at", help="RFC 3339; else at once")
-    parser.add_argument("--storage", type=int, dest="storage_gb", help="GB")
+    parser.add_argument("--storage", type=whole(0, 1_000_000), dest="storage_gb", help="GB")
     span_of(parser)
 
 
 def span_of(parser: argparse.ArgumentParser) -> None:
     span = parser.add_mutually_exclusive_group()
-    span.add_argument("--hours", type=float)
-    span.add_argument("--minutes", type=float)
+    span.add_argument("--hours", type=HOURS, help="for how long (1)")
+    span.add_argument("--minutes", type=MINUTES, help="the same in minutes")
 
 
 def seconds(options: dict[str, Any]) -> int | None:
@@ -128,20 +156,19 @@ def make_booking(command: VerbCommand, *, watch: bool, wait: bool, request_key: 
 
 
 def once_active(command: VerbCommand, booking: dict[str, Any]) -> dict[str, Any]:
-    """Return the booking when its meter runs. Raises CommandError when it is over before that."""
+    """Return the booking when its meter runs. Raises Failure when it is over before that."""
     while booking["state"] in BEFORE:
         time.sleep(EVERY_S)
-        booking = command.call("GET", f"{MARKET}/bookings/{booking['id']}")
+        booking = command.call_patiently("GET", f"{MARKET}/bookings/{booking['id']}")
     if booking["state"] != "active":
-        raise CommandError(f"Booking {booking['id']} is {booking['state']}; `market show` says why.")
+        state = booking["state"]
+        raise Failure(f"Booking {booking['id']} is {state.replace('_', ' ')}; `market show` says why.", code=state)
     return booking
 
 
 def list_bookings(command: VerbCommand, **options: Any) -> None:
     page = command.call("GET", f"{MARKET}/bookings", params=selected(options, "role", "state", "limit", "cursor"))
     command.show(page, tables.bookings(page))
-    if not command.as_json and not page["items"]:
-        command.console.print("No bookings. Find something with `market search`, then `market book OFFER --hours 1`.")
 
 
 def show_booking(command: VerbCommand, *, booking_id: str, watch: bool, **_: Any) -> None:
@@ -154,27 +181,46 @@ def show_booking(command: VerbCommand, *, booking_id: str, watch: bool, **_: Any
 
 def both(command: VerbCommand, booking_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
     path = f"{MARKET}/bookings/{booking_id}"
-    return command.call("GET", path), command.call("GET", f"{path}/events")
+    return command.call_patiently("GET", path), command.call_patiently("GET", f"{path}/events")
 
 
 def follow(command: VerbCommand, booking_id: str) -> None:
-    """Show the booking as it changes, until it is over; as JSON one line per change of state."""
-    booking, timeline = both(command, booking_id)
-    if command.as_json:
-        seen = ""
-        while True:
-            if booking["state"] != seen:
-                seen = booking["state"]
-                command.show(booking)
-            if seen in OVER:
-                return
-            time.sleep(EVERY_S)
-            booking, timeline = both(command, booking_id)
-    with Live(tables.booking(booking, timeline["items"]), console=command.console, refresh_per_second=4) as live:
-        while booking["state"] not in OVER:
-            time.sleep(EVERY_S)
-            booking, timeline = both(command, booking_id)
-            live.update(tables.booking(booking, timeline["items"]))
+    """Show the booking as it changes until it is over; exit 1 unless it ran to its end."""
+    booking = as_lines(command, booking_id) if command.as_json or command.quiet else as_table(command, booking_id)
+    if booking["outcome"] != GOOD:
+        outcome = booking["outcome"] or booking["state"]
+        raise Failure(f"Booking {booking_id} is over: {outcome.replace('_', ' ')}.", code=outcome)
+
+
+def as_lines(command: VerbCommand, booking_id: str) -> dict[str, Any]:
+    """Write a line of JSON for each state, or only the id with --quiet; return the booking as it ended."""
+    last = ""
+    for booking, _ in seen(command, booking_id):
+        if command.as_json and booking["state"] != last:
+            command.stdout.write(json.dumps(booking, ensure_ascii=False))
+            command.stdout.flush()
+        last = booking["state"]
+    if command.quiet:
+        command.show(booking)
+    return booking
+
+
+def as_table(command: VerbCommand, booking_id: str) -> dict[str, Any]:
+    """Show a table that changes with the booking; return it as it ended."""
+    with Live(console=command.console, refresh_per_second=4) as live:
+        for booking, events in seen(command, booking_id):
+            live.update(tables.booking(booking, events))
+    return booking
+
+
+def seen(command: VerbCommand, booking_id: str) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+    """The booking and its timeline, again and again, until it is over."""
+    while True:
+        booking, timeline = both(command, booking_id)
+        yield booking, timeline["items"]
+        if booking["state"] in BOOKING_FINAL:
+            return
+        time.sleep(EVERY_S)
 
 
 def extend_booking(command: VerbCommand, *, booking_id: str, **options: Any) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 from uuid import uuid4
 
-from django.core.management.base import CommandError
-
+from aitbc.core.cli.arguments import HOURS, LIMIT, json_object, whole
 from aitbc.core.cli.commands import VerbCommand
+from aitbc.core.cli.errors import UsageError
+from aitbc.core.cli.short_ids import add_id
+from apps.marketplace.management.listed import ANY_OFFER, GPU, OWN_OFFER
 from apps.marketplace.management.tables import offers as tables
 
 OFFERS = "/marketplace/v1/marketplace/offers"
@@ -22,11 +23,15 @@ SEARCH_EXAMPLES = """\
   manage.py market search --fields                              what can be searched for"""
 OFFER_EXAMPLES = """\
   manage.py market offers list --state open,paused
-  manage.py market offers create --gpu 0190f3c2-… --price 0.42 --max-hours 168
+  manage.py market offers create --gpu 0190f3c2 --price 0.42 --max-hours 168
   manage.py market offers create --specs '{"gpu_model": "RTX 3090", "memory_mb": 24576}' --price 0.20
-  manage.py market offers edit 0190f3c2-… --price 0.39 --reason weekend
-  manage.py market offers pause 0190f3c2-… --reason "new fans"
-  manage.py market offers history 0190f3c2-…"""
+  manage.py market offers edit 0190f3c2 --price 0.39 --reason weekend
+  manage.py market offers pause 0190f3c2 --reason "new fans"
+  manage.py market offers resume 0190f3c2 --reason "fans are in"
+  manage.py market offers withdraw 0190f3c2 --reason sold
+  manage.py market offers clone 0190f3c2 --json
+  manage.py market offers history 0190f3c2 --json"""
+OFFERS_ABOUT = "your offers: list, create, edit, pause, resume, withdraw, clone, history"
 #: Flags of terms: (flag, name in the body, type, what it says).
 TERMS: tuple[tuple[str, str, Any, str], ...] = (
     ("--price", "price_gpu_hour", str, "AIT per GPU and hour"),
@@ -37,9 +42,9 @@ TERMS: tuple[tuple[str, str, Any, str], ...] = (
     ("--floor", "floor", str, "AIT; a dynamic price goes no lower"),
     ("--ceiling", "ceiling", str, "AIT; a dynamic price goes no higher"),
     ("--until", "available_until", str, "RFC 3339; the offer ends then"),
-    ("--reclaim-notice", "reclaim_notice_s", int, "seconds of notice before you take the GPUs back"),
+    ("--reclaim-notice", "reclaim_notice_s", whole(0, 2_592_000), "seconds of notice before you take the GPUs back"),
     ("--constraints", "constraints", str, "CEL over the renter and its demand"),
-    ("--attributes", "attributes", json.loads, "JSON object of your own facts"),
+    ("--attributes", "attributes", json_object, "JSON object of your own facts"),
 )
 
 
@@ -48,8 +53,7 @@ def add(command: VerbCommand, verbs: Any) -> None:
                           examples=SEARCH_EXAMPLES)  # fmt: skip
     _search_arguments(search)
     group = verbs.add_parser(
-        "offers", help="your offers: list, create, edit, pause, resume, withdraw, clone, history",
-        description="Your offers.", epilog=f"examples:\n{OFFER_EXAMPLES}",
+        "offers", help=OFFERS_ABOUT, description=OFFERS_ABOUT, epilog=f"examples:\n{OFFER_EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     inner = group.add_subparsers(dest="what", required=True, metavar="what", parser_class=argparse.ArgumentParser)
@@ -61,50 +65,69 @@ def _search_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--q", help="words of model, title, text")
     parser.add_argument("--order", help="fields with commas between; - behind descends (score-)")
     parser.add_argument("--model", help="language model that tokens_s and tokens_per_credit are of")
-    parser.add_argument("--for", dest="duration_s", type=int, help="seconds that the GPUs must be free")
+    parser.add_argument(
+        "--for", dest="duration_s", type=whole(1, 366 * 86_400), help="seconds that the GPUs must be free"
+    )
     parser.add_argument("--from", dest="starts_at", help="RFC 3339; with --for; else at once")
-    parser.add_argument("--gpus", type=int, help="that must be free then (1)")
-    parser.add_argument("--storage", dest="storage_gb", type=int, help="GB of storage to price in")
+    parser.add_argument("--gpus", type=whole(1, 256), help="that must be free then (1)")
+    parser.add_argument("--storage", dest="storage_gb", type=whole(0, 1_000_000), help="GB of storage to price in")
     parser.add_argument("--explain", action="store_true", help="say what each term removes")
     parser.add_argument("--fields", action="store_true", help="list the fields instead")
-    parser.add_argument("--limit", type=int, default=20)
+    parser.add_argument("--limit", type=LIMIT, default=20, help="offers of a page (20)")
     parser.add_argument("--cursor", help="of the page before")
 
 
 def _offer_verbs(command: VerbCommand, verbs: Any) -> None:
-    listing = command.verb(verbs, "list", "your offers, newest first", run=list_offers, scope="miner")
+    listing = command.verb(
+        verbs, "list", "your offers, newest first", run=list_offers, scope="miner", examples=examples_of("list")
+    )
     listing.add_argument("--state", help="open, paused, draft …; several with commas")
-    listing.add_argument("--limit", type=int, default=20)
-    listing.add_argument("--cursor")
-    create = command.verb(verbs, "create", "offer GPUs", run=create_offer, scope="miner", examples=OFFER_EXAMPLES)
-    create.add_argument("--gpu", action="append", help="a registered card's id (may repeat)")
-    create.add_argument("--specs", type=json.loads, help="JSON description of cards that are not registered")
+    listing.add_argument("--limit", type=LIMIT, default=20, help="offers of a page (20)")
+    listing.add_argument("--cursor", help="of the page before")
+    create = command.verb(
+        verbs, "create", "offer GPUs", run=create_offer, scope="miner", examples=examples_of("create")
+    )
+    add_id(create, "--gpu", of=GPU, action="append", help="a registered card's id (may repeat)")
+    create.add_argument("--specs", type=json_object, help="JSON description of cards that are not registered")
     create.add_argument("--draft", action="store_true", default=None, help="make it, but do not open it")
     create.add_argument("--id", dest="external_id", help="your own id for it")
     create.add_argument("--request-key", help="Idempotency-Key; the same key makes one offer only")
-    edit = command.verb(verbs, "edit", "change its terms; bookings keep theirs", run=edit_offer, scope="miner")
-    edit.add_argument("offer_id")
-    edit.add_argument("--revision", type=int, help="refuse if it was changed since (else the newest is edited)")
-    edit.add_argument("--reason")
+    edit = command.verb(
+        verbs, "edit", "change its terms; bookings keep theirs", run=edit_offer, scope="miner",
+        examples=examples_of("edit"),
+    )  # fmt: skip
+    add_id(edit, "offer_id", of=OWN_OFFER, help="its id")
+    edit.add_argument(
+        "--revision", type=whole(1, 2**31 - 1), help="refuse if it was changed since (else the newest is edited)"
+    )
+    edit.add_argument("--reason", help="kept with the revision")
     for parser in (create, edit):
         _term_arguments(parser)
     for verb, about in (
         ("pause", "take no bookings for now"), ("resume", "open a draft or paused offer"),
         ("withdraw", "end it for good"), ("clone", "make a draft like it"),
     ):  # fmt: skip
-        parser = command.verb(verbs, verb, about, run=change_offer, scope="miner")
+        parser = command.verb(verbs, verb, about, run=change_offer, scope="miner", examples=examples_of(verb))
         parser.set_defaults(act=verb)
-        parser.add_argument("offer_id")
+        add_id(parser, "offer_id", of=OWN_OFFER, help="its id")
         if verb != "clone":
-            parser.add_argument("--reason", default="")
-    command.verb(verbs, "history", "its prices, edits and earnings", run=show_history).add_argument("offer_id")
+            parser.add_argument("--reason", default="", help="kept with the offer")
+    history = command.verb(
+        verbs, "history", "its prices, edits and earnings", run=show_history, examples=examples_of("history")
+    )
+    add_id(history, "offer_id", of=ANY_OFFER, help="its id")
+
+
+def examples_of(verb: str) -> str:
+    """The examples that are about this verb."""
+    return "\n".join(line for line in OFFER_EXAMPLES.splitlines() if f" offers {verb} " in line)
 
 
 def _term_arguments(parser: argparse.ArgumentParser) -> None:
     for flag, name, kind, about in TERMS:
         parser.add_argument(flag, dest=name, type=kind, help=about)
-    parser.add_argument("--min-hours", type=float, help="shortest booking")
-    parser.add_argument("--max-hours", type=float, help="longest booking")
+    parser.add_argument("--min-hours", type=HOURS, help="shortest booking")
+    parser.add_argument("--max-hours", type=HOURS, help="longest booking")
     parser.add_argument("--bonded", action=argparse.BooleanOptionalAction, help="pledge a bond for each booking")
 
 
@@ -131,7 +154,7 @@ def create_offer(command: VerbCommand, *, gpu: list[str] | None, request_key: st
         gpu_ids=gpu, specs=options["specs"], draft=options["draft"], external_id=options["external_id"]
     )
     if "price_gpu_hour" not in body:
-        raise CommandError("Say what a GPU costs by the hour: --price 0.42")
+        raise UsageError("Say what a GPU costs by the hour: --price 0.42")
     headers = {"Idempotency-Key": request_key or str(uuid4())}
     offer = command.call("POST", OFFERS, json=body, headers=headers)
     command.show(offer, tables.offer(offer))

@@ -6,10 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from aitbc.core.cli.commands import VerbCommand
+from aitbc.core.cli.short_ids import add_id
+from aitbc.core.cli.tables import Grid
+from apps.marketplace.management.listed import MARKET, PROVIDER
 
-MARKET = "/marketplace/v1/marketplace"
 LEVELS = "▁▂▃▄▅▆▇█"
 CELL = ("gpu_model", "region", "kind")
 
@@ -19,31 +22,39 @@ def add(command: VerbCommand, verbs: Any) -> None:
         verbs, "prices", "asks and trades of GPU time", run=show_prices, scope="client",
         examples='  manage.py market prices "RTX 4090" --interval 1d\n  manage.py market prices --region de --json',
     )  # fmt: skip
-    use = command.verb(verbs, "utilisation", "which share of the GPU time on offer was in use", run=show_use)
-    depth = command.verb(verbs, "liquidity", "how deep a market is", run=show_liquidity)
+    use = command.verb(
+        verbs, "utilisation", "which share of the GPU time on offer was in use", run=show_use,
+        examples='  manage.py market utilisation "RTX 4090" --interval 1d',
+    )  # fmt: skip
+    depth = command.verb(
+        verbs, "liquidity", "how deep a market is", run=show_liquidity,
+        examples='  manage.py market liquidity "RTX 4090" --region eu',
+    )  # fmt: skip
     for parser in (prices, use):
-        parser.add_argument("--interval", choices=("1h", "1d"), default="1h")
+        parser.add_argument("--interval", choices=("1h", "1d"), default="1h", help="an hour or a day (1h)")
         parser.add_argument("--from", dest="since", help="RFC 3339; else the last day (1h) or 30 days (1d)")
         parser.add_argument("--to", help="RFC 3339; else now")
     for parser in (prices, use, depth):
         parser.add_argument("gpu_model", nargs="?", help="a GPU model; else all of them")
-        parser.add_argument("--region")
-        parser.add_argument("--kind")
-    provider = command.verb(verbs, "provider", "what is known of a provider", run=show_provider)
-    provider.add_argument("provider_id")
+        parser.add_argument("--region", help="e.g. eu; else all")
+        parser.add_argument("--kind", help="of offers; else all")
+    provider = command.verb(
+        verbs, "provider", "what is known of a provider", run=show_provider,
+        examples="  manage.py market provider PROVIDER --json",
+    )  # fmt: skip
+    add_id(provider, "provider_id", of=PROVIDER, help="its id; the offers of `market search … --json` have it")
 
 
 def show_prices(command: VerbCommand, **options: Any) -> None:
     found = command.call("GET", f"{MARKET}/analytics/prices", params=_query(options))
-    table = Table(title=f"Prices of {found['gpu_model'] or 'all models'}, AIT per GPU and hour", title_justify="left")
-    for name in ("from", "ask p10", "ask p50", "ask p90", "open", "high", "low", "close", "GPU hours"):
-        table.add_column(name, justify="left" if name == "from" else "right")
+    heads = ("from (UTC)", "ask p50", "close", "GPU hours", "low", "high", "open", "ask p10", "ask p90")
+    lines = []
     for bucket in found["items"]:
         asks, trades = bucket["asks"] or {}, bucket["trades"] or {}
-        row = [_shown(asks, name) for name in ("p10", "p50", "p90")]
-        row += [_shown(trades, name) for name in ("open", "high", "low", "close", "volume_gpu_hours")]
-        table.add_row(_time(bucket["at"]), *row)
-    command.show(found, table)
+        traded = [_shown(trades, name) for name in ("close", "volume_gpu_hours", "low", "high", "open")]
+        lines.append([_time(bucket["at"]), _shown(asks, "p50"), *traded, _shown(asks, "p10"), _shown(asks, "p90")])
+    title = f"Prices of {found['gpu_model'] or 'all models'}, AIT per GPU and hour"
+    command.show(found, Grid(title, heads, lines))
     if not command.as_json:
         _print_plot(
             command, found["items"], plot([_middle(bucket) for bucket in found["items"]]), "median ask or close"
@@ -52,15 +63,13 @@ def show_prices(command: VerbCommand, **options: Any) -> None:
 
 def show_use(command: VerbCommand, **options: Any) -> None:
     found = command.call("GET", f"{MARKET}/analytics/utilisation", params=_query(options))
-    table = Table(title="GPU time in use", title_justify="left")
-    for name in ("from", "offered GPU h", "booked GPU h", "in use"):
-        table.add_column(name, justify="left" if name == "from" else "right")
+    lines = []
     for bucket in found["items"]:
         share = bucket.get("utilisation")
         used = "suppressed" if bucket["suppressed"] else "–" if share is None else f"{share:.1%}"
         hours = [f"{bucket[name]:,.2f}" if name in bucket else "" for name in ("offered_gpu_hours", "booked_gpu_hours")]
-        table.add_row(_time(bucket["at"]), *hours, used)
-    command.show(found, table)
+        lines.append((_time(bucket["at"]), *hours, used))
+    command.show(found, Grid("GPU time in use", ("from (UTC)", "offered GPU h", "booked GPU h", "in use"), lines))
     if not command.as_json:
         _print_plot(
             command, found["items"], plot([bucket.get("utilisation") for bucket in found["items"]]), "share in use"
@@ -112,12 +121,12 @@ def _query(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in named.items() if value}
 
 
-def _shown(bucket_prices: dict[str, Any], name: str) -> str:
+def _shown(bucket_prices: dict[str, Any], name: str) -> str | Text:
     if bucket_prices.get("suppressed"):
-        return "[dim]< 3[/]"
+        return Text("< 3", style="dim")
     value = bucket_prices.get(name)
     return "" if value is None else f"{float(value):,.4f}"
 
 
 def _time(text: str) -> str:
-    return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M %Z")
+    return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M")

@@ -8,6 +8,9 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
+
+from aitbc.core.cli.tables import Grid, more
 
 UNIT = "AIT"
 COLOURS = {
@@ -18,14 +21,14 @@ COLOURS = {
 
 def quote(row: dict[str, Any]) -> RenderableType:
     body = row["body"]
-    table = Table(title=f"Quote {row['id']}, open until {moment(row['expires_at'])}", title_justify="left")
-    for name, justify in (("item", "left"), ("quantity", "right"), (f"price, {UNIT}", "left"), (UNIT, "right")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for line in body["items"]:
-        price = f"{line['price']} per {line['unit']} and {line['per']}"
-        table.add_row(line["item"], f"{line['quantity']} {line['unit']}", price, line["amount"])
-    table.add_section()
-    table.add_row("at most in all, for", span(body["duration_s"]), f"{body['rate_per_hour']} per hour", body["total"])
+    lines = [
+        (line["item"], line["amount"], f"{line['quantity']} {line['unit']}",
+         f"{line['price']} per {line['unit']} and {line['per']}")
+        for line in body["items"]
+    ]  # fmt: skip
+    lines.append(("at most in all", body["total"], span(body["duration_s"]), f"{body['rate_per_hour']} per hour"))
+    title = f"Quote {row['id']}, open until {moment(row['expires_at'])}"
+    table = Grid(title, ("item", UNIT, "quantity", f"price, {UNIT}"), lines)
     fee_note = f"The provider pays the fee of {body['fee']} {UNIT} out of it and pledges {body['bond']} {UNIT}."
     how = f"Book it: manage.py market book --quote {row['id']}"
     return Group(table, fee_note, how)
@@ -33,7 +36,7 @@ def quote(row: dict[str, Any]) -> RenderableType:
 
 def booking(row: dict[str, Any], events: Iterable[dict[str, Any]] = ()) -> RenderableType:
     table = Table(title=f"Booking {row['id']}", title_justify="left", show_header=False)
-    table.add_column(style="bold")
+    table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in lines_of(row):
         if value:
@@ -69,40 +72,42 @@ def left(row: dict[str, Any]) -> str:
     return f" ({span(remaining)} left)" if remaining > 0 else ""
 
 
-def timeline(transitions: Iterable[dict[str, Any]]) -> Table:
-    table = Table(title="What happened", title_justify="left")
-    for name in ("when", "became", "by", "because"):
-        table.add_column(name, overflow="fold")
-    for one in transitions:
-        table.add_row(moment(one["at"]), coloured(one["to_state"]), one["actor"], one["reason"])
-    return table
+def timeline(transitions: Iterable[dict[str, Any]]) -> Grid:
+    lines = [
+        (moment(one["at"]), Text.from_markup(coloured(one["to_state"])), one["actor"], one["reason"])
+        for one in transitions
+    ]
+    return Grid("What happened", ("when", "became", "by", "because"), lines)
 
 
-def bookings(page: dict[str, Any]) -> Table:
-    table = Table(title="Bookings", title_justify="left")
-    table.add_column("booking", overflow="fold")
-    table.add_column("state, you are", no_wrap=True)
-    table.add_column("GPUs, from, until", overflow="fold")
-    table.add_column(f"{UNIT}: used of set aside", justify="right", overflow="fold")
-    for one in page["items"]:
-        gpus = f"{one['gpu_count']} × {one['gpu_model'] or 'GPU'} at {one['rate']} {UNIT}/h"
-        when = f"{moment(one['starts_at'])}\n{moment(one['ends_at'])}"
-        state = f"{coloured(one['outcome'] or one['state'])}\n{one['role']}"
-        table.add_row(one["id"], state, f"{gpus}\n{when}", f"{one['owed']}\n{one['escrow']}")
-    if page.get("next"):
-        table.caption = f"more: --cursor {page['next']}"
-    return table
+def bookings(page: dict[str, Any]) -> Grid:
+    lines = [
+        (
+            one["id"], Text.from_markup(coloured(one["outcome"] or one["state"])), one["role"], one["owed"],
+            one["escrow"], moment(one["ends_at"])[:19], str(one["gpu_count"]), one["gpu_model"] or "GPU", one["rate"],
+            moment(one["starts_at"])[:19],
+        )
+        for one in page["items"]
+    ]  # fmt: skip
+    heads = (
+        "booking", "state", "you are", f"used {UNIT}", f"set aside {UNIT}", "until (UTC)", "GPUs", "model",
+        f"{UNIT}/h", "from (UTC)",
+    )  # fmt: skip
+    none = "No bookings. Find something with `market search`, then `market book OFFER --hours 1`."
+    return Grid("Bookings", heads, lines, note=more(page), none=none)
 
 
-def reviews(page: dict[str, Any]) -> Table:
-    table = Table(title="Reviews", title_justify="left")
-    for name in ("when", "of the", "stars", "text", "answer", ""):
-        table.add_column(name, overflow="fold")
+def reviews(page: dict[str, Any]) -> Grid:
+    lines = []
     for one in page["items"]:
         note = "not counted: they rent from each other" if one["reciprocal"] else "hidden" if one["hidden"] else ""
         stars = "★" * one["rating"] + "☆" * (5 - one["rating"])
-        table.add_row(moment(one["created_at"]), one["subject"], stars, one["text"], one["reply"], note)
-    return table
+        lines.append(
+            (one["id"], stars, one["text"], one["reply"], one["subject"], moment(one["created_at"])[:19], note)
+        )
+    heads = ("review", "stars", "text", "answer", "of the", "when (UTC)", "note")
+    none = "No reviews yet: they are written after settled bookings, with `market review`."
+    return Grid("Reviews", heads, lines, note=more(page), none=none)
 
 
 def fields(title: str, row: dict[str, Any]) -> Table:

@@ -10,6 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from aitbc.core.cli.tables import Grid, more
+
 COLOURS = {
     "open": "green", "booked_out": "yellow", "paused": "cyan", "draft": "dim", "expired": "magenta", "withdrawn": "red",
 }  # fmt: skip
@@ -35,35 +37,32 @@ def found(page: dict[str, Any], *, model: str | None) -> RenderableType:
         parts.append(Text(f"Nothing is offered that satisfies every term.{hint}"))
     if page.get("explain"):
         parts.append(explanation(page["explain"]))
-    return _paged(parts, page)
+    return Group(*parts, *([Text(following, overflow="fold")] if (following := more(page)) else []))
 
 
-def _offers(items: list[dict[str, Any]], model: str | None) -> Table:
-    table = Table(title="Offers", title_justify="left")
-    heads = ["offer", "GPUs", "GB each", "AIT/h each", "AIT/h all", "region", "reliability", "verified", "score"]
-    for name in [*heads, *(["tokens/s", "tokens/AIT"] if model else [])]:
-        left = name in ("offer", "GPUs", "region", "verified")
-        table.add_column(name, justify="left" if left else "right", no_wrap=name == "offer")
+def _offers(items: list[dict[str, Any]], model: str | None) -> Grid:
+    heads = ["offer", "AIT/h each", "GPUs", "model", "GB each", *(["tokens/s", "tokens/AIT"] if model else [])]
+    lines = []
     for one in items:
-        what = f"{one['gpu_count']} × {escape(one['gpu_model'] or 'GPU')}{' (cpu)' if one['device'] == 'cpu' else ''}"
-        row = [
-            one["id"], what, str(one["gpu_memory_gb"]), _price(one["price_gpu_hour"]), _price(one["total_hour"]),
-            escape(one["region"]), f"{one['reliability']:.3f}", "yes" if one["verified"] else "no",
-            f"{one['score']:,.1f}",
-        ]  # fmt: skip
+        what = f"{one['gpu_model'] or 'GPU'}{' (cpu)' if one['device'] == 'cpu' else ''}"
+        line = [one["id"], _price(one["price_gpu_hour"]), str(one["gpu_count"]), what, str(one["gpu_memory_gb"])]
         if model:
-            row += [_number(one["tokens_s"], 1), _number(one["tokens_per_credit"], 0)]
-        table.add_row(*row)
-    return table
+            line += [_number(one["tokens_s"], 1), _number(one["tokens_per_credit"], 0)]
+        line += [
+            f"{one['score']:,.1f}", _price(one["total_hour"]), one["region"], "yes" if one["verified"] else "no",
+            f"{one['reliability']:.3f}",
+        ]  # fmt: skip
+        lines.append(line)
+    return Grid("Offers", [*heads, "score", "AIT/h all", "region", "verified", "reliability"], lines)
 
 
 def explanation(result: dict[str, Any]) -> RenderableType:
-    table = Table(title=f"{result['matches']} of {result['offers']} listed offers match", title_justify="left")
-    for name in ("term", "removes", "removes alone", "least change that finds one more"):
-        table.add_column(name, justify="right" if name.startswith("removes") else "left")
-    for one in result["terms"]:
-        table.add_row(escape(one["term"]), str(one["removes"]), str(one["removes_alone"]), escape(one["relaxed"] or ""))
-    return Group(table, _advice(result))
+    lines = [
+        (one["term"], str(one["removes"]), str(one["removes_alone"]), one["relaxed"] or "") for one in result["terms"]
+    ]
+    heads = ("term", "removes", "removes alone", "least change that finds one more")
+    title = f"{result['matches']} of {result['offers']} listed offers match"
+    return Group(Grid(title, heads, lines), _advice(result))
 
 
 def _advice(result: dict[str, Any]) -> Text:
@@ -75,33 +74,28 @@ def _advice(result: dict[str, Any]) -> Text:
     return Text(f"No single change helps: the nearest offer fails {result['fewest_in_the_way']} terms.", style="bold")
 
 
-def fields(known: list[dict[str, Any]]) -> Table:
-    table = Table(title="Fields of the search", title_justify="left")
-    for name in ("field", "kind", "unit", "what it is", "other names"):
-        table.add_column(name)
-    for one in known:
-        table.add_row(one["name"], one["kind"], one["unit"], escape(one["about"]), ", ".join(one["aliases"]))
-    return table
+def fields(known: list[dict[str, Any]]) -> Grid:
+    lines = [(one["name"], one["unit"], one["about"], one["kind"], ", ".join(one["aliases"])) for one in known]
+    return Grid("Fields of the search", ("field", "unit", "what it is", "kind", "other names"), lines)
 
 
-def mine(page: dict[str, Any]) -> RenderableType:
-    if not page["items"]:
-        return Text("You have no offers here yet: manage.py market offers create --gpu … --price …")
-    table = Table(title="Your offers", title_justify="left")
-    for name in ("offer", "state", "GPUs", "AIT/h each", "verified", "rentable", "until", "made"):
-        table.add_column(name, justify="right" if name.startswith("AIT") else "left", no_wrap=name == "offer")
-    for one in page["items"]:
-        table.add_row(
-            one["id"], _state(one["state"]), f"{one['gpu_count']} × {escape(one['gpu_model'] or 'GPU')}",
-            _price(one["price_gpu_hour"]), "yes" if one["verified"] else "no", "yes" if one["rentable"] else "no",
+def mine(page: dict[str, Any]) -> Grid:
+    lines = [
+        (
+            one["id"], _state(one["state"]), _price(one["price_gpu_hour"]), str(one["gpu_count"]),
+            one["gpu_model"] or "GPU", "yes" if one["verified"] else "no", "yes" if one["rentable"] else "no",
             _time(one["available_until"]), _time(one["created_at"]),
-        )  # fmt: skip
-    return _paged([table], page)
+        )
+        for one in page["items"]
+    ]  # fmt: skip
+    heads = ("offer", "state", "AIT/h each", "GPUs", "model", "verified", "rentable", "until", "made")
+    none = "You have no offers here yet: manage.py market offers create --gpu … --price …"
+    return Grid("Your offers", heads, lines, note=more(page), none=none)
 
 
 def offer(one: dict[str, Any]) -> RenderableType:
     table = Table(title=f"Offer {one['id']}", title_justify="left", show_header=False)
-    table.add_column(style="bold")
+    table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name in SHOWN:
         value = one.get(name)
@@ -113,24 +107,14 @@ def offer(one: dict[str, Any]) -> RenderableType:
 
 
 def history(result: dict[str, Any]) -> RenderableType:
-    table = Table(title=f"Offer {result['offer_id']}", title_justify="left")
-    for name in ("revision", "AIT/h each", "changed", "why", "when"):
-        table.add_column(name, justify="right" if name.startswith("AIT") else "left")
+    lines = []
     for one in result["revisions"]:
         changed = "; ".join(f"{name}: {previous} → {new}" for name, (previous, new) in one["changes"].items())
-        table.add_row(
-            str(one["revision"]), _price(one["price_gpu_hour"]), escape(changed), escape(one["reason"]),
-            _time(one["at"]),
-        )  # fmt: skip
+        lines.append((str(one["revision"]), _price(one["price_gpu_hour"]), _time(one["at"]), changed, one["reason"]))
+    table = Grid(f"Offer {result['offer_id']}", ("revision", "AIT/h each", "when", "changed", "why"), lines)
     booked = f"{result['booking_count']} bookings, last {_time(result['last_booked']) or 'never'}"
     earned = result["total_revenue"]
     return Group(table, Text(f"{booked}." if earned is None else f"{booked}; earned {earned} AIT after fees."))
-
-
-def _paged(parts: list[RenderableType], page: dict[str, Any]) -> RenderableType:
-    if page.get("next"):
-        parts.append(Text(f"more: --cursor {page['next']}", overflow="fold"))
-    return Group(*parts)
 
 
 def _state(word: str) -> Text:

@@ -14,11 +14,13 @@ from django.core.management.base import CommandError, CommandParser
 from aitbc.accounts.models import Organisation
 from aitbc.accounts.services import organisations
 from aitbc.core.cli import tables
+from aitbc.core.cli.arguments import whole
 from aitbc.core.cli.commands import ProjectCommand
 from aitbc.core.cli.tables import console
 from aitbc.core.errors import DomainError
 from aitbc.core.money import format_amount, parse_amount
 from apps.trading.management.subcommands import withdrawals
+from apps.trading.management.subcommands.lookups import OWNER, by_id, owner_of
 from apps.trading.models import LedgerAccount, Reversal, Transfer
 from apps.trading.services import deposits, reversals
 from apps.trading.services.operators import SHELL
@@ -28,6 +30,7 @@ EXAMPLES = """\
   manage.py ledger mint demo-client 100 --reason "play money for the demo"
   manage.py ledger balance              every owner's balance
   manage.py ledger balance demo-client --json
+  manage.py ledger balance 0190f3c2
   manage.py ledger statement demo-client --limit 50
   manage.py ledger owners demo          whose name or username contains "demo"
   manage.py ledger reverse 0f8fad5b-d9cb-469f-a165-70867728950e --reason "credited twice"
@@ -38,7 +41,6 @@ EXAMPLES = """\
   manage.py ledger reject 01a22621-1177-7326-a070-a46c50a30eb1 --reason "unknown bank"
   manage.py ledger pay 01a22621-1177-7326-a070-a46c50a30eb1 --reference "bank transfer 4711"
 """
-OWNER = "an owner's name, username or id"
 
 
 class Command(ProjectCommand):
@@ -50,26 +52,34 @@ class Command(ProjectCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON instead of a table")
-        verbs = parser.add_subparsers(dest="verb", required=True, metavar="|".join(VERBS))
-        shared = CommandParser(add_help=False)
-        shared.add_argument("--json", action="store_true", dest="as_json", default=argparse.SUPPRESS)
-        mint = verbs.add_parser("mint", parents=[shared], help="credit an owner from outside")
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
+        self.add_balances(verbs)
+        self.add_reversals(verbs)
+        withdrawals.add(self, verbs)
+        for verb in verbs.choices.values():
+            verb.add_argument(
+                "--json", action="store_true", dest="as_json", default=argparse.SUPPRESS, help="print JSON"
+            )
+
+    def add_balances(self, verbs: Any) -> None:
+        mint = self.verb(verbs, "mint", "credit an owner from outside")
         mint.add_argument("owner", help=OWNER)
         mint.add_argument("amount", help='in AIT, e.g. "12.5"')
         mint.add_argument("--reason", required=True, help="kept with the transfer for ever")
-        balance = verbs.add_parser("balance", parents=[shared], help="what owners have")
+        balance = self.verb(verbs, "balance", "what owners have")
         balance.add_argument("owner", nargs="?", help=f"{OWNER}; all of them when left out")
-        statement = verbs.add_parser("statement", parents=[shared], help="an owner's transfers, newest first")
+        statement = self.verb(verbs, "statement", "an owner's transfers, newest first")
         statement.add_argument("owner", help=OWNER)
-        statement.add_argument("--limit", type=int, default=20, help="how many (20)")
-        owners = verbs.add_parser("owners", parents=[shared], help="names, usernames and ids of owners")
+        statement.add_argument("--limit", type=whole(1, 10_000), default=20, help="how many (20)")
+        owners = self.verb(verbs, "owners", "names, usernames and ids of owners")
         owners.add_argument("text", nargs="?", default="", help="part of a name or username")
-        reverse = verbs.add_parser("reverse", parents=[shared], help="take a deposit back by a new transfer")
-        reverse.add_argument("transfer", type=UUID, help="its id, as `statement` shows it")
+
+    def add_reversals(self, verbs: Any) -> None:
+        reverse = self.verb(verbs, "reverse", "take a deposit back by a new transfer")
+        reverse.add_argument("transfer", help="its id, as `statement` shows it, or the beginning of that")
         reverse.add_argument("--reason", required=True, help="kept with the transfer for ever")
-        listing = verbs.add_parser("reversals", parents=[shared], help="reversals, newest first")
-        listing.add_argument("--limit", type=int, default=20, help="how many (20)")
-        withdrawals.add(verbs, shared)
+        listing = self.verb(verbs, "reversals", "reversals, newest first")
+        listing.add_argument("--limit", type=whole(1, 10_000), default=20, help="how many (20)")
 
     def handle(self, *, verb: str, as_json: bool, **options: Any) -> None:
         try:
@@ -83,7 +93,7 @@ class Command(ProjectCommand):
 
 
 def mint(*, owner: str, amount: str, reason: str, **_: Any) -> tuple[str, list[dict[str, Any]]]:
-    organisation = organisations.find(owner)
+    organisation = owner_of(owner)
     transfer = deposits.deposit(
         owner_id=organisation.pk, amount=parse_amount(amount), reason=reason, actor="operator:shell"
     )
@@ -94,7 +104,7 @@ def mint(*, owner: str, amount: str, reason: str, **_: Any) -> tuple[str, list[d
 def balance(*, owner: str | None, **_: Any) -> tuple[str, list[dict[str, Any]]]:
     query = LedgerAccount.objects.all()
     if owner:
-        query = query.owned_by(organisations.find(owner).pk).of_kind(AccountKind.AVAILABLE)
+        query = query.owned_by(owner_of(owner).pk).of_kind(AccountKind.AVAILABLE)
     accounts = list(query)
     names = dict(Organisation.objects.filter(pk__in={a.owner_id for a in accounts}).values_list("pk", "name"))
     rows = [
@@ -118,11 +128,11 @@ def owner_label(account: LedgerAccount) -> str:
 
 
 def statement(*, owner: str, limit: int, **_: Any) -> tuple[str, list[dict[str, Any]]]:
-    organisation, most = organisations.find(owner), withdrawals.checked(limit)
+    organisation = owner_of(owner)
     account = LedgerAccount.objects.owned_by(organisation.pk).of_kind(AccountKind.AVAILABLE).first()
     if account is None:
         return f"{organisation.name} has no transfers", []
-    transfers = Transfer.objects.touching(account.pk).order_by("-seq")[:most]
+    transfers = Transfer.objects.touching(account.pk).order_by("-seq")[:limit]
     return f"Statement of {organisation.name}, {CURRENCY}", [line(transfer, account.pk) for transfer in transfers]
 
 
@@ -152,13 +162,14 @@ def owners(*, text: str, **_: Any) -> tuple[str, list[dict[str, Any]]]:
     ]
 
 
-def reverse(*, transfer: UUID, reason: str, **_: Any) -> tuple[str, list[dict[str, Any]]]:
-    row = reversals.reverse(transfer_id=transfer, operator=SHELL, reason=reason)
+def reverse(*, transfer: str, reason: str, **_: Any) -> tuple[str, list[dict[str, Any]]]:
+    found = by_id(Transfer.objects.all(), "transfer", transfer)
+    row = reversals.reverse(transfer_id=found.pk, operator=SHELL, reason=reason)
     return f"Reversed, {CURRENCY}", [reversal_line(row)]
 
 
 def reversal_list(*, limit: int, **_: Any) -> tuple[str, list[dict[str, Any]]]:
-    rows = Reversal.objects.select_related("transfer").order_by("-id")[: withdrawals.checked(limit)]
+    rows = Reversal.objects.select_related("transfer").order_by("-id")[:limit]
     return f"Reversals, {CURRENCY}", [reversal_line(row) for row in rows]
 
 

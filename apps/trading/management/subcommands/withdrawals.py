@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
-
-from django.core.management.base import CommandParser
 
 from aitbc.accounts.models import Organisation
-from aitbc.accounts.services import organisations
-from aitbc.core.errors import NotFound
+from aitbc.core.cli.arguments import whole
+from aitbc.core.cli.commands import ProjectCommand
 from aitbc.core.money import format_amount, parse_amount
+from apps.trading.management.subcommands.lookups import OWNER, by_id, owner_of
 from apps.trading.models import Withdrawal
 from apps.trading.services import withdrawals
 from apps.trading.services.operators import SHELL
 from apps.trading.states import CURRENCY, WithdrawalState
 
 Table = tuple[str, list[dict[str, Any]]]
+ID = "its id, as `withdrawals` shows it, or the beginning of that"
 TITLE = f"Withdrawals, {CURRENCY}"
 #: What an operator does next with one in this state.
 NEXT = {
@@ -27,26 +26,26 @@ NEXT = {
 }
 
 
-def add(verbs: Any, shared: CommandParser) -> None:
-    request = verbs.add_parser("withdraw", parents=[shared], help="request a withdrawal for an owner")
-    request.add_argument("owner", help="an owner's name, username or id")
+def add(command: ProjectCommand, verbs: Any) -> None:
+    request = command.verb(verbs, "withdraw", "request a withdrawal for an owner")
+    request.add_argument("owner", help=OWNER)
     request.add_argument("amount", help='in AIT, e.g. "12.5"')
     request.add_argument("--to", required=True, help="where the money is to go, in words")
-    listed = verbs.add_parser("withdrawals", parents=[shared], help="withdrawals, newest first")
+    listed = command.verb(verbs, "withdrawals", "withdrawals, newest first")
     listed.add_argument("--state", choices=WithdrawalState.values)
-    listed.add_argument("--owner", help="an owner's name, username or id")
-    listed.add_argument("--limit", type=int, default=20, help="how many (20)")
-    verbs.add_parser("approve", parents=[shared], help="approve a withdrawal").add_argument("id", type=UUID)
-    refusal = verbs.add_parser("reject", parents=[shared], help="refuse a withdrawal; its money is free again")
-    refusal.add_argument("id", type=UUID)
+    listed.add_argument("--owner", help=OWNER)
+    listed.add_argument("--limit", type=whole(1, 10_000), default=20, help="how many (20)")
+    command.verb(verbs, "approve", "approve a withdrawal").add_argument("id", help=ID)
+    refusal = command.verb(verbs, "reject", "refuse a withdrawal; its money is free again")
+    refusal.add_argument("id", help=ID)
     refusal.add_argument("--reason", required=True, help="its owner sees it")
-    payment = verbs.add_parser("pay", parents=[shared], help="record that an approved withdrawal was paid outside")
-    payment.add_argument("id", type=UUID)
+    payment = command.verb(verbs, "pay", "record that an approved withdrawal was paid outside")
+    payment.add_argument("id", help=ID)
     payment.add_argument("--reference", required=True, help="of the payment outside, e.g. the bank's")
 
 
 def withdraw(*, owner: str, amount: str, to: str, **_: Any) -> Table:
-    owner_id = organisations.find(owner).pk
+    owner_id = owner_of(owner).pk
     row = withdrawals.request(owner_id=owner_id, amount=parse_amount(amount), destination=to, actor=SHELL.label)
     return TITLE, lines([row])
 
@@ -54,35 +53,24 @@ def withdraw(*, owner: str, amount: str, to: str, **_: Any) -> Table:
 def listing(*, state: str | None, owner: str | None, limit: int, **_: Any) -> Table:
     query = Withdrawal.objects.order_by("-id")
     query = query.filter(state=state) if state else query
-    query = query.owned_by(organisations.find(owner).pk) if owner else query
-    return TITLE, lines(list(query[: checked(limit)]))
+    query = query.owned_by(owner_of(owner).pk) if owner else query
+    return TITLE, lines(list(query[:limit]))
 
 
-def approve(*, id: UUID, **_: Any) -> Table:
+def approve(*, id: str, **_: Any) -> Table:
     return TITLE, lines([withdrawals.approve(row=found(id), operator=SHELL)])
 
 
-def reject(*, id: UUID, reason: str, **_: Any) -> Table:
+def reject(*, id: str, reason: str, **_: Any) -> Table:
     return TITLE, lines([withdrawals.reject(row=found(id), operator=SHELL, reason=reason)])
 
 
-def pay(*, id: UUID, reference: str, **_: Any) -> Table:
+def pay(*, id: str, reference: str, **_: Any) -> Table:
     return TITLE, lines([withdrawals.pay(row=found(id), operator=SHELL, external_reference=reference)])
 
 
-def checked(limit: int) -> int:
-    """Return the limit. Raises ValueError out of bounds."""
-    if not 1 <= limit <= 10_000:
-        raise ValueError("--limit is a number from 1 to 10000")
-    return limit
-
-
-def found(pk: UUID) -> Withdrawal:
-    """Return the withdrawal of this id. Raises NotFound."""
-    row = Withdrawal.objects.filter(pk=pk).first()
-    if row is None:
-        raise NotFound(f"No withdrawal has the id {pk}; `manage.py ledger withdrawals` lists them.")
-    return row
+def found(text: str) -> Withdrawal:
+    return by_id(Withdrawal.objects.all(), "withdrawal", text)
 
 
 def lines(rows: list[Withdrawal]) -> list[dict[str, Any]]:

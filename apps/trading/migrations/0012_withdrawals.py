@@ -27,7 +27,7 @@ DROP = "DROP TRIGGER trading_withdrawal_guard ON trading_withdrawal; DROP FUNCTI
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('trading', '0009_reversals'),
+        ('trading', '0011_reversals'),
     ]
 
     operations = [

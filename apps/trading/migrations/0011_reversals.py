@@ -26,7 +26,7 @@ DROP = "DROP TRIGGER trading_reversal_guard ON trading_reversal; DROP FUNCTION t
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('trading', '0008_final_states'),
+        ('trading', '0010_bond_refs'),
     ]
 
     operations = [
