@@ -76,6 +76,12 @@ REGISTRY: dict[str, Param] = {
     "miner.heartbeat_s": Param(15, 5, 120),
     "miner.offline_misses": Param(3, 2, 20),
     "gpu.retest_days": Param(7, 1, 90),
+    # Micro-AIT: two operators decide about a reversal or withdrawal of more.
+    "ledger.two_person_above": Param(1_000_000_000, 0, 10**15),
+    # How long a proposed reversal waits for its second operator.
+    "ledger.proposal_s": Param(86_400, 600, 2_592_000),
+    # How long a withdrawal waits to be approved.
+    "ledger.withdrawal_review_s": Param(604_800, 3_600, 7_776_000),
     "log.seal_interval_s": Param(10, 1, 300),
     "log.seal_max": Param(256, 16, 8192),
     "log.anchor_interval_s": Param(21600, 600, 604800),
