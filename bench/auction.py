@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from django.db import connections
 
+from aitbc.accounts.services import organisations
 from aitbc.core import signing
 from aitbc.core.db import atomic
 from aitbc.core.states import begin
@@ -51,7 +52,7 @@ def cleared(number: int) -> float:
 
 
 def auction_of_many(number: int) -> MarketplaceDemand:
-    renter = uuid4()
+    renter = organisations.named("bench-renter").pk
     deposits.deposit(owner_id=renter, amount=1000 * AIT, reason="bench", actor="operator:bench")
     demand = demands.create(
         renter_id=renter, actor="bench", budget_hour=10 * AIT, duration_s=3600, gpu_count=1, region="eu",

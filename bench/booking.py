@@ -17,6 +17,7 @@ from uuid import UUID, uuid4
 from django.db import OperationalError, connections
 from django.utils import timezone
 
+from aitbc.accounts.services import organisations
 from aitbc.core.db import atomic
 from aitbc.core.errors import DomainError
 from aitbc.core.states import begin
@@ -83,7 +84,7 @@ def sold_once(offer: MarketplaceOffer) -> bool:
 
 
 def funded() -> UUID:
-    owner = uuid4()
+    owner = organisations.named(f"bench {uuid4()}").pk
     deposits.deposit(owner_id=owner, amount=10**13, reason="bench", actor="bench")
     return owner
 

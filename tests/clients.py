@@ -9,6 +9,7 @@ from uuid import UUID
 from django.http import HttpResponse
 from django.test import Client
 
+from aitbc.accounts.models import User
 from aitbc.accounts.services import keys, organisations
 from tests import contract
 
@@ -19,15 +20,15 @@ class Api:
     `api.post("/ai/jobs", {...}, idempotency_key="k")`: extra keyword arguments are headers.
     """
 
-    def __init__(self, *, owner: str = "", scopes: tuple[str, ...] = ()) -> None:
+    def __init__(self, *, owner: str = "", scopes: tuple[str, ...] = (), user: User | None = None) -> None:
+        """A caller with a key of this owner, or of this user, or with none."""
         self.client = Client(raise_request_exception=True)
         self.secret = ""
         self.prefix = ""
         self.owner_id: UUID | None = None
         if scopes:
-            organisation = organisations.named(owner)
-            key, self.secret = keys.create(organisation, scopes, f"{owner} key")
-            self.prefix, self.owner_id = key.prefix, organisation.pk
+            key, self.secret = keys.create(user or organisations.named(owner), scopes, f"{owner} key")
+            self.prefix, self.owner_id = key.prefix, key.organisation_id
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> HttpResponse:
         sent_headers = {name.replace("_", "-"): value for name, value in headers.items()}

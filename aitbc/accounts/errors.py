@@ -19,3 +19,7 @@ class Banned(Forbidden):
 
 class ScopesInvalid(Invalid):
     """The scopes of a key must be known ones, at least one."""
+
+
+class OwnerUnknown(Invalid):
+    """There is no such owner."""

@@ -59,15 +59,29 @@ REGISTRY: dict[str, Param] = {
     "jobs.max_attempts": Param(3, 1, 10),
     # How long a cancelled job waits for gpu to say what ran; then it ends with a full refund.
     "jobs.cancel_deadline_s": Param(600, 30, 86400),
+    # The most that is billed for finding an input bad which the exchange's own schema shows to be so.
+    "jobs.invalid_input_s": Param(10, 0, 900),
     # How long the file of a large result is kept after its job has ended.
     "jobs.result_retention_s": Param(7_776_000, 86_400, 315_360_000),
     # MiB that the artifacts of one owner may take.
     "jobs.artifact_quota_mb": Param(10_240, 1, 2**30),
     # The price, micro-AIT per hour, of a miner that names none.
     "jobs.reference_rate": Param(1_000_000, 0, 10**12),
+    # The ceiling of a paid job that names none: percent of the market's median rate; and, in micro-AIT per hour, where
+    # there is no median, or one of very few owners.
+    "jobs.price_ceiling_pct": Param(300, 100, 10_000),
+    "jobs.default_max_price": Param(10_000_000, 0, 10**12),
+    # The highest price, micro-AIT per hour, that a miner or one of its GPUs may be registered with.
+    "miner.max_price": Param(1_000_000_000, 0, 10**12),
     "miner.heartbeat_s": Param(15, 5, 120),
     "miner.offline_misses": Param(3, 2, 20),
     "gpu.retest_days": Param(7, 1, 90),
+    # Micro-AIT: two operators decide about a reversal or withdrawal of more.
+    "ledger.two_person_above": Param(1_000_000_000, 0, 10**15),
+    # How long a proposed reversal waits for its second operator.
+    "ledger.proposal_s": Param(86_400, 600, 2_592_000),
+    # How long a withdrawal waits to be approved.
+    "ledger.withdrawal_review_s": Param(604_800, 3_600, 7_776_000),
     "log.seal_interval_s": Param(10, 1, 300),
     "log.seal_max": Param(256, 16, 8192),
     "log.anchor_interval_s": Param(21600, 600, 604800),

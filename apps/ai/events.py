@@ -41,6 +41,7 @@ class JobQueued(Event):
     heartbeat_seconds: int  # silence allowed while it runs
     execution_seconds: int  # wall time allowed for one attempt
     paid: bool
+    excluded_owners: list[str] = field(default_factory=list)  # whose word on the input is to be checked by others
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,3 +112,14 @@ class JobEnded(Event):
     salt: str = ""
     payload_sha256: str = ""
     artifacts: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputJudged(Event):
+    """Miners said that a job's input is bad, and now it is known whether they were right."""
+
+    NAME = "ai.input.judged.v1"
+    KEY = "job_id"
+    job_id: str
+    attempts: list[int]  # those that said so
+    bad: bool

@@ -56,3 +56,10 @@ class PaymentStatus(TextChoices):
     REFUSED = "refused"
     SETTLED = "settled"
     REFUNDED = "refunded"
+
+
+class PriceSource(TextChoices):
+    """Who set the ceiling of what a job may cost per hour."""
+
+    CLIENT = "client"
+    MARKET = "market"

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aitbc.core.messaging import subscribe
-from apps.ai.events import JobPrioritized, JobQueued, JobWithdrawn
-from apps.gpu.services import blob_retention, queue, reservations
+from apps.ai.events import InputJudged, JobPrioritized, JobQueued, JobWithdrawn
+from apps.gpu.services import blob_retention, queue, reputation, reservations
 from apps.marketplace.events import BookingClosed, BookingReserved, BookingStarted
 
 blob_retention.register()
@@ -28,6 +28,11 @@ def on_jobs_withdrawn(events: Sequence[JobWithdrawn]) -> None:
 @subscribe(JobPrioritized, by="gpu")
 def on_jobs_prioritized(events: Sequence[JobPrioritized]) -> None:
     queue.prioritize(events)
+
+
+@subscribe(InputJudged, by="gpu")
+def on_inputs_judged(events: Sequence[InputJudged]) -> None:
+    reputation.record_verdicts(events)
 
 
 @subscribe(BookingReserved, by="gpu")

@@ -12,7 +12,9 @@ from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F
 
 from apps.gpu.logic import llm, roofline
 from apps.gpu.logic.job_matching import CHECKS, Candidate
+from apps.gpu.logic.market_rates import MarketRate as MarketRate
 from apps.gpu.models import Lease, Miner, RequirementClass, Work
+from apps.gpu.services.market_rates import MARKET_RATES
 from apps.gpu.services.requirement_classes import on_grid
 from apps.gpu.services.silence import Heard as Heard
 from apps.gpu.services.silence import heard
@@ -93,6 +95,14 @@ def explain(requirement: Mapping[str, Any], job_id: UUID | str | None) -> Explan
         ahead=ahead,
         estimate_seconds=_estimate(work, ahead, _slots(miners, verdicts)),
     )
+
+
+def market_rate(requirement: Mapping[str, Any]) -> MarketRate | None:
+    """Return the median rate at which online miners offer the kind of GPU that is required, one price per owner.
+
+    It is the median over all owners where none offers that kind, None without any; at most half a minute old.
+    """
+    return MARKET_RATES.of(requirement)
 
 
 def holder(job_id: UUID | str) -> LeaseView | None:

@@ -1,6 +1,6 @@
 """Errors of trading; the docstring is the title of the problem that the client sees."""
 
-from aitbc.core.errors import Conflict, Invalid, Unavailable
+from aitbc.core.errors import Conflict, Forbidden, Invalid, Unavailable
 
 
 class TransferConflict(Conflict):
@@ -29,3 +29,23 @@ class SizeInvalid(Invalid):
 
 class HashInvalid(Invalid):
     """A hash is 64 hex digits."""
+
+
+class NotReversible(Conflict):
+    """A transfer of this kind is not reversed."""
+
+
+class AlreadyReversed(Conflict):
+    """This transfer is reversed already, or a proposal to reverse it waits for a second operator."""
+
+
+class ReversalUncovered(Conflict):
+    """The account no longer has the money that the reversal would take back."""
+
+
+class SecondOperatorNeeded(Forbidden):
+    """An amount of this size is decided by two operators, each known as a user."""
+
+
+class ReferenceUsed(Conflict):
+    """Another withdrawal was paid with this external reference."""

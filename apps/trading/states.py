@@ -1,4 +1,4 @@
-"""Kinds of accounts and transfers; states and transitions of payments, escrows and bonds."""
+"""Kinds of accounts and transfers; states and transitions of payments, escrows, bonds, reversals and withdrawals."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ class Code(TextChoices):
     RETURN = "return", "the rest of a booking's escrow"
     BOND = "bond", "pledged"
     COMPENSATE = "compensate", "from a bond to who was let down"
+    WITHDRAWAL = "withdrawal", "out of the exchange"
 
 
 class PaymentState(TextChoices):
@@ -90,3 +91,45 @@ BOND_TRANSITIONS: dict[str, set[str]] = {
     BondState.RELEASED: set(),
     BondState.FORFEITED: set(),
 }
+
+
+class ReversalState(TextChoices):
+    PROPOSED = "proposed", "waits for the second operator"
+    POSTED = "posted"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+REVERSAL_TRANSITIONS: dict[str, set[str]] = {
+    ReversalState.PROPOSED: {ReversalState.POSTED, ReversalState.REJECTED, ReversalState.EXPIRED},
+    ReversalState.POSTED: set(),
+    ReversalState.REJECTED: set(),
+    ReversalState.EXPIRED: set(),
+}
+
+
+class WithdrawalState(TextChoices):
+    REQUESTED = "requested"
+    PROPOSED = "proposed", "approved by the first operator of two"
+    APPROVED = "approved"
+    PAID = "paid"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+#: Approved, it may be on its way outside, so that neither its owner nor time ends it.
+WITHDRAWAL_TRANSITIONS: dict[str, set[str]] = {
+    WithdrawalState.REQUESTED: {
+        WithdrawalState.PROPOSED, WithdrawalState.APPROVED, WithdrawalState.REJECTED, WithdrawalState.CANCELLED,
+        WithdrawalState.EXPIRED,
+    },
+    WithdrawalState.PROPOSED: {
+        WithdrawalState.APPROVED, WithdrawalState.REJECTED, WithdrawalState.CANCELLED, WithdrawalState.EXPIRED,
+    },
+    WithdrawalState.APPROVED: {WithdrawalState.PAID, WithdrawalState.REJECTED},
+    WithdrawalState.PAID: set(),
+    WithdrawalState.REJECTED: set(),
+    WithdrawalState.CANCELLED: set(),
+    WithdrawalState.EXPIRED: set(),
+}  # fmt: skip

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from aitbc.core import idempotency
 from apps.trading.models import IdempotencyRecord
-from apps.trading.services import escrow_reconciliation, ledger, log, payments
+from apps.trading.services import escrow_reconciliation, ledger, log, payments, reversals, withdrawals
 
 ANSWER_RETENTION = timedelta(hours=48)
 
@@ -36,6 +36,12 @@ def release_overdue_holds() -> int:
 def reconcile_escrows() -> int:
     """End escrows and bonds whose booking or bid is over although its fact was lost; returns how many."""
     return escrow_reconciliation.reconcile()
+
+
+@shared_task
+def expire_proposals() -> int:
+    """End what no operator decided in time; returns how many."""
+    return reversals.expire_overdue() + withdrawals.expire_overdue()
 
 
 @shared_task(soft_time_limit=840, time_limit=900)

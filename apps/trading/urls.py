@@ -13,10 +13,14 @@ from apps.trading.views.deposits import DepositViewSet
 from apps.trading.views.ledger import AccountViewSet, TransferViewSet
 from apps.trading.views.log import LogViewSet
 from apps.trading.views.receipts import ReceiptViewSet
+from apps.trading.views.reversals import ReversalViewSet
 from apps.trading.views.transactions import TransactionViewSet
+from apps.trading.views.withdrawals import WithdrawalViewSet
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("v1/deposits", DepositViewSet, basename="deposit")
+router.register("v1/reversals", ReversalViewSet, basename="reversal")
+router.register("v1/withdrawals", WithdrawalViewSet, basename="withdrawal")
 
 block = BlockViewSet.as_view({"get": "retrieve"})
 receipt = ReceiptViewSet.as_view({"get": "retrieve"})

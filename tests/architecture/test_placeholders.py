@@ -18,6 +18,7 @@ from aitbc.domains import LABELS
 from tests.architecture.probes import Life
 from tests.clients import Api
 from tests.contract import by_route, operations, route_of, simplified
+from tests.owners import operator
 
 # Endpoints of the whole project that answer the same to everybody; a domain's own say so in their probe.
 CONSTANT = {
@@ -43,7 +44,7 @@ def is_constant(operation_id: str, listed: dict[str, str]) -> bool:
 def lives(api_for: Callable[..., Api], anonymous_api: Api, drain: Callable[[], int]) -> tuple[Life, Life]:
     found = []
     for number in (1, 2):
-        callers = [api_for(f"{scope}-{number}", scope) for scope in ("client", "miner", "operator")]
+        callers = [*(api_for(f"{scope}-{number}", scope) for scope in ("client", "miner")), operator(f"op-{number}")]
         life = Life(number, *callers, anonymous=anonymous_api, drain=drain)
         for live in parts("live"):
             live(life)

@@ -23,6 +23,7 @@ from tests.architecture.probes import Life, Probe
 from tests.architecture.test_placeholders import parts
 from tests.clients import Api
 from tests.contract import by_route, operations, route_of, simplified
+from tests.owners import operator
 
 #: Below these a provider is shown by its id, which is its name in the market.
 MARKET = ("/marketplace/", "/gpu/v1/marketplace/", "/gpu/v1/transactions")
@@ -45,7 +46,7 @@ SPACES = (
 
 @pytest.fixture
 def life(api_for: Callable[..., Api], anonymous_api: Api, drain: Callable[[], int]) -> Life:
-    callers = [api_for(f"{scope}-1", scope) for scope in ("client", "miner", "operator")]
+    callers = [*(api_for(f"{scope}-1", scope) for scope in ("client", "miner")), operator("op-1")]
     found = Life(1, *callers, anonymous=anonymous_api, drain=drain)
     for live in parts("live"):
         live(found)

@@ -71,6 +71,8 @@ SWEEPS: dict[str, dict[str, str]] = {
     "trading.Payment": {"held": "apps.trading.tasks.release_overdue_holds"},
     "trading.Escrow": dict.fromkeys(("held", "held, its booking is unknown"), "apps.trading.tasks.reconcile_escrows"),
     "trading.Bond": dict.fromkeys(("held", "held, its bid is unknown"), "apps.trading.tasks.reconcile_escrows"),
+    "trading.Reversal": {"proposed": "apps.trading.tasks.expire_proposals"},
+    "trading.Withdrawal": dict.fromkeys(("requested", "proposed"), "apps.trading.tasks.expire_proposals"),
     "marketplace.MarketplaceOffer": dict.fromkeys(
         ("draft", "open", "paused", "booked_out", "booked_out, a slot is free again"),
         "apps.marketplace.tasks.sweep_offers",
@@ -125,7 +127,8 @@ RESTING: dict[str, dict[str, str]] = {
     },
     "marketplace.BookingExtension": {"held": "final", "refused": "final"},
     "marketplace.RegisteredGPU": {"*": "a copy of gpu's row, which has the sweep"},
-    "trading.Transfer": {"*": "append-only; a pending one is resolved with its payment, whose due_at it has"},
+    "trading.Transfer": {"*": "append-only; a pending one is resolved with its payment, bond or withdrawal"},
+    "trading.Withdrawal": {"approved": "it may be paid outside already; an operator, who knows, pays or rejects it"},
 }
 DEADLINE = re.compile(r"^(due|expires|timeout|closes|starts|ends|retest|reclaim)_at$|_(by|until)$")
 

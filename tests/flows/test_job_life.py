@@ -127,10 +127,10 @@ def make_due() -> None:
     Work.objects.filter(state="delayed").update(due_at="2020-01-01T00:00:00Z")
 
 
-def test_bad_input_fails_the_job_at_once(exchange):
+def test_bad_input_that_the_exchange_can_see_fails_the_job_at_once(exchange):
     exchange.fund("10")
     exchange.register()
-    job = exchange.submit("1")
+    job = exchange.submit("1", payload={"texts": []})
 
     exchange.fail(exchange.poll(), "BAD_INPUT")
 

@@ -20,6 +20,7 @@ from apps.marketplace.services import bookings, sweeps
 from apps.marketplace.states import OfferState
 from apps.trading.services import deposits
 from tests.marketplace.gpus import register_gpus
+from tests.owners import new_owner
 
 AIT = 1_000_000
 HOUR = timedelta(hours=1)
@@ -27,7 +28,7 @@ HOUR = timedelta(hours=1)
 
 def funded(amount: int = 100 * AIT, owner: UUID | None = None) -> UUID:
     """An owner with this much money."""
-    owner = owner or uuid4()
+    owner = owner or new_owner()
     deposits.deposit(owner_id=owner, amount=amount, reason="test", actor="operator:test")
     return owner
 

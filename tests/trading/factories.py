@@ -15,6 +15,7 @@ from apps.trading.models import LedgerAccount, LogEntry, Receipt
 from apps.trading.services import deposits, ledger, log, receipts
 from apps.trading.services.ledger import TransferRequest
 from apps.trading.states import Code
+from tests.owners import new_owner
 
 HOUR = 3_600_000
 OPENING: Opening = {"salt": "5" * 64, "payload_sha256": "a" * 64, "artifacts": [], "result_sha256": "b" * 64}
@@ -23,7 +24,7 @@ RENT = 1_000_000
 
 def funded(amount: int) -> UUID:
     """A new owner with this much money."""
-    owner = uuid4()
+    owner = new_owner()
     deposits.deposit(owner_id=owner, amount=amount, reason="test", actor="operator:test")
     return owner
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from apps.trading.services import log
 from tests.architecture.probes import Life, Probe
+from tests.owners import operator
 from tests.trading.factories import logged
+from tests.trading.reversing import BIG, deposited, propose
+from tests.trading.withdrawing import decide, withdrawal
 
 T = "/trading"
 DEPOSIT = {"owner_id": "{owner}", "amount": "{number}.5", "reason": "a gift"}
+REVERSAL = {"transfer_id": "{mistake}", "reason": "credited twice"}
 KEYED = {"idempotency_key": "deposit-{number}"}
 
 
@@ -24,12 +28,28 @@ def live(life: Life) -> None:
         "receipt": receipt["receipt_id"], "tx": receipt["tx_hash"], "index": entry["index"], "block": entry["block"],
         "account": account["id"], "transfer": transfer["id"], "owner": str(life.client.owner_id), "bundle": bundle,
     }  # fmt: skip
+    deposit(life)
+    withdraw(life)
 
 
 def grow(life: Life) -> None:
     """One more block, larger each time."""
     logged(life.number)
     log.seal()
+
+
+def deposit(life: Life) -> None:
+    """Two deposits to reverse, of which one takes two operators; their size is this life's."""
+    life.things["mistake"] = str(deposited(1_000 * life.number).pk)
+    life.things["proposal"] = str(propose(deposited(BIG * life.number), operator("proposer")).pk)
+
+
+def withdraw(life: Life) -> None:
+    """A withdrawal of the client, and one that is approved; their size is this life's."""
+    life.things["withdrawal"] = str(withdrawal(1_000 * life.number, life.client.owner_id).pk)
+    approved = withdrawal(2_000 * life.number)
+    decide(life.operator, approved, "approve")
+    life.things["approved"] = str(approved.pk)
 
 
 PROBES = [
@@ -41,6 +61,18 @@ PROBES = [
     Probe("operator", "GET", f"{T}/v1/ledger/transfers/{{transfer}}"),
     Probe("operator", "POST", f"{T}/v1/deposits", DEPOSIT, KEYED),
     Probe("operator", "GET", f"{T}/v1/deposits?limit={{number}}"),
+    Probe("operator", "POST", f"{T}/v1/reversals", REVERSAL, KEYED),
+    Probe("operator", "GET", f"{T}/v1/reversals?limit={{number}}"),
+    Probe("operator", "GET", f"{T}/v1/reversals/{{proposal}}"),
+    Probe("operator", "POST", f"{T}/v1/reversals/{{proposal}}/approve"),
+    Probe("operator", "POST", f"{T}/v1/reversals/{{proposal}}/reject", {"reason": "he owes it"}, before=deposit),
+    Probe("client", "POST", f"{T}/v1/withdrawals", {"amount": "0.00{number}", "destination": "bank {number}"}, KEYED),
+    Probe("client", "GET", f"{T}/v1/withdrawals?state=requested"),
+    Probe("client", "GET", f"{T}/v1/withdrawals/{{withdrawal}}"),
+    Probe("client", "POST", f"{T}/v1/withdrawals/{{withdrawal}}/cancel"),
+    Probe("operator", "POST", f"{T}/v1/withdrawals/{{withdrawal}}/approve", before=withdraw),
+    Probe("operator", "POST", f"{T}/v1/withdrawals/{{withdrawal}}/reject", {"reason": "unknown bank"}),
+    Probe("operator", "POST", f"{T}/v1/withdrawals/{{approved}}/pay", {"external_reference": "transfer {number}"}),
     *(
         Probe("anonymous", "GET", f"{T}/{path}")
         for path in (

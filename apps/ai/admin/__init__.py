@@ -1,1 +1,1 @@
-from apps.ai.admin import artifacts, jobs  # noqa: F401
+from apps.ai.admin import artifacts, input_claims, jobs  # noqa: F401

@@ -48,7 +48,7 @@ class AIJobAdmin(ReadOnlyAdmin):
         Related("work", "gpu.work", "job_id"), Related("leases", "gpu.lease", "job_id"),
         Related("late results", "gpu.lateresult", "job_id"), Related("payment", "trading.payment", "job_id"),
         Related("receipt", "trading.receipt", "job_id"), Related("transfers", "trading.transfer", "ref"),
-        Related("dead letters", "ai.deadletter", "job_id"),
+        Related("dead letters", "ai.deadletter", "job_id"), Related("claims of bad input", "ai.inputclaim", "job_id"),
     )  # fmt: skip
 
     @admin.action(description="Put first in the queue", permissions=["operate"])

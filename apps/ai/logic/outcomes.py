@@ -17,7 +17,8 @@ class Outcome(StrEnum):
     HEARTBEAT_TIMEOUT = "heartbeat_timeout"
     EXECUTION_TIMEOUT = "execution_timeout"
     TOTAL_TIMEOUT = "total_timeout"
-    BAD_INPUT = "bad_input"
+    BAD_INPUT = "bad_input"  # found so by the exchange, or by miners of two owners
+    BAD_INPUT_UNPROVEN = "bad_input_unproven"  # one miner says so
     OUT_OF_MEMORY = "out_of_memory"
     ENGINE_ERROR = "engine_error"
     INFERENCE_FAILED = "inference_failed"
@@ -29,12 +30,21 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
-_LEASE_CODES = {"refused": Outcome.REFUSED_BY_MINER, "cancelled": Outcome.CANCELLED_BY_MINER}
+# Codes are a miner's word: none of them leads to an outcome for which its client pays.
+_OF_LEASES = {
+    "bad_input": Outcome.BAD_INPUT_UNPROVEN,
+    "refused": Outcome.REFUSED_BY_MINER,
+    "cancelled": Outcome.CANCELLED_BY_MINER,
+    **{
+        str(outcome): outcome
+        for outcome in (
+            Outcome.START_TIMEOUT, Outcome.HEARTBEAT_TIMEOUT, Outcome.EXECUTION_TIMEOUT, Outcome.OUT_OF_MEMORY,
+            Outcome.ENGINE_ERROR, Outcome.INFERENCE_FAILED, Outcome.DRAINING, Outcome.MINER_GONE,
+        )
+    },
+}  # fmt: skip
 
 
 def outcome_of(code: str) -> Outcome:
     """Return the outcome for the error code, in either case, of a failed or expired lease; UNKNOWN for any other."""
-    name = code.lower()
-    if name in _LEASE_CODES:
-        return _LEASE_CODES[name]
-    return Outcome(name) if name in set(Outcome) else Outcome.UNKNOWN
+    return _OF_LEASES.get(code.lower(), Outcome.UNKNOWN)

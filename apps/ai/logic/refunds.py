@@ -43,6 +43,7 @@ RULES: dict[Outcome, Rule] = {
     Outcome.CANCELLED_BEFORE_START: Rule(Fault.CLIENT, Bill.FULL_REFUND),
     Outcome.CANCELLED_AFTER_START: Rule(Fault.CLIENT, Bill.METERED),
     Outcome.BAD_INPUT: Rule(Fault.CLIENT, Bill.METERED),
+    Outcome.BAD_INPUT_UNPROVEN: Rule(Fault.NOBODY, Bill.FULL_REFUND),
     Outcome.DELETED: Rule(Fault.PLATFORM, Bill.FULL_REFUND),
     Outcome.PLATFORM_FAULT: Rule(Fault.PLATFORM, Bill.FULL_REFUND),
     Outcome.QUEUE_TIMEOUT: Rule(Fault.NOBODY, Bill.FULL_REFUND),

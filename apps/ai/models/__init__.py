@@ -1,4 +1,5 @@
 from apps.ai.models.artifacts import Artifact
+from apps.ai.models.input_claims import InputClaim
 from apps.ai.models.jobs import AIJob, AIJobQuerySet, AIJobResult, DeadLetter, JobEvent, OperatorAct
 from apps.ai.models.messages import IdempotencyRecord, Inbox, Outbox
 
@@ -10,6 +11,7 @@ __all__ = [
     "DeadLetter",
     "IdempotencyRecord",
     "Inbox",
+    "InputClaim",
     "JobEvent",
     "OperatorAct",
     "Outbox",

@@ -23,6 +23,7 @@ from apps.ai.states import (
     WAITING_FOR_A_DEADLINE,
     JobState,
     PaymentStatus,
+    PriceSource,
 )
 
 
@@ -116,6 +117,8 @@ class AIJob(StatefulModel):
     miner_id = models.UUIDField(null=True)
     provider_id = models.UUIDField(null=True)
     rate = AmountField()  # micro-AIT per hour, agreed at the lease
+    max_price = AmountField(null=True, default=None)  # the ceiling of that rate, as it is matched
+    max_price_source = models.CharField(max_length=10, choices=PriceSource, db_default="", default="", blank=True)
     billable_ms = models.BigIntegerField(default=0)
     progress = models.FloatField(default=0.0)
     progress_note = models.CharField(max_length=300, blank=True)

@@ -29,13 +29,18 @@ class JobSerializer(ResourceSerializer):
     assigned_miner_id = serializers.UUIDField(source="miner_id", read_only=True, allow_null=True)
     error = NullableTextField(read_only=True, allow_null=True)
     outcome = NullableTextField(read_only=True, allow_null=True, help_text="Why it ended without a result; a code.")
+    max_price = AmountField(read_only=True, allow_null=True, help_text="AIT per hour: no miner above it gets the job.")
+    max_price_source = serializers.CharField(
+        read_only=True, help_text='"client" by its constraints, "market" without one; empty where there is none.'
+    )
 
     class Meta:
         model = AIJob
         fields = [
             "id", "job_id", "client_id", "state", "status", "task_type", "model", "constraints", "priority",
             "attempt", "max_attempts", "progress", "progress_note", "assigned_miner_id", "error", "outcome",
-            "ttl_seconds", "queue_seconds", "execution_seconds", "payment_amount", "payment_currency",
+            "ttl_seconds", "queue_seconds", "execution_seconds", "max_price", "max_price_source",
+            "payment_amount", "payment_currency",
             "payment_status", "payment_id", "paid", "fee", "refunded", "receipt_id", "input_sha256", "input_size",
             "created_at", "requested_at", "queued_at", "started_at", "completed_at", "expires_at",
         ]  # fmt: skip

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeGuard
 from uuid import UUID
 
 from django.utils import timezone
@@ -18,7 +18,7 @@ from apps.ai.logic.amounts import in_ait
 from apps.ai.logic.outcomes import Outcome, outcome_of
 from apps.ai.logic.refunds import RULES, Fault
 from apps.ai.models import AIJob
-from apps.ai.services import event_builders
+from apps.ai.services import event_builders, input_claims
 from apps.ai.services.durations import expected_seconds
 from apps.ai.services.job_endings import Ending, conclude, end
 from apps.ai.services.job_transitions import advance_each, notify
@@ -43,7 +43,7 @@ class Loss:
     outcome: Outcome
     reason: str
     actor: str
-    metered_ms: int
+    metered_ms: int  # of which the client pays where the input is bad
 
 
 def start(events: Sequence[LeaseGranted]) -> None:
@@ -95,14 +95,17 @@ def record_progress(events: Sequence[JobProgressed]) -> None:
 
 
 def retry_or_end(events: Sequence[LeaseFailed | LeaseExpired]) -> None:
-    """Queue the jobs of lost leases again, after a back-off, or end them: bad input at once, else at max_attempts.
+    """Queue the jobs of lost leases again, after a back-off, or end them: at max_attempts, or once their input is found
+    to be bad (input_claims.py).
 
     Those that are being cancelled end as cancelled.
     """
     by_id = {event.job_id: event for event in events}
     jobs = [job for job in AIJob.objects.locked(by_id) if _is_current_attempt(job, by_id[str(job.pk)])]
     conclude([by_id[str(job.pk)] for job in jobs if job.state == JobState.CANCELLING])
-    losses = [_loss(job, by_id[str(job.pk)]) for job in jobs if job.state == JobState.RUNNING]
+    lost = [(job, by_id[str(job.pk)]) for job in jobs if job.state == JobState.RUNNING]
+    due = input_claims.record([(job, event) for job, event in lost if _is_claim(event)])
+    losses = [_loss(job, event, due.get(job.pk)) for job, event in lost]
     endings = [_ending(loss) for loss in losses if not _can_retry(loss)]
     _requeue([loss for loss in losses if _can_retry(loss)])
     end(endings)
@@ -138,16 +141,18 @@ def _attempt_fields(event: LeaseGranted) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _loss(job: AIJob, event: LeaseFailed | LeaseExpired) -> Loss:
+def _is_claim(event: LeaseFailed | LeaseExpired) -> TypeGuard[LeaseFailed]:
+    return isinstance(event, LeaseFailed) and event.code == input_claims.CODE
+
+
+def _loss(job: AIJob, event: LeaseFailed | LeaseExpired, due_ms: int | None) -> Loss:
+    """What the end of this lease means; `due_ms` is set when the input is now known to be bad."""
     message = event.message if isinstance(event, LeaseFailed) else ""
     actor = f"miner:{event.miner_id}" if isinstance(event, LeaseFailed) else "gpu"
-    outcome = outcome_of(event.code)
+    outcome = outcome_of(event.code) if due_ms is None else Outcome.BAD_INPUT
+    metered_ms = min(max(0, event.metered_ms), job.execution_seconds * 1000) if due_ms is None else due_ms
     reason = f"attempt {event.attempt}: {outcome}" + (f": {message}" if message else "")
-    return Loss(job=job, outcome=outcome, reason=reason, actor=actor, metered_ms=_bounded(job, event.metered_ms))
-
-
-def _bounded(job: AIJob, metered_ms: int) -> int:
-    return min(max(0, metered_ms), job.execution_seconds * 1000)
+    return Loss(job=job, outcome=outcome, reason=reason, actor=actor, metered_ms=metered_ms)
 
 
 def _can_retry(loss: Loss) -> bool:
@@ -173,6 +178,7 @@ def _requeue(losses: Sequence[Loss]) -> None:
     if not losses:
         return
     pauses = {loss.job.pk: timezone.now() + back_off(loss.job.attempt) for loss in losses}
+    claims = input_claims.claims_of(pauses)
     advance_each([
         Transition(
             subject=loss.job, to=JobState.QUEUED, actor=loss.actor, reason=loss.reason,
@@ -183,8 +189,11 @@ def _requeue(losses: Sequence[Loss]) -> None:
     ])  # fmt: skip
     emit(
         *(
-            event_builders.queued(one.job, cost=expected_seconds(one.job), not_before=pauses[one.job.pk])
-            for one in losses
+            event_builders.queued(
+                loss.job, cost=expected_seconds(loss.job), not_before=pauses[loss.job.pk],
+                excluded_owners={claim.provider_id for claim in claims.get(loss.job.pk, ())},
+            )
+            for loss in losses
         ),
         by="ai",
-    )
+    )  # fmt: skip

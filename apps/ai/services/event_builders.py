@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -14,7 +15,9 @@ def submitted(job: AIJob) -> JobSubmitted:
     return JobSubmitted(job_id=str(job.pk), owner_id=str(job.owner_id), amount=job.payment_amount)
 
 
-def queued(job: AIJob, *, cost: int, not_before: datetime | None = None) -> JobQueued:
+def queued(
+    job: AIJob, *, cost: int, not_before: datetime | None = None, excluded_owners: Iterable[UUID] = ()
+) -> JobQueued:
     """Build the fact that a job may be leased, after `not_before` if set; cost is expected seconds of work."""
     return JobQueued(
         job_id=str(job.pk), owner_id=str(job.owner_id), task_type=job.task_type,
@@ -24,6 +27,7 @@ def queued(job: AIJob, *, cost: int, not_before: datetime | None = None) -> JobQ
         not_before=not_before.isoformat() if not_before else None,
         start_seconds=job.start_seconds, heartbeat_seconds=job.heartbeat_seconds,
         execution_seconds=job.execution_seconds, paid=job.is_paid,
+        excluded_owners=sorted(map(str, excluded_owners)),
     )  # fmt: skip
 
 

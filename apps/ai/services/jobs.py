@@ -26,6 +26,7 @@ from apps.ai.services.bookings import within_booking
 from apps.ai.services.durations import expected_seconds
 from apps.ai.services.job_endings import Ending, stop
 from apps.ai.services.job_transitions import advance_each
+from apps.ai.services.price_ceilings import set_ceiling
 from apps.ai.states import JobState, PaymentStatus
 from apps.trading.events import PaymentHeld, PaymentRefused
 from apps.trading.interface import available
@@ -65,6 +66,7 @@ def submit(
     _check_funds(owner_id, terms["payment_amount"])
     terms["requirement"] = within_booking(owner_id, terms["requirement"], paid=bool(terms["payment_amount"]))
     job = _build(owner_id=owner_id, terms=terms)
+    set_ceiling(job)
     stored = _store_input(job, payload, input_sha256)
     with atomic(AIJob):
         if stored:

@@ -13,7 +13,7 @@ from aitbc.core.messaging import emit
 from aitbc.core.states import Transition
 from apps.ai.logic.amounts import in_ait
 from apps.ai.models import AIJob, AIJobResult
-from apps.ai.services import artifacts, event_builders
+from apps.ai.services import artifacts, event_builders, input_claims
 from apps.ai.services.job_transitions import advance_each, notify
 from apps.ai.states import JobState, PaymentStatus
 from apps.gpu.events import LeaseCompleted
@@ -34,6 +34,7 @@ def accept(events: Sequence[LeaseCompleted]) -> None:
     AIJobResult.objects.bulk_create(result for _, result in results)
     artifacts.claim_results(results)
     advance_each([_success(job, result) for job, result in results])
+    input_claims.refute(job for job, _ in results)
     artifacts.release_inputs([job for job, _ in results])
     emit(*(event_builders.completed(job, result) for job, result in results), by="ai")
 

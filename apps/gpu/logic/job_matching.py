@@ -29,13 +29,14 @@ class Allocation:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A miner as matching sees it: offer, id, rate, reputation, and what is booked of it."""
+    """A miner as matching sees it: offer, id, rate, reputation, what is booked of it, and its owner's id."""
 
     id: str
     offer: Offer
     rate: int  # micro-AIT per hour, the reference rate already filled in
     reputation: int  # per mille
     allocation: Allocation = field(default_factory=Allocation)
+    owner: str = ""
 
     def gpus_for(self, booking_id: str | None) -> list[Gpu]:
         """Return the GPUs that a job may use: those of its booking, else those that are nobody's."""
@@ -94,6 +95,10 @@ def _pin(requirement: Requirement, miner: Candidate) -> bool:
     return not requirement.get("miner_id") or str(requirement["miner_id"]) == miner.id
 
 
+def _owner(requirement: Requirement, miner: Candidate) -> bool:
+    return miner.owner not in requirement.get("excluded_owners", ())
+
+
 def _booking(requirement: Requirement, miner: Candidate) -> bool:
     """A booking's jobs go to the miner that holds it; a miner without a free card takes no others."""
     value = requirement.get("booking_id")
@@ -113,6 +118,7 @@ CHECKS: dict[str, Check] = {
     "data_class": _data_class,
     "miner_id": _pin,
     "booking_id": _booking,
+    "excluded_owners": _owner,
 }
 
 

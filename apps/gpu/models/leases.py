@@ -54,6 +54,7 @@ class Lease(models.Model):
     code = models.CharField(max_length=40, db_default="", blank=True)
     message = models.CharField(max_length=1000, db_default="", blank=True)
     metered_ms = models.BigIntegerField(db_default=0)
+    claim_upheld = models.BooleanField(null=True, help_text="Its claim of bad input was right; empty while open.")
     result_sha256 = models.CharField(max_length=64, db_default="", blank=True)
     result_size = models.BigIntegerField(db_default=0)
     input_sha256 = models.CharField(max_length=64, db_default="", blank=True)

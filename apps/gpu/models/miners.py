@@ -86,6 +86,7 @@ class Miner(StatefulModel):
             rate=params.get("jobs.reference_rate") if self.price is None else self.price,
             reputation=self.reputation,
             allocation=Allocation.from_json(self.booked),
+            owner=str(self.owner_id),
         )
 
 

@@ -17,7 +17,7 @@ from aitbc.core.states import begin
 from apps.gpu.errors import GpuBooked
 from apps.gpu.logic.capabilities import Gpu
 from apps.gpu.models import GPURegistry, Miner, Reservation
-from apps.gpu.services import catalogue
+from apps.gpu.services import catalogue, prices
 from apps.gpu.services.gpu_allocations import lock_miners, update_allocations
 from apps.gpu.services.gpu_availability import take_back, take_offline
 from apps.gpu.services.gpu_events import announce
@@ -58,8 +58,10 @@ def register(
 ) -> GPURegistry:
     """Register a GPU by hand, or change the one its owner gave this id; returns it. What the miner reports later wins.
 
-    `price_per_hour` is in micro-AIT. Raises GpuBooked where another miner of the owner holds the id in a booking.
+    `price_per_hour` is in micro-AIT. Raises GpuBooked where another miner of the owner holds the id in a booking, and
+    Invalid for a price above miner.max_price.
     """
+    prices.check(price_per_hour, field="price_per_hour")
     with atomic(GPURegistry):
         (miner,) = lock_miners([miner.pk])
         mine = GPURegistry.objects.owned_by(miner.owner_id)
@@ -87,8 +89,10 @@ def register(
 def change(gpu: GPURegistry, *, actor: str, price_per_hour: int | None = None, on: bool | None = None) -> GPURegistry:
     """Change a GPU's price (micro-AIT per hour) and whether it is on the market; returns it. A booked one stays booked.
 
-    Raises StateConflict for putting a quarantined or retired one on the market.
+    Raises StateConflict for putting a quarantined or retired one on the market, Invalid for a price above
+    miner.max_price.
     """
+    prices.check(price_per_hour, field="price_per_hour")
     with atomic(GPURegistry):
         (miner,) = lock_miners([gpu.miner_id])
         gpu = GPURegistry.objects.locked().get(pk=gpu.pk)

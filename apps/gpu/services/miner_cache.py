@@ -16,6 +16,7 @@ from uuid import UUID
 from aitbc.core.db import cursor
 from apps.gpu.logic.job_matching import Candidate
 from apps.gpu.models import Miner
+from apps.gpu.services.market_rates import MARKET_RATES
 from apps.gpu.services.queue_heads import QUEUE_HEADS
 from apps.gpu.services.requirement_classes import CATALOGUE
 
@@ -117,7 +118,8 @@ MINER_CACHE = MinerCache()
 
 
 def forget() -> None:
-    """Empty every cache that this process keeps of the gpu domain: miners, queue heads, requirement classes."""
+    """Empty every cache that this process keeps of the gpu domain: miners, queue heads, requirement classes, rates."""
     CATALOGUE.forget()
     QUEUE_HEADS.forget()
     MINER_CACHE.forget()
+    MARKET_RATES.forget()

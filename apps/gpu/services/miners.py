@@ -23,7 +23,7 @@ from aitbc.core.states import begin
 from apps.gpu.errors import MinerBusy, MinerNotFound
 from apps.gpu.logic.capabilities import Offer, normalise
 from apps.gpu.models import Lease, Miner, Reservation
-from apps.gpu.services import gpu_availability, gpus, requirement_classes
+from apps.gpu.services import gpu_availability, gpus, prices, requirement_classes
 from apps.gpu.services.miner_cache import MINER_CACHE, Known
 from apps.gpu.services.queue import wake_up
 from apps.gpu.states import MinerState
@@ -166,13 +166,18 @@ def deregister(miner: Miner, *, drain: bool = False, force: bool = False, actor:
 
 
 def read_offer(capabilities: Any, *, region: str) -> Offer:
-    """Return capabilities, as a client sent them, as an Offer. Raises Invalid for a price that is no amount."""
+    """Return capabilities, as a client sent them, as an Offer.
+
+    Raises Invalid for a price that is no amount, or above the parameter miner.max_price.
+    """
     try:
-        return normalise(capabilities, region=region)
+        offer = normalise(capabilities, region=region)
     except ValueError as error:
         raise Invalid(
             f"capabilities.price: {error}", errors=[{"field": "capabilities.price", "message": str(error)}]
         ) from None
+    prices.check(offer.price, field="capabilities.price")
+    return offer
 
 
 def _create(caller: Caller, capabilities: Any, offer: Offer, slots: int) -> Miner | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -89,9 +89,7 @@ def enqueue(events: Sequence[JobQueued]) -> int:
     An attempt that waits, runs, or had a lease already is left out. Miners that fit are woken after the commit.
     """
     with atomic(Work), cursor(Work) as sql:
-        class_ids, new = requirement_classes.ensure(event.requirement for event in events)
-        if new:
-            requirement_classes.mark_served(new)
+        class_ids, new = _classes(events)
         sql.execute(ENQUEUE, _columns(events, class_ids))
         places: list[Place] = sql.fetchall()
         announce(places, topics=[requirement_classes.CREATED] if new else [])
@@ -177,6 +175,30 @@ def _requeued(statement: str, values: dict[str, Any]) -> int:
 
 def _bounded(priority: int) -> int:
     return max(LOWEST, min(priority, HIGHEST))
+
+
+def _classes(events: Sequence[JobQueued]) -> tuple[list[int], set[int]]:
+    """The class of each event's requirement, and which of them are new.
+
+    Owners whose claim about the input is to be checked by others are left out where an online miner of others fits.
+    """
+    excluding = [event for event in events if event.excluded_owners]
+    others, new = _ensured([{**event.requirement, "excluded_owners": event.excluded_owners} for event in excluding])
+    alone = requirement_classes.unserved(others) if others else set()
+    chosen = {event.job_id: pk for event, pk in zip(excluding, others, strict=True) if pk not in alone}
+    ordinary = [event for event in events if event.job_id not in chosen]
+    anybody, more = _ensured([event.requirement for event in ordinary])
+    chosen |= {event.job_id: pk for event, pk in zip(ordinary, anybody, strict=True)}
+    return [chosen[event.job_id] for event in events], new | more
+
+
+def _ensured(requirements: Sequence[Mapping[str, Any]]) -> tuple[list[int], set[int]]:
+    if not requirements:
+        return [], set()
+    class_ids, new = requirement_classes.ensure(requirements)
+    if new:
+        requirement_classes.mark_served(new)
+    return class_ids, new
 
 
 def _columns(events: Sequence[JobQueued], class_ids: Sequence[int]) -> dict[str, list[Any]]:

@@ -124,9 +124,16 @@ def mark_served(class_ids: Iterable[int] | None = None) -> int:
     return len(unserved)
 
 
+def unserved(class_ids: Iterable[int]) -> set[int]:
+    """Return those of these classes that no online miner fits now."""
+    ids = set(class_ids)
+    mark_served(ids)
+    return set(RequirementClass.objects.filter(pk__in=ids, served=False).values_list("pk", flat=True))
+
+
 def _online() -> Iterator[Candidate]:
     """Online miners as matching sees them, a few hundred at a time."""
-    rows = Miner.objects.online().only("offer", "price", "reputation", "booked")
+    rows = Miner.objects.online().only("offer", "price", "reputation", "booked", "owner_id")
     return (miner.candidate() for miner in rows.iterator(chunk_size=500))
 
 

@@ -1,3 +1,14 @@
 """Admin pages of trading, one module per aggregate; Django's autodiscover imports this package only."""
 
-from apps.trading.admin import blocks, bonds, escrows, ledger, log, messages, payments, receipts  # noqa: F401
+from apps.trading.admin import (  # noqa: F401
+    blocks,
+    bonds,
+    escrows,
+    ledger,
+    log,
+    messages,
+    payments,
+    receipts,
+    reversals,
+    withdrawals,
+)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 
 from aitbc.core.admin import ReadOnlyAdmin, Related
+from apps.trading.admin.operators import DecidingAdmin
 from apps.trading.models import BalanceSnapshot, LedgerAccount, Transfer
+from apps.trading.services import reversals
 
 
 @admin.register(LedgerAccount)
@@ -21,7 +25,7 @@ class LedgerAccountAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Transfer)
-class TransferAdmin(ReadOnlyAdmin):
+class TransferAdmin(DecidingAdmin):
     list_display = ("seq", "id", "code", "phase", "amount", "ref", "actor", "reason", "at")
     list_filter = ("code", "phase")
     search_fields = ("=id", "=ref", "=group_id", "=debit__id", "=credit__id")
@@ -31,7 +35,24 @@ class TransferAdmin(ReadOnlyAdmin):
         Related("payment", "trading.payment", "job_id", own="ref"),
         Related("escrow", "trading.escrow", "booking_id", own="ref"),
         Related("others of the group", "trading.transfer", "group_id", own="group_id"),
+        Related("reversals", "trading.reversal", "transfer_id"),
     )  # fmt: skip
+    actions = ("reverse",)
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("trading.add_reversal"))
+
+    @admin.action(description="Reverse, with a reason", permissions=["act"])
+    def reverse(self, request: HttpRequest, rows: QuerySet[Transfer]) -> HttpResponse | None:
+        effect = (
+            "The money of each deposit goes back by a new transfer, as far as the owner still has it; above "
+            "ledger.two_person_above it waits for a second user. This cannot be undone."
+        )
+        words = ("reverse", "Reverse transfers", effect)
+        return self.decide(
+            request, rows, words,
+            lambda row, operator, reason: reversals.reverse(transfer_id=row.pk, operator=operator, reason=reason),
+        )  # fmt: skip
 
 
 @admin.register(BalanceSnapshot)

@@ -15,7 +15,7 @@ LIMIT = 100
 COUNTERS = ("posted_debits", "posted_credits", "pending_debits", "pending_credits")
 MONEY_TABLES = (
     "trading_ledgeraccount", "trading_transfer", "trading_balancesnapshot", "trading_payment", "trading_escrow",
-    "trading_topup", "trading_bond",
+    "trading_topup", "trading_bond", "trading_withdrawal",
 )  # fmt: skip
 GUARDS = {
     "trading_transfer": {"trading_transfer_apply", "trading_transfer_no_change", "trading_transfer_no_truncate"},
@@ -29,6 +29,14 @@ GUARDS = {
     "trading_payment": {"trading_payment_guard", "trading_payment_no_delete", "trading_payment_no_truncate"},
     "trading_escrow": {"trading_escrow_guard", "trading_escrow_no_delete", "trading_escrow_no_truncate"},
     "trading_escrowevent": {"trading_escrowevent_no_change", "trading_escrowevent_no_truncate"},
+    "trading_reversal": {"trading_reversal_guard", "trading_reversal_no_delete", "trading_reversal_no_truncate"},
+    "trading_reversalevent": {"trading_reversalevent_no_change", "trading_reversalevent_no_truncate"},
+    "trading_withdrawal": {
+        "trading_withdrawal_guard",
+        "trading_withdrawal_no_delete",
+        "trading_withdrawal_no_truncate",
+    },
+    "trading_withdrawalevent": {"trading_withdrawalevent_no_change", "trading_withdrawalevent_no_truncate"},
     "trading_topup": {"trading_topup_no_change", "trading_topup_no_truncate"},
     "trading_bond": {"trading_bond_guard", "trading_bond_no_delete", "trading_bond_no_truncate"},
     "trading_bondevent": {"trading_bondevent_no_change", "trading_bondevent_no_truncate"},

@@ -6,6 +6,8 @@ from apps.trading.models.log import LogEntry, LogTile
 from apps.trading.models.messages import IdempotencyRecord, Inbox, Outbox
 from apps.trading.models.payments import Payment, PaymentEvent
 from apps.trading.models.receipts import Receipt
+from apps.trading.models.reversals import Reversal, ReversalEvent
+from apps.trading.models.withdrawals import Withdrawal, WithdrawalEvent
 
 __all__ = [
     "BalanceSnapshot",
@@ -24,6 +26,10 @@ __all__ = [
     "Payment",
     "PaymentEvent",
     "Receipt",
+    "Reversal",
+    "ReversalEvent",
     "Topup",
     "Transfer",
+    "Withdrawal",
+    "WithdrawalEvent",
 ]

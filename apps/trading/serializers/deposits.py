@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from rest_framework import serializers
 
 from aitbc.core.serializers import AmountField, StrictSerializer
@@ -16,8 +14,3 @@ class DepositSerializer(StrictSerializer):
     owner_id = serializers.UUIDField()
     amount = AmountField(min_value=1, max_value=LARGEST)
     reason = serializers.CharField(max_length=500)
-
-    def validate_owner_id(self, owner_id: UUID) -> UUID:
-        if owner_id.int == 0:
-            raise serializers.ValidationError("That is the exchange itself.")
-        return owner_id

@@ -1,8 +1,10 @@
 """Who pays when a job ends without a result: one test per row of the table."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from apps.ai.logic.outcomes import Outcome
+from apps.ai.logic.outcomes import Outcome, outcome_of
 from apps.ai.logic.refunds import RULES, Bill, Fault, billable_ms
 
 FULL, METERED = Bill.FULL_REFUND, Bill.METERED
@@ -12,6 +14,7 @@ TABLE = [
     (Outcome.CANCELLED_BEFORE_START, Fault.CLIENT, FULL),
     (Outcome.CANCELLED_AFTER_START, Fault.CLIENT, METERED),
     (Outcome.BAD_INPUT, Fault.CLIENT, METERED),
+    (Outcome.BAD_INPUT_UNPROVEN, Fault.NOBODY, FULL),
     (Outcome.DELETED, Fault.PLATFORM, FULL),
     (Outcome.PLATFORM_FAULT, Fault.PLATFORM, FULL),
     (Outcome.QUEUE_TIMEOUT, Fault.NOBODY, FULL),
@@ -39,3 +42,9 @@ def test_the_table_says_whose_fault_it_is_and_what_is_owed(outcome, fault, bill)
     assert (RULES[outcome].fault, RULES[outcome].bill) == (fault, bill)
     assert billable_ms(outcome, 1234) == (1234 if bill is METERED else 0)
     assert billable_ms(outcome, -5) == 0
+
+
+@given(st.sampled_from(list(Outcome)).map(str) | st.text())
+def test_no_code_of_a_miner_makes_its_client_pay(code):
+    for spelling in (code, code.upper()):
+        assert billable_ms(outcome_of(spelling), 1234) == 0

@@ -117,8 +117,8 @@ def test_used_up_attempts_end_in_a_dead_letter_that_says_why(client_api, miner):
     assert (result["result"], result["outcome"]) == (None, "heartbeat_timeout")
 
 
-def test_bad_input_fails_at_once(client_api, miner):
-    job = running(client_api, miner, max_attempts=3)
+def test_bad_input_that_the_schema_shows_fails_at_once(client_api, miner):
+    job = running(client_api, miner, task_type="ocr", payload={"image": 7}, max_attempts=3)
 
     publish(miner.fails(job, "BAD_INPUT", message="not an image"))
 
@@ -187,7 +187,7 @@ def test_facts_about_unknown_jobs_are_nothing(client_api, miner):
 
 
 def test_a_batch_advances_each_job_with_its_own_values(client_api, miner):
-    jobs = [submit(client_api, max_attempts=2) for _ in range(5)]
+    jobs = [submit(client_api, task_type="ocr", max_attempts=2) for _ in range(5)]
 
     attempts.start([miner.grants(job) for job in jobs])
     attempts.retry_or_end(

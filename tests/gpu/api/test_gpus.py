@@ -224,7 +224,16 @@ def test_what_the_miner_reports_takes_the_place_of_what_was_registered_by_hand(m
     assert [(gpu.external_id, gpu.uuid, gpu.position) for gpu in GPURegistry.objects.all()] == [("g1", "GPU-1", 0)]
 
 
-@pytest.mark.parametrize("body", [{}, {"specs": {}}, {"specs": "x"}, {"specs": RTX_4090, "price_per_hour": -5}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"specs": {}},
+        {"specs": "x"},
+        {"specs": RTX_4090, "price_per_hour": -5},
+        {"specs": RTX_4090, "price_per_hour": 1001},
+    ],
+)
 def test_a_gpu_without_a_name_or_with_a_wrong_price_is_refused(miner_api: Api, body):
     assert miner_api.post(f"{G}/register", body).status_code == 400
     assert GPURegistry.objects.count() == 0
@@ -256,7 +265,14 @@ def test_owners_change_prices_and_switch_gpus_off_and_on(miner_api: Api):
 
 @pytest.mark.parametrize(
     "body",
-    [{"price_per_hour": -5}, {"price_per_hour": "banana"}, {"price_per_hour": True}, {"status": "busy"}, {}],
+    [
+        {"price_per_hour": -5},
+        {"price_per_hour": 1001},
+        {"price_per_hour": "banana"},
+        {"price_per_hour": True},
+        {"status": "busy"},
+        {},
+    ],
 )
 def test_wrong_changes_change_nothing(miner_api: Api, body):
     register(miner_api)

@@ -31,6 +31,7 @@ MINERS = st.builds(
     ),
     rate=st.integers(0, 3),
     reputation=st.integers(0, 3),
+    owner=st.sampled_from(["a", "b"]),
 )
 REQUESTS = st.fixed_dictionaries(
     {
@@ -45,7 +46,8 @@ REQUESTS = st.fixed_dictionaries(
         "min_reputation": st.none() | st.integers(0, 3),
         "data_class": st.none() | st.sampled_from(["a", "public"]),
         "miner_id": MAYBE,
-    }
+    },
+    optional={"excluded_owners": st.lists(st.sampled_from(["a", "b"]), unique=True)},
 )
 
 
@@ -70,6 +72,8 @@ def oracle(request: dict[str, Any], miner: Candidate) -> bool:
     if request["min_reputation"] is not None and miner.reputation < request["min_reputation"]:
         return False
     if request["data_class"] not in (None, "public") and request["data_class"] not in offer.data_classes:
+        return False
+    if miner.owner in request.get("excluded_owners", []):
         return False
     return request["miner_id"] is None or request["miner_id"] == miner.id
 

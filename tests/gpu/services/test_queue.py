@@ -87,3 +87,23 @@ def test_idle_classes_retire_and_done_work_is_swept(held: str, miner_api: Api) -
     assert queue.sweep_done() == 1
     assert requirement_classes.retire_idle() == 1
     assert queue.enqueue([queued(job_id=held)]) == 0  # a fact delivered late meets the lease it already had
+
+
+def test_an_excluded_owner_gets_the_job_only_while_no_other_owner_can(miner_api: Api, other_miner_api: Api) -> None:
+    register = {"capabilities": {}, "concurrency": 8}
+    miner_api.json("POST", f"{M}/register", register, status=200)
+    alone = queued(excluded_owners=[str(miner_api.owner_id)])
+    queue.enqueue([alone])
+    other_miner_api.json("POST", f"{M}/register", {"capabilities": {"tasks": ["inference"]}}, status=200)
+    checked, ordinary, unserved = (
+        queued(excluded_owners=[str(miner_api.owner_id)]),
+        queued(),
+        queued(excluded_owners=[str(miner_api.owner_id)], task_type="nobody else does it"),
+    )
+    queue.enqueue([checked, ordinary, unserved])
+
+    mine = [miner_api.json("POST", f"{M}/poll", {}, status=200) for _ in range(3)]
+
+    assert {job["job_id"] for job in mine} == {alone.job_id, ordinary.job_id, unserved.job_id}
+    assert miner_api.post(f"{M}/poll", {}).status_code == 204
+    assert other_miner_api.json("POST", f"{M}/poll", {}, status=200)["job_id"] == checked.job_id

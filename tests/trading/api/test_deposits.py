@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
-from apps.trading.models import Transfer
+from apps.trading.models import LedgerAccount, Transfer
+from apps.trading.states import AccountKind
 from tests.clients import Api
+from tests.owners import new_owner
 from tests.trading.inspection import worth
 
 DEPOSITS = "/trading/v1/deposits"
@@ -22,7 +24,7 @@ def deposit_body(owner: object, **changes: Any) -> dict[str, Any]:
 
 
 def test_an_operator_deposits_with_a_reason(operator_api: Api) -> None:
-    owner = uuid4()
+    owner = new_owner()
 
     made = operator_api.json("POST", DEPOSITS, deposit_body(owner), status=201, idempotency_key="a")
 
@@ -33,7 +35,7 @@ def test_an_operator_deposits_with_a_reason(operator_api: Api) -> None:
 
 
 def test_the_same_key_deposits_once(operator_api: Api) -> None:
-    owner = uuid4()
+    owner = new_owner()
 
     first = operator_api.json("POST", DEPOSITS, deposit_body(owner), status=201, idempotency_key="a")
     again = operator_api.json("POST", DEPOSITS, deposit_body(owner), status=201, idempotency_key="a")
@@ -49,17 +51,26 @@ def test_the_same_key_deposits_once(operator_api: Api) -> None:
         {"amount": "0"}, {"amount": "-1"}, {"amount": "1.0000001"}, {"amount": "NaN"}, {"amount": "1e30"},
         {"amount": True}, {"amount": None},
         {"amount": "1000000000.000001"}, {"reason": ""}, {"reason": " "}, {"reason": "x" * 501},
-        {"owner_id": "me"}, {"owner_id": "00000000-0000-0000-0000-000000000000"}, {"balance": "5"},
+        {"owner_id": "me"}, {"balance": "5"},
     ],
 )  # fmt: skip
 def test_a_bad_deposit_changes_nothing(operator_api: Api, change: dict[str, Any]) -> None:
-    operator_api.json("POST", DEPOSITS, deposit_body(uuid4(), **change), status=400, idempotency_key="a")
+    operator_api.json("POST", DEPOSITS, deposit_body(new_owner(), **change), status=400, idempotency_key="a")
 
     assert not Transfer.objects.deposits().exists()
 
 
+@pytest.mark.parametrize("owner", [UUID(int=0), uuid4()], ids=["the exchange", "nobody"])
+def test_a_deposit_is_to_an_owner_that_exists(operator_api: Api, owner: UUID) -> None:
+    problem = operator_api.json("POST", DEPOSITS, deposit_body(owner), status=400, idempotency_key="a")
+
+    assert problem["code"] == "owner_unknown" and problem["errors"][0]["field"] == "owner_id"
+    assert not Transfer.objects.deposits().exists()
+    assert not LedgerAccount.objects.owned_by(owner).of_kind(AccountKind.AVAILABLE).exists()
+
+
 def test_a_deposit_needs_a_key_of_its_own(operator_api: Api) -> None:
-    operator_api.json("POST", DEPOSITS, deposit_body(uuid4()), status=400)
+    operator_api.json("POST", DEPOSITS, deposit_body(new_owner()), status=400)
 
     assert not Transfer.objects.deposits().exists()
 

@@ -1,4 +1,4 @@
-"""Overdue payments, escrows and bonds: their jobs, bookings and bids are over, and nobody published it."""
+"""Overdue payments, escrows and bonds, whose jobs, bookings and bids are over, and decisions that nobody made."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from uuid import uuid4
 from apps.marketplace.events import BondRequested
 from apps.marketplace.models import MarketplaceBid
 from apps.marketplace.services import bids, bookings
-from apps.trading.models import Bond, Escrow, IdempotencyRecord, Payment
+from apps.trading.models import Bond, Escrow, IdempotencyRecord, Payment, Reversal, Withdrawal
 from apps.trading.services import bonds, escrows, payments
 from tests.clients import Api
 from tests.marketplace import bidding, renting
+from tests.owners import operator
 from tests.sweeping import Cases, StateReaders, ago, lose_messages, set_columns
 from tests.trading.factories import RENT, booking_requested, funded, submitted
+from tests.trading.reversing import BIG, deposited, propose
+from tests.trading.withdrawing import decide, withdrawal
 
 
 def held_payment() -> Iterator[Payment]:
@@ -64,18 +67,40 @@ def bond_of_nothing() -> Iterator[Bond]:
 
 
 def stored_answer() -> Iterator[IdempotencyRecord]:
-    operator = Api(owner="operator", scopes=("operator",))
-    body = {"owner_id": str(uuid4()), "amount": "1", "reason": "test"}
-    operator.json("POST", "/trading/v1/deposits", body, status=201, idempotency_key="k")
+    caller = Api(owner="operator", scopes=("operator",))
+    body = {"owner_id": str(caller.owner_id), "amount": "1", "reason": "test"}
+    caller.json("POST", "/trading/v1/deposits", body, status=201, idempotency_key="k")
     record = IdempotencyRecord.objects.get()
     yield record
     set_columns(record, created_at=ago(hours=49))
+
+
+def proposed_reversal() -> Iterator[Reversal]:
+    row = propose(deposited(BIG), operator("alice"))
+    yield row
+    set_columns(row, due_at=ago(seconds=1))
+
+
+def requested_withdrawal() -> Iterator[Withdrawal]:
+    row = withdrawal(BIG)
+    yield row
+    set_columns(row, due_at=ago(seconds=1))
+
+
+def proposed_withdrawal() -> Iterator[Withdrawal]:
+    row = withdrawal(BIG)
+    decide(operator("alice"), row, "approve")
+    row.refresh_from_db()
+    yield row
+    set_columns(row, due_at=ago(seconds=1))
 
 
 CASES: Cases = {
     "trading.Payment": {"held": held_payment},
     "trading.Escrow": {"held": held_escrow, "held, its booking is unknown": escrow_of_nothing},
     "trading.Bond": {"held": held_bond, "held, its bid is unknown": bond_of_nothing},
+    "trading.Reversal": {"proposed": proposed_reversal},
+    "trading.Withdrawal": {"requested": requested_withdrawal, "proposed": proposed_withdrawal},
     "trading.IdempotencyRecord": {"stored": stored_answer},
 }
 STATES: StateReaders = {"trading.IdempotencyRecord": lambda record: "stored"}

@@ -1,15 +1,17 @@
-"""`manage.py ledger`: mint, balance, statement."""
+"""`manage.py ledger`: mint, balance, statement, owners."""
 
 from __future__ import annotations
 
 import json
 from io import StringIO
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from aitbc.accounts.errors import KeyInvalid
+from aitbc.accounts.models import User
 from aitbc.accounts.services import keys, organisations
 from aitbc.core.cli.errors import Failure
 from aitbc.core.cli.tables import shortest_length
@@ -36,11 +38,49 @@ def test_the_shell_mints_and_shows(db: None) -> None:
     assert "dev" in out.getvalue() and "12.500000" in out.getvalue()
 
 
+def test_an_owner_is_named_by_name_username_or_id(db: None) -> None:
+    farm = organisations.named("farm-7")
+    # `manage.py createsuperuser` makes a user without an organisation.
+    dev = User.objects.create_user("dev")
+
+    for name in ("farm-7", str(farm.pk), "dev"):
+        run("mint", name, "1", "--reason", "demo")
+
+    own = organisations.find("dev")
+    assert own.person == dev and worth(farm.pk, own.pk) == [2_000_000, 1_000_000]
+    assert run("owners", "DE") == [{"name": "dev", "username": "dev", "id": str(own.pk)}]
+    assert {one["name"] for one in run("owners")} == {"farm-7", "dev"}
+
+
+def test_a_name_of_two_owners_names_neither(db: None) -> None:
+    organisation = organisations.named("dev")
+    person = organisations.personal(User.objects.create_user("dev"))
+
+    with pytest.raises(CommandError, match=f"{organisation.pk} or {person.pk}"):
+        run("mint", "dev", "1", "--reason", "demo")
+
+    assert worth(organisation.pk, person.pk) == [0, 0]
+
+
+def test_the_shell_reverses_a_deposit_but_not_where_two_decide(db: None) -> None:
+    owner = organisations.named("dev")
+    small, large = (run("mint", "dev", amount, "--reason", "demo")[0]["transfer"] for amount in ("5", "1000.000001"))
+
+    [done] = run("reverse", small, "--reason", "by mistake")
+
+    assert (done["state"], done["amount"], done["transfer"]) == ("posted", "5.000000", small)
+    assert worth(owner.pk) == [1_000_000_001] and run("reversals") == [done]
+    with pytest.raises(CommandError, match="two users decide"):
+        run("reverse", large, "--reason", "by mistake")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("mint", "nobody", "1", "--reason", "x"), ("mint", "dev", "much", "--reason", "x"),
+        ("mint", "nobody", "1", "--reason", "x"), ("mint", str(uuid4()), "1", "--reason", "x"),
+        ("mint", "dev", "much", "--reason", "x"),
         ("mint", "dev", "-1", "--reason", "x"), ("mint", "dev", "1"), ("statement", "dev", "--limit", "0"), ("spend",),
+        ("reverse", str(uuid4()), "--reason", "x"), ("reverse", "me", "--reason", "x"), ("reversals", "--limit", "0"),
     ],
 )  # fmt: skip
 def test_the_shell_says_what_is_wrong(arguments: tuple[str, ...]) -> None:

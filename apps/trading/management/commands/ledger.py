@@ -1,4 +1,4 @@
-"""`manage.py ledger mint|balance|statement`: deposits, balances and statements on the exchange's own machine."""
+"""`manage.py ledger`: money in, out and back, balances, statements and owners on the exchange's own machine."""
 
 from __future__ import annotations
 
@@ -10,28 +10,36 @@ from typing import Any
 from uuid import UUID
 
 from django.core.management.base import CommandError, CommandParser
-from django.db.models import CharField
-from django.db.models.functions import Cast
 
 from aitbc.accounts.models import Organisation
+from aitbc.accounts.services import organisations
 from aitbc.core.cli import tables
 from aitbc.core.cli.arguments import whole
 from aitbc.core.cli.commands import ProjectCommand
-from aitbc.core.cli.short_ids import BEGINNING, only
 from aitbc.core.cli.tables import console
 from aitbc.core.errors import DomainError
 from aitbc.core.money import format_amount, parse_amount
-from apps.trading.models import LedgerAccount, Transfer
-from apps.trading.services import deposits
-from apps.trading.states import CURRENCY, AccountKind, Code, Phase
+from apps.trading.management.subcommands import withdrawals
+from apps.trading.management.subcommands.lookups import OWNER, by_id, owner_of
+from apps.trading.models import LedgerAccount, Reversal, Transfer
+from apps.trading.services import deposits, reversals
+from apps.trading.services.operators import SHELL
+from apps.trading.states import CURRENCY, AccountKind, Code, Phase, ReversalState
 
-OWNER = "an organisation's name or id, or the beginning of its id"
 EXAMPLES = """\
-  manage.py ledger mint dev 100 --reason "play money for the demo"
+  manage.py ledger mint demo-client 100 --reason "play money for the demo"
   manage.py ledger balance              every owner's balance
-  manage.py ledger balance dev --json
+  manage.py ledger balance demo-client --json
   manage.py ledger balance 0190f3c2
-  manage.py ledger statement dev --limit 50
+  manage.py ledger statement demo-client --limit 50
+  manage.py ledger owners demo          whose name or username contains "demo"
+  manage.py ledger reverse 0f8fad5b-d9cb-469f-a165-70867728950e --reason "credited twice"
+  manage.py ledger reversals
+  manage.py ledger withdraw demo-client 10 --to "IBAN DE02 1203 0000 0000 2020 51"
+  manage.py ledger withdrawals --state requested
+  manage.py ledger approve 01a22621-1177-7326-a070-a46c50a30eb1
+  manage.py ledger reject 01a22621-1177-7326-a070-a46c50a30eb1 --reason "unknown bank"
+  manage.py ledger pay 01a22621-1177-7326-a070-a46c50a30eb1 --reference "bank transfer 4711"
 """
 
 
@@ -40,11 +48,20 @@ class Command(ProjectCommand):
 
     examples = EXAMPLES
 
-    help = "Money: mint (a deposit with a reason), balance, statement."
+    help = "Money: deposits (mint), reversals, withdrawals, balances, statements, owners."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", dest="as_json", help="print JSON instead of a table")
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
+        self.add_balances(verbs)
+        self.add_reversals(verbs)
+        withdrawals.add(self, verbs)
+        for verb in verbs.choices.values():
+            verb.add_argument(
+                "--json", action="store_true", dest="as_json", default=argparse.SUPPRESS, help="print JSON"
+            )
+
+    def add_balances(self, verbs: Any) -> None:
         mint = self.verb(verbs, "mint", "credit an owner from outside")
         mint.add_argument("owner", help=OWNER)
         mint.add_argument("amount", help='in AIT, e.g. "12.5"')
@@ -54,10 +71,15 @@ class Command(ProjectCommand):
         statement = self.verb(verbs, "statement", "an owner's transfers, newest first")
         statement.add_argument("owner", help=OWNER)
         statement.add_argument("--limit", type=whole(1, 10_000), default=20, help="how many (20)")
-        for verb in (mint, balance, statement):
-            verb.add_argument(
-                "--json", action="store_true", dest="as_json", default=argparse.SUPPRESS, help="print JSON"
-            )
+        owners = self.verb(verbs, "owners", "names, usernames and ids of owners")
+        owners.add_argument("text", nargs="?", default="", help="part of a name or username")
+
+    def add_reversals(self, verbs: Any) -> None:
+        reverse = self.verb(verbs, "reverse", "take a deposit back by a new transfer")
+        reverse.add_argument("transfer", help="its id, as `statement` shows it, or the beginning of that")
+        reverse.add_argument("--reason", required=True, help="kept with the transfer for ever")
+        listing = self.verb(verbs, "reversals", "reversals, newest first")
+        listing.add_argument("--limit", type=whole(1, 10_000), default=20, help="how many (20)")
 
     def handle(self, *, verb: str, as_json: bool, **options: Any) -> None:
         try:
@@ -133,19 +155,41 @@ def formatted(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def owner_of(text: str) -> Organisation:
-    """The organisation of this name, or whose id begins so. Raises ValueError; UsageError when several do."""
-    found = Organisation.objects.filter(name=text).first()
-    if found is None and BEGINNING.fullmatch(text):
-        ids = Organisation.objects.annotate(text=Cast("id", CharField())).filter(text__startswith=text.lower())
-        found = ids.get(pk=only({one.text for one in ids}, "organisation", text))
-    if found is None:
-        raise ValueError(f"no organisation is called {text!r}")
-    return found
+def owners(*, text: str, **_: Any) -> tuple[str, list[dict[str, Any]]]:
+    found = organisations.containing(text)
+    return "Owners", [
+        {"name": one.name, "username": one.person.username if one.person else None, "id": str(one.pk)} for one in found
+    ]
+
+
+def reverse(*, transfer: str, reason: str, **_: Any) -> tuple[str, list[dict[str, Any]]]:
+    found = by_id(Transfer.objects.all(), "transfer", transfer)
+    row = reversals.reverse(transfer_id=found.pk, operator=SHELL, reason=reason)
+    return f"Reversed, {CURRENCY}", [reversal_line(row)]
+
+
+def reversal_list(*, limit: int, **_: Any) -> tuple[str, list[dict[str, Any]]]:
+    rows = Reversal.objects.select_related("transfer").order_by("-id")[:limit]
+    return f"Reversals, {CURRENCY}", [reversal_line(row) for row in rows]
+
+
+def reversal_line(row: Reversal) -> dict[str, Any]:
+    return {
+        "id": str(row.pk),
+        "state": str(row.state),
+        "amount": format_amount(row.amount),
+        "transfer": str(row.transfer_id),
+        "reversed by": str(row.reversal_id) if row.state == ReversalState.POSTED else None,
+        "reason": row.reason,
+    }
 
 
 VERBS: dict[str, Callable[..., tuple[str, list[dict[str, Any]]]]] = {
     "mint": mint,
     "balance": balance,
     "statement": statement,
+    "owners": owners,
+    "reverse": reverse,
+    "reversals": reversal_list,
+    **withdrawals.VERBS,
 }
