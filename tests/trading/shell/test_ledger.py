@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from django.core.management import CommandError, call_command
 
-from aitbc.accounts.errors import KeyInvalid
+from aitbc.accounts.errors import KeyInvalid, OwnerUnknown
 from aitbc.accounts.models import User
 from aitbc.accounts.services import keys, organisations
 from aitbc.core.cli.errors import Failure
@@ -110,3 +110,10 @@ def test_a_key_may_be_named_by_the_beginning_of_its_prefix(db: None) -> None:
 
     with pytest.raises(KeyInvalid):
         keys.verify(secret)
+
+
+def test_an_error_of_the_exchange_keeps_its_code(db: None) -> None:
+    with pytest.raises(Failure) as failure:
+        run("balance", "nobody")
+
+    assert (failure.value.returncode, failure.value.members["code"]) == (1, OwnerUnknown.code)

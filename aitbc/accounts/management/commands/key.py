@@ -16,7 +16,6 @@ from aitbc.core.cli.arguments import DAYS
 from aitbc.core.cli.commands import ProjectCommand
 from aitbc.core.cli.short_ids import only
 from aitbc.core.cli.tables import SHORTEST, console
-from aitbc.core.errors import DomainError
 
 COLUMNS = ("prefix", "name", "owner", "scopes", "expires_at", "last_used_at", "revoked_at")
 
@@ -53,10 +52,7 @@ class Command(ProjectCommand):
             verb.add_argument("--json", action="store_true", help="machine-readable output")
 
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
-        try:
-            getattr(self, f"do_{verb}")(**options)
-        except DomainError as error:
-            raise CommandError(error.detail) from error
+        getattr(self, f"do_{verb}")(**options)
 
     def do_create(self, *, owner: str, scopes: list[str], name: str, days: int | None, **options: Any) -> None:
         expires_at = datetime.now(UTC) + timedelta(days=days) if days else None

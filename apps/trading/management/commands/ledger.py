@@ -17,7 +17,6 @@ from aitbc.core.cli import tables
 from aitbc.core.cli.arguments import whole
 from aitbc.core.cli.commands import ProjectCommand
 from aitbc.core.cli.tables import console
-from aitbc.core.errors import DomainError
 from aitbc.core.money import format_amount, parse_amount
 from apps.trading.management.subcommands import withdrawals
 from apps.trading.management.subcommands.lookups import OWNER, by_id, owner_of
@@ -84,7 +83,7 @@ class Command(ProjectCommand):
     def handle(self, *, verb: str, as_json: bool, **options: Any) -> None:
         try:
             title, rows = VERBS[verb](**options)
-        except (DomainError, ValueError) as error:
+        except ValueError as error:
             raise CommandError(str(error)) from None
         if as_json:
             self.stdout.write(json.dumps(rows, indent=2))
@@ -140,14 +139,14 @@ def line(transfer: Transfer, account_id: UUID) -> dict[str, Any]:
     """One line of a statement: minus is money out; pending and void rows set aside and release."""
     out = transfer.debit_id == account_id and transfer.phase in (Phase.SINGLE, Phase.POST)
     return {
+        "id": str(transfer.pk),
         "at": formatted(transfer.at),
+        "amount": format_amount(-transfer.amount if out else transfer.amount),
         "code": transfer.code,
         "what": Code(transfer.code).label,
         "phase": transfer.phase,
-        "amount": format_amount(-transfer.amount if out else transfer.amount),
         "for": str(transfer.ref) if transfer.ref else None,
         "reason": transfer.reason or None,
-        "id": str(transfer.pk),
     }
 
 

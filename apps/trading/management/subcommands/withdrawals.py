@@ -32,7 +32,7 @@ def add(command: ProjectCommand, verbs: Any) -> None:
     request.add_argument("amount", help='in AIT, e.g. "12.5"')
     request.add_argument("--to", required=True, help="where the money is to go, in words")
     listed = command.verb(verbs, "withdrawals", "withdrawals, newest first")
-    listed.add_argument("--state", choices=WithdrawalState.values)
+    listed.add_argument("--state", choices=WithdrawalState.values, help="only those in this state")
     listed.add_argument("--owner", help=OWNER)
     listed.add_argument("--limit", type=whole(1, 10_000), default=20, help="how many (20)")
     command.verb(verbs, "approve", "approve a withdrawal").add_argument("id", help=ID)
