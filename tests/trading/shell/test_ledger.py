@@ -116,4 +116,4 @@ def test_an_error_of_the_exchange_keeps_its_code(db: None) -> None:
     with pytest.raises(Failure) as failure:
         run("balance", "nobody")
 
-    assert (failure.value.returncode, failure.value.members["code"]) == (1, OwnerUnknown.code)
+    assert (failure.value.returncode, failure.value.members["code"]) == (1, OwnerUnknown().code)
