@@ -14,8 +14,6 @@ from typing import Any
 Payload = Mapping[str, Any]
 Schema = Callable[[Payload, bool], str]  # payload, whether an artifact comes with it → the fault, "" for none
 
-ROLES = ("system", "user", "assistant")
-
 
 def fault_of(task_type: str, payload: Any, *, has_artifact: bool) -> str:
     """Return what the task type's schema says against this payload; "" when it fits or there is no such schema."""
@@ -39,7 +37,7 @@ def _conversation(payload: Payload, has_artifact: bool) -> str:
         prompt = _first(payload, "prompt", "text", "input", "inputs")
         return "" if _is_text(prompt) else "a prompt, which is text and not empty, or messages are required"
     if not isinstance(messages, list) or not messages or not all(map(_is_message, messages)):
-        return f"messages must be a list, each with a role ({', '.join(ROLES)}) and a content"
+        return "messages must be a list, each with a role and a content, neither of them empty"
     return ""
 
 
@@ -70,7 +68,11 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_message(value: Any) -> bool:
-    return isinstance(value, Mapping) and value.get("role") in ROLES and _is_text(value.get("content"))
+    """Whether it has a role, and text or parts (of text, images, …) as other engines than ours take them."""
+    if not isinstance(value, Mapping) or not _is_text(value.get("role")):
+        return False
+    content = value.get("content")
+    return _is_text(content) or (isinstance(content, list) and bool(content))
 
 
 def _is_base64(encoded: str) -> bool:

@@ -15,6 +15,7 @@ FILE = base64.b64encode(b"a file").decode()
 FINE = [
     ("embedding", {"texts": ["a", "b"]}), ("embeddings", {"input": "a"}), ("language", {"text": "a"}),
     ("inference", {"prompt": "a"}), ("chat", {"messages": [{"role": "user", "content": "a"}]}),
+    ("chat", {"messages": [{"role": "tool", "content": [{"type": "text", "text": "a"}]}]}),
     ("llm", {"model": "m", "text": "a"}), ("ocr", {"image": FILE}), ("ocr", {"data": f"data:image/png;base64,{FILE}"}),
     ("transcription", {"audio": FILE}), ("file-type", {"text": "a"}), ("classification", {"base64": FILE}),
     ("echo", {}), ("benchmark", {"size": "no number"}), ("echo", None),
@@ -22,7 +23,8 @@ FINE = [
 FAULTY = [
     ("embedding", {}), ("embedding", {"texts": []}), ("embedding", {"texts": ["a", " "]}), ("language", {"text": 7}),
     ("inference", {}), ("inference", {"prompt": ""}), ("chat", {"messages": []}), ("inference", {"prompt": ["a"]}),
-    ("chat", {"messages": [{"role": "narrator", "content": "a"}]}), ("chat", {"messages": "a"}),
+    ("chat", {"messages": [{"role": "", "content": "a"}]}), ("chat", {"messages": "a"}),
+    ("chat", {"messages": [{"role": "user", "content": []}]}), ("chat", {"messages": [{"content": "a"}]}),
     ("ocr", {}), ("ocr", {"image": 7}), ("ocr", {"image": "no base64!"}), ("transcribe", {"audio": ""}),
     ("file-type", {"text": " "}), ("filetype", {}), ("inference", ["a"]),
 ]  # fmt: skip

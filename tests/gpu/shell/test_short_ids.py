@@ -27,12 +27,12 @@ def miner(live_server, miner_api):
 def test_cards_and_miners_by_the_beginning_of_their_ids(gpu, miner, miner_api):
     register(miner_api, gpus=[RTX_4090])
     found = registered_gpu()
-    card, rig = str(found.pk)[:8], str(found.miner_id)[:8]
+    beginning, rig = str(found.pk)[:8], str(found.miner_id)[:8]
 
-    assert json.loads(gpu("show", card, "--json"))["id"] == str(found.pk)
-    assert json.loads(gpu("price", card, "0.45", "--json"))["price_per_hour"] == "0.450000"
-    assert json.loads(gpu("benchmark", card, "--json"))["gpu"] == str(found.pk)
-    assert json.loads(gpu("benchmarks", card, "--json"))["items"]
+    assert json.loads(gpu("show", beginning, "--json"))["id"] == str(found.pk)
+    assert json.loads(gpu("price", beginning, "0.45", "--json"))["price_per_hour"] == "0.450000"
+    assert json.loads(gpu("benchmark", beginning, "--json"))["gpu"] == str(found.pk)
+    assert json.loads(gpu("benchmarks", beginning, "--json"))["items"]
     assert [one["id"] for one in json.loads(gpu("list", "--miner-id", rig, "--json"))["items"]] == [str(found.pk)]
     assert json.loads(miner("status", "--miner-id", rig, "--json"))["miner_id"] == "rig"
     with pytest.raises(Failure, match="No card that you can list begins with deadbeef"):
