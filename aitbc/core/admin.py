@@ -17,6 +17,7 @@ from aitbc.core.admin_columns import (
     Related,
     amount_column,
     amounts_of,
+    cautious,
     json_in_ait,
     link_column,
     links_of,
@@ -48,6 +49,9 @@ class DomainAdmin(ModelAdmin):
         for name, target in links_of(model).items():
             self.shown[name] = f"{name}_link"
             setattr(self, self.shown[name], link_column(name, target))
+        for name in (*self.list_display, *self.readonly_fields):
+            if isinstance(name, str) and hasattr(type(self), name):
+                setattr(self, name, cautious(getattr(self, name)))
 
     def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
         return self.as_shown(super().get_list_display(request))

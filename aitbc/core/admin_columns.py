@@ -5,8 +5,10 @@ Domains have databases of their own, so most relations are plain ids. A link nee
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -23,6 +25,8 @@ from aitbc.core.cli.tables import AIT, labelled
 from aitbc.core.fields import AmountField
 from aitbc.core.money import format_amount
 from aitbc.core.states import StatefulModel
+
+log = logging.getLogger(__name__)
 
 # What an id of this name is the id of, in whichever database.
 NAMED = {
@@ -101,6 +105,20 @@ def subject_of(model: type[Model]) -> str:
     return next((other._meta.label_lower for other in stateful if other.history_model() is model), "")
 
 
+def cautious(column: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The column, but what it cannot make of a row is logged: one row takes no page down."""
+
+    @wraps(column)
+    def shown(row: Any) -> Any:
+        try:
+            return column(row)
+        except Exception:  # whatever is wrong with a row is its own affair; the audit names it
+            log.exception("the admin cannot show a column of %s %s", type(row).__name__, row.pk)
+            return "cannot be shown: not in the form that the exchange writes"
+
+    return shown
+
+
 def amount_column(name: str) -> Callable[[Any], str]:
     """A column of the admin: this amount of a row, in AIT, with its unit in the heading."""
 
@@ -121,6 +139,7 @@ def heading(name: str) -> str:
 def json_in_ait(name: str, member: str) -> Callable[[Any], str]:
     """A column of the admin: a field of JSON whose member holds an amount, which is shown in AIT."""
 
+    @cautious
     @admin.display(description=f"{name} ({member} in AIT)")
     def column(row: Any) -> str:
         value = getattr(row, name)

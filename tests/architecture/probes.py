@@ -9,8 +9,11 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
+from aitbc.domains import LABELS
 from tests.clients import Api
 
 UUID = r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}"
@@ -85,3 +88,10 @@ def without(value: Any, repeated: set[str]) -> Any:
     if isinstance(value, str) and (value in repeated or INCIDENTAL.search(value)):
         return "…"
     return value
+
+
+def parts(name: str) -> list[Any]:
+    """This attribute of each domain's tests/<label>/probes.py."""
+    named = [f"tests.{label}.probes" for label in LABELS if find_spec(f"tests.{label}")]
+    modules = [import_module(name) for name in named if find_spec(name)]
+    return [getattr(module, name) for module in modules]

@@ -8,14 +8,10 @@ fails the test: so do the endpoints of domains that do not exist yet.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any
 
 import pytest
 
-from aitbc.domains import LABELS
-from tests.architecture.probes import Life
+from tests.architecture.probes import Life, parts
 from tests.clients import Api
 from tests.contract import by_route, operations, route_of, simplified
 from tests.owners import operator
@@ -27,13 +23,6 @@ CONSTANT = {
     "aitbc_services": "the table of domains",
     "aitbc_well_known_aitbc_keys_keys": "the published keys change with a rotation only (tests/core/test_signing.py)",
 }
-
-
-def parts(name: str) -> list[Any]:
-    """This attribute of each domain's tests/<label>/probes.py."""
-    named = [f"tests.{label}.probes" for label in LABELS if find_spec(f"tests.{label}")]
-    modules = [import_module(name) for name in named if find_spec(name)]
-    return [getattr(module, name) for module in modules]
 
 
 def is_constant(operation_id: str, listed: dict[str, str]) -> bool:

@@ -11,19 +11,14 @@ import hmac
 import itertools
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-
-import pytest
+from collections.abc import Iterable, Iterator
 
 from apps.gpu.models import Miner
 from apps.trading.models import Block, Bond, LedgerAccount, Receipt, Transfer
-from apps.trading.services import ledger, log
+from apps.trading.services import ledger
 from apps.trading.states import AccountKind
-from tests.architecture.probes import Life, Probe
-from tests.architecture.test_placeholders import parts
-from tests.clients import Api
+from tests.architecture.probes import Life, Probe, parts
 from tests.contract import by_route, operations, route_of, simplified
-from tests.owners import operator
 
 #: Below these a provider is shown by its id, which is its name in the market.
 MARKET = ("/marketplace/", "/gpu/v1/marketplace/", "/gpu/v1/transactions")
@@ -42,17 +37,6 @@ SPACES = (
     uuid.NAMESPACE_X500,
     uuid.UUID(int=0),
 )
-
-
-@pytest.fixture
-def life(api_for: Callable[..., Api], anonymous_api: Api, drain: Callable[[], int]) -> Life:
-    callers = [*(api_for(f"{scope}-1", scope) for scope in ("client", "miner")), operator("op-1")]
-    found = Life(1, *callers, anonymous=anonymous_api, drain=drain)
-    for live in parts("live"):
-        live(found)
-    drain()
-    log.seal()
-    return found
 
 
 def public_operations() -> set[str]:

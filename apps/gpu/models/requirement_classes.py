@@ -22,4 +22,4 @@ class RequirementClass(models.Model):
         verbose_name_plural = "requirement classes"
 
     def __str__(self) -> str:
-        return f"class {self.pk}: {self.requirement.get('task_type', '')}"
+        return f"requirement class {self.pk}"

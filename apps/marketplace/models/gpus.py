@@ -25,4 +25,4 @@ class RegisteredGPU(models.Model):
         verbose_name = "registered GPU"
 
     def __str__(self) -> str:
-        return f"{self.facts.get('name', 'GPU')} {self.pk}"
+        return f"GPU {self.pk}"

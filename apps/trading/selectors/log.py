@@ -38,7 +38,7 @@ def statistics() -> LogStatistics:
         )  # fmt: skip
     return LogStatistics(
         entries=newest.tree_size, waiting=waiting, blocks=newest.height + 1, sealed_at=newest.header["time"],
-        chain_id=blocks.origin(newest), **speed(newest),
+        chain_id=blocks.origin(), **speed(newest),
     )  # fmt: skip
 
 

@@ -52,7 +52,7 @@ def transaction(entry: LogEntry) -> dict[str, Any]:
         "timestamp": (block.sealed_at if block else entry.created_at).isoformat(),
         **parties(entry.kind, body),
         "raw": body,
-        "chain_id": blocks.origin(newest),
+        "chain_id": blocks.origin(),
     }
 
 

@@ -28,10 +28,10 @@ GENESIS = "0" * 64
 ED25519 = b"\x01"
 
 
-def origin(previous: Block | None = None) -> str:
+def origin() -> str:
     """Return the log's name: the public address at the first block, unchanged afterwards."""
-    block = previous or Block.objects.newest()
-    return str(block.header["chain"]) if block else f"{urlsplit(settings.PUBLIC_URL).netloc}/trading"
+    named = Block.objects.filter(header__has_key="chain").order_by("-height").values_list("header__chain", flat=True)
+    return named.first() or f"{urlsplit(settings.PUBLIC_URL).netloc}/trading"
 
 
 def frontier_after(previous: Block | None) -> merkle.Frontier:
@@ -53,7 +53,7 @@ def build(previous: Block | None, frontier: merkle.Frontier, leaves: Sequence[by
     key = signing.current()
     header: dict[str, Any] = {
         "v": 1,
-        "chain": origin(previous),
+        "chain": origin(),
         "height": previous.height + 1 if previous else 0,
         "prev": previous.hash if previous else GENESIS,
         "time": signing.stamp(now),
