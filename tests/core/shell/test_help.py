@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from aitbc.core.cli.errors import advice_for
 from tests.shell import ended, parsers
 
 pytestmark = pytest.mark.no_db
@@ -71,6 +72,25 @@ def test_the_program_lists_its_commands_with_one_line_each(arguments):
             assert re.search(rf"^  {words} +\w.{{10,}}$", out, re.MULTILINE), words
     assert "migrate" in out
     assert "job" in ended("help", "--commands")[1].split()
+
+
+@pytest.mark.parametrize("words", [("job",), ("job", "submit"), ("market", "offers"), ("market", "book")], ids=" ".join)
+def test_examples_name_the_program_as_it_was_started(words, monkeypatch):
+    parser = PARSERS[" ".join(words)]
+    assert f"manage.py {' '.join(words)} " in parser.format_help()
+
+    monkeypatch.setattr("sys.argv", ["/opt/bin/aitbc", *words, "--help"])
+
+    assert f"aitbc {' '.join(words)} " in parser.format_help()
+    assert "  manage.py" not in parser.format_help()
+
+
+def test_hints_name_the_program_as_it_was_started(monkeypatch):
+    assert "`manage.py key create --scope client` makes one" in advice_for(401, "client")
+
+    monkeypatch.setattr("sys.argv", ["/opt/bin/aitbc"])
+
+    assert "`aitbc key create --scope client` makes one" in advice_for(401, "client")
 
 
 def test_a_verb_names_the_key_it_is_called_with():
