@@ -12,8 +12,8 @@ UNIT = 10**SCALE
 LARGEST = 2**63 - 1
 MS_PER_HOUR = 3_600_000
 LONGEST_NUMERAL = 40
-#: A number as text, wherever one is read: digits and one point. No sign but the minus of a number below zero, no exponent,
-#: space or underscore.
+#: A number as text, wherever one is read: digits and one point. No sign but the minus of what is below zero, no
+#: exponent, space or underscore.
 NUMERAL = re.compile(r"(?!-[0.]*$)-?[0-9]+(?:\.[0-9]+)?")
 
 
@@ -46,11 +46,12 @@ def _scaled(value: Decimal) -> int:
     assert isinstance(exponent, int)
     if len(digits) > LONGEST_NUMERAL:
         raise ValueError(f"more than {LONGEST_NUMERAL} digits")
-    places = -SCALE - exponent
-    whole, rest = divmod(int("".join(map(str, digits))), 10 ** max(0, places))
-    if rest:
+    number, shift = int("".join(map(str, digits))), exponent + SCALE
+    divisor: int = 10 ** max(0, -shift)
+    if number % divisor:
         raise ValueError(f"more than {SCALE} decimal places")
-    return (-whole if negative else whole) * 10 ** max(0, -places)
+    micro: int = number // divisor * 10 ** max(0, shift)
+    return -micro if negative else micro
 
 
 @lru_cache(maxsize=8192)

@@ -49,7 +49,7 @@ def files_in_use_are_claimed() -> Iterable[str]:
             WHERE input_is_blob AND state = ANY(%(unfinished)s)
           UNION ALL
           SELECT 'result', j.id, j.owner_id, r.sha256 FROM ai_job_result r JOIN ai_job j ON j.id = r.job_id
-            WHERE r.is_blob AND r.removed_at IS NULL AND j.deleted_at IS NULL) u
+            WHERE r.is_blob AND r.removed_at IS NULL) u
         WHERE NOT EXISTS (SELECT FROM ai_artifact a WHERE a.owner_id = u.owner_id AND a.sha256 = u.sha256)""",
         unfinished=list(map(str, WAITING_FOR_A_DEADLINE)),
     ):
@@ -104,8 +104,8 @@ def history_explains_every_state() -> Iterable[str]:
 
 @invariant("I6", db="ai")
 def results_are_readable() -> Iterable[str]:
-    """Every accepted result is stored and still hashes to its name; a large one until it is removed, or its job."""
-    large = AIJobResult.objects.kept().filter(job__deleted_at=None)
+    """Every accepted result is stored and still hashes to its name; a large one until it is removed."""
+    large = AIJobResult.objects.kept()
     for job_id, sha256 in large.values_list("job_id", "sha256").iterator():
         if not blobs.intact(sha256):
             yield f"job {job_id}: its result {sha256} is missing or damaged"

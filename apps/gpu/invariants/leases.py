@@ -53,7 +53,7 @@ def an_accepted_result_wins() -> Iterable[str]:
     completed = Lease.objects.filter(state=LeaseState.COMPLETED).order_by("pk")
     leases = completed.values_list("job_id", "attempt").iterator(CHUNK)
     while chunk := list(islice(leases, CHUNK)):
-        jobs = job_views((job_id for job_id, _ in chunk), deleted=True)
+        jobs = job_views((job_id for job_id, _ in chunk))
         for job_id, attempt in chunk:
             if job_id in jobs and not jobs[job_id].has_result:
                 yield f"job {job_id} is {jobs[job_id].state}, but its result of attempt {attempt} was accepted"
