@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from aitbc.core.cli.arguments import Amount
 from aitbc.core.cli.errors import advice_for
 from tests.shell import ended, parsers
 
@@ -44,6 +45,13 @@ def test_each_option_that_is_a_number_has_a_range(words):
     for action in PARSERS[words]._actions:
         if action.dest != "verbosity":  # Django's own
             assert action.type not in (int, float), f"{words} {action.dest}"
+
+
+@pytest.mark.parametrize("words", sorted(PARSERS))
+def test_each_option_that_is_money_is_read_as_an_amount(words):
+    for action in PARSERS[words]._actions:
+        if re.search(r"\bAIT\b", action.help or ""):
+            assert isinstance(action.type, Amount), f"{words} {action.dest}"
 
 
 @pytest.mark.parametrize("words", sorted(words for words, numeric in NUMERIC.items() if numeric))
