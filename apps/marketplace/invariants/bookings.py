@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from aitbc.core.db import cursor
-from aitbc.core.invariants import invariant
+from aitbc.core.invariants import each_chunk, invariant
 from aitbc.core.money import metered
 from apps.marketplace.logic.durations import ms_between
 from apps.marketplace.models import GPUBooking
@@ -74,7 +74,10 @@ def no_more_is_booked_than_offered() -> Iterable[str]:
 @invariant("M2", db="marketplace")
 def what_runs_is_paid_for() -> Iterable[str]:
     """What is set aside covers the next interval of every booking, and what it owes is what it used."""
-    bookings = list(GPUBooking.objects.filter(state__in=FUNDED))
+    yield from each_chunk(GPUBooking.objects.filter(state__in=FUNDED), not_paid_for)
+
+
+def not_paid_for(bookings: list[GPUBooking]) -> Iterator[str]:
     spans = metering.rate_spans(bookings)
     for booking in bookings:
         left = ms_between(booking.activated_at or booking.starts_at, booking.ends_at) - booking.metered_ms
@@ -90,7 +93,11 @@ def what_runs_is_paid_for() -> Iterable[str]:
 @invariant("M2", db="marketplace", quiescent=True)
 def trading_agrees() -> Iterable[str]:
     """Trading holds, has paid and has given back what each booking says."""
-    bookings = list(GPUBooking.objects.filter(state__in=[*FUNDED, *BROKEN, BookingState.ENDED, BookingState.SETTLED]))
+    known = [*FUNDED, *BROKEN, BookingState.ENDED, BookingState.SETTLED]
+    yield from each_chunk(GPUBooking.objects.filter(state__in=known), unlike_their_escrows)
+
+
+def unlike_their_escrows(bookings: list[GPUBooking]) -> Iterator[str]:
     escrows = trading.escrows_of(booking.pk for booking in bookings)
     for booking in bookings:
         held = escrows.get(booking.pk)
