@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 from uuid import UUID
 
 import orjson
+from django.db.models import TextField
+from django.db.models.functions import SHA256, Cast
 
 from aitbc.core import blobs, canonical, params
 from aitbc.core.db import cursor
 from aitbc.core.invariants import each_chunk, invariant
 from apps.ai.models import AIJob, AIJobResult, IdempotencyRecord
+from apps.ai.services.jobs import written
 from apps.ai.states import FINAL, JOB_TRANSITIONS, WAITING_FOR_A_DEADLINE, WITH_RESULT, JobState
 from apps.trading.interface import payments_of
 
@@ -38,6 +42,35 @@ def without_their_input(found: list[AIJob]) -> Iterator[str]:
     for job in found:
         if not blobs.exists(job.input_sha256):
             yield f"job {job.pk}: its input {job.input_sha256} is not in the store"
+
+
+@invariant("I1c", db="ai")
+def inputs_are_what_was_submitted() -> Iterable[str]:
+    """Every payload in a job's row, and every large input of an unfinished job, still hashes to its name."""
+    shown = AIJob.objects.only("payload", "payload_sha256", "input_sha256", "input_is_blob", "input_size")
+    yield from each_chunk(shown.exclude(payload=None), unlike_their_names)
+    yield from each_chunk(AIJob.objects.needing_input().only("input_sha256"), with_damaged_input)
+
+
+def unlike_their_names(found: list[AIJob]) -> Iterator[str]:
+    for job in found:
+        body = written(job.payload)
+        if hashlib.sha256(body).hexdigest() != job.payload_sha256 and not named_when_printed(job):
+            yield f"job {job.pk}: its payload is not the one that was submitted, {job.payload_sha256}"
+        elif not job.input_is_blob and (job.input_sha256, job.input_size) != (job.payload_sha256, len(body)):
+            yield f"job {job.pk}: its input has another name or size than its payload"
+
+
+def named_when_printed(job: AIJob) -> bool:
+    """Whether the name is that of a job from before migration 0004: of the payload as PostgreSQL prints it."""
+    printed = SHA256(Cast("payload", TextField()))
+    return job.input_is_blob and AIJob.objects.filter(pk=job.pk, payload_sha256=printed).exists()
+
+
+def with_damaged_input(found: list[AIJob]) -> Iterator[str]:
+    for job in found:
+        if blobs.exists(job.input_sha256) and not blobs.intact(job.input_sha256):
+            yield f"job {job.pk}: its input {job.input_sha256} is damaged"
 
 
 @invariant("I1b", db="ai")
