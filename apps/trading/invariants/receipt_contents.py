@@ -70,13 +70,17 @@ def false_of_job(receipt: Receipt, payment: Payment | None) -> Iterator[str]:
         if min(worth, payment.amount) != payment.paid + payment.fee:
             yield f"receipt {receipt.pk} states a rate and a time that do not come to what was paid"
         yield from stated_otherwise(receipt, amounts_of(payment), "its payment")
-    if receipt.opening:
+    if receipt.opening is None:
+        yield f"receipt {receipt.pk} has no opening: its owner cannot prove what was read and written"
+    else:
         hashes = {"input_hash": input_hash(receipt.opening), "output_hash": output_hash(receipt.opening)}
         yield from stated_otherwise(receipt, hashes, "its opening")
 
 
 def false_of_slice(receipt: Receipt, escrow: Escrow | None, moved: Mapping[UUID, Transfer]) -> Iterator[str]:
     """Yield what is false in the receipt of a slice, by its escrow and its transfers."""
+    if receipt.opening is not None:
+        yield f"receipt {receipt.pk} is of a slice and has an opening"
     if escrow is None or parties_of(receipt) != (escrow.renter_id, escrow.provider_id, None):
         yield f"receipt {receipt.pk} is of other parties than its booking"
     paid, fee = (moved[pk].amount if pk in moved else 0 for pk in slice_transfers(receipt))

@@ -117,6 +117,18 @@ def test_a_slice_without_its_receipt_is_reported(slices):
     assert any("has receipts of" in line for line in reported("I24"))
 
 
+def test_a_receipt_of_a_job_without_its_opening_and_one_of_a_slice_with_one_are_reported(paid_job, slices):
+    receipt = Receipt.objects.for_job(paid_job()).get()
+    with unguarded():
+        Receipt.objects.filter(pk=receipt.pk).update(opening=None)
+        Receipt.objects.filter(pk=slices[0].pk).update(opening=receipt.opening)
+
+    assert reported("I24b") == [
+        f"receipt {receipt.pk} has no opening: its owner cannot prove what was read and written",
+        f"receipt {slices[0].pk} is of a slice and has an opening",
+    ]
+
+
 # Against what the job and the lease were: after a job through the API.
 
 
