@@ -14,8 +14,10 @@ from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from aitbc.core.admin_columns import link_to
+from aitbc.core.admin_columns import amounts_of, heading, link_to, links_of
+from aitbc.core.money import format_amount
 
+PARTIES = ("accounts.organisation", "trading.ledgeraccount")  # whose the money is
 LISTED = 100  # rows that the page names; of more it says how many
 
 
@@ -77,11 +79,21 @@ def across(request: HttpRequest) -> bool:
 
 @dataclass(frozen=True)
 class Listed:
-    """A row as the page shows it: a link to it, and its state if it has one."""
+    """A row as the page shows it: a link to it, its amounts, whose they are, and its state if it has one."""
 
     link: str
+    details: list[str]
     state: str
 
     @classmethod
     def of(cls, row: Model) -> Listed:
-        return cls(link_to(row._meta.label_lower, row.pk, row), str(getattr(row, "state", "")))
+        amounts = {name: getattr(row, name) for name in sorted(amounts_of(type(row)))}
+        details = [f"{heading(name)}: {format_amount(micro)}" for name, micro in amounts.items() if micro]
+        links = links_of(type(row))
+        parties = [field.name for field in row._meta.concrete_fields if links.get(field.name) in PARTIES]
+        details += [f"{_title(name)}: {getattr(row, name)}" for name in parties if getattr(row, name)]
+        return cls(link_to(row._meta.label_lower, row.pk, row), details, str(getattr(row, "state", "")))
+
+
+def _title(name: str) -> str:
+    return name.removesuffix("_id").replace("_", " ")

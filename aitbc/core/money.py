@@ -12,8 +12,9 @@ UNIT = 10**SCALE
 LARGEST = 2**63 - 1
 MS_PER_HOUR = 3_600_000
 LONGEST_NUMERAL = 40
-#: A number as text, wherever one is read: digits and one point. No sign but a minus, no exponent, space or underscore.
-NUMERAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+#: A number as text, wherever one is read: digits and one point. No sign but the minus of what is below zero, no
+#: exponent, space or underscore.
+NUMERAL = re.compile(r"(?!-[0.]*$)-?[0-9]+(?:\.[0-9]+)?")
 
 
 def parse_decimal(text: str) -> Decimal:
@@ -33,12 +34,24 @@ def parse_amount(amount: str | int | Decimal) -> int:
     value = parse_decimal(amount) if isinstance(amount, str) else Decimal(amount)
     if not value.is_finite() or (value and not -30 <= value.adjusted() <= 20):
         raise ValueError("out of range")
-    micro = value.scaleb(SCALE)
-    if micro != micro.to_integral_value():
-        raise ValueError(f"more than {SCALE} decimal places")
+    micro = _scaled(value)
     if abs(micro) > LARGEST:
         raise ValueError("out of range")
-    return int(micro)
+    return micro
+
+
+def _scaled(value: Decimal) -> int:
+    """The number of micro-AIT, from the digits themselves: arithmetic of Decimals rounds to 28 of them."""
+    negative, digits, exponent = value.as_tuple()
+    assert isinstance(exponent, int)
+    if len(digits) > LONGEST_NUMERAL:
+        raise ValueError(f"more than {LONGEST_NUMERAL} digits")
+    number, shift = int("".join(map(str, digits))), exponent + SCALE
+    divisor: int = 10 ** max(0, -shift)
+    if number % divisor:
+        raise ValueError(f"more than {SCALE} decimal places")
+    micro: int = number // divisor * 10 ** max(0, shift)
+    return -micro if negative else micro
 
 
 @lru_cache(maxsize=8192)

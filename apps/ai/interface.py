@@ -50,7 +50,7 @@ class AttemptView:
 
 def counted_attempts() -> Iterator[AttemptView]:
     """Yield the attempt that counts for each job that runs or has a result, to be compared with the leases."""
-    jobs = AIJob.objects.not_deleted().filter(state__in=[JobState.RUNNING, *WITH_RESULT]).order_by("pk")
+    jobs = AIJob.objects.filter(state__in=[JobState.RUNNING, *WITH_RESULT]).order_by("pk")
     for job, attempt, miner, sha256 in jobs.values_list("pk", "attempt", "miner_id", "outcome_row__sha256").iterator():
         yield AttemptView(job_id=job, attempt=attempt, miner_id=miner, result_sha256=sha256 or "")
 
@@ -72,14 +72,13 @@ def billed_attempts() -> Iterator[BilledAttempt]:
 
 
 def job_view(job_id: UUID | str) -> JobView | None:
-    """Return one job, or None when there is no such job or it was deleted."""
+    """Return one job, or None when there is no such job."""
     return job_views([job_id]).get(UUID(str(job_id)))
 
 
-def job_views(job_ids: Iterable[UUID | str], *, deleted: bool = False) -> dict[UUID, JobView]:
-    """Return many jobs by id; those that do not exist, or were deleted, unless `deleted`, are left out."""
-    jobs = AIJob.objects.all() if deleted else AIJob.objects.not_deleted()
-    jobs = jobs.filter(pk__in=list(job_ids)).defer("payload", "constraints", "requirement")
+def job_views(job_ids: Iterable[UUID | str]) -> dict[UUID, JobView]:
+    """Return many jobs by id; those that do not exist are left out."""
+    jobs = AIJob.objects.filter(pk__in=list(job_ids)).defer("payload", "constraints", "requirement")
     return {job.pk: _view(job) for job in jobs}
 
 

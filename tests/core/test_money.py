@@ -20,11 +20,21 @@ def test_printed_amounts_read_back(micro):
 @pytest.mark.parametrize(
     "text",
     ["", "abc", "NaN", "Infinity", "1e400", "0.0000001", "9223372036854.775808", "١٢", "1" * 50, "1,5", "1_0", "+0.01"]
+    + ["-0", "-0.000000", "0.9999999999999999999999999999999", "1000.0000000000000000000000000001"]
     + [" 0.01 ", "1e-2", "1E2", ".5", "5.", "0x1", "--1", "1 0", "１"],
 )
 def test_what_is_no_amount_is_refused(text):
     with pytest.raises(ValueError):
         parse_amount(text)
+
+
+@given(st.integers(0, 10**13), st.integers(7, 33), st.integers(1, 9))
+def test_no_digit_is_rounded_away_before_an_amount_is_judged(whole, places, last):
+    for text in (f"{whole}.{'9' * (places - 1)}{last}", f"{whole}.{'0' * (places - 1)}{last}"):
+        for value in (text, Decimal(text)):
+            with pytest.raises(ValueError):
+                parse_amount(value)
+    assert parse_amount(f"{min(whole, 10**12)}.1{'0' * 20}") == min(whole, 10**12) * 10**6 + 100_000
 
 
 @pytest.mark.parametrize("value", [0.1, True])

@@ -57,10 +57,11 @@ class AIJobAdmin(ReadOnlyAdmin):
         run = self._each(request, operator_actions.prioritize)
         return with_reason(self, request, jobs, Act("put_first", "Put first in the queue", effect, run))
 
-    @admin.action(description="Delete: cancel with full refund, hide from the owner", permissions=["operate"])
+    @admin.action(description="Delete: cancel with full refund, take out of the owner's lists", permissions=["operate"])
     def cancel_and_hide(self, request: HttpRequest, jobs: QuerySet[AIJob]) -> HttpResponse | None:
         effect = (
-            "Each job is hidden from its owner. One that has not ended is cancelled and its payment goes back in full; "
+            "Each job leaves its owner's lists; by its id the owner can still read it. One that has not ended is "
+            "cancelled and its payment goes back in full; "
             "one whose result was accepted is still paid for. This cannot be undone."
         )
         run = self._each(request, operator_actions.delete)

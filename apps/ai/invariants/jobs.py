@@ -8,8 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db.models import TextField
-from django.db.models.functions import SHA256, Cast
+from django.db.models import CharField, Func
 
 from aitbc.core import blobs, canonical, params
 from aitbc.core.db import cursor
@@ -21,6 +20,7 @@ from apps.trading.interface import payments_of
 
 INITIAL_STATES = [JobState.SUBMITTED, JobState.QUEUED]  # unpaid jobs begin queued
 LATE_SECONDS = 60  # for the sweep
+PRINTED = "encode(sha256(convert_to(%(expressions)s::text, 'UTF8')), 'hex')"
 
 
 def _rows(statement: str, **values: Any) -> Iterator[tuple[Any, ...]]:
@@ -63,7 +63,7 @@ def unlike_their_names(found: list[AIJob]) -> Iterator[str]:
 
 def named_when_printed(job: AIJob) -> bool:
     """Whether the name is that of a job from before migration 0004: of the payload as PostgreSQL prints it."""
-    printed = SHA256(Cast("payload", TextField()))
+    printed = Func("payload", template=PRINTED, output_field=CharField())
     return job.input_is_blob and AIJob.objects.filter(pk=job.pk, payload_sha256=printed).exists()
 
 
@@ -82,7 +82,7 @@ def files_in_use_are_claimed() -> Iterable[str]:
             WHERE input_is_blob AND state = ANY(%(unfinished)s)
           UNION ALL
           SELECT 'result', j.id, j.owner_id, r.sha256 FROM ai_job_result r JOIN ai_job j ON j.id = r.job_id
-            WHERE r.is_blob AND r.removed_at IS NULL AND j.deleted_at IS NULL) u
+            WHERE r.is_blob AND r.removed_at IS NULL) u
         WHERE NOT EXISTS (SELECT FROM ai_artifact a WHERE a.owner_id = u.owner_id AND a.sha256 = u.sha256)""",
         unfinished=list(map(str, WAITING_FOR_A_DEADLINE)),
     ):
@@ -137,8 +137,8 @@ def history_explains_every_state() -> Iterable[str]:
 
 @invariant("I6", db="ai")
 def results_are_readable() -> Iterable[str]:
-    """Every accepted result is stored and still hashes to its name; a large one until it is removed, or its job."""
-    yield from each_chunk(AIJobResult.objects.kept().filter(job__deleted_at=None), damaged)
+    """Every accepted result is stored and still hashes to its name; a large one until it is removed."""
+    yield from each_chunk(AIJobResult.objects.kept(), damaged)
     yield from each_chunk(AIJobResult.objects.filter(is_blob=False), exchanged)
 
 

@@ -35,7 +35,7 @@ def _is_input() -> Exists:
 
 def _is_result() -> Exists:
     kept = AIJobResult.objects.kept().filter(sha256=OuterRef("sha256"))
-    return Exists(kept.filter(job__owner_id=OuterRef("owner_id"), job__deleted_at=None))
+    return Exists(kept.filter(job__owner_id=OuterRef("owner_id")))
 
 
 class Artifact(models.Model):

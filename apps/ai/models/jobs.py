@@ -34,7 +34,7 @@ def new_salt() -> str:
 
 class AIJobQuerySet(models.QuerySet["AIJob"]):
     def not_deleted(self) -> Self:
-        """Jobs that no operator has deleted."""
+        """Jobs that no operator has deleted: those that lists show. By its id a job can always be read."""
         return self.filter(deleted_at=None)
 
     def owned_by(self, owner_id: UUID) -> Self:

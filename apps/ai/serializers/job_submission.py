@@ -35,7 +35,10 @@ class ConstraintsSerializer(LenientSerializer):
     )
     models = NameList(required=False, allow_null=True, max_length=20)
     region = serializers.CharField(max_length=64, required=False, allow_null=True, allow_blank=True)
-    cuda = serializers.CharField(max_length=32, required=False, allow_null=True, allow_blank=True)
+    cuda = serializers.RegexField(
+        r"^[0-9]{1,3}(\.[0-9]{1,3}){0,2}\Z", required=False, allow_null=True, allow_blank=True,
+        error_messages={"invalid": "A version, e.g. 12.4."}, help_text="As miners report it, e.g. 12.4.",
+    )  # fmt: skip
     max_price = AmountField(required=False, allow_null=True, help_text="AIT per hour.")
     min_reputation = QuantityField(
         max_digits=6, decimal_places=5, min_value=0, max_value=1, required=False, allow_null=True

@@ -34,9 +34,10 @@ def prioritize(*, job: AIJob, actor: str, reason: str, priority: int = TOP_PRIOR
 
 
 def delete(*, job: AIJob, actor: str, reason: str) -> AIJob:
-    """Hide a job from its owner; an unfinished one is cancelled, with a full refund. Returns the job; idempotent.
+    """Take a job out of its owner's lists; an unfinished one is cancelled, with a full refund. Returns it; idempotent.
 
-    A job whose result was accepted, also on its way here, is still paid for, as its miner did the work.
+    A job whose result was accepted, also on its way here, is still paid for, as its miner did the work. By its id the
+    owner can read any job, with its result, payment and receipt: it has paid for them.
     """
     with atomic(AIJob):
         (job,) = AIJob.objects.locked([job.pk])

@@ -85,7 +85,9 @@ class JobViewSet(mixins.RetrieveModelMixin, HotViewSet):
     }  # fmt: skip
 
     def get_queryset(self) -> QuerySet[AIJob]:
-        own = AIJob.objects.not_deleted().owned_by(self.actor.pk)
+        own = AIJob.objects.owned_by(self.actor.pk)
+        if self.action == "list":
+            own = own.not_deleted()
         return own if self.action == "retrieve" else own.defer("payload")
 
     def narrow(self, queryset: QuerySet[AIJob], filters: dict[str, Any]) -> QuerySet[AIJob]:

@@ -55,7 +55,7 @@ def an_accepted_result_wins() -> Iterable[str]:
 
 
 def _accepted_in_vain(leases: list[Lease]) -> Iterator[str]:
-    jobs = job_views((lease.job_id for lease in leases), deleted=True)
+    jobs = job_views(lease.job_id for lease in leases)
     for lease in leases:
         job = jobs.get(lease.job_id)
         if job is not None and not job.has_result:

@@ -25,7 +25,8 @@ class GpuSerializer(ResourceSerializer):
     known_model = serializers.SerializerMethodField(help_text="Whether the catalogue has this model.")
     vendor = serializers.CharField(source="profile.vendor", read_only=True, default="")
     device = serializers.CharField(source="kind", read_only=True, help_text="gpu, or cpu where there is none")
-    memory_gb = serializers.SerializerMethodField()
+    memory_mb = serializers.SerializerMethodField(help_text="null: not known.")
+    memory_gb = serializers.SerializerMethodField(help_text="null: not known.")
     cuda_version = serializers.CharField(source="cuda", read_only=True)
     region = serializers.CharField(source="miner.region", read_only=True)
     price_per_hour = serializers.SerializerMethodField(help_text="AIT; its own, else its miner's; null: none named.")
@@ -51,8 +52,11 @@ class GpuSerializer(ResourceSerializer):
     def get_known_model(self, gpu: GPURegistry) -> bool:
         return gpu.profile is not None
 
-    def get_memory_gb(self, gpu: GPURegistry) -> float:
-        return round(gpu.memory_mb / 1024, 2)
+    def get_memory_mb(self, gpu: GPURegistry) -> int | None:
+        return gpu.memory_mb or None
+
+    def get_memory_gb(self, gpu: GPURegistry) -> float | None:
+        return round(gpu.memory_mb / 1024, 2) if gpu.memory_mb else None
 
     def get_price_per_hour(self, gpu: GPURegistry) -> str | None:
         price = gpu.miner.price if gpu.price_per_hour is None else gpu.price_per_hour

@@ -39,7 +39,8 @@ class GpuOfMinerSerializer(ResourceSerializer):
     status = serializers.CharField(source="state", read_only=True)
     price_per_hour = AmountField(source="miner.price", read_only=True, allow_null=True)
     region = serializers.CharField(source="miner.region", read_only=True)
-    memory_gb = serializers.SerializerMethodField()
+    memory_mb = serializers.SerializerMethodField(help_text="null: not known.")
+    memory_gb = serializers.SerializerMethodField(help_text="null: not known.")
 
     class Meta:
         model = GPURegistry
@@ -59,8 +60,11 @@ class GpuOfMinerSerializer(ResourceSerializer):
             "created_at",
         ]
 
-    def get_memory_gb(self, gpu: GPURegistry) -> int:
-        return gpu.memory_mb // 1024
+    def get_memory_mb(self, gpu: GPURegistry) -> int | None:
+        return gpu.memory_mb or None
+
+    def get_memory_gb(self, gpu: GPURegistry) -> int | None:
+        return gpu.memory_mb // 1024 if gpu.memory_mb else None
 
 
 class MinerSerializer(ResourceSerializer):

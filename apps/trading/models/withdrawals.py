@@ -83,7 +83,7 @@ class Withdrawal(StatefulModel):
         ]
 
     def __str__(self) -> str:
-        return f"withdrawal {self.pk}"
+        return f"withdrawal {self.pk} to {self.destination}"
 
 
 class WithdrawalEvent(AbstractTransition):

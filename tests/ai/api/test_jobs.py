@@ -126,6 +126,16 @@ def test_constraints_become_one_canonical_requirement(client_api):
     assert job["constraints"]["min_vram_gb"] == 7.3
 
 
+@pytest.mark.parametrize("cuda", ["1_2.0", "١٢.0", 1e300, "abc", "-1", "9" * 20, "12.4.1.9", "12."])
+def test_a_cuda_version_is_digits_and_points(client_api, cuda):
+    body = {"task_type": "echo", "constraints": {"cuda": cuda}}
+
+    problem = client_api.json("POST", "/ai/jobs", body, status=400)
+
+    assert [error["field"] for error in problem["errors"]] == ["constraints.cuda"]
+    assert submit(client_api, constraints={"cuda": "12.4"})["constraints"]["cuda"] == "12.4"
+
+
 def test_the_same_request_key_is_one_job(client_api):
     first = client_api.post("/ai/jobs", {"task_type": "echo"}, idempotency_key="k")
     again = client_api.post("/ai/jobs", {"task_type": "echo"}, idempotency_key="k")

@@ -47,7 +47,8 @@ def test_deleting_an_unfinished_job_refunds_all_and_hides_it(operator_api, clien
     operator_api.json("DELETE", f"/ai/admin/jobs/{job['id']}", status=200)
     drain()
 
-    assert client_api.get(f"/ai/jobs/{job['id']}").status_code == 404
+    seen = client_api.json("GET", f"/ai/jobs/{job['id']}", status=200)
+    assert (seen["outcome"], seen["refunded"]) == ("deleted_by_operator", "1.000000")
     assert client_api.json("GET", "/ai/jobs")["jobs"] == []
     now = row(job)
     assert (now.outcome, now.payment_status, now.refunded) == ("deleted_by_operator", "refunded", 1_000_000)
@@ -56,7 +57,7 @@ def test_deleting_an_unfinished_job_refunds_all_and_hides_it(operator_api, clien
     assert [act["act"] for act in details["acts"]] == ["delete"]
 
 
-def test_deleting_a_finished_job_keeps_its_history(operator_api, client_api, miner):
+def test_deleting_a_finished_job_keeps_its_history_and_what_was_paid_for(operator_api, client_api, miner):
     job = running(client_api, miner)
     publish(miner.completes(job, 1))
     before = states_of(job)
@@ -64,7 +65,9 @@ def test_deleting_a_finished_job_keeps_its_history(operator_api, client_api, min
     operator_api.json("DELETE", f"/ai/admin/jobs/{job['id']}", status=200)
 
     assert states_of(job) == before
-    assert client_api.get(f"/ai/jobs/{job['id']}/result").status_code == 404
+    assert client_api.json("GET", "/ai/jobs")["jobs"] == []
+    for part in ("", "/result", "/events"):
+        client_api.json("GET", f"/ai/jobs/{job['id']}{part}", status=200)
 
 
 @pytest.mark.parametrize("method_path", [("GET", ""), ("DELETE", ""), ("POST", "/prioritize")])

@@ -350,3 +350,13 @@ def test_hand_registered_gpus_of_one_miner_stand_side_by_side(miner_api: Api):
     assert sorted(GPURegistry.objects.values_list("position", flat=True)) == [1000, 1001, 1002]
     register(miner_api, gpus=[])
     assert set(GPURegistry.objects.values_list("state", flat=True)) == {"registered"}
+
+
+@pytest.mark.parametrize("memory", [1e300, 2**53 - 1, "1_000", -5, None])
+def test_memory_that_is_not_known_is_null_not_0(miner_api, memory):
+    register(miner_api, gpus=[{"name": "Unheard Of", "memory_mb": memory, "uuid": "U-1"}])
+
+    (gpu,) = miner_api.json("GET", G, status=200)["items"]
+    (legacy,) = miner_api.json("GET", f"{M}/rig/gpus", status=200)
+
+    assert (gpu["memory_mb"], gpu["memory_gb"], legacy["memory_mb"], legacy["memory_gb"]) == (None,) * 4

@@ -38,3 +38,12 @@ def test_pages_are_to_look_at(db: None, page: str) -> None:
 
     assert client.get(f"{BASE}/{page}/?q={row.pk}").status_code == 200
     assert client.get(f"{BASE}/{page}/add/").status_code == 403
+
+
+def test_the_page_of_a_decision_says_how_much_goes_where_and_whose_it_is(db: None) -> None:
+    client, row = staff("alice"), withdrawal(AIT)
+
+    chosen = {"action": "approve", "_selected_action": [str(row.pk)]}
+    html = client.post(f"{BASE}/withdrawal/", chosen).content.decode()
+
+    assert "amount (AIT): 1.000000" in html and f"owner: {row.owner_id}" in html and row.destination in html
