@@ -108,8 +108,7 @@ def test_i1c_knows_the_names_of_payloads_from_before_migration_0004(client_api):
 
     unguarded(
         "UPDATE ai_job SET input_is_blob = true, payload_sha256 = encode(sha256(convert_to(payload::text, 'UTF8')), "
-        "'hex'), 
-        "state = 'failed' WHERE id = %s",
+        "'hex'), state = 'failed' WHERE id = %s",
         job["id"],
     )
 
