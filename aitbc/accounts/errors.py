@@ -21,5 +21,9 @@ class ScopesInvalid(Invalid):
     """The scopes of a key must be known ones, at least one."""
 
 
+class NameMissing(Invalid):
+    """An organisation needs a name."""
+
+
 class OwnerUnknown(Invalid):
     """There is no such owner."""

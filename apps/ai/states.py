@@ -58,6 +58,9 @@ class PaymentStatus(TextChoices):
     REFUNDED = "refunded"
 
 
+OPEN_PAYMENTS = [PaymentStatus.PENDING, PaymentStatus.HELD]
+
+
 class PriceSource(TextChoices):
     """Who set the ceiling of what a job may cost per hour."""
 

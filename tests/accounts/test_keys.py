@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import DatabaseError, connections
 
-from aitbc.accounts.models import ApiKey, AuditEntry
+from aitbc.accounts.errors import NameMissing
+from aitbc.accounts.models import ApiKey, AuditEntry, Organisation
 from aitbc.accounts.services import keys, organisations
 
 pytestmark = pytest.mark.urls("tests.core.routes")
@@ -137,6 +138,14 @@ def test_the_use_of_a_key_is_noted(client_api):
 def test_scopes_must_be_known(db, scopes):
     with pytest.raises(keys.ScopesInvalid):
         keys.create(organisations.named("x"), scopes, "x")
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_organisation_has_a_name(db, name):
+    with pytest.raises(NameMissing):
+        organisations.named(name)
+
+    assert not Organisation.objects.filter(name=name).exists()
 
 
 def test_the_audit_book_only_grows(db):

@@ -7,14 +7,16 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from aitbc.accounts.errors import OwnerUnknown
+from aitbc.accounts.errors import NameMissing, OwnerUnknown
 from aitbc.accounts.models import Membership, Organisation, User
 from aitbc.accounts.services import audit
 from aitbc.core.db import atomic
 
 
 def named(name: str) -> Organisation:
-    """The organisation of this name, made when there is none."""
+    """The organisation of this name, made when there is none. Raises NameMissing for an empty name."""
+    if not name.strip():
+        raise NameMissing("An organisation needs a name.")
     with atomic(Organisation):
         organisation, _ = Organisation.objects.get_or_create(name=name)
     return organisation

@@ -20,7 +20,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 from rich.console import Console
 
-from aitbc.core.cli import errors, short_ids
+from aitbc.core.cli import errors, program, short_ids
 from aitbc.core.cli.errors import ApiProblem, Failure, NoAnswer
 from aitbc.core.cli.tables import console
 from aitbc.core.errors import DomainError
@@ -73,7 +73,7 @@ class ProjectCommand(BaseCommand):
         return sys.exit(failure.returncode)
 
     def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> CommandParser:
-        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        options.setdefault("formatter_class", program.HelpFormatter)
         examples = f"examples:\n{self.examples}" if self.examples else ""
         if epilog := "\n".join(filter(None, (self.exit_codes, examples))):
             options.setdefault("epilog", epilog)
@@ -84,7 +84,7 @@ class ProjectCommand(BaseCommand):
         words = re.escape(f"{of} {name}".strip())
         own = [line for line in self.examples.splitlines() if re.search(rf"manage\.py \S+ {words}( |$)", line)]
         verb: argparse.ArgumentParser = verbs.add_parser(
-            name, help=about, description=about, formatter_class=argparse.RawDescriptionHelpFormatter,
+            name, help=about, description=about, formatter_class=program.HelpFormatter,
             epilog="\n".join(filter(None, (self.exit_codes, *(["examples:", *own] if own else ())))) or None,
         )  # fmt: skip
         return verb
@@ -203,7 +203,7 @@ class VerbCommand(BaseApiCommand):
         """Add a verb; `scope` says whose key it is called with, "" that it asks nobody."""
         parser: argparse.ArgumentParser = verbs.add_parser(
             name, help=about, description=about, epilog=f"examples:\n{examples}" if examples else None,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=program.HelpFormatter,
         )  # fmt: skip
         parser.set_defaults(run=run, verb_scope=scope)
         if scope:

@@ -9,6 +9,7 @@ import httpx
 from django.core.management.base import CommandError
 from django.db import InterfaceError, OperationalError
 
+from aitbc.core.cli import program
 from aitbc.core.errors import DomainError
 
 ENDED_OTHERWISE, USAGE = 1, 2  # an interrupt is 130: aitbc/__main__.py
@@ -95,11 +96,11 @@ def problem_of(answer: httpx.Response, advice: str = "") -> ApiProblem:
 
 def advice_for(status: int, scope: str) -> str:
     """What to do about an answer that is about the key."""
+    made = f"`{program.line('key create')} --scope {scope}` makes one."
     if status == httpx.codes.UNAUTHORIZED:
-        name = f"AITBC_{scope.upper()}_KEY"
-        return f"Give a valid key with --key or {name}; `manage.py key create --scope {scope}` makes one."
+        return f"Give a valid key with --key or AITBC_{scope.upper()}_KEY; {made}"
     if status == httpx.codes.FORBIDDEN:
-        return f"Give another key with --key; `manage.py key create --scope {scope}` makes one."
+        return f"Give another key with --key; {made}"
     return ""
 
 

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from aitbc.core.cli.errors import ApiProblem, Failure, UsageError
 
 Call = Callable[[str, str], Any]
+TOO_SHORT = re.compile(r"[0-9a-f]{1,7}", re.IGNORECASE)
 BEGINNING = re.compile(r"[0-9a-f]{8}[0-9a-f-]{0,28}", re.IGNORECASE)  # of an id, or all of it
 WHOLE = 36  # characters of an id
 PAGE, PAGES = 200, 50  # rows of a page, and pages read of one list
@@ -29,6 +30,7 @@ class Listed:
     lists: tuple[str, ...]
     key: str = "id"
     newest_first: bool = True
+    has_names: bool = True  # a row may be called by a name that its owner gave it
 
 
 def add_id(parser: argparse.ArgumentParser, *flags: str, of: Listed, **options: Any) -> None:
@@ -52,8 +54,10 @@ def whole_ids(call: Call, ids: Mapping[str, Listed], options: Mapping[str, Any])
 def whole_id(call: Call, listed: Listed, lists: list[str], text: str) -> str:
     """The id that begins with this text; a whole id, a name or an owner's own id is returned as it is.
 
-    Raises UsageError, with the candidates, when several begin so, and Failure when none does.
+    Raises UsageError when the text is too short or, with the candidates, when several begin so; Failure when none does.
     """
+    if TOO_SHORT.fullmatch(text):
+        return own_name(call, listed, lists, text)
     if len(text) == WHOLE or not BEGINNING.fullmatch(text):
         return text
     found: set[str] = set()
@@ -64,6 +68,13 @@ def whole_id(call: Call, listed: Listed, lists: list[str], text: str) -> str:
             if str(row.get(listed.key, "")).startswith(text.lower()):
                 found.add(str(row[listed.key]))
     return only(found, listed.what, text)
+
+
+def own_name(call: Call, listed: Listed, lists: list[str], text: str) -> str:
+    """This text where somebody named a row so. Raises UsageError: an id needs more characters."""
+    if listed.has_names and any(text in row.values() for path in lists for row in rows_of(call, path)):
+        return text
+    raise UsageError(f"{text} is too short: give at least 8 characters of the id of the {listed.what}.")
 
 
 def only(found: set[str], what: str, text: str) -> str:

@@ -13,6 +13,7 @@ DEV_ENV = Path("var/dev.env")
 URL = re.compile(r"https?://[!-~]+")
 KEY = re.compile(r"[!-~]+")  # what a header may carry
 LONGEST_DRAIN = 86_400
+PRICE = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
 MINER_ID = re.compile(r"[!-~]{0,128}")
 
 
@@ -61,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--slots", type=_whole(1, 1024), default=env.get("AITBC_MINER_SLOTS", "2"), help="jobs at the same time")
     add(
         "--price",
+        type=_price,
         default=env.get("AITBC_MINER_PRICE", ""),
         help="AIT per hour of computing; default: the exchange's reference rate",
     )
@@ -142,6 +144,13 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def _price(text: str) -> str:
+    """A type of arguments: what the exchange takes as a price, or nothing, for its reference rate."""
+    if text and not PRICE.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not an amount of AIT with at most six places, e.g. 1.5")
+    return text
 
 
 def _seconds(text: str) -> float:

@@ -8,7 +8,7 @@ MARKET = "/marketplace/v1/marketplace"
 SEARCH, MINE = f"{MARKET}/offers/search", f"{MARKET}/offers/mine"
 DEMANDS = f"{MARKET}/demands"
 
-BOOKING = Listed("booking", (f"{MARKET}/bookings",))
+BOOKING = Listed("booking", (f"{MARKET}/bookings",), has_names=False)
 OPEN_OFFER = Listed("offer", (SEARCH,), newest_first=False)
 OWN_OFFER = Listed("offer", (MINE,))
 ANY_OFFER = Listed("offer", (MINE, SEARCH), newest_first=False)

@@ -1,4 +1,4 @@
-"""Following a job from the shell: its exit code says how the job ended, the bar moves, Ctrl-C ends it quietly."""
+"""Following a job from the shell: its exit code says how the job ended, the bar moves, Ctrl-C leaves the job alone."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from rich.console import Console
 
 from aitbc.core.cli.errors import Failure
 from apps.ai.management.progress import JobProgress
+from apps.ai.management.tables import jobs as tables
+from apps.ai.models import AIJob
 from apps.ai.services import deadlines
 from apps.ai.services.jobs import cancel
 from tests.ai.factories import fund, publish, queued, row, running, submit
@@ -109,8 +111,9 @@ def test_cancelling_is_not_final_and_events_arrive_as_they_happen(where, client_
     assert (watching.returncode, json.loads(err)["code"]) == (1, "cancelled")
 
 
-def test_an_interrupted_watch_ends_quietly_with_130(where, client_api):
+def test_an_interrupted_watch_says_how_to_resume_and_ends_with_130(where, client_api):
     made = queued(client_api)
+    resume = f"manage.py job watch {made['id']}"
     for format_ in ((), ("--json",)):
         watching = program("job", "watch", made["id"], *format_, *where)
         assert "queued" in watching.stdout.readline()
@@ -118,8 +121,53 @@ def test_an_interrupted_watch_ends_quietly_with_130(where, client_api):
         watching.send_signal(signal.SIGINT)
 
         _, err = watching.communicate(timeout=60)
-        assert (watching.returncode, err) == (130, "")
+        (line,) = err.splitlines()
+        assert watching.returncode == 130
+        if format_:
+            assert (json.loads(line)["code"], json.loads(line)["resume"]) == ("interrupted", resume)
+        else:
+            assert resume in line
     assert row(made).state == "queued"
+
+
+def test_a_job_cancelled_by_another_shell_is_shown_once_as_it_ended(where, client_api, miner):
+    made = running(client_api, miner)
+    watching = program("job", "watch", made["id"], *where)
+    cancel(job=row(made), actor="client:test", reason="not needed")
+    while "cancelling" not in watching.stdout.readline():
+        pass
+    publish(miner.stops(made))
+
+    out, _ = watching.communicate(timeout=60)
+    assert out.count("task_type") == 1
+    assert "cancelling" not in out.partition("task_type")[2]
+
+
+def test_the_table_at_the_end_waits_for_the_money(where, client_api, miner):
+    made = running(client_api, miner, payment_amount="1")
+    publish(miner.fails(made, "BAD_INPUT"))
+    ended_job = AIJob.objects.filter(pk=made["id"])
+    assert row(made).payment_status == "refunded"
+    ended_job.update(payment_status="held")  # as it is until trading has answered
+    watching = program("job", "watch", made["id"], *where)
+    while "failed" not in watching.stdout.readline():
+        pass
+
+    ended_job.update(payment_status="refunded")
+
+    out, _ = watching.communicate(timeout=60)
+    table = dict(line.strip("│ ").split("│") for line in out.splitlines() if line.count("│") == 3)
+    shown = {name.strip(): value.strip() for name, value in table.items()}
+    assert shown["payment_status"] == "refunded"
+    assert float(shown["paid (AIT)"]) + float(shown["fee (AIT)"]) + float(shown["refunded (AIT)"]) == 1
+
+
+@pytest.mark.no_db
+def test_money_that_has_not_moved_in_time_is_named_below_the_table():
+    screen = Console(file=io.StringIO(), width=200)
+    screen.print(tables.ended({"id": "1", "payment_status": "held"}))
+
+    assert "payment is still held" in screen.file.getvalue().splitlines()[-1]
 
 
 def test_submit_and_watch_shows_the_table_once_at_the_end(job, where, client_api, miner):

@@ -34,6 +34,16 @@ def only_json(err: str) -> dict:
         ("ledger", "statement"),
         ("audit", "--nonsense"),
         ("job", "submit", "echo", "{not json"),
+        ("job", "submit", "echo", "--pay", "-1"),
+        ("job", "submit", "echo", "--max-price", "0.1234567"),
+        ("job", "cancel", "0190f3c2", "--reason", ""),
+        ("market", "demand", "--budget", "much"),
+        ("gpu", "bid", "1", "cheap", "1"),
+        ("ledger", "mint", "dev", "0", "--reason", "x"),
+        ("ledger", "mint", "dev", "1", "--reason", " "),
+        ("ledger", "withdraw", "dev", "1e3", "--to", "bank"),
+        ("key", "create", "--owner", "", "--scope", "client"),
+        ("foo",),
     ],
     ids=" ".join,
 )
@@ -44,6 +54,23 @@ def test_wrong_arguments_are_exit_2_and_one_json_object(arguments):
     assert (code, out) == (2, "")
     assert (error["code"], error["errors"], error["status"]) == ("usage", [], None)
     assert error["detail"] and "usage:" not in error["detail"]
+
+
+@pytest.mark.no_db
+@pytest.mark.parametrize(
+    ("typed", "words"), [("jbo", "Did you mean job?"), ("foo", "no command foo. `manage.py --help` lists them.")]
+)
+def test_an_unknown_command_is_exit_2_and_names_the_nearest(typed, words):
+    code, out, err = ended(typed, "list")
+
+    assert (code, out) == (2, "")
+    assert words in err
+
+
+@pytest.mark.no_db
+def test_an_amount_is_refused_in_plain_words():
+    _, _, err = ended("ledger", "mint", "dev", "0", "--reason", "x")
+    assert "'0' is not an amount of AIT above zero with at most six places, e.g. 1.5" in err
 
 
 @pytest.mark.no_db

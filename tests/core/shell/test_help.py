@@ -7,6 +7,8 @@ import re
 
 import pytest
 
+from aitbc.core.cli.arguments import Amount
+from aitbc.core.cli.errors import advice_for
 from tests.shell import ended, parsers
 
 pytestmark = pytest.mark.no_db
@@ -45,6 +47,13 @@ def test_each_option_that_is_a_number_has_a_range(words):
             assert action.type not in (int, float), f"{words} {action.dest}"
 
 
+@pytest.mark.parametrize("words", sorted(PARSERS))
+def test_each_option_that_is_money_is_read_as_an_amount(words):
+    for action in PARSERS[words]._actions:
+        if re.search(r"\bAIT\b", action.help or ""):
+            assert isinstance(action.type, Amount), f"{words} {action.dest}"
+
+
 @pytest.mark.parametrize("words", sorted(words for words, numeric in NUMERIC.items() if numeric))
 def test_a_number_out_of_its_range_is_refused_with_the_range(words, capsys):
     for action in NUMERIC[words]:
@@ -71,6 +80,25 @@ def test_the_program_lists_its_commands_with_one_line_each(arguments):
             assert re.search(rf"^  {words} +\w.{{10,}}$", out, re.MULTILINE), words
     assert "migrate" in out
     assert "job" in ended("help", "--commands")[1].split()
+
+
+@pytest.mark.parametrize("words", [("job",), ("job", "submit"), ("market", "offers"), ("market", "book")], ids=" ".join)
+def test_examples_name_the_program_as_it_was_started(words, monkeypatch):
+    parser = PARSERS[" ".join(words)]
+    assert f"manage.py {' '.join(words)} " in parser.format_help()
+
+    monkeypatch.setattr("sys.argv", ["/opt/bin/aitbc", *words, "--help"])
+
+    assert f"aitbc {' '.join(words)} " in parser.format_help()
+    assert "  manage.py" not in parser.format_help()
+
+
+def test_hints_name_the_program_as_it_was_started(monkeypatch):
+    assert "`manage.py key create --scope client` makes one" in advice_for(401, "client")
+
+    monkeypatch.setattr("sys.argv", ["/opt/bin/aitbc"])
+
+    assert "`aitbc key create --scope client` makes one" in advice_for(401, "client")
 
 
 def test_a_verb_names_the_key_it_is_called_with():

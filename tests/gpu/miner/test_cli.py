@@ -33,6 +33,9 @@ def program(folder: Path, *arguments: str, **variables: str) -> subprocess.Compl
         (("--key", "k", "--slots", "many"), {}, "'many' is not a whole number from 1 to 1024"),
         (("--key", "k"), {"AITBC_MINER_SLOTS": "many"}, "'many' is not a whole number from 1 to 1024"),
         (("--key", "k"), {"AITBC_MINER_MEMORY_MB": "much"}, "--memory-mb"),
+        (("--key", "k", "--price", "cheap"), {}, "'cheap' is not an amount of AIT"),
+        (("--key", "k", "--price", "-1"), {}, "'-1' is not an amount of AIT"),
+        (("--key", "k"), {"AITBC_MINER_PRICE": "0.1234567"}, "at most six places"),
         (("--key", "k", "--state-dir", "/proc/none"), {}, "choose another with --state-dir"),
     ],
 )

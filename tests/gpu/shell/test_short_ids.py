@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from aitbc.core.cli.errors import Failure
+from aitbc.core.cli.errors import Failure, UsageError
 from tests.gpu.factories import RTX_4090, beat, register, registered_gpu
 from tests.gpu.probes import model_server
 from tests.shell import command_runner
@@ -37,6 +37,15 @@ def test_cards_and_miners_by_the_beginning_of_their_ids(gpu, miner, miner_api):
     assert json.loads(miner("status", "--miner-id", rig, "--json"))["miner_id"] == "rig"
     with pytest.raises(Failure, match="No card that you can list begins with deadbeef"):
         gpu("retire", "deadbeef")
+
+
+def test_the_beginning_of_an_id_is_eight_characters_at_least_but_a_name_may_be_short(miner, miner_api):
+    register(miner_api, rig="fade")
+
+    assert json.loads(miner("status", "--miner-id", "fade", "--json"))["miner_id"] == "fade"
+    for run in (lambda: miner("status", "--miner-id", "01a2"), lambda: miner("gpus", "--miner-id", "01A2")):
+        with pytest.raises(UsageError, match="give at least 8 characters of the id"):
+            run()
 
 
 def test_a_model_server_by_the_beginning_of_its_id(miner, operator_api):

@@ -45,6 +45,8 @@ def test_a_bookings_life_from_the_shell(market, client_api, miner_api, drain):
 
     shown = market("show", made["id"], "--watch")
     assert "settled (ended)" in shown
+    (listed,) = [line for line in market("bookings", "--state", "settled").splitlines() if made["id"] in line]
+    assert listed.split("│")[2].strip() == "settled"
     assert "to the provider" in shown
     assert "★★★★★" in market("review", made["id"], "5", "--text", "As promised.", "--speed", "4")
     assert "★★★★☆" in market("review", made["id"], "4", "--edit")

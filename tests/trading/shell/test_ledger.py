@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from io import StringIO
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -15,6 +15,8 @@ from aitbc.accounts.models import User
 from aitbc.accounts.services import keys, organisations
 from aitbc.core.cli.errors import Failure
 from aitbc.core.cli.tables import shortest_length
+from apps.trading.models import LedgerAccount
+from apps.trading.states import AccountKind
 from tests.trading.inspection import worth
 
 
@@ -72,6 +74,15 @@ def test_the_shell_reverses_a_deposit_but_not_where_two_decide(db: None) -> None
     assert worth(owner.pk) == [1_000_000_001] and run("reversals") == [done]
     with pytest.raises(CommandError, match="two users decide"):
         run("reverse", large, "--reason", "by mistake")
+
+
+def test_the_shards_of_an_account_are_one_line(db: None) -> None:
+    for shard, amount in enumerate((5, 7)):
+        LedgerAccount.objects.create(owner_id=UUID(int=0), kind=AccountKind.FEES, shard=shard, posted_credits=amount)
+
+    (fees,) = [one for one in run("balance") if one["kind"] == "fees"]
+
+    assert (fees["owner"], fees["available"], fees["total"]) == ("the exchange", "0.000012", "0.000012")
 
 
 @pytest.mark.parametrize(

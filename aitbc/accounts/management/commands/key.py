@@ -12,12 +12,12 @@ from aitbc.accounts.models import ApiKey, User
 from aitbc.accounts.scopes import Scope
 from aitbc.accounts.services import keys, organisations
 from aitbc.core.cli import tables
-from aitbc.core.cli.arguments import DAYS
+from aitbc.core.cli.arguments import DAYS, nonempty
 from aitbc.core.cli.commands import ProjectCommand
 from aitbc.core.cli.short_ids import only
 from aitbc.core.cli.tables import SHORTEST, console
 
-COLUMNS = ("prefix", "name", "owner", "scopes", "expires_at", "last_used_at", "revoked_at")
+COLUMNS = ("prefix", "name", "owner", "scopes", "revoked_at", "expires_at", "last_used_at")
 
 EXAMPLES = """\
   manage.py key create --owner alice --scope client --name laptop
@@ -35,19 +35,22 @@ class Command(ProjectCommand):
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="verb")
         create = self.verb(verbs, "create", "make a key; its secret is printed once")
         create.add_argument(
-            "--owner", required=True, help="user or organisation; an unknown name becomes an organisation"
+            "--owner",
+            type=nonempty,
+            required=True,
+            help="user or organisation; an unknown name becomes an organisation",
         )
         create.add_argument(
             "--scope", action="append", required=True, choices=Scope.values, dest="scopes", help="may repeat"
         )
-        create.add_argument("--name", default="key", help="what it is for")
+        create.add_argument("--name", type=nonempty, default="key", help="what it is for")
         create.add_argument("--days", type=DAYS, help="days until it expires")
         listing = self.verb(verbs, "list", "show keys, without secrets")
-        listing.add_argument("--owner", help="only those of this organisation")
+        listing.add_argument("--owner", type=nonempty, help="only those of this organisation")
         listing.add_argument("--all", action="store_true", help="also revoked and expired ones")
         revoke = self.verb(verbs, "revoke", "end a key; within a second it opens nothing")
         revoke.add_argument("prefix", help="the part between the underscores, or at least eight characters of it")
-        revoke.add_argument("--reason", default="", help="kept in the log")
+        revoke.add_argument("--reason", type=nonempty, help="kept in the log")
         for verb in (create, listing, revoke):
             verb.add_argument("--json", action="store_true", help="machine-readable output")
 
@@ -75,9 +78,9 @@ class Command(ProjectCommand):
             return
         console(self.stdout).print(tables.rows("Keys", map(shown, rows), COLUMNS))
 
-    def do_revoke(self, *, prefix: str, reason: str, **options: Any) -> None:
+    def do_revoke(self, *, prefix: str, reason: str | None, **options: Any) -> None:
         prefix = whole_prefix(prefix)
-        if not keys.revoke(prefix=prefix, actor="shell", reason=reason):
+        if not keys.revoke(prefix=prefix, actor="shell", reason=reason or ""):
             raise CommandError("No live key has this prefix.")
         self.stdout.write(json.dumps({"revoked": prefix}) if options["json"] else f"revoked {prefix}")
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 
 from aitbc import domains
-from aitbc.core.cli import ports
+from aitbc.core.cli import ports, program
 from aitbc.core.cli.arguments import PORT, whole
 from aitbc.core.cli.commands import ProjectCommand
 from aitbc.core.cli.errors import Failure
@@ -41,7 +41,7 @@ class Command(ProjectCommand):
     def handle(self, *, host: str, port: int | None, workers: int, **_: Any) -> None:
         port = port or default_port()
         if reason := ports.refusal(host, port):  # granian would say so in a traceback of each worker, again and again
-            advice = f"Stop what listens there, or choose another port: manage.py serve --port {port + 1}"
+            advice = f"Stop what listens there, or choose another port: {program.line('serve')} --port {port + 1}"
             raise Failure(f"Port {port} of {host} cannot be listened on: {reason}. {advice}", code="port_in_use")
         server = Path(sysconfig.get_path("scripts")) / "granian"
         os.execv(server, [str(server), *flags(host, port, workers)])

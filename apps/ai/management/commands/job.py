@@ -7,26 +7,28 @@ import json
 import sys
 import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
 
-from aitbc.core.cli.arguments import LIMIT, TIMEOUT, json_object, number, whole
+from aitbc.core.cli import errors, program
+from aitbc.core.cli.arguments import AIT, LIMIT, TIMEOUT, json_object, nonempty, number, whole
 from aitbc.core.cli.commands import BaseApiCommand
 from aitbc.core.cli.errors import Failure, UsageError
 from aitbc.core.cli.short_ids import Listed, add_id
 from aitbc.core.cli.tables import fields
 from apps.ai.management.progress import JobProgress
 from apps.ai.management.tables import jobs as tables
-from apps.ai.states import FINAL
+from apps.ai.states import FINAL, OPEN_PAYMENTS
 
-JOBS = Listed("job", ("/ai/jobs",))
-BOOKINGS = Listed("booking", ("/marketplace/v1/marketplace/bookings",))
+JOBS = Listed("job", ("/ai/jobs",), has_names=False)
+BOOKINGS = Listed("booking", ("/marketplace/v1/marketplace/bookings",), has_names=False)
 FINAL_STATES = set(FINAL)
 GOOD_STATES = {"succeeded", "settled"}
 DAY = 86_400
+MONEY_SECONDS = 10.0  # trading pays or gives back behind the end of the job, in less
 OF_JOB = "its id, or as much of it as no other job's begins with"
 EXIT_CODES = """\
 exit codes:
@@ -72,7 +74,7 @@ class Command(BaseApiCommand):
             waiting.add_argument("--timeout", type=TIMEOUT, default=900.0, help="seconds to wait at most (900)")
         cancel = self._verb(verbs, "cancel", "cancel it")
         add_id(cancel, "job_id", of=JOBS, help=OF_JOB)
-        cancel.add_argument("--reason", default="cancelled from the shell", help="kept with the job")
+        cancel.add_argument("--reason", type=nonempty, default="cancelled from the shell", help="kept with the job")
         listing = self._verb(verbs, "list", "list jobs, newest first")
         for flag, about in (
             ("--state", "one or several, with commas between"), ("--task-type", "only this type"),
@@ -92,14 +94,14 @@ class Command(BaseApiCommand):
         parser.add_argument("--file", help="read the payload from this file")
         parser.add_argument("--prompt", help="payload.prompt")
         parser.add_argument("--model", help="payload.model")
-        parser.add_argument("--pay", default="0", help="AIT to pay at most (0 = unpaid)")
+        parser.add_argument("--pay", type=AIT, default="0", help="AIT to pay at most (0 = unpaid)")
         for flag, about in (
             ("--gpu", "GPU model"), ("--region", "e.g. eu"), ("--cuda", "version"), ("--data-class", "e.g. public"),
         ):  # fmt: skip
             parser.add_argument(flag, help=about)
         add_id(parser, "--booking", of=BOOKINGS, help="run it in this booking of yours; the booking pays")
         parser.add_argument("--min-vram", type=number(0, 4096), help="GiB of GPU memory")
-        parser.add_argument("--max-price", help="AIT per hour")
+        parser.add_argument("--max-price", type=AIT, help="AIT per hour")
         parser.add_argument("--min-reputation", type=number(0, 1), help="0 to 1")
         parser.add_argument("--models", action="append", help="a model the miner must have (may repeat)")
         for flag, kind, about in (
@@ -118,7 +120,7 @@ class Command(BaseApiCommand):
         job = self.call("POST", "/ai/jobs", json=_body(options), headers=headers)
         self.show(job, f"Job {job['id']}" if watch else tables.job(job))
         if watch:
-            self.do_watch(job_id=job["id"])
+            self._watch(job)
 
     def do_status(self, *, job_id: str, **options: Any) -> None:
         job = self.call("GET", f"/ai/jobs/{job_id}")
@@ -131,17 +133,17 @@ class Command(BaseApiCommand):
 
     def do_result(self, *, job_id: str, wait: bool, timeout: float, **options: Any) -> None:
         if wait:
-            self._wait(job_id, timeout, GOOD_STATES)
+            self._wait(job_id, timeout, lambda job: job["state"] in {*FINAL_STATES, *GOOD_STATES})
         result = self.call("GET", f"/ai/jobs/{job_id}/result")
         self.show(result, tables.result(result))
         _refuse_failure(result)
 
-    def _wait(self, job_id: str, timeout: float, enough: Collection[str] = ()) -> dict[str, Any]:
-        """The job once it has ended or is in a state that is enough, or as it is when the time is over."""
+    def _wait(self, job_id: str, timeout: float, is_enough: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The job once it is as far as that, or as it is when the time is over."""
         deadline = time.monotonic() + timeout
         while True:
             job: dict[str, Any] = self.call_patiently("GET", f"/ai/jobs/{job_id}")
-            if job["state"] in (*FINAL_STATES, *enough) or time.monotonic() > deadline:
+            if is_enough(job) or time.monotonic() > deadline:
                 return job
             time.sleep(0.5)
 
@@ -150,7 +152,7 @@ class Command(BaseApiCommand):
         self.show(job, tables.job(job))
 
     def do_receipt(self, *, job_id: str, wait: bool, timeout: float, **options: Any) -> None:
-        job = self._wait(job_id, timeout) if wait else None
+        job = self._wait(job_id, timeout, lambda job: job["state"] in FINAL_STATES) if wait else None
         receipt = self.call("GET", f"/ai/jobs/{job_id}/receipt")
         self.show(receipt, fields("Receipt", receipt))
         if job:
@@ -162,15 +164,28 @@ class Command(BaseApiCommand):
 
     def do_watch(self, *, job_id: str, **options: Any) -> None:
         """Follow the job, show how it ended, and exit 1 when that was not success."""
-        self._follow(job_id)
-        job = self.call_patiently("GET", f"/ai/jobs/{job_id}")
+        self._watch(self.call("GET", f"/ai/jobs/{job_id}"))  # a wrong id or address fails at once
+
+    def _watch(self, job: dict[str, Any]) -> None:
+        try:
+            job = self._follow(job)
+        except KeyboardInterrupt:
+            self._say_how_to_resume(job["id"])
+            raise
         if not self.as_json and not self.quiet:
-            self.show(job, tables.job(job))
+            job = self._wait(job["id"], MONEY_SECONDS, lambda job: job["payment_status"] not in OPEN_PAYMENTS)
+            self.show(job, tables.ended(job))
         _refuse_failure(job)
 
-    def _follow(self, job_id: str) -> None:
+    def _say_how_to_resume(self, job_id: str) -> None:
+        resume = program.line(f"job watch {job_id}")
+        words = f"The job goes on; `{resume}` follows it again."
+        interrupt = Failure(words, code="interrupted", job_id=job_id, resume=resume)
+        self.stderr.write(errors.as_json(interrupt) if self.as_json else words, str)
+
+    def _follow(self, job: dict[str, Any]) -> dict[str, Any]:
         """Show the stream until the job has ended, through reconnects; with the cursor no event is shown twice."""
-        job, cursor = self.call("GET", f"/ai/jobs/{job_id}"), ""  # a wrong id or address fails at once
+        job_id, cursor = job["id"], ""
         hidden = self.as_json or self.quiet or not self.console.is_terminal
         with JobProgress(console=self.console, disable=hidden) as progress:
             while True:
@@ -179,7 +194,7 @@ class Command(BaseApiCommand):
                     cursor = event_id
                     self._show_event(progress, name, data)
                 if job["state"] in FINAL_STATES:
-                    return  # read before the page that has just been shown, so that page was the last
+                    return job  # read before the page that has just been shown, so that page was the last
                 if start == cursor:
                     time.sleep(0.5)  # a server that does not hold streams open sends one page at a time
                 job = self.call_patiently("GET", f"/ai/jobs/{job_id}")

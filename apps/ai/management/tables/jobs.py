@@ -9,11 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from aitbc.core.cli.tables import Grid, fields, more, plain, rows
+from apps.ai.states import OPEN_PAYMENTS
 
 SHOWN = (
     "id", "state", "task_type", "model", "attempt", "max_attempts", "priority", "progress", "progress_note",
-    "assigned_miner_id", "payment_amount", "payment_status", "paid", "refunded", "receipt_id", "outcome", "error",
-    "created_at", "started_at", "completed_at", "expires_at",
+    "assigned_miner_id", "payment_amount", "payment_status", "paid", "fee", "refunded", "receipt_id", "outcome",
+    "error", "created_at", "started_at", "completed_at", "expires_at",
 )  # fmt: skip
 LISTED = ("id", "state", "task_type", "payment_amount", "created_at", "payment_status", "attempt")
 EXPLAINED = ("state", "summary", "waited_seconds", "online_miners", "fitting_miners", "position", "estimate_seconds")
@@ -21,6 +22,13 @@ EXPLAINED = ("state", "summary", "waited_seconds", "online_miners", "fitting_min
 
 def job(one: dict[str, Any]) -> Table:
     return fields(f"Job {one['id']}", one, SHOWN)
+
+
+def ended(one: dict[str, Any]) -> RenderableType:
+    """The table of a job that has ended, with a line below it while its money has not moved."""
+    if one["payment_status"] not in OPEN_PAYMENTS:
+        return job(one)
+    return Group(job(one), f"Its payment is still {one['payment_status']}: `job status` shows what comes of it.")
 
 
 def jobs(page: dict[str, Any]) -> Grid:

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandParser
 
-from aitbc.core.cli.arguments import LIMIT, json_object, number, whole
+from aitbc.core.cli.arguments import AIT, LIMIT, json_object, number, whole
 from aitbc.core.cli.commands import BaseApiCommand, known
 from aitbc.core.cli.errors import UsageError
 from aitbc.core.cli.short_ids import Listed, add_id
@@ -80,7 +80,7 @@ class Command(BaseApiCommand):
         jobs.add_argument("--limit", type=LIMIT, default=20, help="jobs of a page (20)")
         jobs.add_argument("--status", help="leased, completed, failed, expired …")
         jobs.add_argument("--type", help="only this task type")
-        jobs.add_argument("--min-reward", help="only jobs that offered at least this, in AIT")
+        jobs.add_argument("--min-reward", type=AIT, help="only jobs that offered at least this, in AIT")
         self._verb(verbs, "gpus", "show its cards")
         leave = self._verb(verbs, "deregister", "take it out of service")
         leave.add_argument("--drain", action="store_true", help="let it finish what it holds")
@@ -96,7 +96,7 @@ class Command(BaseApiCommand):
         add.add_argument("server", help="its address")
         add.add_argument("--kind", choices=("openai", "ollama"), default="openai", help="which API it speaks (openai)")
         add.add_argument("--concurrency", type=whole(1, 64), default=1, help="jobs at the same time (1)")
-        add.add_argument("--price", help="AIT per hour")
+        add.add_argument("--price", type=AIT, help="AIT per hour")
         add.add_argument("--region", default="", help="e.g. eu-de")
         remove = self.verb(actions, "remove", "take one out of service", of="backend")
         self.add_connection(remove)

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from aitbc.core.cli.arguments import LIMIT, TIMEOUT
+from aitbc.core.cli.arguments import LIMIT, TIMEOUT, nonempty
 from aitbc.core.cli.commands import VerbCommand
 from aitbc.core.cli.short_ids import add_id
 from apps.gpu.management.subcommands.gpus import OWN_GPUS
@@ -25,7 +25,7 @@ def add(command: VerbCommand, verbs: Any) -> None:
         examples="  manage.py gpu benchmark CARD --wait",
     )  # fmt: skip
     add_id(requested, "gpu", of=OWN_GPUS, help="the card's id")
-    requested.add_argument("--reason", default="asked for in the shell", help="kept with the benchmark")
+    requested.add_argument("--reason", type=nonempty, default="asked for in the shell", help="kept with the benchmark")
     requested.add_argument("--wait", action="store_true", help="wait for the verdict")
     requested.add_argument("--timeout", type=TIMEOUT, default=900, help="seconds to wait at most (900)")
     history = command.verb(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aitbc.core.cli.arguments import number
+from aitbc.core.cli.arguments import AIT, number
 from aitbc.core.cli.commands import VerbCommand
 from aitbc.core.cli.short_ids import add_id
 from apps.gpu.management.subcommands.gpus import OWN_GPUS
@@ -27,8 +27,8 @@ def earnings(command: VerbCommand, *, gpu: str, **options: Any) -> None:
 
 def _add_arguments(parser: Any) -> None:
     add_id(parser, "gpu", of=OWN_GPUS, help="the card's id")
-    parser.add_argument("--power-price", help="AIT per kWh (0.30)")
+    parser.add_argument("--power-price", type=AIT, help="AIT per kWh (0.30)")
     parser.add_argument("--utilisation", type=number(0, 1), help="share of the time it is rented, 0 to 1 (0.5)")
-    parser.add_argument("--price", help="AIT per hour; else what the card asks now")
+    parser.add_argument("--price", type=AIT, help="AIT per hour; else what the card asks now")
     parser.add_argument("--idle-w", type=number(0, 5000), help="watts when idle; else 8 %% of full load")
     parser.add_argument("--load-w", type=number(0, 5000), help="watts at work; else its power limit")

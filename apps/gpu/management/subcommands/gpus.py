@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 
-from aitbc.core.cli.arguments import LIMIT, number, whole
+from aitbc.core.cli.arguments import AIT, LIMIT, number, whole
 from aitbc.core.cli.commands import VerbCommand
 from aitbc.core.cli.short_ids import Listed, add_id
 from aitbc.core.cli.tables import fields, more, rows
@@ -42,7 +42,7 @@ def add(command: VerbCommand, verbs: Any) -> None:
     priced = command.verb(verbs, "price", "what a card asks by itself", run=price, scope="miner",
         examples="  manage.py gpu price 0190f3c2 0.45")  # fmt: skip
     add_id(priced, "gpu", of=OWN_GPUS, help="its id")
-    priced.add_argument("amount", help="AIT per hour")
+    priced.add_argument("amount", type=AIT, help="AIT per hour")
     switched = command.verb(verbs, "switch", "take a card off the market, or put it back", run=switch, scope="miner",
         examples="  manage.py gpu switch 0190f3c2 off")  # fmt: skip
     add_id(switched, "gpu", of=OWN_GPUS, help="its id")

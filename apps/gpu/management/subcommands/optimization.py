@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from aitbc.core.cli.arguments import number, whole
+from aitbc.core.cli.arguments import AIT, number, whole
 from aitbc.core.cli.commands import VerbCommand
 from aitbc.core.cli.short_ids import add_id
 from apps.gpu.logic.llm import KV_BYTES, QUANT_NAMES
@@ -50,5 +50,5 @@ def _add_arguments(parser: Any) -> None:
     parser.add_argument("--quantisation", choices=QUANT_NAMES, help="else the best that fits is chosen")
     parser.add_argument("--kv-dtype", choices=list(KV_BYTES), help="numbers of the cache; else chosen")
     parser.add_argument("--parallelism", choices=("tp", "pp"), help="how several cards share the model")
-    parser.add_argument("--power-price", help="AIT per kWh, for the objective `price`")
+    parser.add_argument("--power-price", type=AIT, help="AIT per kWh, for the objective `price`")
     parser.add_argument("--apply", action="store_true", help="have the power limit set (owner; with the miner's key)")

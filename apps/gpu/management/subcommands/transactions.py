@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError
 from rich.text import Text
 
-from aitbc.core.cli.arguments import HOURS, LIMIT, json_object, whole
+from aitbc.core.cli.arguments import AIT, HOURS, LIMIT, json_object, whole
 from aitbc.core.cli.commands import VerbCommand
 from aitbc.core.cli.errors import ApiProblem
 from aitbc.core.cli.short_ids import Listed, add_id
@@ -30,7 +30,7 @@ def add(command: VerbCommand, verbs: Any) -> None:
     )  # fmt: skip
     for parser, price in ((offer, "AIT per GPU and hour"), (bid, "AIT per GPU and hour, at most")):
         parser.add_argument("count", type=whole(1, 1000), help="how many GPUs")
-        parser.add_argument("price", help=price)
+        parser.add_argument("price", type=AIT, help=price)
         parser.add_argument("hours", type=HOURS, help="for how long")
         parser.add_argument("--specs", type=json_object, default={}, help="JSON object: model, memory_gb, region …")
         parser.add_argument("--description", default="", help="a line of text")
@@ -48,7 +48,7 @@ def add_listing(command: VerbCommand, verbs: Any) -> None:
     orders.add_argument("--status", help="active, pending, matched, cancelled, completed, expired")
     orders.add_argument("--provider", help="the name an order was made under")
     orders.add_argument("--model", help="part of the name")
-    orders.add_argument("--max-price", help="AIT per GPU and hour")
+    orders.add_argument("--max-price", type=AIT, help="AIT per GPU and hour")
     orders.add_argument("--limit", type=LIMIT, default=50, help="orders at most (50)")
     status = command.verb(
         verbs, "status", "show one offer or bid", run=show_order, examples="  manage.py gpu status gpu_bid_1f0c…\n"

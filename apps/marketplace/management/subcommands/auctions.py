@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.text import Text
 
-from aitbc.core.cli.arguments import HOURS, LIMIT, number, whole
+from aitbc.core.cli.arguments import AIT, HOURS, LIMIT, number, whole
 from aitbc.core.cli.commands import VerbCommand
 from aitbc.core.cli.errors import UsageError
 from aitbc.core.cli.short_ids import add_id
@@ -39,7 +39,7 @@ def add(command: VerbCommand, verbs: Any) -> None:
     )  # fmt: skip
     add_id(bid, "demand", of=DEMAND, nargs="?", help="the demand's id")
     add_id(bid, "--offer", of=OWN_OFFER, help="the id of your offer")
-    bid.add_argument("--price", help="AIT per hour for all its GPUs together")
+    bid.add_argument("--price", type=AIT, help="AIT per hour for all its GPUs together")
     bid.add_argument("--note", default="", help="a line to the renter")
     add_id(bid, "--withdraw", of=OWN_BID, metavar="BID", help="take this bid back")
     bids = command.verb(
@@ -72,18 +72,19 @@ def add_demand(command: VerbCommand, verbs: Any) -> None:
         "  manage.py market demand --publish 0190f3c2   a draft\n"
         "  manage.py market demand --cancel 0190f3c2\n",
     )  # fmt: skip
-    demand.add_argument("--budget", help="AIT per hour for all GPUs together, at most")
+    demand.add_argument("--budget", type=AIT, help="AIT per hour for all GPUs together, at most")
     demand.add_argument("--hours", type=HOURS, help="for how long")
     demand.add_argument("--count", type=whole(1, 1000), default=1, help="how many GPUs (1)")
     demand.add_argument("--gpu", action="append", help="a GPU model that will do (may repeat)")
     demand.add_argument("--min-vram", type=number(0, 97_656), default=0, help="GiB of memory of each GPU")
     for flag, about in (
         ("--region", "e.g. eu or eu-de"), ("--filter", "search grammar"), ("--constraints", "CEL over offer, provider"),
-        ("--title", "a line of text"), ("--reserve", "AIT per hour for a lone bidder (second score)"),
+        ("--title", "a line of text"),
         ("--closes", "when the auction ends, RFC 3339; without it, it stands"), ("--start-by", "RFC 3339"),
         ("--weights", "price,quality,reliability in basis points, e.g. 7000,1500,1500"),
     ):  # fmt: skip
         demand.add_argument(flag, help=about)
+    demand.add_argument("--reserve", type=AIT, help="AIT per hour for a lone bidder (second score)")
     add_id(demand, "--publish", of=OWN_DEMAND, metavar="DEMAND", help="open this draft to bids")
     add_id(demand, "--cancel", of=OWN_DEMAND, metavar="DEMAND", help="take this demand back")
     demand.add_argument("--second-score", action="store_true", help="pay the winner the highest price that still wins")

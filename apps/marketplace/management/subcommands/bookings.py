@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.live import Live
 
-from aitbc.core.cli.arguments import HOURS, LIMIT, MINUTES, whole
+from aitbc.core.cli.arguments import AIT, HOURS, LIMIT, MINUTES, nonempty, whole
 from aitbc.core.cli.commands import VerbCommand
 from aitbc.core.cli.errors import Failure
 from aitbc.core.cli.short_ids import add_id
@@ -75,7 +75,7 @@ def add_verbs_of_parties(command: VerbCommand, verbs: Any) -> None:
         examples="  manage.py market extend BOOKING --hours 2 --max-rate 0.80",
     )  # fmt: skip
     span_of(extend)
-    extend.add_argument("--max-rate", help="AIT per hour at most; above it nothing happens")
+    extend.add_argument("--max-rate", type=AIT, help="AIT per hour at most; above it nothing happens")
     cancel = command.verb(
         verbs, "cancel", "end a booking, as its renter or its provider", run=act("cancel", "reason"),
         examples='  manage.py market cancel BOOKING --reason "not needed"\n'
@@ -96,7 +96,7 @@ def add_verbs_of_parties(command: VerbCommand, verbs: Any) -> None:
     for parser in (extend, cancel, end, ready, reclaim):
         add_id(parser, "booking_id", of=BOOKING, help="its id")
     for parser in (cancel, reclaim):
-        parser.add_argument("--reason", help="kept with the booking")
+        parser.add_argument("--reason", type=nonempty, help="kept with the booking")
     as_provider(cancel)
     reclaim.add_argument("--at", help="RFC 3339; else as soon as the offer's notice allows")
 

@@ -6,7 +6,8 @@ import argparse
 from typing import Any
 from uuid import uuid4
 
-from aitbc.core.cli.arguments import HOURS, LIMIT, json_object, whole
+from aitbc.core.cli import program
+from aitbc.core.cli.arguments import AIT, HOURS, LIMIT, json_object, nonempty, whole
 from aitbc.core.cli.commands import VerbCommand
 from aitbc.core.cli.errors import UsageError
 from aitbc.core.cli.short_ids import add_id
@@ -34,13 +35,13 @@ OFFER_EXAMPLES = """\
 OFFERS_ABOUT = "your offers: list, create, edit, pause, resume, withdraw, clone, history"
 #: Flags of terms: (flag, name in the body, type, what it says).
 TERMS: tuple[tuple[str, str, Any, str], ...] = (
-    ("--price", "price_gpu_hour", str, "AIT per GPU and hour"),
-    ("--storage-price", "price_storage_gb_month", str, "AIT per GB and month"),
+    ("--price", "price_gpu_hour", AIT, "AIT per GPU and hour"),
+    ("--storage-price", "price_storage_gb_month", AIT, "AIT per GB and month"),
     ("--title", "title", str, "a line of text"),
     ("--description", "description", str, "more text"),
     ("--pricing", "pricing", str, "fixed or dynamic"),
-    ("--floor", "floor", str, "AIT; a dynamic price goes no lower"),
-    ("--ceiling", "ceiling", str, "AIT; a dynamic price goes no higher"),
+    ("--floor", "floor", AIT, "AIT; a dynamic price goes no lower"),
+    ("--ceiling", "ceiling", AIT, "AIT; a dynamic price goes no higher"),
     ("--until", "available_until", str, "RFC 3339; the offer ends then"),
     ("--reclaim-notice", "reclaim_notice_s", whole(0, 2_592_000), "seconds of notice before you take the GPUs back"),
     ("--constraints", "constraints", str, "CEL over the renter and its demand"),
@@ -54,7 +55,7 @@ def add(command: VerbCommand, verbs: Any) -> None:
     _search_arguments(search)
     group = verbs.add_parser(
         "offers", help=OFFERS_ABOUT, description=OFFERS_ABOUT, epilog=f"examples:\n{OFFER_EXAMPLES}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=program.HelpFormatter,
     )  # fmt: skip
     inner = group.add_subparsers(dest="what", required=True, metavar="what", parser_class=argparse.ArgumentParser)
     _offer_verbs(command, inner)
@@ -100,7 +101,7 @@ def _offer_verbs(command: VerbCommand, verbs: Any) -> None:
     edit.add_argument(
         "--revision", type=whole(1, 2**31 - 1), help="refuse if it was changed since (else the newest is edited)"
     )
-    edit.add_argument("--reason", help="kept with the revision")
+    edit.add_argument("--reason", type=nonempty, help="kept with the revision")
     for parser in (create, edit):
         _term_arguments(parser)
     for verb, about in (
@@ -111,7 +112,7 @@ def _offer_verbs(command: VerbCommand, verbs: Any) -> None:
         parser.set_defaults(act=verb)
         add_id(parser, "offer_id", of=OWN_OFFER, help="its id")
         if verb != "clone":
-            parser.add_argument("--reason", default="", help="kept with the offer")
+            parser.add_argument("--reason", type=nonempty, help="kept with the offer")
     history = command.verb(
         verbs, "history", "its prices, edits and earnings", run=show_history, examples=examples_of("history")
     )
@@ -168,7 +169,7 @@ def edit_offer(command: VerbCommand, *, offer_id: str, revision: int | None, **o
 
 
 def change_offer(command: VerbCommand, *, offer_id: str, act: str, reason: str | None = None, **_: Any) -> None:
-    body = None if reason is None else {"reason": reason}
+    body = None if act == "clone" else {"reason": reason or ""}
     offer = command.call("POST", f"{OFFERS}/{offer_id}/{act}", json=body)
     command.show(offer, tables.offer(offer))
 

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from aitbc.core.cli import program
 from aitbc.core.cli.tables import Grid, more
 
 UNIT = "AIT"
@@ -30,7 +31,7 @@ def quote(row: dict[str, Any]) -> RenderableType:
     title = f"Quote {row['id']}, open until {moment(row['expires_at'])}"
     table = Grid(title, ("item", UNIT, "quantity", f"price, {UNIT}"), lines)
     fee_note = f"The provider pays the fee of {body['fee']} {UNIT} out of it and pledges {body['bond']} {UNIT}."
-    how = f"Book it: manage.py market book --quote {row['id']}"
+    how = f"Book it: {program.line('market book')} --quote {row['id']}"
     return Group(table, fee_note, how)
 
 
@@ -83,15 +84,15 @@ def timeline(transitions: Iterable[dict[str, Any]]) -> Grid:
 def bookings(page: dict[str, Any]) -> Grid:
     lines = [
         (
-            one["id"], Text.from_markup(coloured(one["outcome"] or one["state"])), one["role"], one["owed"],
+            one["id"], Text.from_markup(coloured(one["state"])), one["role"], one["owed"],
             one["escrow"], moment(one["ends_at"])[:19], str(one["gpu_count"]), one["gpu_model"] or "GPU", one["rate"],
-            moment(one["starts_at"])[:19],
+            (one["outcome"] or "").replace("_", " "), moment(one["starts_at"])[:19],
         )
         for one in page["items"]
     ]  # fmt: skip
     heads = (
         "booking", "state", "you are", f"used {UNIT}", f"set aside {UNIT}", "until (UTC)", "GPUs", "model",
-        f"{UNIT}/h", "from (UTC)",
+        f"{UNIT}/h", "outcome", "from (UTC)",
     )  # fmt: skip
     none = "No bookings. Find something with `market search`, then `market book OFFER --hours 1`."
     return Grid("Bookings", heads, lines, note=more(page), none=none)

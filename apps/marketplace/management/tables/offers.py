@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from aitbc.core.cli import program
 from aitbc.core.cli.tables import Grid, more
 
 COLOURS = {
@@ -89,7 +90,7 @@ def mine(page: dict[str, Any]) -> Grid:
         for one in page["items"]
     ]  # fmt: skip
     heads = ("offer", "state", "AIT/h each", "GPUs", "model", "verified", "rentable", "until", "made")
-    none = "You have no offers here yet: manage.py market offers create --gpu … --price …"
+    none = f"You have no offers here yet: {program.line('market offers create')} --gpu … --price …"
     return Grid("Your offers", heads, lines, note=more(page), none=none)
 
 

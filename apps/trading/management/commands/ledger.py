@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from django.core.management.base import CommandError, CommandParser
 from aitbc.accounts.models import Organisation
 from aitbc.accounts.services import organisations
 from aitbc.core.cli import tables
-from aitbc.core.cli.arguments import whole
+from aitbc.core.cli.arguments import AIT_ABOVE_ZERO, nonempty, whole
 from aitbc.core.cli.commands import ProjectCommand
 from aitbc.core.cli.tables import console
 from aitbc.core.money import format_amount, parse_amount
@@ -62,13 +63,13 @@ class Command(ProjectCommand):
 
     def add_balances(self, verbs: Any) -> None:
         mint = self.verb(verbs, "mint", "credit an owner from outside")
-        mint.add_argument("owner", help=OWNER)
-        mint.add_argument("amount", help='in AIT, e.g. "12.5"')
-        mint.add_argument("--reason", required=True, help="kept with the transfer for ever")
+        mint.add_argument("owner", type=nonempty, help=OWNER)
+        mint.add_argument("amount", type=AIT_ABOVE_ZERO, help='in AIT, e.g. "12.5"')
+        mint.add_argument("--reason", type=nonempty, required=True, help="kept with the transfer for ever")
         balance = self.verb(verbs, "balance", "what owners have")
-        balance.add_argument("owner", nargs="?", help=f"{OWNER}; all of them when left out")
+        balance.add_argument("owner", type=nonempty, nargs="?", help=f"{OWNER}; all of them when left out")
         statement = self.verb(verbs, "statement", "an owner's transfers, newest first")
-        statement.add_argument("owner", help=OWNER)
+        statement.add_argument("owner", type=nonempty, help=OWNER)
         statement.add_argument("--limit", type=whole(1, 10_000), default=20, help="how many (20)")
         owners = self.verb(verbs, "owners", "names, usernames and ids of owners")
         owners.add_argument("text", nargs="?", default="", help="part of a name or username")
@@ -76,7 +77,7 @@ class Command(ProjectCommand):
     def add_reversals(self, verbs: Any) -> None:
         reverse = self.verb(verbs, "reverse", "take a deposit back by a new transfer")
         reverse.add_argument("transfer", help="its id, as `statement` shows it, or the beginning of that")
-        reverse.add_argument("--reason", required=True, help="kept with the transfer for ever")
+        reverse.add_argument("--reason", type=nonempty, required=True, help="kept with the transfer for ever")
         listing = self.verb(verbs, "reversals", "reversals, newest first")
         listing.add_argument("--limit", type=whole(1, 10_000), default=20, help="how many (20)")
 
@@ -108,15 +109,21 @@ def balance(*, owner: str | None, **_: Any) -> tuple[str, list[dict[str, Any]]]:
     names = dict(Organisation.objects.filter(pk__in={a.owner_id for a in accounts}).values_list("pk", "name"))
     rows = [
         {
-            "owner": names.get(a.owner_id, owner_label(a)),
-            "kind": a.kind,
-            "available": format_amount(a.available),
-            "held": format_amount(a.held),
-            "total": format_amount(a.balance),
+            "owner": names.get(shards[0].owner_id, owner_label(shards[0])),
+            "kind": kind,
+            "available": format_amount(sum(one.available for one in shards)),
+            "held": format_amount(sum(one.held for one in shards)),
+            "total": format_amount(sum(one.balance for one in shards)),
         }
-        for a in accounts
+        for kind, shards in by_purpose(accounts)
     ]
     return f"Balances, {CURRENCY}", rows
+
+
+def by_purpose(accounts: list[LedgerAccount]) -> Iterator[tuple[str, list[LedgerAccount]]]:
+    """Each kind of account of each owner with its shards, from accounts in the ledger's order."""
+    for (_, kind), shards in groupby(accounts, key=lambda one: (one.owner_id, one.kind)):
+        yield kind, list(shards)
 
 
 def owner_label(account: LedgerAccount) -> str:

@@ -11,6 +11,7 @@ from django.db.models.functions import Cast
 from aitbc.accounts.errors import OwnerUnknown
 from aitbc.accounts.models import Organisation
 from aitbc.accounts.services import organisations
+from aitbc.core.cli import program
 from aitbc.core.cli.short_ids import BEGINNING, WHOLE, only
 from aitbc.core.errors import NotFound
 
@@ -23,7 +24,8 @@ def owner_of(text: str) -> Organisation:
     if found := organisations.find(text):
         return found
     if not BEGINNING.fullmatch(text):
-        raise OwnerUnknown(f"No owner has the name, username or id {text!r}; `manage.py ledger owners` lists them.")
+        listed = f"`{program.line('ledger owners')}` lists them"
+        raise OwnerUnknown(f"No owner has the name, username or id {text!r}; {listed}.")
     return by_id(Organisation.objects.all(), "organisation", text)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aitbc.accounts.models import Organisation
-from aitbc.core.cli.arguments import whole
+from aitbc.core.cli.arguments import AIT_ABOVE_ZERO, nonempty, whole
 from aitbc.core.cli.commands import ProjectCommand
 from aitbc.core.money import format_amount, parse_amount
 from apps.trading.management.subcommands.lookups import OWNER, by_id, owner_of
@@ -28,20 +28,20 @@ NEXT = {
 
 def add(command: ProjectCommand, verbs: Any) -> None:
     request = command.verb(verbs, "withdraw", "request a withdrawal for an owner")
-    request.add_argument("owner", help=OWNER)
-    request.add_argument("amount", help='in AIT, e.g. "12.5"')
-    request.add_argument("--to", required=True, help="where the money is to go, in words")
+    request.add_argument("owner", type=nonempty, help=OWNER)
+    request.add_argument("amount", type=AIT_ABOVE_ZERO, help='in AIT, e.g. "12.5"')
+    request.add_argument("--to", type=nonempty, required=True, help="where the money is to go, in words")
     listed = command.verb(verbs, "withdrawals", "withdrawals, newest first")
     listed.add_argument("--state", choices=WithdrawalState.values, help="only those in this state")
-    listed.add_argument("--owner", help=OWNER)
+    listed.add_argument("--owner", type=nonempty, help=OWNER)
     listed.add_argument("--limit", type=whole(1, 10_000), default=20, help="how many (20)")
     command.verb(verbs, "approve", "approve a withdrawal").add_argument("id", help=ID)
     refusal = command.verb(verbs, "reject", "refuse a withdrawal; its money is free again")
     refusal.add_argument("id", help=ID)
-    refusal.add_argument("--reason", required=True, help="its owner sees it")
+    refusal.add_argument("--reason", type=nonempty, required=True, help="its owner sees it")
     payment = command.verb(verbs, "pay", "record that an approved withdrawal was paid outside")
     payment.add_argument("id", help=ID)
-    payment.add_argument("--reference", required=True, help="of the payment outside, e.g. the bank's")
+    payment.add_argument("--reference", type=nonempty, required=True, help="of the payment outside, e.g. the bank's")
 
 
 def withdraw(*, owner: str, amount: str, to: str, **_: Any) -> Table:
