@@ -8,18 +8,21 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import islice
 from pkgutil import iter_modules
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 
 from aitbc.domains import LABELS
 
 log = logging.getLogger(__name__)
 
 MOST_SHOWN, LONGEST_SHOWN = 4, 80
+CHUNK = 1_000
 Check = Callable[[], Iterable[str]]
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,40 @@ def _violations(one: Invariant) -> Iterator[str]:
         yield from one.check()
     except Exception as error:  # whatever a surprising row does to a check, the audit goes on
         log.exception("invariant %s (%s) could not be checked", one.name, one.db)
-        yield f"it cannot be checked beyond {place_of(error)}: {type(error).__name__}: {str(error)[:300]}"
+        yield f"it cannot be checked beyond {place_of(error)}: {why(error)}"
+
+
+def each(rows: Iterable[Row], check: Callable[[Row], Iterable[str]]) -> Iterator[str]:
+    """Yield the violations of check(row) for every row; a row whose check raises is one violation, and not the end."""
+    for row in rows:
+        try:
+            yield from check(row)
+        except Exception as error:  # whatever a surprising row does to a check, the rows after it are checked
+            name = _shown(row) or place_of(error)
+            log.warning("%s could not be checked", name, exc_info=True)
+            yield f"{name} cannot be checked: {why(error)}"
+
+
+def each_chunk(
+    found: QuerySet[Any, Row], check: Callable[[list[Row]], Iterable[str]], *, size: int = CHUNK
+) -> Iterator[str]:
+    """Yield the violations of check(rows) for all rows of a query, which come in lists by primary key.
+
+    Where a list cannot be read or checked, its rows are, one by one: so what no decoder reads is one violation, too.
+    """
+    keys = found.order_by("pk").values_list("pk", flat=True).iterator(size)
+    while some := list(islice(keys, size)):
+        violations: Iterable[str]
+        try:
+            violations = list(check(list(found.filter(pk__in=some).order_by("pk"))))
+        except Exception:  # whatever it is, `each` names the row
+            log.info("%s: rows are checked one by one", found.model._meta.label, exc_info=True)
+            violations = each([found.model(pk=pk) for pk in some], lambda row: check(list(found.filter(pk=row.pk))))
+        yield from violations
+
+
+def why(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error)[:300]}"
 
 
 def place_of(error: Exception) -> str:

@@ -86,7 +86,7 @@ def test_the_command_is_content_with_an_empty_exchange(capsys):
     assert "0 violations" in capsys.readouterr().out
 
 
-def test_a_check_that_cannot_go_on_is_a_violation_and_the_others_run(client_api, drain):
+def test_a_row_that_cannot_be_checked_is_a_violation_and_the_others_are_checked(client_api, drain):
     job = client_api.json("POST", "/ai/jobs", {"task_type": "echo"}, status=201)
     result = (
         "INSERT INTO ai_job_result (job_id, attempt, miner_id, provider_id, task_type, result, is_blob, sha256, size,"
@@ -100,9 +100,31 @@ def test_a_check_that_cannot_go_on_is_a_violation_and_the_others_run(client_api,
     found = invariants.run()
 
     lines = {one.name: lines for one, lines in found.items() if one.db == "ai"}
-    assert any("cannot be checked beyond" in line and job["id"] in line for line in lines["I6"]), lines["I6"]
+    assert any(f"ai.AIJobResult {job['id']} cannot be checked" in line for line in lines["I6"]), lines["I6"]
     assert len(found) == len(invariants.load())
     assert any(lines["I7"])  # the same row, seen by a check after it
+
+
+def test_a_check_that_cannot_go_on_is_a_violation(monkeypatch):
+    def stops():
+        job_id = "4711"
+        raise KeyError(job_id)
+
+    monkeypatch.setattr(invariants, "load", lambda: [invariants.Invariant("I99", "ai", stops, False)])
+
+    ((line,),) = invariants.run().values()
+
+    assert line.startswith("it cannot be checked beyond ")
+
+
+def test_a_row_that_no_decoder_reads_is_named_and_the_rows_around_it_are_checked():
+    before, row, after = (undelivered(created_at=timezone.now(), key=key) for key in ("before", "k", "after"))
+    sabotage(Outbox, f"UPDATE {Outbox._meta.db_table} SET created_at = 'infinity' WHERE id = {row.pk}")
+
+    found = list(invariants.each_chunk(Outbox.objects.all(), lambda rows: (one.key for one in rows)))
+
+    assert [found[0], found[2]] == [before.key, after.key]
+    assert found[1].startswith(f"marketplace.Outbox {row.pk} cannot be checked: ")
 
 
 def test_a_number_that_nobody_has_is_refused(capsys):

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db.models import CharField, Func
 
 from aitbc.core import blobs, canonical, params
 from aitbc.core.db import cursor
-from aitbc.core.invariants import invariant
-from apps.ai.models import AIJob, AIJobResult
+from aitbc.core.invariants import each_chunk, invariant
+from apps.ai.models import AIJob, AIJobResult, IdempotencyRecord
+from apps.ai.services.jobs import written
 from apps.ai.states import FINAL, JOB_TRANSITIONS, WAITING_FOR_A_DEADLINE, WITH_RESULT, JobState
 from apps.trading.interface import payments_of
 
-CHUNK = 1_000
 INITIAL_STATES = [JobState.SUBMITTED, JobState.QUEUED]  # unpaid jobs begin queued
 LATE_SECONDS = 60  # for the sweep
+PRINTED = "encode(sha256(convert_to(%(expressions)s::text, 'UTF8')), 'hex')"
 
 
 def _rows(statement: str, **values: Any) -> Iterator[tuple[Any, ...]]:
@@ -27,17 +32,45 @@ def _rows(statement: str, **values: Any) -> Iterator[tuple[Any, ...]]:
 @invariant("I1", db="ai")
 def every_accepted_job_exists() -> Iterable[str]:
     """Every job whose POST was answered 201 exists and has its input, a large one until it has ended."""
-    for key, job_id in _rows(
-        """SELECT r.key, r.job_id FROM (
-          SELECT key, (body::jsonb ->> 'job_id')::uuid AS job_id FROM ai_idempotencyrecord WHERE status = 201) r
-        LEFT JOIN ai_job j ON j.id = r.job_id WHERE r.job_id IS NOT NULL AND j.id IS NULL"""
-    ):
-        yield f"job {job_id} was promised for key {key} and does not exist"
+    yield from each_chunk(IdempotencyRecord.objects.filter(status=201), broken_promises)
     for (job_id,) in _rows("SELECT id FROM ai_job WHERE payload IS NULL AND NOT input_is_blob"):
         yield f"job {job_id} has no input"
-    for job_id, sha256 in AIJob.objects.needing_input().values_list("pk", "input_sha256").iterator():
-        if not blobs.exists(sha256):
-            yield f"job {job_id}: its input {sha256} is not in the store"
+    yield from each_chunk(AIJob.objects.needing_input().only("input_sha256"), without_their_input)
+
+
+def without_their_input(found: list[AIJob]) -> Iterator[str]:
+    for job in found:
+        if not blobs.exists(job.input_sha256):
+            yield f"job {job.pk}: its input {job.input_sha256} is not in the store"
+
+
+@invariant("I1c", db="ai")
+def inputs_are_what_was_submitted() -> Iterable[str]:
+    """Every payload in a job's row, and every large input of an unfinished job, still hashes to its name."""
+    shown = AIJob.objects.only("payload", "payload_sha256", "input_sha256", "input_is_blob", "input_size")
+    yield from each_chunk(shown.exclude(payload=None), unlike_their_names)
+    yield from each_chunk(AIJob.objects.needing_input().only("input_sha256"), with_damaged_input)
+
+
+def unlike_their_names(found: list[AIJob]) -> Iterator[str]:
+    for job in found:
+        body = written(job.payload)
+        if hashlib.sha256(body).hexdigest() != job.payload_sha256 and not named_when_printed(job):
+            yield f"job {job.pk}: its payload is not the one that was submitted, {job.payload_sha256}"
+        elif not job.input_is_blob and (job.input_sha256, job.input_size) != (job.payload_sha256, len(body)):
+            yield f"job {job.pk}: its input has another name or size than its payload"
+
+
+def named_when_printed(job: AIJob) -> bool:
+    """Whether the name is that of a job from before migration 0004: of the payload as PostgreSQL prints it."""
+    printed = Func("payload", template=PRINTED, output_field=CharField())
+    return job.input_is_blob and AIJob.objects.filter(pk=job.pk, payload_sha256=printed).exists()
+
+
+def with_damaged_input(found: list[AIJob]) -> Iterator[str]:
+    for job in found:
+        if blobs.exists(job.input_sha256) and not blobs.intact(job.input_sha256):
+            yield f"job {job.pk}: its input {job.input_sha256} is damaged"
 
 
 @invariant("I1b", db="ai")
@@ -105,14 +138,20 @@ def history_explains_every_state() -> Iterable[str]:
 @invariant("I6", db="ai")
 def results_are_readable() -> Iterable[str]:
     """Every accepted result is stored and still hashes to its name; a large one until it is removed."""
-    large = AIJobResult.objects.kept()
-    for job_id, sha256 in large.values_list("job_id", "sha256").iterator():
-        if not blobs.intact(sha256):
-            yield f"job {job_id}: its result {sha256} is missing or damaged"
-    small = AIJobResult.objects.filter(is_blob=False).values_list("job_id", "sha256", "result")
-    for job_id, sha256, result in small.iterator():
-        if canonical.digest(result) != sha256:
-            yield f"job {job_id}: its result is not the one that was accepted, {sha256}"
+    yield from each_chunk(AIJobResult.objects.kept(), damaged)
+    yield from each_chunk(AIJobResult.objects.filter(is_blob=False), exchanged)
+
+
+def damaged(large: list[AIJobResult]) -> Iterator[str]:
+    for one in large:
+        if not blobs.intact(one.sha256):
+            yield f"job {one.job_id}: its result {one.sha256} is missing or damaged"
+
+
+def exchanged(small: list[AIJobResult]) -> Iterator[str]:
+    for one in small:
+        if canonical.digest(one.result) != one.sha256:
+            yield f"job {one.job_id}: its result is not the one that was accepted, {one.sha256}"
 
 
 @invariant("I7", db="ai")
@@ -131,30 +170,48 @@ def one_result_per_success() -> Iterable[str]:
 @invariant("I17c", db="ai", quiescent=True)
 def jobs_and_payments_agree() -> Iterable[str]:
     """What a job that is over says was paid, taken as fee and refunded is its payment's, and is all that was held."""
-    over = AIJob.objects.filter(state__in=FINAL, payment_amount__gt=0).exclude(state=JobState.REFUSED).order_by("pk")
-    jobs = over.values_list("pk", "paid", "fee", "refunded").iterator(CHUNK)
-    while chunk := list(islice(jobs, CHUNK)):
-        payments = {one.job_id: one for one in payments_of(pk for pk, *_ in chunk)}
-        for pk, *parts in chunk:
-            payment = payments.get(pk)
-            held = [payment.paid, payment.fee, payment.refunded] if payment else None
-            if payment is None or parts != held or sum(parts) != payment.amount:
-                yield f"job {pk} says paid, fee, refunded {parts}; its payment says {held}"
+    over = AIJob.objects.filter(state__in=FINAL, payment_amount__gt=0).exclude(state=JobState.REFUSED)
+    yield from each_chunk(over.only("paid", "fee", "refunded"), unlike_their_payments)
+
+
+def unlike_their_payments(jobs: list[AIJob]) -> Iterator[str]:
+    payments = {one.job_id: one for one in payments_of(job.pk for job in jobs)}
+    for job in jobs:
+        parts, payment = [job.paid, job.fee, job.refunded], payments.get(job.pk)
+        held = [payment.paid, payment.fee, payment.refunded] if payment else None
+        if payment is None or parts != held or sum(parts) != payment.amount:
+            yield f"job {job.pk} says paid, fee, refunded {parts}; its payment says {held}"
 
 
 @invariant("I11", db="ai")
 def one_key_one_job() -> Iterable[str]:
     """Each Idempotency-Key created one job of its own, which belongs to the owner who sent the key."""
+    yield from each_chunk(IdempotencyRecord.objects.filter(status=201), promised_to_others)
     for job_id, keys in _rows(
         """SELECT (body::jsonb ->> 'job_id')::uuid AS job_id, count(*) FROM ai_idempotencyrecord
         WHERE status = 201 AND body::jsonb ? 'job_id' GROUP BY 1 HAVING count(*) > 1"""
     ):
         yield f"job {job_id} was the answer to {keys} keys"
-    for job_id, key in _rows(
-        """SELECT j.id, r.key FROM ai_idempotencyrecord r JOIN ai_job j ON j.id = (r.body::jsonb ->> 'job_id')::uuid
-        WHERE r.status = 201 AND j.owner_id <> r.owner_id"""
-    ):
-        yield f"job {job_id} was the answer to key {key} of somebody else"
+
+
+def promised_to_others(records: list[IdempotencyRecord]) -> Iterator[str]:
+    for record, job_id, owner_id in promises(records):
+        if owner_id not in (None, record.owner_id):
+            yield f"job {job_id} was the answer to key {record.key} of somebody else"
+
+
+def broken_promises(records: list[IdempotencyRecord]) -> Iterator[str]:
+    for record, job_id, owner_id in promises(records):
+        if owner_id is None:
+            yield f"job {job_id} was promised for key {record.key} and does not exist"
+
+
+def promises(records: list[IdempotencyRecord]) -> list[tuple[IdempotencyRecord, UUID, UUID | None]]:
+    """Return the answers that name a job, with its id and its owner's; None: it does not exist."""
+    answers = [(record, orjson.loads(record.body).get("job_id")) for record in records]
+    named = [(record, UUID(job_id)) for record, job_id in answers if job_id is not None]
+    owners = dict(AIJob.objects.filter(pk__in=[job_id for _, job_id in named]).values_list("pk", "owner_id"))
+    return [(record, job_id, owners.get(job_id)) for record, job_id in named]
 
 
 @invariant("I9", db="ai")

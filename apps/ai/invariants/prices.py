@@ -12,7 +12,7 @@ from apps.ai.models import AIJob
 COSTS = """SELECT id, rate, max_price, billable_ms, paid + fee FROM ai_job WHERE payment_amount > 0 AND (
   rate > max_price OR (paid + fee) > div(rate::numeric * billable_ms, 3600000)
   OR (max_price IS NULL) IS DISTINCT FROM (max_price_source = '')
-  OR max_price IS DISTINCT FROM (requirement ->> 'max_price')::bigint)"""
+  OR max_price::text IS DISTINCT FROM requirement ->> 'max_price')"""
 
 
 @invariant("I17d", db="ai")

@@ -151,9 +151,14 @@ def _build(*, owner_id: UUID, terms: JobTerms) -> AIJob:
     return job
 
 
+def written(payload: Any) -> bytes:
+    """Return the bytes of a payload whose SHA-256 names it, and which are stored when it is large."""
+    return orjson.dumps(payload, option=orjson.OPT_SORT_KEYS)
+
+
 def _store_input(job: AIJob, payload: Any, input_sha256: str | None) -> blobs.Stored | None:
     """Set the input columns: inline up to INLINE_LIMIT, else a new blob, which is returned, or an uploaded artifact."""
-    body = orjson.dumps(payload, option=orjson.OPT_SORT_KEYS)
+    body = written(payload)
     if len(body) > PAYLOAD_LIMIT:
         raise PayloadTooLarge(limit=PAYLOAD_LIMIT)
     job.payload_sha256 = hashlib.sha256(body).hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from aitbc.core.invariants import invariant
+from aitbc.core.invariants import each_chunk, invariant
 from apps.ai.interface import billed_attempts, counted_attempts, job_views
 from apps.gpu.invariants.queries import rows
 from apps.gpu.models import Lease
@@ -50,13 +50,19 @@ def nobody_holds_more_than_declared() -> Iterable[str]:
 @invariant("I7b", db="gpu", quiescent=True)
 def an_accepted_result_wins() -> Iterable[str]:
     """A job whose result was accepted succeeded, and no job is billed for more than its lease metered."""
-    completed = Lease.objects.filter(state=LeaseState.COMPLETED).order_by("pk")
-    leases = completed.values_list("job_id", "attempt").iterator(CHUNK)
-    while chunk := list(islice(leases, CHUNK)):
-        jobs = job_views((job_id for job_id, _ in chunk))
-        for job_id, attempt in chunk:
-            if job_id in jobs and not jobs[job_id].has_result:
-                yield f"job {job_id} is {jobs[job_id].state}, but its result of attempt {attempt} was accepted"
+    yield from each_chunk(Lease.objects.filter(state=LeaseState.COMPLETED), _accepted_in_vain)
+    yield from _billed_beyond_the_lease()
+
+
+def _accepted_in_vain(leases: list[Lease]) -> Iterator[str]:
+    jobs = job_views(lease.job_id for lease in leases)
+    for lease in leases:
+        job = jobs.get(lease.job_id)
+        if job is not None and not job.has_result:
+            yield f"job {lease.job_id} is {job.state}, but its result of attempt {lease.attempt} was accepted"
+
+
+def _billed_beyond_the_lease() -> Iterator[str]:
     bills = billed_attempts()
     while billed := list(islice(bills, CHUNK)):
         metered = Lease.objects.filter(job_id__in=[one.job_id for one in billed])
@@ -88,13 +94,15 @@ def _jobs_without_their_lease() -> Iterator[str]:
 
 def _leases_without_their_job() -> Iterator[str]:
     """Leases that live or have a result, of jobs that are unknown or still wait; withdrawn ones are leaving."""
-    held = Lease.objects.filter(state__in=[LeaseState.LEASED, LeaseState.COMPLETED], cancel_at=None).order_by("pk")
-    leases = held.values_list("job_id", "attempt", "state").iterator(CHUNK)
-    while chunk := list(islice(leases, CHUNK)):
-        jobs = job_views(job_id for job_id, _, _ in chunk)
-        for job_id, attempt, state in chunk:
-            job = jobs.get(job_id)
-            if job is None and state == LeaseState.LEASED:
-                yield f"attempt {attempt} of job {job_id} is {state}, the job is unknown"
-            elif job is not None and job.state in ("submitted", "queued"):
-                yield f"attempt {attempt} of job {job_id} is {state}, the job is {job.state}"
+    held = Lease.objects.filter(state__in=[LeaseState.LEASED, LeaseState.COMPLETED], cancel_at=None)
+    yield from each_chunk(held, _held_without_need)
+
+
+def _held_without_need(leases: list[Lease]) -> Iterator[str]:
+    jobs = job_views(lease.job_id for lease in leases)
+    for lease in leases:
+        job, what = jobs.get(lease.job_id), f"attempt {lease.attempt} of job {lease.job_id} is {lease.state}"
+        if job is None and lease.state == LeaseState.LEASED:
+            yield f"{what}, the job is unknown"
+        elif job is not None and job.state in ("submitted", "queued"):
+            yield f"{what}, the job is {job.state}"

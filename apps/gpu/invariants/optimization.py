@@ -7,13 +7,14 @@ That smaller formats need no more memory is a property of a constant table: Hypo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from itertools import permutations
 from typing import Any
 
-from aitbc.core.invariants import invariant
+from aitbc.core.invariants import each_chunk, invariant
 from apps.gpu.errors import GpuUnfit
 from apps.gpu.logic import llm, roofline
 from apps.gpu.logic.optimizer import OptimizeRequest, Plan, Subject, plan
@@ -48,46 +49,62 @@ class Advised:
         return 1 / roofline.decode_step(self.subject.device, load, self.subject.efficiency).seconds
 
 
-def advised() -> Iterator[Advised]:
-    ranked = GPURegistry.objects.present().select_related("profile", "miner").order_by("-created_at", "-pk")[:MOST]
-    for gpu in ranked:
-        try:
-            subject = subject_of(gpu)
-        except GpuUnfit:
-            continue  # nothing is known of it: there is no recommendation
+def each_advised(check: Callable[[Advised], Iterable[str]]) -> Iterator[str]:
+    """Yield the violations of check(advised) for the newest GPUs that there is a recommendation for."""
+    newest = GPURegistry.objects.present().order_by("-created_at", "-pk").values_list("pk", flat=True)[:MOST]
+    ranked = GPURegistry.objects.select_related("profile", "miner").filter(pk__in=list(newest))
+    yield from each_chunk(ranked, lambda gpus: (line for gpu in gpus for one in _advised(gpu) for line in check(one)))
+
+
+def _advised(gpu: GPURegistry) -> Iterator[Advised]:
+    with suppress(GpuUnfit):  # nothing is known of it: there is no recommendation
+        subject = subject_of(gpu)
         yield Advised(gpu, subject, _known(gpu, subject.device))
 
 
 @invariant("U1", db="gpu")
 def advice_fits_the_memory() -> Iterable[str]:
     """What is recommended needs no more memory than is usable, nor than such a card is sold with."""
-    for one in advised():
-        usable, profile = one.subject.device.usable, one.gpu.profile
-        sold = profile.memory_gb * 2**30 * AS_SOLD if profile else usable
-        for found in one.plans():
-            if roofline.need(found.load) > min(usable, sold):
-                yield f"card {one.gpu.pk}: {found.load.model.name} is recommended, and does not fit"
+    yield from each_advised(_too_large)
+
+
+def _too_large(one: Advised) -> Iterator[str]:
+    usable, profile = one.subject.device.usable, one.gpu.profile
+    sold = profile.memory_gb * 2**30 * AS_SOLD if profile else usable
+    for found in one.plans():
+        if roofline.need(found.load) > min(usable, sold):
+            yield f"card {one.gpu.pk}: {found.load.model.name} is recommended, and does not fit"
 
 
 @invariant("U2", db="gpu")
 def advice_is_within_the_hardware() -> Iterable[str]:
     """No card is promised more tokens per second than its published or proven hardware allows at efficiency 1."""
-    for one in advised():
-        if one.known is None:
-            yield f"card {one.gpu.pk}: advice from numbers that no catalogue and no passed benchmark holds"
-            continue
-        for found in one.plans():
-            if found.total > roofline.bound(one.known, found.load) * (1 + ROUNDING):
-                yield f"card {one.gpu.pk}: {found.load.model.name} is promised faster than the card can be"
+    yield from each_advised(_too_fast)
+
+
+def _too_fast(one: Advised) -> Iterator[str]:
+    if one.known is None:
+        yield f"card {one.gpu.pk}: advice from numbers that no catalogue and no passed benchmark holds"
+        return
+    for found in one.plans():
+        if found.total > roofline.bound(one.known, found.load) * (1 + ROUNDING):
+            yield f"card {one.gpu.pk}: {found.load.model.name} is promised faster than the card can be"
 
 
 @invariant("U4", db="gpu")
 def better_gpus_are_not_promised_less() -> Iterable[str]:
     """A card with no less bandwidth, rate and learned efficiency than another is not predicted to be slower."""
-    ranked = list(advised())
-    for model in llm.models().values():
-        speeds = [(one, speed) for one in ranked if (speed := one.speed(model)) is not None]
+    ranked: dict[Any, tuple[Advised, dict[str, float | None]]] = {}
+    yield from each_advised(partial(_collect, ranked))
+    for name, model in llm.models().items():
+        speeds = [(one, speed) for one, by_model in ranked.values() if (speed := by_model[name]) is not None]
         yield from _reversed(speeds, model)
+
+
+def _collect(ranked: dict[Any, tuple[Advised, dict[str, float | None]]], one: Advised) -> Iterable[str]:
+    """Note this GPU's speed with each model, by its id; alone it violates nothing."""
+    ranked[one.gpu.pk] = one, {name: one.speed(model) for name, model in llm.models().items()}
+    return ()
 
 
 def _reversed(speeds: Sequence[tuple[Advised, float]], model: llm.Model) -> Iterator[str]:

@@ -20,7 +20,7 @@ WHERE r.held_at IS NOT NULL AND r.closed_at IS NULL AND r.broken_at IS NULL
 OTHERS = """SELECT l.job_id, m.name FROM gpu_lease l JOIN gpu_miner m ON m.id = l.miner_id
 JOIN gpu_requirementclass c ON c.id = l.class_id
 WHERE l.state = 'leased' AND l.granted_at > m.changed_at AND l.cancel_at IS NULL AND CASE
-  WHEN c.requirement->>'booking_id' IS NULL THEN coalesce((m.booked->>'taken')::bool, false)
+  WHEN c.requirement->>'booking_id' IS NULL THEN coalesce(m.booked->>'taken' = 'true', false)
   ELSE NOT coalesce(m.booked->'bookings', '[]') @> jsonb_build_array(
     jsonb_build_object('booking_id', c.requirement->>'booking_id')) END"""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from django.db.models import F, Q
 
 from aitbc.core import signing
 from aitbc.core.db import cursor
-from aitbc.core.invariants import invariant
+from aitbc.core.invariants import each_chunk, invariant
 from aitbc.core.money import parse_amount
 from apps.marketplace.logic import award_proof
 from apps.marketplace.models import Award, MarketplaceBid, MarketplaceDemand
@@ -42,11 +42,11 @@ def one_winner_within_its_bid_and_the_budget() -> Iterable[str]:
 @invariant("M8", db="marketplace")
 def awards_come_out_the_same_again() -> Iterable[str]:
     """Replaying a clear gives the same award: every proof is signed, is the row's, and comes to the same outcome."""
-    for award in Award.objects.select_related("demand").order_by("pk").iterator(chunk_size=200):
-        yield from unlike(award)
+    proven = Award.objects.select_related("demand")
+    yield from each_chunk(proven, lambda awards: (line for one in awards for line in unlike(one)), size=200)
 
 
-def unlike(award: Award) -> Iterable[str]:
+def unlike(award: Award) -> Iterator[str]:
     proof, inputs = award.proof, award.proof.get("inputs", {})
     document = {"proof": proof, "digest": award.digest, "signature": award.signature}
     try:

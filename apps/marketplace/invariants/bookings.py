@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from aitbc.core.db import cursor
-from aitbc.core.invariants import invariant
+from aitbc.core.invariants import each_chunk, invariant
 from aitbc.core.money import metered
 from apps.marketplace.logic.durations import ms_between
 from apps.marketplace.models import GPUBooking
@@ -74,14 +74,23 @@ def no_more_is_booked_than_offered() -> Iterable[str]:
 @invariant("M2", db="marketplace")
 def what_runs_is_paid_for() -> Iterable[str]:
     """What is set aside covers the next interval of every booking, and what it owes is what it used."""
-    bookings = list(GPUBooking.objects.filter(state__in=FUNDED))
-    spans = metering.rate_spans(bookings)
+    yield from each_chunk(GPUBooking.objects.filter(state__in=FUNDED), not_paid_for)
+    yield from each_chunk(GPUBooking.objects.all(), owing_otherwise)
+
+
+def not_paid_for(bookings: list[GPUBooking]) -> Iterator[str]:
     for booking in bookings:
         left = ms_between(booking.activated_at or booking.starts_at, booking.ends_at) - booking.metered_ms
         interval = min(left, metering.EVERY.seconds * 1000)
         if booking.escrow - booking.owed < metered(booking.rate, max(interval, 0)):
             left_over = booking.escrow - booking.owed
             yield f"booking {booking.pk} has {left_over} micro-AIT left, less than its next interval costs"
+
+
+def owing_otherwise(bookings: list[GPUBooking]) -> Iterator[str]:
+    """Yield the bookings, also those that are over, whose debt is not what was metered: a minimum counts as metered."""
+    spans = metering.rate_spans(bookings)
+    for booking in bookings:
         parts = metering.rates_between(spans[booking.pk], 0, booking.metered_ms)
         if sum(rate * ms for rate, ms in parts) != booking.owed * 3_600_000 + booking.carry:
             yield f"booking {booking.pk} owes {booking.owed} for {booking.metered_ms} ms, which its rates do not make"
@@ -90,7 +99,11 @@ def what_runs_is_paid_for() -> Iterable[str]:
 @invariant("M2", db="marketplace", quiescent=True)
 def trading_agrees() -> Iterable[str]:
     """Trading holds, has paid and has given back what each booking says."""
-    bookings = list(GPUBooking.objects.filter(state__in=[*FUNDED, *BROKEN, BookingState.ENDED, BookingState.SETTLED]))
+    known = [*FUNDED, *BROKEN, BookingState.ENDED, BookingState.SETTLED]
+    yield from each_chunk(GPUBooking.objects.filter(state__in=known), unlike_their_escrows)
+
+
+def unlike_their_escrows(bookings: list[GPUBooking]) -> Iterator[str]:
     escrows = trading.escrows_of(booking.pk for booking in bookings)
     for booking in bookings:
         held = escrows.get(booking.pk)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import cycle
 
 from aitbc.core.db import cursor
-from aitbc.core.invariants import invariant
+from aitbc.core.invariants import each, invariant
 from apps.marketplace.models import MarketplaceOffer
 from apps.marketplace.models.offers import LISTED
 from apps.marketplace.search import oracle, terms
@@ -38,14 +39,15 @@ def searches_find_what_they_should() -> Iterable[str]:
     offers = list(MarketplaceOffer.objects.listed().order_by("pk")[: MOST_OFFERS + 1])
     if len(offers) > MOST_OFFERS:
         return
-    for number, question in enumerate(QUESTIONS):
-        search = Search(
-            terms.with_implied(terms.read(question)), terms.read_order(ORDERS[number % len(ORDERS)], Workload())
-        )
-        fitting = [one for one in offers if one.state in LISTED and oracle.matches(search.terms, one)]
-        expected = [one.pk for one in oracle.arranged(fitting, search.order, search.workload)]
-        if list(_found(search)) != expected:
-            yield f"the search {question!r} does not find the {len(expected)} offers it should"
+    yield from each(zip(QUESTIONS, cycle(ORDERS)), lambda asking: unlike_plain_python(*asking, offers))
+
+
+def unlike_plain_python(question: str, order: str, offers: list[MarketplaceOffer]) -> Iterator[str]:
+    search = Search(terms.with_implied(terms.read(question)), terms.read_order(order, Workload()))
+    fitting = [one for one in offers if one.state in LISTED and oracle.matches(search.terms, one)]
+    expected = [one.pk for one in oracle.arranged(fitting, search.order, search.workload)]
+    if list(_found(search)) != expected:
+        yield f"the search {question!r} does not find the {len(expected)} offers it should"
 
 
 @invariant("M7", db="marketplace")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from aitbc.core.db import cursor
-from aitbc.core.invariants import invariant
+from aitbc.core.invariants import each_chunk, invariant
 from aitbc.core.money import fee_of
 from apps.marketplace import interface as market
 from apps.trading.models import Escrow
@@ -64,11 +64,15 @@ def escrows_add_up() -> Iterable[str]:
 @invariant("T9b", db="trading")
 def escrow_fees_follow_from_their_rate() -> Iterable[str]:
     """A booking's fee is its rate of what was owed, rounded half to even."""
-    known = Escrow.objects.order_by("pk").values_list("booking_id", "paid", "fee", "fee_bp")
-    for booking_id, paid, fee, fee_bp in known.iterator(chunk_size=5_000):
-        due = fee_of(paid + fee, fee_bp)
-        if fee != due:
-            yield f"the escrow of booking {booking_id} took a fee of {fee} micro-AIT where {fee_bp} bp make {due}"
+    yield from each_chunk(Escrow.objects.all(), with_another_fee)
+
+
+def with_another_fee(escrows: list[Escrow]) -> Iterator[str]:
+    for one in escrows:
+        due = fee_of(one.paid + one.fee, one.fee_bp)
+        if one.fee != due:
+            where = f"where {one.fee_bp} bp make {due}"
+            yield f"the escrow of booking {one.booking_id} took a fee of {one.fee} micro-AIT {where}"
 
 
 @invariant("T9", db="trading", quiescent=True)

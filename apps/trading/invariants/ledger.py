@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from aitbc.core.db import cursor
-from aitbc.core.invariants import invariant
+from aitbc.core.invariants import each_chunk, invariant
 from apps.trading.models import Transfer
 from apps.trading.services import log
 from apps.trading.services.ledger import LEAF, body_of
@@ -152,11 +152,15 @@ def history_is_untouched() -> Iterable[str]:
     yield from altered_transfers()
 
 
-def altered_transfers() -> Iterator[str]:
-    """Transfers whose row no longer hashes to its leaf, or whose leaf is not in the log."""
-    for transfer in Transfer.objects.order_by("seq").iterator(chunk_size=5_000):
+def unlike_their_leaves(transfers: list[Transfer]) -> Iterator[str]:
+    for transfer in transfers:
         if log.leaf_hash(LEAF, body_of(transfer)) != transfer.leaf:
             yield f"transfer {transfer.pk} was changed after it was posted"
+
+
+def altered_transfers() -> Iterator[str]:
+    """Transfers whose row no longer hashes to its leaf, or whose leaf is not in the log."""
+    yield from each_chunk(Transfer.objects.all(), unlike_their_leaves, size=5_000)
     for (pk,) in rows(
         "SELECT t.id FROM trading_transfer t LEFT JOIN trading_logentry l ON l.leaf_hash = t.leaf "
         "WHERE l.leaf_hash IS NULL"

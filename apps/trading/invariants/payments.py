@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from typing import Any
 
 from aitbc.core.db import cursor
-from aitbc.core.invariants import invariant
+from aitbc.core.invariants import each_chunk, invariant
 from aitbc.core.money import fee_of
 from apps.ai.interface import JobView, job_views
 from apps.trading.models import Escrow, Payment
-from apps.trading.models.payments import PaymentQuerySet
 from apps.trading.states import PaymentState
 
 LIMIT = 100
@@ -91,10 +89,18 @@ def nothing_is_paid_twice() -> Iterable[str]:
 @invariant("I17b", db="trading")
 def fees_are_the_agreed_share() -> Iterable[str]:
     """The fee is the share of what the client or renter paid that was agreed when the money was held, half to even."""
-    for payment in Payment.objects.filter(paid__gt=0).order_by("pk").iterator(chunk_size=1_000):
+    yield from each_chunk(Payment.objects.filter(paid__gt=0), jobs_with_another_fee)
+    yield from each_chunk(Escrow.objects.filter(paid__gt=0), bookings_with_another_fee)
+
+
+def jobs_with_another_fee(payments: list[Payment]) -> Iterator[str]:
+    for payment in payments:
         if payment.fee != fee_of(payment.paid + payment.fee, payment.fee_bp):
             yield f"the fee of job {payment.job_id} is {payment.fee}, not {payment.fee_bp} basis points of it"
-    for escrow in Escrow.objects.filter(paid__gt=0).order_by("pk").iterator(chunk_size=1_000):
+
+
+def bookings_with_another_fee(escrows: list[Escrow]) -> Iterator[str]:
+    for escrow in escrows:
         if escrow.fee != fee_of(escrow.paid + escrow.fee, escrow.fee_bp):
             yield f"the fee of booking {escrow.booking_id} is {escrow.fee}, not {escrow.fee_bp} basis points of it"
 
@@ -102,7 +108,11 @@ def fees_are_the_agreed_share() -> Iterable[str]:
 @invariant("I16", db="trading", quiescent=True)
 def no_ended_job_holds_money() -> Iterable[str]:
     """A job that is over has no open hold."""
-    for payment, job in with_jobs(Payment.objects.held()):
+    yield from each_chunk(Payment.objects.held(), held_after_the_end)
+
+
+def held_after_the_end(payments: list[Payment]) -> Iterator[str]:
+    for payment, job in with_jobs(payments):
         if job.final:
             yield f"job {payment.job_id} is {job.state}, but its money is still held"
 
@@ -118,14 +128,16 @@ AGREES: dict[str, Callable[[JobView], bool]] = {
 @invariant("I18", db="trading", quiescent=True)
 def paid_means_done() -> Iterable[str]:
     """A payment is settled exactly when its job succeeded, and refunded when it ended otherwise."""
-    for payment, job in with_jobs(Payment.objects.exclude(state=PaymentState.HELD)):
+    yield from each_chunk(Payment.objects.exclude(state=PaymentState.HELD), unlike_their_jobs)
+
+
+def unlike_their_jobs(payments: list[Payment]) -> Iterator[str]:
+    for payment, job in with_jobs(payments):
         if not AGREES[payment.state](job):
             yield f"job {payment.job_id} is {job.state}, its payment {payment.state}"
 
 
-def with_jobs(payments: PaymentQuerySet) -> Iterator[tuple[Payment, JobView]]:
+def with_jobs(payments: list[Payment]) -> list[tuple[Payment, JobView]]:
     """Payments with their jobs as ai has them; deleted jobs are left out."""
-    found = payments.order_by("pk").iterator(chunk_size=1_000)
-    while chunk := list(islice(found, 1_000)):
-        jobs = job_views(payment.job_id for payment in chunk)
-        yield from ((payment, jobs[payment.job_id]) for payment in chunk if payment.job_id in jobs)
+    jobs = job_views(payment.job_id for payment in payments)
+    return [(payment, jobs[payment.job_id]) for payment in payments if payment.job_id in jobs]

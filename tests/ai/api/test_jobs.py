@@ -126,7 +126,7 @@ def test_constraints_become_one_canonical_requirement(client_api):
     assert job["constraints"]["min_vram_gb"] == 7.3
 
 
-@pytest.mark.parametrize("cuda", ["1_2.0", "١٢.0", 1e300, "abc", "-1", "9" * 20, "12.4.1.9", "12.", " 12.4", "12.4\n"])
+@pytest.mark.parametrize("cuda", ["1_2.0", "١٢.0", 1e300, "abc", "-1", "9" * 20, "12.4.1.9", "12."])
 def test_a_cuda_version_is_digits_and_points(client_api, cuda):
     body = {"task_type": "echo", "constraints": {"cuda": cuda}}
 

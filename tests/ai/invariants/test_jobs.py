@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.db import IntegrityError
@@ -15,7 +16,7 @@ from apps.ai.models import AIJob, AIJobResult, Artifact, DeadLetter, Idempotency
 from tests.ai.factories import publish, queued, row, running, submit
 
 CHECKS = [
-    jobs.every_accepted_job_exists, jobs.files_in_use_are_claimed,
+    jobs.every_accepted_job_exists, jobs.files_in_use_are_claimed, jobs.inputs_are_what_was_submitted,
     jobs.every_job_ends_once_and_in_time, jobs.history_explains_every_state,
     jobs.results_are_readable, jobs.one_result_per_success, jobs.attempts_are_bounded, jobs.one_key_one_job,
     jobs.jobs_and_payments_agree,
@@ -78,6 +79,61 @@ def test_i1_does_not_miss_the_input_of_a_job_that_has_ended(client_api, drain):
     blobs.delete(row(job).input_sha256)
 
     assert list(jobs.every_accepted_job_exists()) == []
+
+
+ODD = {"z": [1.0, -0.0, 1e22, 1e-7, 0, True, None], "a": {"é": "\u2028", "b": 9007199254740991}, "": ""}
+
+
+def test_i1c_sees_a_payload_that_was_changed(client_api):
+    sound, changed = submit(client_api, payload=ODD), submit(client_api, payload=ODD)
+    assert list(jobs.inputs_are_what_was_submitted()) == []
+
+    unguarded('UPDATE ai_job SET payload = payload || \'{"": "x"}\' WHERE id = %s', changed["id"])
+
+    (line,) = jobs.inputs_are_what_was_submitted()
+    assert changed["id"] in line and sound["id"] not in line and "not the one that was submitted" in line
+
+
+@pytest.mark.parametrize("change", ["input_sha256 = repeat('c', 64)", "input_size = 1", "payload_sha256 = 'x'"])
+def test_i1c_sees_a_name_that_was_changed(client_api, change):
+    job = submit(client_api, payload=ODD)
+
+    unguarded(f"UPDATE ai_job SET {change} WHERE id = %s", job["id"])
+
+    reports(jobs.inputs_are_what_was_submitted, job["id"])
+
+
+def test_i1c_knows_the_names_of_payloads_from_before_migration_0004(client_api):
+    job = submit(client_api, payload=ODD)
+
+    unguarded(
+        "UPDATE ai_job SET input_is_blob = true, payload_sha256 = encode(sha256(convert_to(payload::text, 'UTF8')), "
+        "'hex'), state = 'failed' WHERE id = %s",
+        job["id"],
+    )
+
+    assert list(jobs.inputs_are_what_was_submitted()) == []
+
+
+def test_i1c_sees_a_large_input_whose_file_was_changed(client_api):
+    job = submit(client_api, payload={"text": "x" * 70_000})
+    assert list(jobs.inputs_are_what_was_submitted()) == []
+    with blobs.open(row(job).input_sha256) as stored:
+        path = Path(stored.name)
+
+    path.chmod(0o600)
+    path.write_bytes(b"something else")
+
+    reports(jobs.inputs_are_what_was_submitted, "is damaged")
+
+
+def test_i1_and_i11_name_an_answer_that_cannot_be_read_and_go_on(life):
+    sound = IdempotencyRecord.objects.get()
+    sound.pk, sound.key, sound.body = None, "other", "no JSON"
+    sound.save()
+
+    reports(jobs.every_accepted_job_exists, f"IdempotencyRecord {sound.pk} cannot be checked")
+    assert f"IdempotencyRecord {sound.pk} cannot be checked" in next(iter(jobs.one_key_one_job()))
 
 
 def test_i1b_sees_an_input_without_an_artifact_of_its_owner(client_api, other_client_api):

@@ -7,7 +7,7 @@ import pytest
 from aitbc.core import invariants
 from apps.marketplace.models import GPUBooking
 from apps.trading.models import Escrow
-from tests.marketplace.renting import AIT, HOUR, clock, funded, rentable, reserved, running, sound
+from tests.marketplace.renting import AIT, HOUR, clock, funded, rentable, reserved, running, settled, sound
 from tests.sabotage import sabotage
 
 BOOKINGS, SLICES = ("UPDATE marketplace_gpubooking SET", "UPDATE marketplace_bookingslice SET")
@@ -56,3 +56,14 @@ def test_an_escrow_that_closed_under_a_running_booking_is_reported(two_bookings)
     sabotage(Escrow, "UPDATE trading_escrow SET refunded = amount, state = 'closed'")
 
     assert len(reported("M2")) == 2
+
+
+@pytest.mark.parametrize("change", ["metered_ms = metered_ms + 3600000", "carry = carry + 1", "owed = owed - 1"])
+def test_a_booking_that_is_over_and_owes_something_else_than_was_metered_is_reported(drain, change):
+    booking = settled(running(rentable(), funded(10 * AIT)))
+    assert booking.state == "settled" and booking.owed
+    sound()
+
+    sabotage(GPUBooking, f"{BOOKINGS} {change}")
+
+    assert any("which its rates do not make" in line for line in reported("M2"))

@@ -8,11 +8,12 @@ from typing import Any
 from django.utils import timezone
 
 from aitbc.core import canonical, signing
+from aitbc.core.db import cursor
 from apps.trading.invariants.log import roots_follow_from_the_entries
 from apps.trading.models import Block, LogEntry
 from apps.trading.services import blocks, log
 from tests.trading.factories import funded, issued, logged
-from tests.trading.inspection import broken, unguarded
+from tests.trading.inspection import broken, reported, unguarded
 
 
 def test_a_changed_entry_is_reported():
@@ -121,3 +122,24 @@ def test_blocks_of_one_tree_size_are_found_in_their_order():
 
     assert Block.objects.sealing(0) == first
     assert Block.objects.filter(tree_size=1).count() == 3
+
+
+def test_a_surprising_block_hides_no_other():
+    for _ in range(4):
+        logged(1)
+        log.seal()
+    with unguarded(), cursor(Block) as sql:
+        sql.execute("""UPDATE trading_block SET header = '[]' WHERE height = 0""")
+        sql.execute("""UPDATE trading_block SET ledger = '{"x": {"balance": 1e400}}' WHERE height = 1""")
+        sql.execute("""UPDATE trading_block SET header = jsonb_set(header, '{tree_root}', '"00"') WHERE height = 3""")
+        sql.execute("""UPDATE trading_logentry SET leaf = 'x' WHERE idx IN (0, 2)""")
+
+    linked, followed = reported("I26"), reported("I27")
+
+    assert any(line.startswith("trading.Block 1 cannot be checked") for line in linked)
+    assert "block 3 does not contain block 2" in linked
+    assert any(line.startswith("trading.Block 0 cannot be checked") for line in followed)
+    assert any(line.startswith("trading.Block 1 cannot be checked") for line in followed)
+    assert {f"the entry at index {n} is missing or was changed" for n in (0, 2)} <= set(followed)
+    assert "the hash of block 3 is not that of its header" in followed
+    assert "the roots of block 3 do not follow from the entries" in followed

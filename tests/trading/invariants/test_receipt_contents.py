@@ -11,7 +11,7 @@ from aitbc.core import signing
 from apps.gpu.models import Lease
 from apps.trading.logic.commitments import input_hash, output_hash
 from apps.trading.models import Payment, Receipt
-from apps.trading.services import escrow_endings, escrows, payments, receipts
+from apps.trading.services import escrow_endings, escrows, log, payments, receipts
 from tests.flows.exchange import Exchange
 from tests.sabotage import sabotage
 from tests.trading.factories import (
@@ -117,6 +117,18 @@ def test_a_slice_without_its_receipt_is_reported(slices):
     assert any("has receipts of" in line for line in reported("I24"))
 
 
+def test_a_receipt_of_a_job_without_its_opening_and_one_of_a_slice_with_one_are_reported(paid_job, slices):
+    receipt = Receipt.objects.for_job(paid_job()).get()
+    with unguarded():
+        Receipt.objects.filter(pk=receipt.pk).update(opening=None)
+        Receipt.objects.filter(pk=slices[0].pk).update(opening=receipt.opening)
+
+    assert reported("I24b") == [
+        f"receipt {receipt.pk} has no opening: its owner cannot prove what was read and written",
+        f"receipt {slices[0].pk} is of a slice and has an opening",
+    ]
+
+
 # Against what the job and the lease were: after a job through the API.
 
 
@@ -175,6 +187,31 @@ def test_a_receipt_of_an_attempt_that_never_was_is_reported(settled):
     sabotage(Lease, "DELETE FROM gpu_lease")
 
     assert reported("I24d") == [f"receipt {settled.pk} is of attempt 1, which had no lease"]
+
+
+# One row that nobody foresaw hides no other.
+
+SURPRISING = ({}, [], {"attempt": 1, "outcome": "completed", "price": "much", "rate": [], "metered_ms": "1e400"})
+
+
+@pytest.mark.parametrize("body", SURPRISING, ids=["empty", "list", "words"])
+def test_a_surprising_receipt_hides_no_other(settled, paid_job, slices, body):
+    surprising = Receipt.objects.for_job(paid_job()).get()
+    log.seal()
+    sabotage(Lease, "UPDATE gpu_lease SET rate = rate + 1")
+    doctored(settled, price="9.000000")
+    doctored(slices[2], price="9.000000")
+    with unguarded():
+        for pk, stated in ((surprising.pk, body), (slices[0].pk, body)):
+            Receipt.objects.filter(pk=pk).update(body=stated)
+
+    by_number = {name: "\n".join(reported(name)) for name in ("I24", "I24b", "I24c", "I24d", "I25")}
+
+    assert all(str(surprising.pk) in lines for lines in by_number.values()), by_number
+    assert all(str(slices[0].pk) in by_number[name] for name in ("I24", "I24b", "I25"))
+    assert f"receipt {settled.pk} states another price than its payment" in by_number["I24b"]
+    assert f"receipt {slices[2].pk} states another price than its transfers" in by_number["I24b"]
+    assert f"receipt {settled.pk} states another rate than its lease" in by_number["I24d"]
 
 
 # The payment itself.
