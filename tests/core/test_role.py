@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-import django.core.management
 import pytest
 
 from aitbc.__main__ import main
+from aitbc.core.cli.overview import Program
 
 pytestmark = pytest.mark.no_db
 
@@ -28,9 +28,7 @@ def test_a_relay_knows_that_it_is_one(monkeypatch, arguments, configured, role):
     monkeypatch.setattr(os, "environ", environment | ({"AITBC_ROLE": configured} if configured else {}))
     monkeypatch.setattr(sys, "argv", ["manage.py", *arguments])
     started = []
-    monkeypatch.setattr(
-        django.core.management, "execute_from_command_line", lambda argv: started.append(os.environ.get("AITBC_ROLE"))
-    )
+    monkeypatch.setattr(Program, "execute", lambda program: started.append(os.environ.get("AITBC_ROLE")))
 
     main()
 
