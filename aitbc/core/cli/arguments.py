@@ -8,7 +8,6 @@ from typing import Any
 
 from aitbc.core import parsers
 from aitbc.core.errors import DomainError
-from aitbc.core.money import parse_amount
 
 NUMERAL = re.compile(r"-?\d{1,18}(\.\d{1,18})?", re.ASCII)
 
@@ -29,23 +28,6 @@ def nonempty(words: str) -> str:
     if not words.strip():
         raise ArgumentTypeError("it must not be empty")
     return words
-
-
-class Amount:
-    """An amount of AIT as requests carry it: the text as it is typed, once it is one."""
-
-    def __init__(self, *, above_zero: bool = False) -> None:
-        self.least = 1 if above_zero else 0
-        self.words = f"an amount of AIT{' above zero' if above_zero else ''} with at most six places, e.g. 1.5"
-
-    def __call__(self, typed: str) -> str:
-        try:
-            micro = parse_amount(typed)
-        except ValueError:
-            micro = -1
-        if micro < self.least:
-            raise ArgumentTypeError(f"{typed[:40]!r} is not {self.words}")
-        return typed
 
 
 class Range:
@@ -80,8 +62,6 @@ def number(low: float, high: float) -> Range:
     return Range(low, high, whole=False)
 
 
-AIT = Amount()
-AIT_ABOVE_ZERO = Amount(above_zero=True)
 LIMIT = whole(1, 200)  # rows of a page: the largest that lists answer with
 PORT = whole(1, 65_535)
 DAYS = whole(1, 36_500)

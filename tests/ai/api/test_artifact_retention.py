@@ -163,14 +163,16 @@ def test_a_result_that_is_the_input_of_an_unfinished_job_cannot_be_deleted(clien
     ("query", "index"),
     [
         (lambda: Artifact.objects.filter(owner_id=uuid7()).values("size"), "ai_artifact_sizes_of_owner"),
-        (lambda: Artifact.objects.unused(timezone.now()), "ai_artifact_touched"),
+        (lambda: Artifact.objects.unused(timezone.now() - timedelta(days=7)), "ai_artifact_touched"),
         (lambda: Artifact.objects.unused(timezone.now()), "ai_job_input"),
         (lambda: Artifact.objects.unused(timezone.now()), "ai_result_kept"),
         (lambda: AIJobResult.objects.kept().order_by("created_at"), "ai_result_kept_since"),
     ],
 )
 def test_the_queries_of_artifacts_have_their_indexes(db, query, index):
+    Artifact.objects.bulk_create(Artifact(owner_id=uuid7(), sha256=f"{n:064}", size=1) for n in range(500))
     with atomic(Artifact), cursor(Artifact) as sql:
         sql.execute("SET LOCAL enable_seqscan = off")
         sql.execute("SET LOCAL enable_bitmapscan = off")
+        sql.execute("ANALYZE ai_artifact")
         assert index in query().explain()

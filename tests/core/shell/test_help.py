@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from aitbc.core.cli.arguments import Amount
+from aitbc.core.cli.amounts import Amount
 from aitbc.core.cli.errors import advice_for
 from tests.shell import ended, parsers
 

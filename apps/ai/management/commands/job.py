@@ -14,7 +14,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from aitbc.core.cli import errors, program
-from aitbc.core.cli.arguments import AIT, LIMIT, TIMEOUT, json_object, nonempty, number, whole
+from aitbc.core.cli.amounts import AIT
+from aitbc.core.cli.arguments import LIMIT, TIMEOUT, json_object, nonempty, number, whole
 from aitbc.core.cli.commands import BaseApiCommand
 from aitbc.core.cli.errors import Failure, UsageError
 from aitbc.core.cli.short_ids import Listed, add_id

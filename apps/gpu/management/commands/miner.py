@@ -11,7 +11,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandParser
 
-from aitbc.core.cli.arguments import AIT, LIMIT, json_object, number, whole
+from aitbc.core.cli.amounts import AIT
+from aitbc.core.cli.arguments import LIMIT, json_object, number, whole
 from aitbc.core.cli.commands import BaseApiCommand, known
 from aitbc.core.cli.errors import UsageError
 from aitbc.core.cli.short_ids import Listed, add_id

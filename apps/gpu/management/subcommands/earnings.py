@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from aitbc.core.cli.arguments import AIT, number
+from aitbc.core.cli.amounts import AIT
+from aitbc.core.cli.arguments import number
 from aitbc.core.cli.commands import VerbCommand
 from aitbc.core.cli.short_ids import add_id
 from apps.gpu.management.subcommands.gpus import OWN_GPUS

@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 
-from aitbc.core.cli.arguments import AIT, LIMIT, number, whole
+from aitbc.core.cli.amounts import AIT
+from aitbc.core.cli.arguments import LIMIT, number, whole
 from aitbc.core.cli.commands import VerbCommand
 from aitbc.core.cli.short_ids import Listed, add_id
 from aitbc.core.cli.tables import fields, more, rows

@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from aitbc.core.cli.arguments import AIT, number, whole
+from aitbc.core.cli.amounts import AIT
+from aitbc.core.cli.arguments import number, whole
 from aitbc.core.cli.commands import VerbCommand
 from aitbc.core.cli.short_ids import add_id
 from apps.gpu.logic.llm import KV_BYTES, QUANT_NAMES

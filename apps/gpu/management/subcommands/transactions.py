@@ -8,7 +8,8 @@ from typing import Any
 from django.core.management.base import CommandError
 from rich.text import Text
 
-from aitbc.core.cli.arguments import AIT, HOURS, LIMIT, json_object, whole
+from aitbc.core.cli.amounts import AIT
+from aitbc.core.cli.arguments import HOURS, LIMIT, json_object, whole
 from aitbc.core.cli.commands import VerbCommand
 from aitbc.core.cli.errors import ApiProblem
 from aitbc.core.cli.short_ids import Listed, add_id

@@ -10,7 +10,8 @@ from typing import Any
 
 from rich.text import Text
 
-from aitbc.core.cli.arguments import AIT, HOURS, LIMIT, number, whole
+from aitbc.core.cli.amounts import AIT
+from aitbc.core.cli.arguments import HOURS, LIMIT, number, whole
 from aitbc.core.cli.commands import VerbCommand
 from aitbc.core.cli.errors import UsageError
 from aitbc.core.cli.short_ids import add_id

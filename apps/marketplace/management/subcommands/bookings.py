@@ -11,7 +11,8 @@ from typing import Any
 
 from rich.live import Live
 
-from aitbc.core.cli.arguments import AIT, HOURS, LIMIT, MINUTES, nonempty, whole
+from aitbc.core.cli.amounts import AIT
+from aitbc.core.cli.arguments import HOURS, LIMIT, MINUTES, nonempty, whole
 from aitbc.core.cli.commands import VerbCommand
 from aitbc.core.cli.errors import Failure
 from aitbc.core.cli.short_ids import add_id

@@ -7,7 +7,8 @@ from typing import Any
 from uuid import uuid4
 
 from aitbc.core.cli import program
-from aitbc.core.cli.arguments import AIT, HOURS, LIMIT, json_object, nonempty, whole
+from aitbc.core.cli.amounts import AIT
+from aitbc.core.cli.arguments import HOURS, LIMIT, json_object, nonempty, whole
 from aitbc.core.cli.commands import VerbCommand
 from aitbc.core.cli.errors import UsageError
 from aitbc.core.cli.short_ids import add_id

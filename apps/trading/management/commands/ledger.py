@@ -15,7 +15,8 @@ from django.core.management.base import CommandError, CommandParser
 from aitbc.accounts.models import Organisation
 from aitbc.accounts.services import organisations
 from aitbc.core.cli import tables
-from aitbc.core.cli.arguments import AIT_ABOVE_ZERO, nonempty, whole
+from aitbc.core.cli.amounts import AIT_ABOVE_ZERO
+from aitbc.core.cli.arguments import nonempty, whole
 from aitbc.core.cli.commands import ProjectCommand
 from aitbc.core.cli.tables import console
 from aitbc.core.money import format_amount, parse_amount

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from aitbc.accounts.models import Organisation
-from aitbc.core.cli.arguments import AIT_ABOVE_ZERO, nonempty, whole
+from aitbc.core.cli.amounts import AIT_ABOVE_ZERO
+from aitbc.core.cli.arguments import nonempty, whole
 from aitbc.core.cli.commands import ProjectCommand
 from aitbc.core.money import format_amount, parse_amount
 from apps.trading.management.subcommands.lookups import OWNER, by_id, owner_of
