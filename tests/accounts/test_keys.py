@@ -9,8 +9,9 @@ import pytest
 from django.db import DatabaseError, connections
 
 from aitbc.accounts.errors import NameMissing
-from aitbc.accounts.models import ApiKey, AuditEntry, Organisation
+from aitbc.accounts.models import ApiKey, AuditEntry, Organisation, User
 from aitbc.accounts.services import keys, organisations
+from tests.clients import Api
 
 pytestmark = pytest.mark.urls("tests.core.routes")
 
@@ -95,6 +96,17 @@ def test_a_banned_owner_is_403_with_every_key(client_api):
     organisations.unban(organisation=owner, reason="appeal", actor="test")
     keys.forget()
     assert client_api.get("/entries").status_code == 200
+
+
+def test_the_keys_of_a_deactivated_user_open_nothing():
+    user = User.objects.create_user("leaver")
+    api = Api(owner="leaver", scopes=("client",), user=user)
+    assert api.get("/entries").status_code == 200
+
+    User.objects.filter(pk=user.pk).update(is_active=False)
+    keys.forget()  # as within a second everywhere
+
+    assert api.get("/entries").status_code == 401
 
 
 def test_an_outage_of_accounts_lets_known_keys_live_for_a_while(client_api):

@@ -123,7 +123,8 @@ def _known(prefix: str) -> Verified | None:
 
 
 def _look_up(prefix: str, now: float) -> Verified | None:
-    key = ApiKey.objects.live().select_related("organisation").filter(prefix=prefix).first()
+    live = ApiKey.objects.live().exclude(user__is_active=False)  # who was deactivated acts no more
+    key = live.select_related("organisation").filter(prefix=prefix).first()
     if key is None:
         return None
     _note_use(key)
