@@ -109,8 +109,10 @@ def failure_of(error: Exception) -> CommandError:
     if isinstance(error, CommandError):
         return error
     if isinstance(error, DomainError):
-        errors = getattr(error, "errors", [])
-        return Failure(error.detail, code=error.code, errors=errors, status=error.status)
+        facts = ", ".join(f"{name} {value}" for name, value in error.members.items() if isinstance(value, str))
+        detail = f"{error.detail} ({facts})" if facts else error.detail
+        members = {"errors": getattr(error, "errors", []), **error.members}
+        return Failure(detail, code=error.code, status=error.status, **members)
     if isinstance(error, (OperationalError, InterfaceError)):
         reason = str(error).strip().split("\n")[0]
         return Failure(f"The database does not answer: {reason}. Is it running (`make up`)?", code="no_database")

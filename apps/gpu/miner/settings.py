@@ -53,12 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=env.get("AITBC_MINER_ID", ""),
         help="which of the key owner's miners this is (AITBC_MINER_ID)",
     )
-    add(
-        "--state-dir",
-        type=Path,
-        default=state_dir(),
-        help="where unsent results are stored",
-    )
+    add("--state-dir", type=Path, default=state_dir(), help="where unsent results are stored")
     add("--slots", type=_whole(1, 1024), default=env.get("AITBC_MINER_SLOTS", "2"), help="jobs at the same time")
     add(
         "--price",

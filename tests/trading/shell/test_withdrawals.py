@@ -8,6 +8,7 @@ import pytest
 from django.core.management import CommandError
 
 from aitbc.accounts.services import organisations
+from aitbc.core.cli.errors import Failure
 from tests.trading.inspection import worth
 from tests.trading.reversing import AIT, BIG, deposited
 from tests.trading.shell.test_ledger import run
@@ -30,6 +31,16 @@ def test_the_shell_requests_approves_and_pays(db: None) -> None:
     assert worth(owner) == [6 * AIT]
     assert [one["id"] for one in run("withdrawals", "--owner", "dev")] == [other["id"], made["id"]]
     assert run("withdrawals", "--state", "paid") == [paid]
+
+
+def test_too_much_says_what_is_needed_and_what_there_is(db: None) -> None:
+    deposited(3 * AIT, organisations.named("dev").pk)
+
+    with pytest.raises(Failure, match=r"needed 4\.000000, available 3\.000000") as raised:
+        run("withdraw", "dev", "4", "--to", "IBAN DE02")
+
+    members = raised.value.members
+    assert (members["code"], members["needed"], members["available"]) == ("insufficient_funds", "4.000000", "3.000000")
 
 
 def test_two_users_do_not_decide_at_the_shell(db: None) -> None:
