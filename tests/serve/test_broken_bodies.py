@@ -9,6 +9,8 @@ import pytest
 
 from tests.serve.conftest import Site, start
 
+pytestmark = pytest.mark.xdist_group("broken_bodies")  # one server for the whole file
+
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:

@@ -15,6 +15,8 @@ from tests.serve.conftest import Site, launch, start, until
 
 SIXTEEN_MIB = b"\x00\x01\xff\x80" * (4 << 20)
 
+pytestmark = pytest.mark.xdist_group("ordinary_requests")  # one server for the whole file
+
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:

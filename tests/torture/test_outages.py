@@ -27,6 +27,7 @@ from tests.torture.stack import Stack
 pytestmark = [
     pytest.mark.no_db,
     pytest.mark.timeout(600),
+    pytest.mark.xdist_group("outages"),
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
 ]
 MINERS = "/gpu/v1/miners"
