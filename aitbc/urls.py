@@ -12,6 +12,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from aitbc.core import site
 from aitbc.core.health import HealthViewSet
 from aitbc.core.renderers import TextRenderer
+from aitbc.core.schema import load_extensions
 from aitbc.domains import Domain, served
 from apps.marketplace.urls import gpu_urlpatterns
 
@@ -57,6 +58,8 @@ urlpatterns: Routes = [
 if len(domains) == 1:
     # A process that serves one domain also answers on that domain's own port without the prefix.
     urlpatterns += [path("", include(own(domains[0]))), *mounted(domains[0], "")]
+
+load_extensions()  # this module is imported once, whatever requests wait for it
 
 handler400 = "aitbc.core.problems.bad_request"
 handler403 = "aitbc.core.problems.forbidden"

@@ -92,10 +92,11 @@ class LocalBlobStorage(FileSystemStorage):
         return True
 
 
-def put(chunks: Iterable[bytes], *, limit: int) -> Stored:
+def put(chunks: Iterable[bytes], *, limit: int, admit: Callable[[Stored], None] | None = None) -> Stored:
     """Store these bytes and return their address once they cannot be lost.
 
-    More than ``limit`` bytes raise BlobTooLarge after reading at most one chunk too many.
+    More than ``limit`` bytes raise BlobTooLarge after reading at most one chunk too many. ``admit`` is called with
+    what has been read before any of it is stored; what it raises leaves nothing behind.
     """
     digest, size = hashlib.sha256(), 0
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as spool:
@@ -106,9 +107,11 @@ def put(chunks: Iterable[bytes], *, limit: int) -> Stored:
             digest.update(chunk)
             spool.write(chunk)
         spool.seek(0)
-        sha256 = digest.hexdigest()
-        _storage().save(_name(sha256), File(cast("IO[bytes]", spool), name=sha256))
-    return Stored(sha256, size)
+        read = Stored(digest.hexdigest(), size)
+        if admit is not None:
+            admit(read)
+        _storage().save(_name(read.sha256), File(cast("IO[bytes]", spool), name=read.sha256))
+    return read
 
 
 def open(sha256: str) -> BinaryIO:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from types import SimpleNamespace
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import ComponentRegistry
+from drf_spectacular.plumbing import ComponentRegistry, OpenApiGeneratorExtension
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 from aitbc.core.permissions import PUBLIC, scopes_for
@@ -38,12 +39,23 @@ BODIED = {
 }
 
 
+NOTHING_LIKE_IT = SimpleNamespace(cls=object)  # matches no extension, so that all are looked at
 OURS = ("apps.", "aitbc.")
 OPERATORS = "(operators)"
 VERBS = {
     "retrieve": "Get one", "create": "Create", "update": "Replace", "partial_update": "Change",
     "destroy": "Delete",
 }  # fmt: skip
+
+
+def load_extensions() -> None:
+    """Import the classes that drf_spectacular's extensions are for, while one thread runs.
+
+    Each is imported where it is first looked for, and two threads that do so at once (two first requests, whose query
+    parameters are looked up in the schema) fail.
+    """
+    for kind in OpenApiGeneratorExtension.__subclasses__():
+        kind.get_match(NOTHING_LIKE_IT)
 
 
 def ignored(name: str, why: str) -> OpenApiParameter:

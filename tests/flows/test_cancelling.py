@@ -103,6 +103,34 @@ def test_a_queued_job_that_gpu_has_leased_meanwhile_is_cancelled_as_started(paid
     assert (ended.state, ended.outcome, ended.attempt) == ("cancelled", "cancelled_after_start", 1)
 
 
+def test_a_job_whose_attempt_failed_before_gpu_heard_of_the_cancel_is_cancelled_as_started(paid: Exchange) -> None:
+    job = paid.submit("1")
+    work = paid.poll()
+
+    cancel(paid, job)
+    body = {"error": {"code": "ENGINE_ERROR", "message": "x"}, "attempt": work["attempt"]}
+    paid.miner.json("POST", f"/gpu/v1/miners/{job['id']}/fail", body, status=200, x_miner_id=MINER)
+    paid.drain()
+
+    ended = row(job)
+    assert (ended.state, ended.outcome, ended.attempt) == ("cancelled", "cancelled_after_start", 1)
+    assert (ended.paid, ended.fee, ended.refunded) == (0, 0, 1_000_000)
+
+
+def test_a_job_that_waits_for_its_second_attempt_is_cancelled_as_started(paid: Exchange) -> None:
+    job = paid.submit("1")
+    paid.fail(paid.poll(), "ENGINE_ERROR")
+    paid.drain()
+    assert (row(job).state, row(job).attempt) == ("queued", 1)
+
+    cancel(paid, job)
+    paid.drain()
+
+    assert (row(job).outcome, row(job).refunded) == ("cancelled_after_start", 1_000_000)
+    (last,) = paid.client.json("GET", f"/ai/jobs/{job['id']}/events", status=200)["items"][-1:]
+    assert last["detail"]["attempt"] == 1
+
+
 def test_the_job_waits_for_gpu_when_it_is_away_and_ends_when_it_is_back(paid: Exchange) -> None:
     job = paid.submit("1")
     paid.poll()

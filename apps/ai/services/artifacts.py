@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from django.utils import timezone
@@ -20,19 +21,13 @@ RETENTION = timedelta(days=7)  # of an artifact that nothing uses
 OWNER_LOCK = "SELECT pg_advisory_xact_lock(%s)"  # a quota is read and used up by one transaction at a time
 
 
-def upload(*, owner_id: UUID, chunks: Iterable[bytes], media_type: str, declared: int = 0) -> Artifact:
+def upload(*, owner_id: UUID, chunks: Iterable[bytes], media_type: str) -> Artifact:
     """Store the bytes durably and return their artifact; the same bytes of one owner are one artifact.
 
-    `declared` is the length that the request names, 0 without one. Raises BlobTooLarge above UPLOAD_LIMIT, and
-    ArtifactQuotaExceeded, by the declared length before anything is read, and in any case before more is stored.
+    Raises BlobTooLarge above UPLOAD_LIMIT, and ArtifactQuotaExceeded before anything is stored. Which bytes come is
+    known only when they have come: those that the owner has already need no room.
     """
-    usage = usage_of(owner_id)
-    usage.require(min(declared, UPLOAD_LIMIT))
-    try:
-        stored = blobs.put(chunks, limit=min(UPLOAD_LIMIT, usage.free))
-    except blobs.BlobTooLarge:
-        usage.require(UPLOAD_LIMIT)
-        raise
+    stored = blobs.put(chunks, limit=UPLOAD_LIMIT, admit=partial(require_room, owner_id))
     return claim(owner_id=owner_id, stored=stored, media_type=media_type)
 
 
@@ -44,12 +39,12 @@ def claim(*, owner_id: UUID, stored: blobs.Stored, media_type: str) -> Artifact:
     with atomic(Artifact):
         with cursor(Artifact) as sql:
             sql.execute(OWNER_LOCK, [lock_key(f"ai.artifacts:{owner_id}")])
-        require_room(owner_id=owner_id, stored=stored)
+        require_room(owner_id, stored)
         _record([Artifact(owner_id=owner_id, sha256=stored.sha256, size=stored.size, media_type=media_type)])
         return Artifact.objects.owned_by(owner_id).get(sha256=stored.sha256)
 
 
-def require_room(*, owner_id: UUID, stored: blobs.Stored) -> None:
+def require_room(owner_id: UUID, stored: blobs.Stored) -> None:
     """Raise ArtifactQuotaExceeded unless the owner has these bytes already, or may have so many more."""
     if not Artifact.objects.owned_by(owner_id).filter(sha256=stored.sha256).exists():
         usage_of(owner_id).require(stored.size)

@@ -99,9 +99,10 @@ def _withdraw(endings: Sequence[Ending]) -> None:
 
 def _conclusion(job: AIJob, event: WorkWithdrawn | LeaseFailed | LeaseExpired) -> Ending:
     outcome, ran = Outcome(job.outcome), 0
+    if outcome is Outcome.CANCELLED_BEFORE_START and job.attempt:
+        outcome = Outcome.CANCELLED_AFTER_START
     if isinstance(event, WorkWithdrawn) and event.attempt:
         ran = min(max(0, event.metered_ms), job.execution_seconds * 1000)
-        outcome = Outcome.CANCELLED_AFTER_START if outcome is Outcome.CANCELLED_BEFORE_START else outcome
     return Ending(job=job, to=end_of(outcome), outcome=outcome, reason=job.error, actor="gpu", metered_ms=ran)
 
 
@@ -116,5 +117,5 @@ def _transition(one: Ending) -> Transition:
         "outcome": str(one.outcome), "error": one.reason[:2000], "billable_ms": billable,
         "completed_at": timezone.now(), "due_at": None,
     }  # fmt: skip
-    detail = {"outcome": str(one.outcome), "billable_ms": billable}
+    detail = {"outcome": str(one.outcome), "billable_ms": billable, "attempt": one.job.attempt}
     return Transition(subject=one.job, to=one.to, actor=one.actor, reason=one.reason, detail=detail, fields=fields)

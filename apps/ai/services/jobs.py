@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
@@ -170,8 +171,7 @@ def _store_input(job: AIJob, payload: Any, input_sha256: str | None) -> blobs.St
     job.payload = None if job.input_is_blob else payload
     if not job.input_is_blob:
         return None
-    artifacts.require_room(owner_id=job.owner_id, stored=blobs.Stored(job.input_sha256, len(body)))
-    return blobs.put([body], limit=PAYLOAD_LIMIT)
+    return blobs.put([body], limit=PAYLOAD_LIMIT, admit=partial(artifacts.require_room, job.owner_id))
 
 
 def _use_artifact(job: AIJob, payload: Any, sha256: str, size: int) -> None:

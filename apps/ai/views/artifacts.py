@@ -17,7 +17,7 @@ from rest_framework.response import Response
 
 from aitbc.core import blobs
 from aitbc.core.pagination import KeysetPagination
-from aitbc.core.parsers import BytesParser, declared_length, refuse_encoded
+from aitbc.core.parsers import BytesParser, refuse_encoded
 from aitbc.core.renderers import DownloadRenderer
 from aitbc.core.viewsets import DomainViewSet, Scopes
 from apps.ai.errors import ArtifactNotFound
@@ -76,10 +76,7 @@ class ArtifactViewSet(mixins.ListModelMixin, DomainViewSet):
         """
         refuse_encoded(request._request)
         media_type = (request.content_type or "application/octet-stream")[:100]
-        artifact = artifacts.upload(
-            owner_id=self.actor.pk, chunks=_chunks(request._request), media_type=media_type,
-            declared=declared_length(request),
-        )  # fmt: skip
+        artifact = artifacts.upload(owner_id=self.actor.pk, chunks=_chunks(request._request), media_type=media_type)
         return self.answer(self.get_queryset().get(pk=artifact.pk), status=201)
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})

@@ -93,7 +93,7 @@ def test_cancel_meets_the_end_of_the_attempt_and_nothing_is_due(client_api, mine
         attempts.retry_or_end([getattr(miner, fact)(job, "ENGINE_ERROR")])
     drain()
 
-    assert (row(job).state, row(job).outcome) == ("cancelled", "cancelled_before_start")
+    assert (row(job).state, row(job).outcome) == ("cancelled", "cancelled_after_start")
     assert (row(job).paid, row(job).fee, row(job).refunded) == (0, 0, 1_000_000)
 
 
