@@ -13,6 +13,7 @@ from django.db.models import Model, QuerySet
 from django.http import Http404
 from django.http.response import HttpResponseBase
 from rest_framework import serializers, viewsets
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -22,6 +23,7 @@ from aitbc.core.idempotency import AbstractIdempotencyRecord, fingerprint_of, id
 from aitbc.core.parsers import DEFAULT_LIMIT, plain
 from aitbc.core.permissions import PUBLIC, Scopes
 from aitbc.core.query_parameters import is_legacy, known_parameters, refuse_others
+from aitbc.core.renderers import FastJSONRenderer
 
 __all__ = ["PUBLIC", "DomainViewSet", "RequestKeyInvalid", "Scopes", "route_of"]
 
@@ -62,6 +64,10 @@ class DomainViewSet(viewsets.GenericViewSet[Any]):
             return
         if request.META.get("QUERY_STRING"):
             refuse_others(request.query_params, known_parameters(match.func, request.method))
+
+    def get_renderers(self) -> list[BaseRenderer]:
+        """OPTIONS is answered in JSON, also where an action writes its body itself."""
+        return [FastJSONRenderer()] if self.action == "metadata" else super().get_renderers()
 
     def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> NoReturn:
         """401 for a caller without a key where a key would help, else DRF's 403."""

@@ -54,6 +54,15 @@ def test_an_unknown_object_is_not_found_in_either_case_of_its_id(method, path, n
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), answer.content
 
 
+@pytest.mark.parametrize("path", sorted({path for path, _, _ in contract.operations()}))
+def test_options_describes_every_route_in_json(path, anybody):
+    """Also one that responds with text, an event stream or a file."""
+    described = anybody.request("OPTIONS", filled(path))
+
+    assert (described.status_code, described["Content-Type"]) == (200, "application/json"), described.content
+    assert described.json()["renders"]
+
+
 MARKET = "/marketplace/v1/marketplace"
 NAMES = [
     "/gpu/v1/gpu/no-such-gpu", "/gpu/v1/miners/no-such-miner", f"{MARKET}/offers/no-such-offer", "/ai/artifacts/ab",

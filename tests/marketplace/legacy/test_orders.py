@@ -43,6 +43,16 @@ def listed(api=None, **query):
     return (api or Api()).json("GET", f"{GPU}?transaction_type=gpu_marketplace&{words}", status=200)
 
 
+@pytest.mark.parametrize(("price", "found"), [
+    ("0.699999", []), ("0.7", [64]), ("70", [64]), ("9223372036854.775807", [64]),
+])  # fmt: skip
+def test_a_ceiling_per_gpu_fits_whatever_its_size_and_the_number_of_gpus(price, found):
+    """The product of the ceiling in micro-AIT and 64 GPUs left the range of an integer: 500."""
+    bid(renter(), gpu_count=64)
+
+    assert [item["gpu_count"] for item in listed(action="bid", price_max=price)] == found
+
+
 def test_an_offer_and_a_bid_are_listed_with_every_field_that_clients_read():
     bob, ann = provider(), renter()
     made = offer(bob, total_price=28.799999999999997, status="matched", id="mine", created_at="1999-01-01T00:00:00")

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db.models import F, Func, Q, QuerySet, TextField, Value
+from django.db.models import BigIntegerField, ExpressionWrapper, F, Func, Q, QuerySet, TextField, Value
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
@@ -97,7 +97,9 @@ class TransactionViewSet(DomainViewSet):
         if query.get("status"):
             found = found.filter(state__in=order_payloads.bid_states(query["status"]))
         if "price_max" in query:
-            found = found.filter(budget_hour__lte=query["price_max"] * F("gpu_count"))
+            # budget ≤ price · GPUs, as a quotient: the product may be too large for a bigint
+            per_gpu = ExpressionWrapper((F("budget_hour") - 1) / F("gpu_count"), output_field=BigIntegerField())
+            found = found.alias(per_gpu=per_gpu).filter(per_gpu__lt=query["price_max"])
         if query.get("model"):
             models = Func(F("gpu_models"), Value(","), function="array_to_string", output_field=TextField())
             found = found.annotate(models=models).filter(models__icontains=query["model"])
