@@ -6,7 +6,9 @@ that changes its mind between check and use gains nothing. No redirects; time an
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import json
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,10 +16,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import orjson
 
 SMALL = 64 * 1024
 QUICK = 3.0
+LONGEST_INTEGER = 20  # digits and a sign; what is longer is read as a double
 
 
 class Refused(ValueError):
@@ -51,7 +53,10 @@ def resolve(url: str, *, allowed: bool = False) -> Target:
     addresses = _addresses(parts.hostname, port or (443 if parts.scheme == "https" else 80))
     if not allowed and not all(_is_public(address) for address in addresses):
         raise Refused("it leads to an address that is not public")
-    return Target(httpx.URL(url), parts.hostname, addresses[0])
+    try:
+        return Target(httpx.URL(url), parts.hostname, addresses[0])
+    except httpx.InvalidURL:
+        raise Refused("it is not a URL") from None
 
 
 def call(
@@ -63,36 +68,62 @@ def call(
     seconds: float = QUICK,
     limit: int = SMALL,
 ) -> Any:
-    """Call the resolved address and return its JSON; Failed on any other outcome."""
-    url = target.url.copy_with(raw_path=(target.url.path.rstrip("/") + path).encode())
-    pinned = url.copy_with(host=target.address)
-    headers = {"Host": url.netloc.decode(), "Accept-Encoding": "identity"}
+    """Call the resolved address and return its JSON as `_json` reads it; `seconds` are for the whole call.
+
+    Raises Failed on any other outcome.
+    """
     try:
-        with (
-            httpx.Client(
-                follow_redirects=False, timeout=httpx.Timeout(seconds, connect=QUICK), trust_env=False
-            ) as client,
-            client.stream(
-                method, pinned, json=body, headers=headers, extensions={"sni_hostname": target.host}
-            ) as answer,
-        ):
-            content = _bounded(answer, limit)
-            if answer.status_code != 200:
-                raise Failed(f"it answered {answer.status_code}")
-            return orjson.loads(content)
+        return _json(asyncio.run(_fetch(target, method, path, body, seconds, limit)))
+    except TimeoutError:
+        raise Failed(f"it took longer than {seconds:g} seconds") from None
     except httpx.HTTPError as error:
         raise Failed(f"{type(error).__name__}: {error}"[:200]) from None
-    except orjson.JSONDecodeError:
-        raise Failed("its answer is not JSON") from None
 
 
-def _bounded(answer: httpx.Response, limit: int) -> bytes:
+async def _fetch(
+    target: Target, method: str, path: str, body: Mapping[str, Any] | None, seconds: float, limit: int
+) -> bytes:
+    """Asynchronous, since only so the whole call has a deadline: httpx's own limits start again with each byte."""
+    url = target.url.copy_with(raw_path=target.url.raw_path.partition(b"?")[0].rstrip(b"/") + path.encode())
+    pinned = url.copy_with(host=target.address)
+    headers = {"Host": url.netloc.decode(), "Accept-Encoding": "identity"}
+    async with (
+        asyncio.timeout(seconds),
+        httpx.AsyncClient(
+            follow_redirects=False, timeout=httpx.Timeout(seconds, connect=min(QUICK, seconds)), trust_env=False
+        ) as client,
+        client.stream(method, pinned, json=body, headers=headers, extensions={"sni_hostname": target.host}) as answer,
+    ):
+        if answer.status_code != 200:
+            raise Failed(f"it answered {answer.status_code}")
+        return await _bounded(answer, limit)
+
+
+async def _bounded(answer: httpx.Response, limit: int) -> bytes:
     content = bytearray()
-    for chunk in answer.iter_raw():
+    async for chunk in answer.aiter_raw():
         content += chunk
         if len(content) > limit:
             raise Failed(f"its answer is larger than {limit} bytes")
     return bytes(content)
+
+
+def _json(content: bytes) -> Any:
+    """Read an answer of any origin; each member is judged where it is used.
+
+    So NaN and Infinity are numbers, and half a surrogate pair is a text; bytes that are not UTF-8 become U+FFFD.
+    Raises Failed.
+    """
+    try:
+        return json.loads(content.decode("utf-8", "replace"), parse_int=_integer)
+    except json.JSONDecodeError:
+        raise Failed("its answer is not JSON") from None
+    except RecursionError:
+        raise Failed("its answer is nested too deeply") from None
+
+
+def _integer(text: str) -> int | float:
+    return int(text) if len(text) <= LONGEST_INTEGER else float(text)
 
 
 def _addresses(host: str, port: int) -> list[str]:

@@ -87,8 +87,7 @@ def sweep_queue() -> None:
 @shared_task
 def poll_backends() -> None:
     """Poll every registered back-end for its models, and start a task that feeds each healthy one."""
-    for backend_id in backends.due():
-        backends.refresh(backend_id=backend_id)
+    backends.refresh_due()
     for backend_id in backends.healthy():
         feed_backend.delay(str(backend_id))
 

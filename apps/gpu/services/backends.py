@@ -1,49 +1,41 @@
-"""Model servers that cannot poll (Ollama, anything with OpenAI's API): polled for models, fed with work.
+"""Back-ends: model servers that cannot poll. They are polled for their models and fed with work.
 
 Each has a miner row of its own, so that its work is leased, metered and paid like everybody's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import logging
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import orjson
 from django.db.models import Q
 from django.utils import timezone
 
-from aitbc.core import blobs, outbound_http
+from aitbc.core import outbound_http
 from aitbc.core.db import atomic
-from aitbc.core.errors import Conflict, DomainError
+from aitbc.core.errors import Conflict, DomainError, Invalid, StateConflict
 from apps.gpu.errors import BackendRefused, LeaseFenced
-from apps.gpu.logic.encoding import Unencodable, plain, valid_text
+from apps.gpu.logic.encoding import valid_text
 from apps.gpu.models import Backend, Miner
-from apps.gpu.services import heartbeats, leases, miners
+from apps.gpu.services import heartbeats, leases, miners, model_servers
 from apps.gpu.services.miner_cache import known_from
+from apps.gpu.services.model_servers import Outcome
 from apps.gpu.states import MinerState
 
 POLL_SECONDS = 30
+POLLS_AT_ONCE = 16  # one that hangs holds its thread for outbound_http.QUICK
 FEED_SECONDS = 240
 TAKE_SECONDS = 60  # after this a feeder takes no more: the next one does
-CALL_SECONDS = 150.0
 BEAT_SECONDS = 5.0
 TASKS = ("inference", "chat", "completion", "llm")
-ANSWER_BYTES = 4 * 1024 * 1024
-DEFAULT_TOKENS = 512
-KINDS = Backend.Kind
+NAME_LIMIT, ERROR_LIMIT = 128, 300  # characters of a miner's name, of what is wrong with a back-end
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What the model server made of a job: a result, or a typed failure."""
-
-    result: dict[str, Any] | None = None
-    code: str = ""
-    message: str = ""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,10 +56,11 @@ def add(registration: Registration, *, caller: miners.Caller, allow_listed: bool
     addresses. Raises BackendRefused for any other such address, Conflict when the owner registered this one already.
     """
     url = registration.url
-    _target(url, allow_listed)
-    named = miners.Caller(
-        caller.owner_id, f"backend:{caller.key_id}"[:64], caller.key_prefix, named=f"backend {url}"[:128]
-    )
+    try:
+        outbound_http.resolve(url, allowed=allow_listed)
+    except outbound_http.Refused as refused:
+        raise BackendRefused(f"The address {refused}.", errors=[{"field": "url", "message": str(refused)}]) from None
+    named = miners.Caller(caller.owner_id, f"backend:{caller.key_id}"[:64], caller.key_prefix, named=_miner_name(url))
     if Backend.objects.filter(owner_id=caller.owner_id, url=url).exists():
         raise Conflict("This back-end is registered already.")
     offered = {
@@ -95,36 +88,60 @@ def remove(backend: Backend, *, actor: str) -> None:
         miners.deregister(backend.miner, drain=True, actor=actor)
 
 
-def due() -> list[UUID]:
-    """Return the ids of back-ends that are due for a poll."""
-    since = timezone.now() - timedelta(seconds=POLL_SECONDS)
-    return list(Backend.objects.filter(Q(polled_at=None) | Q(polled_at__lt=since)).values_list("pk", flat=True))
-
-
 def healthy() -> list[UUID]:
     """Return the ids of the back-ends that answered their last poll."""
     return list(Backend.objects.filter(healthy=True).values_list("pk", flat=True))
 
 
+def refresh_due() -> None:
+    """Poll the back-ends that are due, several at once: one that hangs or fails stops no other."""
+    since = timezone.now() - timedelta(seconds=POLL_SECONDS)
+    due = list(Backend.objects.select_related("miner").filter(Q(polled_at=None) | Q(polled_at__lt=since)))
+    with ThreadPoolExecutor(max_workers=POLLS_AT_ONCE) as pool:
+        for backend, (models, error) in zip(due, pool.map(_look, due), strict=True):
+            _record(backend, models, error)
+
+
 def refresh(*, backend_id: UUID | str) -> bool:
-    """Poll a back-end for its models and set its miner online or offline; returns whether it answered.
+    """Poll a back-end for its models and set its miner online or offline; returns whether it is of use.
 
     An unreachable or senseless server is no error here: its row keeps the reason in `last_error`.
     """
     backend = Backend.objects.select_related("miner").get(pk=backend_id)
+    return _record(backend, *_look(backend))
+
+
+def _look(backend: Backend) -> tuple[list[str], str]:
+    """Return the models of the server and what is wrong with it, if anything; touches no database."""
     try:
-        models, error = _models(backend), ""
+        return model_servers.models(backend), ""
     except (outbound_http.Refused, outbound_http.Failed) as failure:
-        models, error = [], str(failure)
-    miner, well = backend.miner, not error
+        return [], valid_text(str(failure))[:ERROR_LIMIT]
+    except Exception as error:  # a fault of ours that this server brings out: the others are polled all the same
+        log.exception("back-end %s cannot be polled", backend.pk)
+        return [], valid_text(f"{type(error).__name__}: {error}")[:ERROR_LIMIT]
+
+
+def _record(backend: Backend, models: list[str], error: str) -> bool:
+    """Write what a poll found; a back-end that was changed meanwhile is left to the next poll."""
+    try:
+        return _store(backend, models, error)
+    except StateConflict:
+        return False
+    except Invalid as refused:  # its offer is not taken any more: miner.max_price was lowered
+        backend.miner.refresh_from_db()
+        return _record(backend, [], str(refused.detail)[:ERROR_LIMIT])
+
+
+def _store(backend: Backend, models: list[str], error: str) -> bool:
+    miner, well, now = backend.miner, not error, timezone.now()
     with atomic(Backend):
-        Backend.objects.filter(pk=backend.pk).update(healthy=well, last_error=error[:300], polled_at=timezone.now())
+        if not Backend.objects.filter(pk=backend.pk).update(healthy=well, last_error=error, polled_at=now):
+            return False  # it was removed meanwhile
         target = MinerState.ONLINE if well else MinerState.OFFLINE
         if miner.state in (MinerState.ONLINE, MinerState.SUSPECT, MinerState.OFFLINE) and miner.state != target:
-            miner.advance(
-                target, actor=f"backend:{backend.pk}", reason=error or "it answers", changed_at=timezone.now()
-            )
-        if well and sorted(models) != miner.offer.get("models"):
+            miner.advance(target, actor=f"backend:{backend.pk}", reason=error or "it answers", changed_at=now)
+        if well and models != miner.offer.get("models"):
             miners.declare(miner, capabilities={**miner.capabilities, "models": models})
     return well
 
@@ -153,7 +170,7 @@ def _feed(backend: Backend, take_until: Any) -> int:
         while True:
             if timezone.now() < take_until:
                 for grant in _take(backend, backend.miner.concurrency - len(running)):
-                    running[pool.submit(run, backend, grant.body)] = grant
+                    running[pool.submit(model_servers.run, backend, grant.body)] = grant
             if not running:
                 return done
             for future in wait(running, timeout=BEAT_SECONDS, return_when=FIRST_COMPLETED).done:
@@ -181,85 +198,27 @@ def _settle(backend: Backend, grant: leases.Grant, future: Future[Outcome]) -> N
         future.result() if error is None else Outcome(code="ENGINE_ERROR", message=f"{type(error).__name__}: {error}")
     )
     try:
-        if outcome.result is not None:
-            leases.complete(job_id=grant.job_id, holder=holder, result=outcome.result, metrics={})
-        else:
-            leases.fail(job_id=grant.job_id, holder=holder, code=outcome.code, message=valid_text(outcome.message))
+        _end(grant, holder, outcome)
     except LeaseFenced:
         return  # it was withdrawn or took too long; a LateResult row is the evidence
-    except DomainError as error:  # no result that is taken: the others of this back-end go on
-        leases.fail(job_id=grant.job_id, holder=holder, code="ENGINE_ERROR", message=valid_text(str(error.detail)))
 
 
-def run(backend: Backend, body: Mapping[str, Any]) -> Outcome:
-    """Run one job's body (payload, or the digest of a stored one) on the model server; returns result or failure.
-
-    Touches no database, since it runs in a thread; whatever it raises counts as an ENGINE_ERROR.
-    """
-    payload = body.get("payload")
-    if payload is None and body.get("input_sha256"):
-        payload = orjson.loads(blobs.read(body["input_sha256"]))
-    if not isinstance(payload, dict) or not (payload.get("prompt") or payload.get("messages")):
-        return Outcome(code="BAD_INPUT", message="The payload needs a prompt or messages.")
-    known = backend.miner.offer.get("models") or [""]
-    model = str(payload.get("model") or known[0])
-    try:
-        answer = _generate(backend, model, payload)
-    except (outbound_http.Refused, outbound_http.Failed) as failure:
-        return Outcome(code="ENGINE_ERROR", message=str(failure))
-    if not isinstance(answer.get("output"), str):
-        return Outcome(code="INFERENCE_FAILED", message="The model server's answer has no text.")
-    try:
-        return Outcome(result=plain({"status": "completed", "model": model, **answer}))
-    except Unencodable as error:
-        return Outcome(code="ENGINE_ERROR", message=f"The model server's answer cannot be encoded as JSON: {error}")
+def _end(grant: leases.Grant, holder: leases.Holder, outcome: Outcome) -> None:
+    if outcome.result is not None:
+        try:
+            leases.complete(job_id=grant.job_id, holder=holder, result=outcome.result, metrics={})
+            return
+        except LeaseFenced:
+            raise
+        except DomainError as error:  # no result that is taken: the others of this back-end go on
+            outcome = Outcome(code="ENGINE_ERROR", message=str(error.detail))
+    leases.fail(job_id=grant.job_id, holder=holder, code=outcome.code, message=valid_text(outcome.message))
 
 
-def _generate(backend: Backend, model: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-    target = _target(backend.url, backend.allow_listed)
-    tokens = payload.get("max_tokens") if isinstance(payload.get("max_tokens"), int) else DEFAULT_TOKENS
-    if backend.kind == KINDS.OLLAMA:
-        body = {"model": model, "prompt": _prompt(payload), "stream": False, "options": {"num_predict": tokens}}
-        response = outbound_http.call(
-            target, "POST", "/api/generate", body=body, seconds=CALL_SECONDS, limit=ANSWER_BYTES
-        )
-        response = response if isinstance(response, dict) else {}
-        return {"output": response.get("response"), "tokens_processed": response.get("eval_count")}
-    messages = payload.get("messages") or [{"role": "user", "content": str(payload["prompt"])}]
-    chat = {"model": model, "messages": messages, "max_tokens": tokens, "stream": False}
-    response = outbound_http.call(
-        target, "POST", "/v1/chat/completions", body=chat, seconds=CALL_SECONDS, limit=ANSWER_BYTES
-    )
-    choices = response.get("choices") if isinstance(response, dict) else None
-    first = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    usage = response.get("usage") if isinstance(response, dict) else None
-    spent = usage.get("completion_tokens") if isinstance(usage, dict) else None
-    return {"output": (first.get("message") or {}).get("content"), "tokens_processed": spent}
-
-
-def _prompt(payload: Mapping[str, Any]) -> str:
-    if payload.get("prompt"):
-        return str(payload["prompt"])
-    turns = [turn for turn in payload["messages"] if isinstance(turn, dict)]
-    return "\n".join(f"{turn.get('role', 'user')}: {turn.get('content', '')}" for turn in turns)
-
-
-def _models(backend: Backend) -> list[str]:
-    target = _target(backend.url, backend.allow_listed)
-    path, outer, inner = (
-        ("/api/tags", "models", "name") if backend.kind == KINDS.OLLAMA else ("/v1/models", "data", "id")
-    )
-    response = outbound_http.call(target, "GET", path)
-    listed = response.get(outer) if isinstance(response, dict) else None
-    if not isinstance(listed, list):
-        raise outbound_http.Failed("its answer names no models")
-    return sorted(
-        {valid_text(str(model[inner]))[:200] for model in listed if isinstance(model, dict) and model.get(inner)}
-    )
-
-
-def _target(url: str, allowed: bool) -> outbound_http.Target:
-    try:
-        return outbound_http.resolve(url, allowed=allowed)
-    except outbound_http.Refused as refused:
-        raise BackendRefused(f"The address {refused}.", errors=[{"field": "url", "message": str(refused)}]) from None
+def _miner_name(url: str) -> str:
+    """A long address ends in its digest, so that two of them are two miners."""
+    name = f"backend {url}"
+    if len(name) <= NAME_LIMIT:
+        return name
+    digest = hashlib.sha256(url.encode()).hexdigest()[:16]
+    return f"{name[: NAME_LIMIT - len(digest) - 1]} {digest}"
