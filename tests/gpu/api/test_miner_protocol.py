@@ -101,6 +101,14 @@ def test_the_holder_and_nobody_else_downloads_the_input(
     assert other_miner_api.get(response["url"]).status_code == 404
 
 
+@pytest.mark.parametrize("jobs", [[None], [[]], ["x"], [{}, None], {}, "x", 1])
+def test_running_jobs_that_are_none_are_refused(miner_api, jobs):
+    """A null in the list was 500."""
+    problem = miner_api.json("POST", "/gpu/v1/miners/heartbeat", {"jobs": jobs}, status=400, x_miner_id="rig")
+
+    assert problem["errors"][0]["field"].startswith("jobs")
+
+
 def test_a_heartbeat_with_fractions_and_a_list_of_gpus_is_kept(miner_api):
     body = {
         "miner_id": "fractions",
