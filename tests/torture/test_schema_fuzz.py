@@ -1,7 +1,7 @@
 """Requests that nobody wrote: schemathesis reads the schema and sends what fits it, and what does not, to every route.
 
-Whatever comes, the answer is none of 5xx, and the books are in order afterwards. The ordinary suite sends for 45 seconds
-the cases that it derives from each parameter's limits; `make torture` goes on with random ones for ten minutes.
+Whatever comes, the answer is none of 5xx, and the books are in order afterwards. The ordinary suite sends, for 45
+seconds, the cases derived from the limits of each parameter; `make torture` goes on with random ones for ten minutes.
 """
 
 from __future__ import annotations
