@@ -93,7 +93,11 @@ def _gpus(arguments: argparse.Namespace) -> int:
     if described is None:
         print("the GPU driver does not answer; `nvidia-smi` may say more", file=sys.stderr)
         return 1
-    return _print(described | {"now": now})
+    unread = ", ".join(str(place["index"]) for place in described["unread"])
+    if unread:
+        print(f"the GPU driver does not say what there is at {unread}; `nvidia-smi` may say more", file=sys.stderr)
+    _print({"gpus": described["gpus"], "cuda": described["cuda"], "now": now})
+    return int(bool(unread))
 
 
 def _try(arguments: argparse.Namespace) -> int:
