@@ -14,6 +14,7 @@ from apps.gpu.miner import memory, offers
 from apps.gpu.miner.child import EngineJob
 from apps.gpu.miner.daemon import Miner
 from apps.gpu.miner.driver import GpuDriver
+from apps.gpu.miner.files import Unreadable
 from apps.gpu.miner.journal import StateInUse
 from apps.gpu.miner.parking import ParkedDeliveries
 from apps.gpu.miner.settings import SettingsError, add_arguments, from_arguments, state_dir
@@ -128,7 +129,10 @@ def _payload(text: str) -> dict[str, Any]:
 def _parked(arguments: argparse.Namespace) -> int:
     parked = ParkedDeliveries(arguments.state_dir)
     if arguments.show:
-        content = parked.show(arguments.show)
+        try:
+            content = parked.show(arguments.show)
+        except Unreadable as error:
+            raise SettingsError(f"{arguments.show} in {parked.folder} cannot be shown: {error}") from error
         if content is None:
             raise SettingsError(f"no outcome of job {arguments.show} is in {parked.folder}")
         print(decoded(content))

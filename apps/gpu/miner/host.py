@@ -13,7 +13,7 @@ from typing import Any
 
 from apps.gpu.logic.challenge import SUITE
 from apps.gpu.logic.encoding import decoded, valid_text
-from apps.gpu.miner import engines, memory
+from apps.gpu.miner import engines, files, memory
 from apps.gpu.miner.offers import Offered
 from apps.gpu.miner.settings import Settings
 
@@ -112,11 +112,13 @@ def _load() -> float:
 def _processor_uuid(folder: Path) -> str:
     """Return the processor's UUID from the state folder; made at the first call. Raises OSError."""
     file = folder / "processor"
-    stored = decoded(file.read_bytes()).strip() if file.is_file() else ""
+    stored = ""
+    with suppress(FileNotFoundError, files.Unreadable):
+        stored = decoded(files.content(file)).strip()
     if not PROCESSOR_UUID.fullmatch(stored):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         stored = f"CPU-{uuid.uuid4()}"
-        file.write_text(f"{stored}\n")
+        files.write(file, f"{stored}\n".encode())
     return stored
 
 
