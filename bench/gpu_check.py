@@ -30,7 +30,7 @@ NAMES = {"bandwidth_gbps": "bandwidth_gbps", "fp32_tflops": "fp32_tflops", "fp16
 
 def main() -> int:
     options = arguments()
-    found = gpus.detect()
+    found = gpus.detect().gpus
     gpu = found[0] if found else {"name": "cpu", "memory_mb": 512, "uuid": ""}
     device = devices._cupy() if options.backend == "cupy" else devices.pick()
     model = catalogue_row(gpu["name"])

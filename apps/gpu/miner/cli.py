@@ -14,6 +14,7 @@ from apps.gpu.miner import memory, offers
 from apps.gpu.miner.child import EngineJob
 from apps.gpu.miner.daemon import Miner
 from apps.gpu.miner.driver import GpuDriver
+from apps.gpu.miner.files import Unreadable
 from apps.gpu.miner.journal import StateInUse
 from apps.gpu.miner.parking import ParkedDeliveries
 from apps.gpu.miner.settings import SettingsError, add_arguments, from_arguments, state_dir
@@ -93,7 +94,11 @@ def _gpus(arguments: argparse.Namespace) -> int:
     if described is None:
         print("the GPU driver does not answer; `nvidia-smi` may say more", file=sys.stderr)
         return 1
-    return _print(described | {"now": now})
+    unread = ", ".join(str(place["index"]) for place in described["unread"])
+    if unread:
+        print(f"the GPU driver does not say what there is at {unread}; `nvidia-smi` may say more", file=sys.stderr)
+    _print({"gpus": described["gpus"], "cuda": described["cuda"], "now": now})
+    return int(bool(unread))
 
 
 def _try(arguments: argparse.Namespace) -> int:
@@ -124,7 +129,10 @@ def _payload(text: str) -> dict[str, Any]:
 def _parked(arguments: argparse.Namespace) -> int:
     parked = ParkedDeliveries(arguments.state_dir)
     if arguments.show:
-        content = parked.show(arguments.show)
+        try:
+            content = parked.show(arguments.show)
+        except Unreadable as error:
+            raise SettingsError(f"{arguments.show} in {parked.folder} cannot be shown: {error}") from error
         if content is None:
             raise SettingsError(f"no outcome of job {arguments.show} is in {parked.folder}")
         print(decoded(content))

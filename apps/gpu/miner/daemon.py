@@ -59,8 +59,7 @@ class Miner:
 
     def run(self) -> None:
         """Work until `drain` is called, or `--once` is fulfilled."""
-        for job_id, attempt in self.journal.interrupted():
-            self.deliveries.hand_back(job_id, attempt, "the miner was restarted")
+        self.deliveries.hand_back_interrupted()
         # Leases go on running while the exchange is back and has no heartbeat of this miner.
         soon = LONGEST_SILENCE
         Loop("detection", self.registration.detect, wake=self.registration.due, end=self._over).start()

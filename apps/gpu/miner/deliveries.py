@@ -20,28 +20,37 @@ class Deliveries:
 
     def __init__(self, exchange: ExchangeClient, journal: Journal, over: threading.Event, changed: Callable[[], None]):
         self._exchange, self._journal, self._over, self._changed = exchange, journal, over, changed
+        self._interrupted = journal.interrupted()
 
     def store(self, delivery: Delivery) -> None:
         """Add a delivery to the journal; when the disk is full, wait until it is not."""
-        while True:
-            try:
-                return self._journal.add(delivery)
-            except OSError as error:
-                log.error("job %s: the outcome cannot be stored: %s; trying again", delivery.job_id, error)
-                if self._over.wait(DISK_PAUSE):
-                    return None
-            except ValueError as error:
-                return self._park_unstored(delivery, f"the {delivery.verb} cannot be encoded as JSON: {error}")
+        while not self._try_to_store(delivery):
+            if self._over.wait(DISK_PAUSE):
+                return
 
     def hand_back(self, job_id: str, attempt: int | None, reason: str, code: str = "DRAINING") -> None:
         """Deliver a failure of a job that nothing was computed for."""
-        fence = {} if attempt is None else {"attempt": attempt}
-        self.store(Delivery(job_id, attempt, "fail", failure(code, reason) | fence))
+        self.store(_failed(job_id, attempt, reason, code))
         log.info("job %s: handed back: %s", job_id, reason)
+
+    def hand_back_interrupted(self) -> bool:
+        """Hand back the jobs that ran when this miner died; return whether all are.
+
+        The others, for which the disk has no room, are tried again with each pass: nothing waits for them here.
+        """
+        left = []
+        for job_id, attempt in self._interrupted:
+            if self._try_to_store(_failed(job_id, attempt, "the miner was restarted", "DRAINING")):
+                log.info("job %s: handed back: the miner was restarted", job_id)
+            else:
+                left.append((job_id, attempt))
+        self._interrupted = left
+        return not left
 
     def send_all(self) -> float:
         """Send what is in the journal, oldest first; return the seconds to the next pass. Raises Unavailable."""
         failed: Unavailable | None = None
+        pause = 3600.0 if self.hand_back_interrupted() else DISK_PAUSE
         for delivery in self._journal.pending():
             try:
                 self._send(delivery)
@@ -55,7 +64,18 @@ class Deliveries:
         self._changed()
         if failed:
             raise failed
-        return 3600.0
+        return pause
+
+    def _try_to_store(self, delivery: Delivery) -> bool:
+        """Add a delivery to the journal, or put it aside; return whether there was room for it."""
+        try:
+            self._journal.add(delivery)
+        except OSError as error:
+            log.error("job %s: the outcome cannot be stored: %s; trying again", delivery.job_id, error)
+            return False
+        except ValueError as error:
+            self._park_unstored(delivery, f"the {delivery.verb} cannot be encoded as JSON: {error}")
+        return True
 
     def _send(self, delivery: Delivery) -> None:
         try:
@@ -89,3 +109,8 @@ class Deliveries:
             self.hand_back(delivery.job_id, delivery.attempt, reason, "ENGINE_ERROR")
         else:
             self._journal.forget(delivery.job_id)
+
+
+def _failed(job_id: str, attempt: int | None, reason: str, code: str) -> Delivery:
+    fence = {} if attempt is None else {"attempt": attempt}
+    return Delivery(job_id, attempt, "fail", failure(code, reason) | fence)

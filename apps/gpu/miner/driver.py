@@ -26,7 +26,7 @@ class GpuDriver:
         self._paused_until: dict[str, float] = {}  # by query: one that hangs must not silence the others
 
     def describe(self) -> dict[str, Any] | None:
-        """Return `gpus` (see gpus.detect) and `cuda`; None while the driver does not answer."""
+        """Return the members of gpus.Detected, and `cuda`; None while the driver does not answer."""
         return self._query("describe", DESCRIBE_SECONDS, wait=True).result
 
     def metrics(self) -> list[dict[str, Any]]:

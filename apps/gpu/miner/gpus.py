@@ -3,10 +3,11 @@
 These functions run in the process of `driver.py`: a driver may hang or crash.
 """
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from apps.gpu.miner import nvml
-from apps.gpu.miner.nvml import Device, number, query, text
+from apps.gpu.miner.nvml import NOT_SUPPORTED, Device, Unread, attempt, number, query, text
 
 ARCHITECTURES = {
     2: "kepler",
@@ -29,30 +30,71 @@ CLOCKS = {"graphics": 0, "sm": 1, "memory": 2}  # NVML_CLOCK_GRAPHICS, _SM, _MEM
 TEMPERATURE_GPU = 0  # NVML_TEMPERATURE_GPU
 
 
-def detect() -> list[dict[str, Any]]:
+class Detected(NamedTuple):
+    """The devices of this host; the GPUs that cannot be read (members of Unread); whether there is a driver at all."""
+
+    gpus: list[dict[str, Any]]
+    unread: list[dict[str, Any]]
+    driver: bool
+
+
+def detect() -> Detected:
     """Describe each device by what does not change while it works: identity, memory, bus, limits, largest clocks.
 
     Of a GPU that is cut (MIG), each slice is a device. Raises DriverFailed.
     """
     with nvml.driver() as library:
-        found = list(nvml.devices(library)) if library else []
-        described = [(device, describe(library, device)) for device in found]
-        # A slice is reached by its UUID only (CUDA_VISIBLE_DEVICES).
-        return [entry for device, entry in described if "uuid" in entry or not device.is_slice]
+        places = list(nvml.places(library)) if library else []
+        unread = [place for place in places if isinstance(place, Unread)]
+        found = []
+        for device in places:
+            if isinstance(device, Unread):
+                continue
+            entry = describe(library, device)
+            if device.is_slice and "uuid" not in entry:  # it is reached by that only (CUDA_VISIBLE_DEVICES)
+                unread.append(Unread(device.index, cut=True))
+            else:
+                found.append(entry)
+        return Detected(found, [vars(place) for place in dict.fromkeys(unread)], driver=library is not None)
 
 
-def completed(found: list[dict[str, Any]], earlier: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the devices found, each with what was known of it and cannot be read at the moment.
+def completed(
+    found: list[dict[str, Any]], earlier: list[dict[str, Any]], unread: Iterable[dict[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """Return the devices found, each with what was known of it, and those known of GPUs that cannot be read now.
 
     They do not change: a reading that fails once must not make another card of it.
     """
+    named = {device["uuid"] for device in found if "uuid" in device}
     known = {device["uuid"]: device for device in earlier if "uuid" in device}
-    places = {device["index"]: device for device in earlier if not device.get("mig", {}).get("enabled")}
-    listed = []
+    places = {device["index"]: device for device in earlier if not _is_cut(device) and device.get("uuid") not in named}
+    listed = [device for device in earlier if device.get("uuid") not in named and _is_unread(device, unread)]
     for device in found:
         same = known.get(device["uuid"]) if "uuid" in device else places.get(device["index"])
-        listed.append({"name": UNKNOWN, "architecture": UNKNOWN} | (same or {}) | device)
-    return listed
+        listed.append({"name": UNKNOWN, "architecture": UNKNOWN} | _updated(same or {}, device))
+    return sorted(listed, key=lambda device: (device["index"], device.get("mig", {}).get("slot", 0)))
+
+
+def _updated(earlier: dict[str, Any], device: dict[str, Any]) -> dict[str, Any]:
+    """Return a device's description with what only the earlier one has.
+
+    Memory of its own that was read once stays: "not supported" in place of it is a reading that failed.
+    """
+    if "memory_mb" not in device:
+        return earlier | device
+    memory = {"memory_mb": device["memory_mb"], "unified_memory": device.get("unified_memory")}
+    if memory["unified_memory"] and "memory_mb" in earlier and not earlier.get("unified_memory"):
+        memory = {"memory_mb": earlier["memory_mb"], "unified_memory": None}
+    return _known(**earlier | device | memory)
+
+
+def _is_unread(device: dict[str, Any], unread: Iterable[dict[str, Any]]) -> bool:
+    """Whether this device may be one of those that cannot be read: a whole GPU is not one of a cut GPU's."""
+    return any(place["index"] == device["index"] and (_is_cut(device) or not place["cut"]) for place in unread)
+
+
+def _is_cut(device: dict[str, Any]) -> bool:
+    return bool(device.get("mig", {}).get("enabled"))
 
 
 def cuda_version() -> str | None:
@@ -127,7 +169,7 @@ def _whole(library: Any, handle: Any) -> dict[str, Any]:
     return _known(
         display_attached=_flag(query(library, "nvmlDeviceGetDisplayActive", handle)),
         power=_power(library, handle),
-        clocks=_clocks(library, handle, "nvmlDeviceGetMaxClockInfo", "_max_mhz"),
+        clocks=_clocks(library, handle, "nvmlDeviceGetMaxClockInfo", "_max_mhz", least=1),
         mig=None if query(library, "nvmlDeviceGetMigMode", handle) is None else {"capable": True, "enabled": False},
         nvlink=_links(library, handle),
     )
@@ -141,11 +183,13 @@ def _slice(library: Any, device: Device) -> dict[str, Any]:
 
 def _name(library: Any, device: Device) -> str | None:
     """Return the device's name; a slice's is never that of its whole GPU, as older drivers report it."""
-    own = text(library, "nvmlDeviceGetName", device.handle)
+    answer, error = attempt(library, "nvmlDeviceGetName", device.handle)
+    name = nvml.clean(answer)
     if not device.is_slice:
-        return own
-    name = own or text(library, "nvmlDeviceGetName", device.board) or UNKNOWN
-    return name if "MIG" in name.split() else f"{name} MIG"
+        return name
+    if error in (0, NOT_SUPPORTED):  # else it could not be read just now
+        name = name or text(library, "nvmlDeviceGetName", device.board)
+    return name if name is None or "MIG" in name.split() else f"{name} MIG"
 
 
 def _architecture(library: Any, handle: Any) -> str | None:
@@ -178,11 +222,16 @@ def _power(library: Any, handle: Any) -> dict[str, Any]:
     limits = query(library, "nvmlDeviceGetPowerManagementLimitConstraints", handle)
     low, high = limits if isinstance(limits, list | tuple) and len(limits) == 2 else (None, None)
     return _known(
-        min_w=_watts(low),
-        max_w=_watts(high),
-        default_w=_watts(query(library, "nvmlDeviceGetPowerManagementDefaultLimit", handle)),
-        limit_w=_watts(query(library, "nvmlDeviceGetPowerManagementLimit", handle)),
+        min_w=power_limit(low),
+        max_w=power_limit(high),
+        default_w=power_limit(query(library, "nvmlDeviceGetPowerManagementDefaultLimit", handle)),
+        limit_w=power_limit(query(library, "nvmlDeviceGetPowerManagementLimit", handle)),
     )
+
+
+def power_limit(milliwatts: Any) -> float | None:
+    """Return a power limit in watts; None where it is not known, which a driver may report as zero."""
+    return _watts(milliwatts) or None
 
 
 def _watts(milliwatts: Any) -> float | None:
@@ -190,9 +239,9 @@ def _watts(milliwatts: Any) -> float | None:
     return None if value is None else round(value / 1000, 1)
 
 
-def _clocks(library: Any, handle: Any, function: str, suffix: str) -> dict[str, Any]:
+def _clocks(library: Any, handle: Any, function: str, suffix: str, least: int = 0) -> dict[str, Any]:
     readings = {name: query(library, function, handle, kind) for name, kind in CLOCKS.items()}
-    return _known(**{f"{name}{suffix}": number(value, 0, MAX_MHZ) for name, value in readings.items()})
+    return _known(**{f"{name}{suffix}": number(value, least, MAX_MHZ) for name, value in readings.items()})
 
 
 def _links(library: Any, handle: Any) -> dict[str, int]:

@@ -7,12 +7,13 @@ import re
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from apps.gpu.logic.challenge import SUITE
 from apps.gpu.logic.encoding import decoded, valid_text
-from apps.gpu.miner import engines, memory
+from apps.gpu.miner import engines, files, memory
 from apps.gpu.miner.offers import Offered
 from apps.gpu.miner.settings import Settings
 
@@ -22,17 +23,25 @@ CPUINFO = Path("/proc/cpuinfo")
 PROCESSOR_UUID = re.compile(r"CPU-[0-9a-f-]{36}")
 
 
-def capabilities(settings: Settings, offered: dict[str, Offered], hardware: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the capabilities that a registration sends: hardware, engines' task types and models, price, region.
+@dataclass(frozen=True)
+class Hardware:
+    """The devices that the driver describes, its CUDA version, and whether the processor may be offered as a device.
 
-    `hardware` is what the driver describes (`gpus` and `cuda`); None while it does not answer: then no GPU is known,
-    and the processor is not offered in place of one.
+    It is not while the driver does not say which GPUs there are: it would stand in place of one.
     """
-    detected = (hardware or {}).get("gpus", [])
-    rentable = settings.cpu_device and hardware is not None and not detected
+
+    gpus: list[dict[str, Any]] = field(default_factory=list)
+    cuda: str | None = None
+    processor: bool = False
+
+
+def capabilities(settings: Settings, offered: dict[str, Offered], hardware: Hardware) -> dict[str, Any]:
+    """Return the capabilities that a registration sends: hardware, engines' task types and models, price, region."""
+    detected = hardware.gpus
+    rentable = settings.cpu_device and hardware.processor
     values = {
         "gpus": detected,
-        "cuda": (hardware or {}).get("cuda"),
+        "cuda": hardware.cuda,
         "cpu": processor(settings) if rentable else _cpu(),
         "memory_mb": memory.total_mb(),
         "models": _sorted_names(model for engine in offered.values() for model in engine.models),
@@ -103,11 +112,13 @@ def _load() -> float:
 def _processor_uuid(folder: Path) -> str:
     """Return the processor's UUID from the state folder; made at the first call. Raises OSError."""
     file = folder / "processor"
-    stored = decoded(file.read_bytes()).strip() if file.is_file() else ""
+    stored = ""
+    with suppress(FileNotFoundError, files.Unreadable):
+        stored = decoded(files.content(file)).strip()
     if not PROCESSOR_UUID.fullmatch(stored):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         stored = f"CPU-{uuid.uuid4()}"
-        file.write_text(f"{stored}\n")
+        files.write(file, f"{stored}\n".encode())
     return stored
 
 

@@ -78,7 +78,7 @@ class JobRun:
             log.exception("job %s: the miner itself failed", self.id)
             outcome = Outcome(code="ENGINE_ERROR", message=f"{type(error).__name__}: {error}"[:500])
         finally:
-            self.context.journal.input_file(self.id).unlink(missing_ok=True)
+            self.context.journal.drop_input(self.id)
         return None if self.lease_lost else self._delivery(outcome, time.monotonic() - started)
 
     def stop(self, code: str, message: str) -> None:
@@ -144,6 +144,7 @@ class JobRun:
         file = self.context.journal.input_file(self.id)
         limit, backoff = self.context.settings.input_mb * 2**20, Backoff(limit=5)
         self.note = "downloading the input"
+        self.context.journal.drop_input(self.id)  # what another run left there, or no file at all
         for tries_left in reversed(range(DOWNLOAD_TRIES)):
             try:
                 self.context.exchange.download(

@@ -2,7 +2,8 @@
 
 `outbox/` has the deliveries to send, `parked/` those that cannot be, `running/` the jobs in progress (handed back after
 a crash), `checkpoints/` the last states of jobs, `inputs/` downloads, `name.json` the name of the miner. A file is
-written under another name, synced, and renamed.
+written under another name, synced, and renamed. What is no regular file, or none that can be read, is moved to
+`parked/`: one bad item stops no other.
 """
 
 import fcntl
@@ -21,20 +22,19 @@ from pathlib import Path
 from typing import Any
 
 from apps.gpu.logic.encoding import MAX_DEPTH, MAX_INTEGER, encode, valid_text
+from apps.gpu.miner import files
+from apps.gpu.miner.files import Unreadable
 from apps.gpu.miner.parking import JOB_ID, ParkedDeliveries
 
 log = logging.getLogger("aitbc.miner")
 
+FOLDERS = ("outbox", "running", "checkpoints", "inputs")
 FILE_DEPTH = MAX_DEPTH + 1  # a delivery's body is one level below the file
 BEGINNING = re.compile(rb'\{"job_id":"[A-Za-z0-9_-]+","attempt":(\d{1,9}),"verb":')  # of an outbox file
 
 
 class StateInUse(Exception):
     """Another miner works with this state folder."""
-
-
-class Unreadable(ValueError):
-    """A file of the state folder is not what this program writes there."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,16 @@ class Journal:
     def __init__(self, folder: Path):
         self.folder = folder
         self.added = threading.Event()
-        for name in ("outbox", "running", "checkpoints", "inputs"):
+        for name in FOLDERS:
             (folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         self.parked = ParkedDeliveries(folder)
-        self._lock = os.fdopen(os.open(folder / "lock", os.O_WRONLY | os.O_CREAT, 0o600), "w")
+        self._lock = os.fdopen(os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o600), "wb")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise StateInUse(f"{folder} is in use by another miner; give this one its own --state-dir") from None
+        for part in (folder, *(folder / name for name in FOLDERS)):
+            files.remove_unfinished(part)
         self._undelivered: dict[str, int | None] = {}
         self._undelivered = {delivery.job_id: delivery.attempt for delivery in self.pending()}
 
@@ -82,12 +84,12 @@ class Journal:
         stored = (_read(file) or {}).get("name")
         if not isinstance(stored, str) or not re.fullmatch(r"[A-Za-z0-9.-]{1,128}", stored):
             stored = f"{re.sub(r'[^A-Za-z0-9.-]', '-', socket.gethostname())[:60]}-{secrets.token_hex(4)}"
-            _write(file, {"name": stored})
+            self._write(file, {"name": stored})
         return stored
 
     def start(self, job_id: str, attempt: int | None) -> None:
         """Record that this miner works on the job. Raises OSError, or ValueError for an id that is no file name."""
-        _write(self._file("running", job_id), {"job_id": job_id, "attempt": attempt})
+        self._write(self._file("running", job_id), {"job_id": job_id, "attempt": attempt})
 
     def interrupted(self) -> list[tuple[str, int | None]]:
         """Return (job id, attempt) of the jobs that ran when this miner died and have no delivery."""
@@ -99,7 +101,7 @@ class Journal:
 
         Raises OSError, and Unencodable for one that could never be sent.
         """
-        _write(self._file("outbox", delivery.job_id), vars(delivery))
+        self._write(self._file("outbox", delivery.job_id), vars(delivery))
         self._undelivered[delivery.job_id] = delivery.attempt
         self.forget(delivery.job_id)
         self.added.set()
@@ -117,8 +119,7 @@ class Journal:
             except FileNotFoundError:
                 continue  # acknowledged meanwhile
             except Unreadable as error:
-                log.error("job %s: %s; its file is in %s", file.stem, error, self.parked.folder)
-                with suppress(OSError):
+                with suppress(OSError):  # it cannot be moved now: the next pass tries again
                     found += self._replaced(file, str(error))
         return found
 
@@ -144,11 +145,11 @@ class Journal:
 
     def forget(self, job_id: str) -> None:
         """Remove the record that this miner works on the job."""
-        self._file("running", job_id).unlink(missing_ok=True)
+        self._remove(self._file("running", job_id))
 
     def save_checkpoint(self, job_id: str, state: Any) -> None:
         """Store a state from which the job can go on."""
-        _write(self._file("checkpoints", job_id), {"state": state})
+        self._write(self._file("checkpoints", job_id), {"state": state})
 
     def checkpoint(self, job_id: str) -> Any:
         """Return the last state stored for this job, None if there is none."""
@@ -156,11 +157,15 @@ class Journal:
 
     def drop_checkpoint(self, job_id: str) -> None:
         """Remove the state of a job that has ended."""
-        self._file("checkpoints", job_id).unlink(missing_ok=True)
+        self._remove(self._file("checkpoints", job_id))
 
     def input_file(self, job_id: str) -> Path:
         """Return the path of a job's input."""
         return self._file("inputs", job_id).with_suffix(".bin")
+
+    def drop_input(self, job_id: str) -> None:
+        """Remove the input of a job, or whatever is in its place."""
+        self._remove(self.input_file(job_id))
 
     def close(self) -> None:
         """Release the folder for another miner."""
@@ -168,8 +173,11 @@ class Journal:
 
     def _replaced(self, file: Path, reason: str) -> list[Delivery]:
         """Park an outbox file, and store a failure in its place where the attempt can still be read. Raises OSError."""
-        beginning = BEGINNING.match(file.read_bytes()[:300])
-        self.parked.take(file, reason)
+        head = b""
+        with suppress(OSError, Unreadable), files.opened(file) as stream:
+            head = stream.read(300)
+        self._put_aside(file, reason)
+        beginning = BEGINNING.match(head)
         if beginning is None:
             return []  # the exchange learns by the end of the lease
         attempt = int(beginning[1])
@@ -189,13 +197,45 @@ class Journal:
         return self.folder / kind / f"{job_id}.json"
 
     def _files(self, kind: str) -> Iterator[Path]:
-        """Yield the files of jobs, oldest first."""
+        """Yield the files of jobs, oldest first; what is no regular file is put aside."""
         found = []
         for file in (self.folder / kind).glob("*.json"):
-            if JOB_ID.fullmatch(file.stem):
+            if JOB_ID.fullmatch(file.stem) and self._is_regular(file):
                 with suppress(FileNotFoundError):  # acknowledged meanwhile
-                    found.append((file.stat().st_mtime_ns, file))
+                    found.append((file.lstat().st_mtime_ns, file))
         yield from (file for _, file in sorted(found))
+
+    def _is_regular(self, file: Path) -> bool:
+        """Whether this is a regular file; anything else is put aside."""
+        kind = files.irregular(file)
+        if kind:
+            try:
+                self._put_aside(file, f"it is {kind} and no file")
+            except OSError as error:
+                log.error("%s is %s and cannot be put aside: %s", file, kind, error)
+        return not kind
+
+    def _put_aside(self, file: Path, reason: str) -> None:
+        """Move what is not a file of this program's to `parked/`. Raises OSError."""
+        log.error("%s is put aside: %s", file, reason)
+        kind = "state" if file.parent == self.folder else file.parent.name
+        self.parked.take(file, reason, file.stem if kind == "outbox" else f"{kind}-{file.stem}")
+        if kind == "outbox":
+            self._undelivered.pop(file.stem, None)
+
+    def _write(self, file: Path, content: dict[str, Any]) -> None:
+        """Write a file that survives a crash, or none. Raises OSError, Unencodable."""
+        encoded = encode(content, depth=FILE_DEPTH)
+        self._is_regular(file)  # no file can take the place of a directory
+        files.write(file, encoded)
+
+    def _remove(self, file: Path) -> None:
+        """Remove a file that is not needed any more: where that fails, nothing is lost by it."""
+        try:
+            if self._is_regular(file):
+                file.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("%s cannot be removed: %s", file, error)
 
 
 def _delivery(file: Path) -> Delivery:
@@ -211,25 +251,10 @@ def _attempt(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_INTEGER else None
 
 
-def _write(file: Path, content: dict[str, Any]) -> None:
-    """Write a file that survives a crash, or none. Raises OSError, Unencodable."""
-    encoded, temporary = encode(content, depth=FILE_DEPTH), file.with_suffix(".tmp")
-    with open(temporary, "wb") as stream:
-        stream.write(encoded)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the rename itself must survive a power cut
-    finally:
-        os.close(folder)
-
-
 def _parsed(file: Path) -> dict[str, Any]:
     """Return the object in a file. Raises Unreadable, FileNotFoundError."""
     try:
-        content = json.loads(file.read_bytes())
+        content = json.loads(files.content(file))
     except FileNotFoundError:
         raise
     except (OSError, ValueError, RecursionError) as error:

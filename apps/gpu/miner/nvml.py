@@ -21,7 +21,10 @@ MAX_MEMORY_MB = 2**24  # 16 TiB
 TEXT_LIMIT = 80
 # Errors of nvmlInit that mean that there is no usable driver here (nvml.h); any other is a driver in trouble.
 ABSENT = {1: "uninitialized", 4: "no permission", 9: "driver not loaded", 12: "library not found"}
-NOT_SUPPORTED = 3
+INVALID_ARGUMENT, NOT_SUPPORTED, FUNCTION_NOT_FOUND, UNKNOWN = 2, 3, 13, 999
+GONE = {6: "not found", 15: "GPU is lost", 28: "GPU not found"}  # what only a GPU that is not there any more answers
+NOT_CUT = {NOT_SUPPORTED, FUNCTION_NOT_FOUND}  # of the MIG mode: a GPU, or a library, that knows no slices
+EMPTY_SLOT = {*GONE, *NOT_CUT, INVALID_ARGUMENT}
 
 
 class DriverFailed(Exception):
@@ -44,6 +47,14 @@ class Device:
 
 
 @dataclass(frozen=True)
+class Unread:
+    """A GPU of which the driver does not say which devices it is; `cut` where it says at least that it is cut."""
+
+    index: int
+    cut: bool = False
+
+
+@dataclass(frozen=True)
 class Memory:
     """The memory of a device, in MiB; `unified`: it is the machine's."""
 
@@ -63,29 +74,25 @@ def driver() -> Iterator[Any]:
             query(library, "nvmlShutdown")
 
 
-def devices(library: Any) -> Iterator[Device]:
-    """Yield each device that responds: of a cut GPU its slices and never itself. Raises DriverFailed."""
+def devices(library: Any) -> list[Device]:
+    """Return each device that can be read. Raises DriverFailed."""
+    return [device for device in places(library) if isinstance(device, Device)]
+
+
+def places(library: Any) -> Iterator[Device | Unread]:
+    """Yield each device: of a cut GPU its slices and never itself, of one that cannot be read an Unread.
+
+    A GPU that fell off the bus hides no other. Raises DriverFailed.
+    """
     count = number(query(library, "nvmlDeviceGetCount"), 0, 4096)
     if count is None:
         raise DriverFailed("the driver does not say how many GPUs there are")
     for index in range(min(int(count), MOST_GPUS)):
-        handle = query(library, "nvmlDeviceGetHandleByIndex", index)
-        if handle is None:
-            continue  # a GPU that fell off the bus must not hide the others
-        if is_cut(library, handle):
-            yield from _slices(library, index, handle)
-        else:
-            yield Device(index, handle, handle)
-
-
-def is_cut(library: Any, handle: Any) -> bool:
-    """Return whether the GPU is cut into slices (MIG mode): then no program can use it as a whole.
-
-    Where the mode cannot be read, a slice that answers shows it.
-    """
-    mode = query(library, "nvmlDeviceGetMigMode", handle)
-    known = number(mode[0], 0, 1) if isinstance(mode, list | tuple) and mode else None
-    return known == 1 if known is not None else next(_slices(library, 0, handle), None) is not None
+        handle, error = attempt(library, "nvmlDeviceGetHandleByIndex", index)
+        if handle is not None:
+            yield from _devices_of(library, index, handle)
+        elif error not in GONE:
+            yield Unread(index)
 
 
 def query(library: Any, function: str, *arguments: Any) -> Any:
@@ -93,12 +100,18 @@ def query(library: Any, function: str, *arguments: Any) -> Any:
 
     Without pynvml's decorator, which decodes strictly: a text comes as bytes.
     """
+    return attempt(library, function, *arguments)[0]
+
+
+def attempt(library: Any, function: str, *arguments: Any) -> tuple[Any, int]:
+    """Call a function as query does; return its answer and NVML's error: 0 for none, UNKNOWN for one not of NVML's."""
     try:
         decorated = getattr(library, function)
-        return getattr(decorated, "__wrapped__", decorated)(*arguments)
+        return getattr(decorated, "__wrapped__", decorated)(*arguments), 0
     except Exception as error:  # noqa: BLE001 the binding raises errors of its own, of ctypes and of decoding
         log.debug("%s: %s", function, error)
-        return None
+        code = getattr(error, "value", None)
+        return None, code if isinstance(code, int) else UNKNOWN
 
 
 def member(struct: Any, name: str) -> Any:
@@ -162,10 +175,29 @@ def _initialized() -> Any:
     return pynvml
 
 
-def _slices(library: Any, index: int, board: Any) -> Iterator[Device]:
-    """Yield the slices of a GPU; slots without one answer with an error."""
+def _devices_of(library: Any, index: int, board: Any) -> list[Device | Unread]:
+    """Return what a GPU is: itself, its slices where it is cut (MIG mode), nothing where it is lost, or an Unread.
+
+    Where the mode cannot be read, a slice that answers shows it.
+    """
+    mode, error = attempt(library, "nvmlDeviceGetMigMode", board)
+    cut = number(mode[0], 0, 1) if isinstance(mode, list | tuple) and mode else None
+    if error in GONE:
+        return []
+    if cut == 0:
+        return [Device(index, board, board)]
+    slices = list(_slices(library, index, board))
+    if cut == 1 or any(isinstance(place, Device) for place in slices):
+        return slices
+    return [Device(index, board, board) if error in NOT_CUT else Unread(index)]
+
+
+def _slices(library: Any, index: int, board: Any) -> Iterator[Device | Unread]:
+    """Yield the slices of a GPU; slots without one answer with an error that says so, any other is an Unread."""
     most = number(query(library, "nvmlDeviceGetMaxMigDeviceCount", board), 0, MOST_SLICES)
     for slot in range(int(MOST_SLICES if most is None else most)):
-        handle = query(library, "nvmlDeviceGetMigDeviceHandleByIndex", board, slot)
+        handle, error = attempt(library, "nvmlDeviceGetMigDeviceHandleByIndex", board, slot)
         if handle is not None:
             yield Device(index, handle, board, slot)
+        elif error not in EMPTY_SLOT:
+            yield Unread(index, cut=True)

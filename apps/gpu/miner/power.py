@@ -3,7 +3,7 @@
 from typing import Any
 
 from apps.gpu.miner import nvml
-from apps.gpu.miner.gpus import CLOCKS, MAX_MHZ, MAX_WATTS, TEMPERATURE_GPU
+from apps.gpu.miner.gpus import CLOCKS, MAX_MHZ, MAX_WATTS, TEMPERATURE_GPU, power_limit
 from apps.gpu.miner.nvml import number, query, text
 
 ALLOWED = frozenset({"power_limit_w"})  # any other setting is refused, however well the command is signed
@@ -34,7 +34,7 @@ def apply(uuid: str, settings: Any) -> dict[str, Any]:
                 raise NotPermitted("there is no NVIDIA driver here, so that no power limit can be set")
             handle = _handle(library, uuid)
             if handle is None:
-                raise NotPermitted(f"there is no card {uuid or 'here'}")
+                raise NotPermitted(f"there is no card {uuid or 'here'} that the driver can read")
             return _set_power_limit(library, handle, watts)
     except nvml.DriverFailed as error:
         raise NotPermitted(str(error)) from error
@@ -61,7 +61,7 @@ def _set_power_limit(library: Any, handle: Any, watts: float) -> dict[str, Any]:
         raise
     except Exception as error:  # the binding raises errors of its own, of ctypes and of missing functions
         raise NotPermitted(f"the driver refused: {error} (setting a power limit needs root)") from error
-    return {"power_limit_w": _watts(query(library, "nvmlDeviceGetPowerManagementLimit", handle)) or watts}
+    return {"power_limit_w": power_limit(query(library, "nvmlDeviceGetPowerManagementLimit", handle)) or watts}
 
 
 def _handle(library: Any, uuid: str) -> Any:
@@ -77,7 +77,7 @@ def _state(library: Any, handle: Any) -> dict[str, Any]:
         "graphics_mhz": number(query(library, "nvmlDeviceGetClockInfo", handle, CLOCKS["graphics"]), 0, MAX_MHZ),
         "memory_mhz": number(query(library, "nvmlDeviceGetClockInfo", handle, CLOCKS["memory"]), 0, MAX_MHZ),
         "temperature_c": number(query(library, "nvmlDeviceGetTemperature", handle, TEMPERATURE_GPU), -100, 300),
-        "power_limit_w": _watts(query(library, "nvmlDeviceGetPowerManagementLimit", handle)),
+        "power_limit_w": power_limit(query(library, "nvmlDeviceGetPowerManagementLimit", handle)),
         "power_w": _watts(query(library, "nvmlDeviceGetPowerUsage", handle)),
     }
     return {name: value for name, value in found.items() if value is not None}

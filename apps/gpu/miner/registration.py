@@ -28,8 +28,9 @@ class Registration:
         self.task_types: dict[str, str] = {}  # every task type clients use → the engine's name
         self.current = False
         self.due = threading.Event()
-        self._hardware: dict[str, Any] | None = None
+        self._hardware = host.Hardware()
         self._driver_answers = False
+        self._had_gpus = False  # in this run: the processor never takes the place of one
         self._scans: dict[str, bool] = {}  # id → whether it was reported
 
     def detect(self) -> float:
@@ -66,16 +67,28 @@ class Registration:
         offered = offers.look_up()
         if self._settings.engines:
             offered = {name: engine for name, engine in offered.items() if name in self._settings.engines}
-        described = self._driver.describe()
-        self._driver_answers = described is not None
-        if described is not None:  # one that does not answer takes no GPU off the market
-            described["gpus"] = gpus.completed(described["gpus"], (self._hardware or {}).get("gpus", []))
-            self._hardware = described
+        self._update_hardware(self._driver.describe())
         capabilities = host.capabilities(self._settings, offered, self._hardware)
         self.task_types = {word: name for name, engine in offered.items() for word in engine.task_types}
         if capabilities != self.capabilities:
             self.capabilities, self.current = capabilities, False
             self._changed()
+
+    def _update_hardware(self, described: dict[str, Any] | None) -> None:
+        """Take what the driver describes; one that does not answer, or not about a GPU, takes none off the market."""
+        known = self._hardware.gpus
+        if described is None or (known and not described["driver"]):
+            self._driver_answers = False
+            log.warning("the GPU driver does not answer; the %d card(s) known stay registered", len(known))
+            return
+        unread = described["unread"]
+        for place in unread:
+            log.warning("the GPU driver does not say what card %d is; what was known of it stays", place["index"])
+        found = gpus.completed(described["gpus"], known, unread)
+        self._driver_answers = bool(found) or not unread
+        self._had_gpus = self._had_gpus or bool(found)
+        processor = not (unread or self._had_gpus)
+        self._hardware = host.Hardware(found, described["cuda"] or self._hardware.cuda, processor)
 
     def _found(self) -> dict[str, Any]:
         if not self._driver_answers:

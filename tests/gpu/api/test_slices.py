@@ -34,7 +34,7 @@ def _no_library_afterwards() -> Iterator[None]:
 def described(*machine: FakeGpu) -> list[dict[str, Any]]:
     """What the miner program registers on such a machine."""
     install(*machine)
-    return gpus.completed(gpus.detect(), [])
+    return gpus.completed(gpus.detect().gpus, [])
 
 
 def states() -> dict[str, str]:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from apps.gpu.miner.workers import Child, Hooks, Outcome
 from tests.gpu.miner.exchange import Exchange
 
 ROOT = Path(__file__).resolve().parents[3]
+MEMORY_MB = 4096
 ENTRY_POINTS = """[aitbc.engines]
 sleeper = tests.gpu.miner.faulty_engines:Sleeper
 crasher = tests.gpu.miner.faulty_engines:Crasher
@@ -84,3 +86,19 @@ def start(folder):
         miner.process.wait()
         if miner.process.returncode not in (0, -signal.SIGKILL):
             print(miner.log.read_text())
+
+
+@pytest.fixture
+def compute():
+    """Run payloads on an engine; one child per engine and test."""
+    children: dict[str, Child] = {}
+
+    def _compute(engine: str, payload: dict, input_file=None, **hooks) -> Outcome:
+        if engine not in children or not children[engine].alive:
+            children[engine] = Child(engine, MEMORY_MB, threads=2)
+        job = {"job": "j", "payload": payload, "input": input_file and str(input_file), "state": None}
+        return children[engine].run(job, seconds=110, hooks=Hooks(**hooks))
+
+    yield _compute
+    for child in children.values():
+        child.close()

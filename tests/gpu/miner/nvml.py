@@ -1,8 +1,10 @@
 """A fake of NVIDIA's C library at the boundary of ctypes: pynvml itself is the real one."""
 
 import ctypes
+import json
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pynvml
@@ -33,18 +35,26 @@ class FakeGpu:
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong in a function: kind is error (value: code), missing, raises, garbage (bytes), absurd (number)."""
+    """What goes wrong in a function: kind is error (value: code), missing, raises, garbage (bytes), absurd (number).
+
+    `only`: the UUID of the device that it goes wrong for.
+    """
 
     kind: str
     value: Any = None
+    only: str = ""
 
 
 @dataclass
 class FakeLibrary:
-    """Answers as libnvidia-ml.so.1 does; `faults` by the name of the C function; `called` has every name."""
+    """Answers as libnvidia-ml.so.1 does; `faults` by the name of the C function; `called` has every name.
+
+    `switch`: a file with faults that may change while a program runs (see break_down).
+    """
 
     gpus: list[FakeGpu]
     faults: dict[str, Fault] = field(default_factory=dict)
+    switch: Path | None = None
     called: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -60,8 +70,8 @@ class FakeLibrary:
         return lambda *arguments: self._call(name, arguments)
 
     def _call(self, name: str, arguments: tuple) -> int:
-        fault = self.faults.get(name, Fault("none"))
         targets = [getattr(argument, "_obj", argument) for argument in arguments]
+        fault = self._fault(name, targets)
         if fault.kind == "error":
             return fault.value
         if fault.kind == "raises":
@@ -75,6 +85,14 @@ class FakeLibrary:
                 _spoil(target, fault)
             return 0
         return code or 0
+
+    def _fault(self, name: str, targets: list) -> Fault:
+        switched = json.loads(self.switch.read_bytes()) if self.switch and self.switch.exists() else {}
+        fault = Fault(**switched[name]) if name in switched else self.faults.get(name, Fault("none"))
+        by_index = name.startswith("nvmlDeviceGetHandleByIndex")
+        if fault.only and fault.only != (self.gpus[targets[0].value] if by_index else self.device(targets[0])).uuid:
+            return Fault("none")
+        return fault
 
     def point(self, pointer: Any, device: Any) -> None:
         """Make a handle stand for a device."""
@@ -94,6 +112,13 @@ def install(*gpus: FakeGpu, **faults: Fault) -> FakeLibrary:
     pynvml.nvmlLib = FakeLibrary(list(gpus), faults)
     pynvml._nvmlGetFunctionPointer_cache.clear()
     return pynvml.nvmlLib
+
+
+def break_down(switch: Path, **faults: Fault) -> None:
+    """Have the libraries with this switch fail so from now on, in whichever process."""
+    temporary = switch.with_suffix(".new")
+    temporary.write_text(json.dumps({name: vars(fault) for name, fault in faults.items()}))
+    temporary.replace(switch)
 
 
 def remove() -> None:

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from apps.gpu.miner.journal import Delivery, Journal, Unreadable, failure
+from apps.gpu.miner.files import Unreadable
+from apps.gpu.miner.journal import Delivery, Journal, failure
 from apps.gpu.miner.parking import MOST, ParkedDeliveries
 from tests.gpu.miner.conftest import ROOT
 

@@ -1,6 +1,7 @@
 """How the miner describes its devices, detects them again, and makes them ready for a renter."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from apps.gpu.miner import bookings, gpus
 from tests.gpu.miner.conftest import ROOT
+from tests.gpu.miner.nvml import GPU_IS_LOST, UNKNOWN, Fault, break_down
 from tests.gpu.miner.test_daemon import pid_of
 
 BOOKING = {"booking_id": "b1", "gpu_ids": ["g1"], "gpu_uuids": [], "ready": False}
@@ -22,7 +24,7 @@ def ready(exchange) -> list[str]:
     return exchange.heartbeats[-1].get("bookings_ready", []) if exchange.heartbeats else []
 
 
-no_gpu = pytest.mark.skipif(bool(gpus.detect()), reason="this machine has a GPU")
+no_gpu = pytest.mark.skipif(bool(gpus.detect().gpus), reason="this machine has a GPU")
 
 
 @no_gpu
@@ -117,8 +119,8 @@ def test_bookings_that_cannot_be_parsed_are_ignored(value):
 
 def use_library(folder, *lines: str) -> None:
     """Have the programs started in this folder find a fake NVML."""
-    head = "from tests.gpu.miner.nvml import GIB, FakeGpu, FakeSlice, Fault, install"
-    (folder / "plugins" / "sitecustomize.py").write_text("\n".join([head, *lines]))
+    head = "from pathlib import Path", "import pynvml", "from tests.gpu.miner.nvml import *"
+    (folder / "plugins" / "sitecustomize.py").write_text("\n".join([*head, *lines]))
 
 
 CUT = """install(FakeGpu(b"NVIDIA A100-SXM4-80GB", "GPU-A", 80 * GIB, slices=[
@@ -181,6 +183,93 @@ def test_a_driver_in_trouble_is_reported_to_a_scan(exchange, start, folder):
     path, body = exchange.until(lambda: exchange.reports and exchange.reports[0])
 
     assert path == "/orders/o1" and "driver" in body["error"]
+
+
+PAIR = 'install(FakeGpu(uuid="GPU-1"), FakeGpu(uuid="GPU-2"))'
+BAD = Fault("error", UNKNOWN)
+
+
+def look_again(exchange, scan: str) -> dict:
+    """Have the miner look up its devices; return its report. What it registers for that comes with a heartbeat."""
+    exchange.commands = [{"order_id": scan, "kind": "scan", "body": {}}]
+    report = exchange.until(lambda: next((body for path, body in exchange.reports if path == f"/orders/{scan}"), None))
+    beats = len(exchange.heartbeats)
+    exchange.until(lambda: len(exchange.heartbeats) > beats + 1)
+    return report
+
+
+def uuids(capabilities: dict) -> list[str]:
+    found = [gpu["uuid"] for gpu in capabilities["gpus"]]
+    return found + ([capabilities["cpu"]["uuid"]] if "uuid" in capabilities.get("cpu", {}) else [])
+
+
+@pytest.mark.parametrize(
+    ("machine", "faults", "known"),
+    [
+        (PAIR, {"nvmlDeviceGetHandleByIndex_v2": BAD}, ["GPU-1", "GPU-2"]),
+        (PAIR, {"nvmlDeviceGetHandleByIndex_v2": Fault("error", UNKNOWN, only="GPU-2")}, ["GPU-1", "GPU-2"]),
+        (PAIR, {"nvmlDeviceGetUUID": BAD, "nvmlDeviceGetName": BAD}, ["GPU-1", "GPU-2"]),
+        (PAIR, {"nvmlDeviceGetMigMode": BAD}, ["GPU-1", "GPU-2"]),
+        (PAIR, {"nvmlDeviceGetCount_v2": BAD}, ["GPU-1", "GPU-2"]),
+        (PAIR, {"nvmlInitWithFlags": BAD}, ["GPU-1", "GPU-2"]),
+        (PAIR, {"nvmlInitWithFlags": Fault("error", 9)}, ["GPU-1", "GPU-2"]),
+        (PAIR, {"nvmlInitWithFlags": Fault("error", 12)}, ["GPU-1", "GPU-2"]),
+        ("CUT", {"nvmlDeviceGetMigDeviceHandleByIndex": BAD}, ["MIG-1", "MIG-2"]),
+        ("CUT", {"nvmlDeviceGetUUID": BAD}, ["MIG-1", "MIG-2"]),
+    ],
+)
+def test_cards_stay_registered_while_the_driver_of_a_running_miner_is_in_trouble(
+    exchange, start, folder, machine, faults, known
+):
+    switch = folder / "faults.json"
+    use_library(folder, CUT if machine == "CUT" else machine, f"pynvml.nvmlLib.switch = Path({str(switch)!r})")
+    start(exchange, "--engine", "sleeper")
+    assert uuids(registered(exchange)) == known
+
+    break_down(switch, **faults)
+    report = look_again(exchange, "o1")
+
+    assert "error" in report or [gpu["uuid"] for gpu in report["gpus"]] == known
+    assert all(uuids(body["capabilities"]) == known for body in exchange.registered)
+    break_down(switch)
+    exchange.reports.clear()
+    if "error" not in report:  # a query that failed is repeated after a minute only
+        assert [gpu["uuid"] for gpu in look_again(exchange, "o2")["gpus"]] == known
+
+
+def test_the_processor_never_takes_the_place_of_a_card_that_is_lost(exchange, start, folder):
+    switch = folder / "faults.json"
+    use_library(folder, PAIR, f"pynvml.nvmlLib.switch = Path({str(switch)!r})")
+    start(exchange, "--engine", "sleeper")
+    registered(exchange)
+
+    break_down(switch, nvmlDeviceGetHandleByIndex_v2=Fault("error", GPU_IS_LOST, only="GPU-2"))
+    assert [gpu["uuid"] for gpu in look_again(exchange, "o1")["gpus"]] == ["GPU-1"]
+    break_down(switch, nvmlDeviceGetHandleByIndex_v2=Fault("error", GPU_IS_LOST))
+    look_again(exchange, "o2")
+
+    assert [uuids(body["capabilities"]) for body in exchange.registered] == [["GPU-1", "GPU-2"], ["GPU-1"], []]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        'install(FakeGpu(), nvmlDeviceGetHandleByIndex_v2=Fault("error", 999))',
+        'install(FakeGpu(slices=[FakeSlice("MIG-1", GIB)]), nvmlDeviceGetMigDeviceHandleByIndex=Fault("error", 999))',
+        'install(FakeGpu(slices=[FakeSlice("MIG-1", GIB)]), nvmlDeviceGetUUID=Fault("error", 999))',
+        'install(FakeGpu(mig=True), nvmlDeviceGetMigMode=Fault("error", 999))',
+    ],
+)
+def test_a_card_that_cannot_be_read_at_the_start_is_not_replaced_by_the_processor(exchange, start, folder, broken):
+    use_library(folder, broken)
+    start(exchange, "--engine", "sleeper")
+    assert uuids(registered(exchange)) == []
+    assert "driver" in look_again(exchange, "o1")["error"]
+
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{folder / 'plugins'}"}
+    command = [sys.executable, "-m", "apps.gpu.miner", "gpus"]
+    printed = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert printed.returncode == 1 and "does not say" in printed.stderr
 
 
 def test_the_program_prints_what_the_driver_reports():

@@ -3,9 +3,6 @@
 import base64
 import hashlib
 import importlib.util
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy
 import pytest
@@ -13,25 +10,6 @@ import pytest
 from apps.gpu.miner import engines
 from apps.gpu.miner.engines.benchmark import matrices
 from apps.gpu.miner.engines.llama import LlamaCpp, gguf
-from apps.gpu.miner.workers import Child, Hooks, Outcome
-
-MEMORY_MB = 4096
-
-
-@pytest.fixture
-def compute():
-    """Run payloads on an engine; one child per engine and test."""
-    children: dict[str, Child] = {}
-
-    def _compute(engine: str, payload: dict, input_file=None, **hooks) -> Outcome:
-        if engine not in children or not children[engine].alive:
-            children[engine] = Child(engine, MEMORY_MB, threads=2)
-        job = {"job": "j", "payload": payload, "input": input_file and str(input_file), "state": None}
-        return children[engine].run(job, seconds=110, hooks=Hooks(**hooks))
-
-    yield _compute
-    for child in children.values():
-        child.close()
 
 
 def need(*modules):
@@ -157,130 +135,8 @@ def test_a_wrong_prompt_is_bad_input(payload):
         engines.load("inference").run(payload, engines.Progress(lambda *_: None))
 
 
-# A model server of the tests' own, in both dialects
-
-
-def serve(respond):
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self._reply(*respond("GET", self.path, None))
-
-        def do_POST(self):
-            self._reply(*respond("POST", self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
-
-        def _reply(self, status, lines):
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write("".join(f"{line}\n" for line in lines).encode())
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    return server
-
-
-@pytest.fixture
-def model_server(monkeypatch):
-    """Start a model server; inference uses it and nothing else."""
-    servers = []
-
-    def _start(respond):
-        servers.append(serve(respond))
-        monkeypatch.setenv("AITBC_INFERENCE_URL", f"http://127.0.0.1:{servers[-1].server_address[1]}/v1")
-        monkeypatch.setenv("AITBC_GGUF", "/nowhere")
-
-    yield _start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-def openai(method, path, body):
-    if path == "/v1/models":
-        return 200, [json.dumps({"data": [{"id": "tiny"}]})]
-    if body["messages"][0]["content"] == "too long":
-        return 400, [json.dumps({"error": {"message": "context exceeded"}})]
-    words = [{"choices": [{"delta": {"content": word}}]} for word in ("four", "ty", " two")]
-    end = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
-    usage = {"choices": [], "usage": {"completion_tokens": 3, "prompt_tokens": len(body["messages"])}}
-    return 200, [f"data: {json.dumps(chunk)}\n" for chunk in [*words, end, usage]] + ["data: [DONE]"]
-
-
-def ollama(method, path, body):
-    if path == "/api/tags":
-        return 200, [json.dumps({"models": [{"name": "llama3:latest"}]})]
-    if path != "/api/chat":
-        return 404, ["no such page"]
-    pieces = [{"message": {"content": word}} for word in ("six", "ty")]
-    end = {
-        "message": {"content": ""},
-        "done": True,
-        "done_reason": "stop",
-        "eval_count": body["options"]["num_predict"],
-        "prompt_eval_count": 5,
-    }
-    return 200, [json.dumps(piece) for piece in [*pieces, end]]
-
-
-def test_inference_through_an_openai_compatible_server(compute, model_server):
-    model_server(openai)
-    assert engines.load("inference").models() == ["tiny"]
-    result = compute("inference", {"messages": [{"role": "user", "content": "six times seven?"}]}).result
-    assert (result["output"], result["tokens_processed"], result["finish_reason"]) == ("fourty two", 3, "stop")
-    assert compute("inference", {"prompt": "too long"}).code == "BAD_INPUT"
-
-
-def strange(method, path, body):
-    """A server that sends half characters, counts that are none, and names that are none."""
-    if path == "/v1/models":
-        strange_names = ["half \ud83d", None, 5, {"a": 1}, "x" * 300, " ", "tiny"]
-        return 200, [json.dumps({"data": [*({"id": name} for name in strange_names), "no object"]})]
-    pieces = [{"choices": [{"delta": {"content": piece}}]} for piece in ("\ud83d", "\ude00", "\ud83d", "\x00")]
-    end = {"choices": [{"delta": None, "finish_reason": 5}], "usage": [1]}
-    usage = {"choices": None, "usage": {"completion_tokens": 10**30, "prompt_tokens": "many"}}
-    return 200, [f"data: {json.dumps(chunk)}\n" for chunk in [*pieces, end, usage]] + ["data: [DONE]"]
-
-
-def test_text_of_a_model_server_is_made_valid_where_it_enters(compute, model_server):
-    model_server(strange)
-    assert engines.load("inference").models() == ["half \ufffd", "tiny"]
-    result = compute("inference", {"prompt": "hi", "model": "tiny"}).result
-    assert result["output"] == "\U0001f600\ufffd\ufffd"
-    assert (result["tokens_processed"], result["prompt_tokens"], result["finish_reason"]) == (4, 0, "")
-
-
-def test_a_model_server_whose_list_never_ends_is_left_out(model_server):
-    model_server(lambda method, path, body: (200, ("[" * 2**20 for _ in range(5))))
-    assert engines.load("inference").models() == []
-
-
 def test_a_file_name_that_is_not_utf_8_becomes_a_valid_model_name(tmp_path, monkeypatch):
     file = tmp_path / "smol\udcff.gguf"
     file.write_bytes(b"GGUF")
     monkeypatch.setenv("AITBC_GGUF", str(file))
     assert LlamaCpp().models() in ([], ["smol\ufffd"])
-
-
-def test_inference_through_ollama(compute, model_server):
-    model_server(ollama)
-    result = compute("inference", {"prompt": "hi", "model": "llama3", "options": {"num_predict": 9}}).result
-    assert (result["output"], result["model"], result["tokens_processed"], result["prompt_tokens"]) == (
-        "sixty",
-        "llama3:latest",
-        9,
-        5,
-    )
-
-
-def test_a_model_server_that_fails_is_an_engine_error_and_one_that_is_away_is_no_engine(
-    compute, model_server, monkeypatch
-):
-    model_server(
-        lambda method, path, body: (200, [json.dumps({"data": [{"id": "m"}]})]) if method == "GET" else (500, ["boom"])
-    )
-    outcome = compute("inference", {"prompt": "hi"})
-    assert outcome.code == "ENGINE_ERROR" and "500" in outcome.message
-    monkeypatch.setenv("AITBC_INFERENCE_URL", "http://127.0.0.1:9")
-    assert not engines.load("inference").available()

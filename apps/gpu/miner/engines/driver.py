@@ -27,7 +27,7 @@ class Driver:
         return queries[payload["query"]](payload)
 
     def _describe(self, payload: dict[str, Any]) -> dict[str, Any]:
-        return {"gpus": gpus.detect(), "cuda": gpus.cuda_version()}
+        return gpus.detect()._asdict() | {"cuda": gpus.cuda_version()}
 
     def _metrics(self, payload: dict[str, Any]) -> dict[str, Any]:
         return {"gpus": gpus.metrics()}

@@ -25,9 +25,12 @@ class LlamaCpp:
         """Generate in this process, calling `on_token` for each piece. Raises BadInput or EngineFailure."""
         completion = Completion()
         failures: list[Any] = []
+        last: dict[str, Any] = {}
 
         def take(chunk: dict[str, Any]) -> bool:
             """Collect one piece; True stops llama.cpp."""
+            nonlocal last
+            last = chunk
             if "error" in chunk:
                 failures.append(chunk["error"])
             elif openai_chunk(chunk, completion):
@@ -38,6 +41,7 @@ class LlamaCpp:
         _server(str(gguf())).handle_chat_completions(body, take)
         if failures:
             _raise(failures[0])
+        completion.check(last)
         return completion
 
 

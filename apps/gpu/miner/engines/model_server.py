@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import httpx
@@ -14,16 +15,19 @@ from apps.gpu.miner.engines import BadInput, EngineFailure, names
 LIST_SECONDS, LIST_LIMIT = 5.0, 4 * 2**20  # for and of the list of models, in bytes
 WORD_LIMIT = 100  # characters of a finish reason
 TEXT_LIMIT = 4 * 2**20  # characters of a completion; far above what max_tokens allows
+EVENT_FIELDS = ("data:", "event:", "id:", "retry:", ":")  # with which the lines of server-sent events begin
+QUOTED = 200  # characters of an answer that a failure quotes
 
 
 @dataclass
 class Completion:
-    """The text that a model generated, and its counts."""
+    """The text that a model generated, and its counts; `ended`: the server said that this is all of it."""
 
     text: str = ""
     finish_reason: str = ""
     tokens: int = 0
     prompt_tokens: int = 0
+    ended: bool = False
 
     def add(self, piece: Any) -> None:
         """Append a piece. Raises EngineFailure above TEXT_LIMIT: a server may never stop."""
@@ -40,7 +44,18 @@ class Completion:
 
     def finish(self, reason: Any) -> None:
         """Take the server's word for how the completion ended."""
-        self.finish_reason = valid_text(reason)[:WORD_LIMIT] if isinstance(reason, str) else self.finish_reason
+        if isinstance(reason, str) and reason:
+            self.finish_reason, self.ended = valid_text(reason)[:WORD_LIMIT], True
+
+    def check(self, last: object, *, done: bool = False) -> None:
+        """Raise EngineFailure, which quotes the last that came, unless this is a whole completion.
+
+        `done` tells that the stream ended as streams do: then text needs no finish reason.
+        """
+        if self.ended or (done and self.text):
+            return
+        fault = "is cut off" if self.text else "has no text"
+        raise EngineFailure(f"the model server's answer {fault}: {_quoted(last)}")
 
 
 class ModelServer:
@@ -80,48 +95,113 @@ class ModelServer:
             body = {**request, "stream": True, "stream_options": {"include_usage": True}}
             with self.http.stream("POST", f"{self.url}/v1/chat/completions", json=body) as response:
                 if response.status_code not in (404, 405):
-                    return _collect(_sse(_checked(response)), openai_chunk, on_token)
+                    return _openai(_checked(response).iter_lines(), on_token)
             with self.http.stream("POST", f"{self.url}/api/chat", json=_as_ollama(request)) as response:
-                return _collect(map(json.loads, _checked(response).iter_lines()), _ollama_chunk, on_token)
+                return _ollama(_checked(response).iter_lines(), on_token)
         except (httpx.HTTPError, ValueError, RecursionError) as error:
             raise EngineFailure(f"the model server failed: {type(error).__name__}: {error}"[:500]) from error
 
 
 def openai_chunk(chunk: dict[str, Any], completion: Completion) -> bool:
-    """Add one chunk of OpenAI's stream; True when it brought text."""
-    if chunk.get("error"):
-        raise EngineFailure(f"the model server failed: {chunk['error']}"[:500])
+    """Add one chunk of OpenAI's stream, or a whole completion; True when it brought text."""
+    _raise_error(chunk)
     usage = _object(chunk.get("usage"))
     completion.count(usage.get("completion_tokens"), usage.get("prompt_tokens"))
     choices = chunk.get("choices")
     for choice in map(_object, choices if isinstance(choices, list) else ()):
         completion.finish(choice.get("finish_reason"))
-        if piece := _object(choice.get("delta")).get("content"):
+        if piece := _object(choice.get("delta") or choice.get("message")).get("content"):
             completion.add(piece)
             return True
     return False
 
 
-def _ollama_chunk(chunk: dict[str, Any], completion: Completion) -> bool:
+def _openai(lines: Iterator[str], on_token: Callable[[], None]) -> Completion:
+    """Collect a stream of server-sent events, or a whole completion from a server that does not stream."""
+    first = next(filter(str.strip, lines), "")
+    if not first.startswith(EVENT_FIELDS):
+        return _whole(_joined(first, lines), on_token)
+    completion, last, done = Completion(), "", False
+    for line in chain([first], lines):
+        if not line.startswith("data:"):
+            continue
+        if (data := line[5:].strip()) == "[DONE]":
+            done = True
+            continue
+        last = data
+        if openai_chunk(_parsed(data), completion):
+            on_token()
+    completion.check(last, done=done)
+    return completion
+
+
+def _whole(body: str, on_token: Callable[[], None]) -> Completion:
+    """Read a completion that came as one object, the answer to a request without `stream`."""
+    completion, answer = Completion(), _json(body)
+    choices = answer.get("choices") if isinstance(answer, dict) else None
+    first = _object(choices[0]) if isinstance(choices, list) and choices else {}
+    if isinstance(answer, dict):
+        _raise_error(answer)
+    if not isinstance(_object(first.get("message")).get("content"), str):
+        completion.check(body)
+    elif openai_chunk(answer, completion):
+        on_token()
+    return completion
+
+
+def _joined(first: str, lines: Iterator[str]) -> str:
+    """Return a body that is no stream. Raises EngineFailure above TEXT_LIMIT."""
+    parts, size = [first], len(first)
+    for line in lines:
+        parts.append(line)
+        size += len(line) + 1
+        if size > TEXT_LIMIT:
+            raise EngineFailure("the model server does not end its answer")
+    return "\n".join(parts)
+
+
+def _ollama(lines: Iterator[str], on_token: Callable[[], None]) -> Completion:
+    """Collect a stream of Ollama's own API: an object a line."""
+    completion, last = Completion(), ""
+    for last in filter(str.strip, lines):
+        chunk = _parsed(last)
+        _raise_error(chunk)
+        completion.count(chunk.get("eval_count"), chunk.get("prompt_eval_count"))
+        message = chunk.get("message")
+        if piece := _object(message).get("content"):
+            completion.add(piece)
+            on_token()
+        if chunk.get("done") is True and (completion.text or isinstance(message, dict)):
+            completion.finish(chunk.get("done_reason"))
+            completion.ended = True
+    completion.check(last)
+    return completion
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """Return the object in a chunk. Raises EngineFailure."""
+    value = _json(text)
+    if not isinstance(value, dict):
+        raise EngineFailure(f"the model server sent something that is no chunk of an answer: {_quoted(text)}")
+    return value
+
+
+def _json(text: str) -> Any:
+    """Return the JSON in a text; None where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _quoted(answer: object) -> str:
+    text = str(answer).strip()
+    return text[:QUOTED] if text else "it is empty"
+
+
+def _raise_error(chunk: dict[str, Any]) -> None:
     if chunk.get("error"):
         raise EngineFailure(f"the model server failed: {chunk['error']}"[:500])
-    completion.count(chunk.get("eval_count"), chunk.get("prompt_eval_count"))
-    completion.finish(chunk.get("done_reason"))
-    piece = _object(chunk.get("message")).get("content") or ""
-    completion.add(piece)
-    return bool(piece)
-
-
-def _collect(
-    chunks: Iterator[dict[str, Any]], read: Callable[[dict[str, Any], Completion], bool], on_token: Callable[[], None]
-) -> Completion:
-    completion = Completion()
-    for chunk in chunks:
-        if not isinstance(chunk, dict):
-            raise EngineFailure("the model server sent something that is no chunk of an answer")
-        if read(chunk, completion):
-            on_token()
-    return completion
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -139,12 +219,6 @@ def _checked(response: httpx.Response) -> httpx.Response:
     text = next(response.iter_text(500), "")[:500]
     kind = BadInput if response.status_code in (400, 413, 422) else EngineFailure
     raise kind(f"the model server answered {response.status_code}: {text}")
-
-
-def _sse(response: httpx.Response) -> Iterator[dict[str, Any]]:
-    for line in response.iter_lines():
-        if line.startswith("data:") and (data := line[5:].strip()) != "[DONE]":
-            yield json.loads(data)
 
 
 def _as_ollama(request: dict[str, Any]) -> dict[str, Any]:
