@@ -30,7 +30,9 @@ class HeartbeatSerializer(LenientSerializer):
     """Only `jobs` and `bookings_ready` are read closely; the rest of a heartbeat is stored as the miner's own claim."""
 
     # Not `many=True`, which would let each job be null, too.
-    jobs = serializers.ListSerializer(child=RunningSerializer(), required=False, allow_null=True)
+    jobs: serializers.ListSerializer[Any] = serializers.ListSerializer(
+        child=RunningSerializer(), required=False, allow_null=True
+    )
     bookings_ready = serializers.ListField(
         child=serializers.UUIDField(), required=False, allow_null=True, max_length=256,
         help_text="Bookings whose cards are ready for their renter.",
