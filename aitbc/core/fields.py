@@ -24,7 +24,14 @@ class AmountField(models.BigIntegerField):  # type: ignore[type-arg]
 
 
 class JSONField(models.JSONField):  # type: ignore[type-arg]
-    """Django's, with the project's one decoder and encoder: a double comes back as the same double (jsonb.py)."""
+    """Django's, with the project's one decoder and encoder: a double comes back as the same double (jsonb.py).
+
+    It holds an object, and the audit (R2) names a row that has something else in it; `free`: any JSON.
+    """
+
+    def __init__(self, *args: Any, free: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.free = free
 
     def deconstruct(self) -> Any:
         """As Django's: in migrations it is the same column."""

@@ -56,6 +56,7 @@ def invariant(name: str, *, db: str, quiescent: bool = False) -> Callable[[Check
 def load() -> list[Invariant]:
     """Import every apps.<domain>.invariants and the core's own, and return all invariants in order of their numbers."""
     import_module("aitbc.core.messaging.invariants")
+    import_module("aitbc.core.column_invariants")
     for label in LABELS:
         name = f"apps.{label}.invariants"
         if spec := find_spec(name):
@@ -84,7 +85,7 @@ def _violations(one: Invariant) -> Iterator[str]:
     try:
         yield from one.check()
     except Exception as error:  # whatever a surprising row does to a check, the audit goes on
-        log.exception("invariant %s (%s) could not be checked", one.name, one.db)
+        log.debug("invariant %s (%s) could not be checked", one.name, one.db, exc_info=True)
         yield f"it cannot be checked beyond {place_of(error)}: {why(error)}"
 
 
@@ -95,7 +96,7 @@ def each(rows: Iterable[Row], check: Callable[[Row], Iterable[str]]) -> Iterator
             yield from check(row)
         except Exception as error:  # whatever a surprising row does to a check, the rows after it are checked
             name = _shown(row) or place_of(error)
-            log.warning("%s could not be checked", name, exc_info=True)
+            log.debug("%s could not be checked", name, exc_info=True)
             yield f"{name} cannot be checked: {why(error)}"
 
 
@@ -112,13 +113,14 @@ def each_chunk(
         try:
             violations = list(check(list(found.filter(pk__in=some).order_by("pk"))))
         except Exception:  # whatever it is, `each` names the row
-            log.info("%s: rows are checked one by one", found.model._meta.label, exc_info=True)
+            log.debug("%s: rows are checked one by one", found.model._meta.label, exc_info=True)
             violations = each([found.model(pk=pk) for pk in some], lambda row: check(list(found.filter(pk=row.pk))))
         yield from violations
 
 
 def why(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error)[:300]}"
+    """Name an error in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 def place_of(error: Exception) -> str:

@@ -16,6 +16,7 @@ from rest_framework.pagination import BasePagination
 from rest_framework.response import Response
 
 from aitbc.core.errors import Invalid
+from aitbc.core.postgres.loaders import EXTREMES
 
 DEFAULT = 50
 LARGEST = 200
@@ -73,9 +74,17 @@ def page(
     if cursor is not None:
         queryset = queryset.filter(_after(order, _opened(cursor, bound, order, queryset.model)))
     rows = list(queryset.order_by(*order)[: limit + 1])
-    if len(rows) <= limit:
-        return rows, None
+    if len(rows) <= limit or _is_extreme(rows[limit - 1], order[0]):
+        return rows[:limit], None
     return rows[:limit], _sealed(rows[limit - 1], order, bound)
+
+
+def _is_extreme(row: Any, term: str) -> bool:
+    """Whether no cursor leads past this row: its time stands for all those beyond (core/postgres/loaders.py)."""
+    name = term.lstrip("-")
+    least, greatest = EXTREMES["timestamptz"]
+    value = row[name] if isinstance(row, dict) else getattr(row, name)
+    return bool(value == (greatest if name == term else least))
 
 
 def limit_of(request: Any, *, default: int = DEFAULT, largest: int = LARGEST) -> int:

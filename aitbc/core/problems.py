@@ -184,8 +184,18 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """handler500: a bug; the request id is all that leaves."""
+    """handler500: a bug; the request id is all that leaves, and the name of a row that cannot be read (rows.py)."""
+    if name := _row_of(request):
+        detail = f"{name} cannot be shown; `manage.py audit` says what is wrong with it. Please report the request_id."
+        title = "A row cannot be shown."
+        return problem(request, 500, code="unreadable_row", title=title, detail=detail, members={"id": name})
     return problem(request, 500, code="internal", detail="An unexpected error; please report the request_id.")
+
+
+def _row_of(request: HttpRequest) -> str:
+    """The id in the address of a request that only reads; empty without one."""
+    match = request.resolver_match
+    return " ".join(map(str, match.kwargs.values())) if match and request.method in ("GET", "HEAD") else ""
 
 
 def locked_out(request: HttpRequest, response: Any = None, credentials: Any = None, *args: Any) -> HttpResponse:

@@ -61,12 +61,19 @@ def once(data: Any) -> orjson.Fragment:
 
 
 def _writable(data: Any) -> Any:
-    """The response without those of its items that JSON cannot say: one of them takes no list down."""
+    """The response without those of its items that JSON cannot say: one of them takes no list down.
+
+    What is no list is null instead, by itself.
+    """
     if isinstance(data, Mapping):
-        return {name: _writable(value) if isinstance(value, list) else value for name, value in data.items()}
+        return {name: _writable(value) if isinstance(value, list) else _or_null(value) for name, value in data.items()}
     if isinstance(data, list):
         return write_each(lambda item: orjson.Fragment(orjson.dumps(item, _default, OPTIONS)), data)
     return data
+
+
+def _or_null(value: Any) -> Any:
+    return next(iter(_writable([value])), None)
 
 
 def _default(value: Any) -> Any:

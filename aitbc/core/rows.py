@@ -7,7 +7,7 @@ docs/performance.md.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import Any
 
@@ -25,13 +25,16 @@ PLAIN = (
 
 def write_each(write: Callable[[Any], Any], rows: Iterable[Any]) -> list[Any]:
     """Return what `write` makes of each row. One that it cannot write is logged and left out: it takes no list down."""
-    written = []
+    return list(readable(write, rows))
+
+
+def readable(read: Callable[[Any], Any], rows: Iterable[Any]) -> Iterator[Any]:
+    """Yield what `read` makes of each row, as write_each, one after the other."""
     for row in rows:
         try:
-            written.append(write(row))
+            yield read(row)
         except Exception:  # whatever is wrong with a row is its own affair; the audit names it
             log.exception("a row cannot be shown and is left out of a list: %s", _name(row))
-    return written
 
 
 def _name(row: Any) -> str:

@@ -24,6 +24,7 @@ from aitbc.core.parsers import DEFAULT_LIMIT, plain
 from aitbc.core.permissions import PUBLIC, Scopes
 from aitbc.core.query_parameters import is_legacy, known_parameters, refuse_others
 from aitbc.core.renderers import FastJSONRenderer
+from aitbc.core.rows import write_each
 
 __all__ = ["PUBLIC", "DomainViewSet", "RequestKeyInvalid", "Scopes", "route_of"]
 
@@ -111,9 +112,9 @@ class DomainViewSet(viewsets.GenericViewSet[Any]):
     ) -> Response:
         """Respond with a model (or many) through its serializer; with plain dicts, lists and None as they are."""
         if serializer is not None:
-            body = serializer(
-                obj, many=isinstance(obj, (list, tuple, QuerySet)), context=self.get_serializer_context()
-            ).data
+            writer = serializer(obj, context=self.get_serializer_context())
+            many = isinstance(obj, (list, tuple, QuerySet))
+            body = write_each(writer.to_representation, obj) if many else writer.data
         elif isinstance(obj, Model):
             body = self.get_serializer(obj).data
         else:

@@ -15,7 +15,7 @@ from apps.gpu.logic.job_matching import CHECKS, Candidate
 from apps.gpu.logic.market_rates import MarketRate as MarketRate
 from apps.gpu.models import Lease, Miner, RequirementClass, Work
 from apps.gpu.services.market_rates import MARKET_RATES
-from apps.gpu.services.requirement_classes import on_grid
+from apps.gpu.services.requirement_classes import on_grid, online
 from apps.gpu.services.silence import Heard as Heard
 from apps.gpu.services.silence import heard
 from apps.gpu.states import LeaseState
@@ -82,7 +82,7 @@ def explain(requirement: Mapping[str, Any], job_id: UUID | str | None) -> Explan
     price ceiling (micro-AIT per hour) is rounded down to its grid.
     """
     needs = on_grid(requirement)
-    miners = [miner.candidate() for miner in Miner.objects.online()]
+    miners = list(online())
     verdicts = [{name: check(needs, miner) for name, check in CHECKS.items()} for miner in miners]
     fitting = sum(all(verdict.values()) for verdict in verdicts)
     work = Work.objects.open().filter(job_id=job_id).first() if job_id else None

@@ -6,16 +6,15 @@ from datetime import UTC
 from typing import Any
 
 from django.db.backends.postgresql import base
-from psycopg import Error, OperationalError, adapters
-from psycopg.postgres import types
-from psycopg.pq import Format
+from psycopg import Error, OperationalError
 from psycopg_pool import PoolTimeout
 
 from aitbc.core.postgres.breaker import Breaker, BreakerOpen, breaker
+from aitbc.core.postgres.loaders import Cursor, drivers_own, use_lenient
 
 # The driver's own loader of moments, in C. Django's is in Python, to move each moment into a time zone; here the
 # server's and Django's are both UTC. A list of 50 jobs costs a quarter less with it (docs/performance.md, both ways).
-MOMENTS = adapters.get_loader(types["timestamptz"].oid, Format.TEXT)
+MOMENTS = drivers_own("timestamptz")
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -38,6 +37,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             circuit.trip()
             raise
         connection.circuit = circuit
+        connection.cursor_factory = Cursor
         if circuit.is_open:
             self._verify(connection, circuit)
             circuit.close()
@@ -51,7 +51,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return super().create_cursor(name)
         if name is None:
             return self.connection.cursor()
-        return self.connection.cursor(name, scrollable=False, withhold=self.connection.autocommit)
+        cursor = self.connection.cursor(name, scrollable=False, withhold=self.connection.autocommit)
+        use_lenient(cursor)  # what the server has sent from its cursor cannot be read once more
+        return cursor
 
     def _verify(self, connection: Any, circuit: Breaker) -> None:
         """A pooled connection may be as dead as those that tripped the breaker: hear its server before all go in."""

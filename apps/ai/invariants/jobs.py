@@ -124,7 +124,7 @@ def history_explains_every_state() -> Iterable[str]:
         """SELECT j.id, j.state, e.last, j.version, e.count FROM ai_job j LEFT JOIN (
           SELECT subject_id, count(*) AS count, max(seq) AS top, (array_agg(to_state ORDER BY seq DESC))[1] AS last
           FROM ai_job_event GROUP BY 1) e ON e.subject_id = j.id
-        WHERE e.last IS DISTINCT FROM j.state OR e.top IS DISTINCT FROM j.version OR e.count <> e.top + 1"""
+        WHERE e.last IS DISTINCT FROM j.state OR e.top IS DISTINCT FROM j.version OR e.count - 1 <> e.top"""
     ):
         yield f"job {job_id} is {state} (version {version}), its history of {count or 0} transitions says {last}"
     for job_id, seq in _rows(

@@ -9,8 +9,8 @@ from aitbc.core.invariants import invariant
 from apps.ai.models import AIJob
 
 # An unpaid job has a rate, but costs nothing: in a booking it may be above a ceiling of the client's.
-COSTS = """SELECT id, rate, max_price, billable_ms, paid + fee FROM ai_job WHERE payment_amount > 0 AND (
-  rate > max_price OR (paid + fee) > div(rate::numeric * billable_ms, 3600000)
+COSTS = """SELECT id, rate, max_price, billable_ms, paid::numeric + fee FROM ai_job WHERE payment_amount > 0 AND (
+  rate > max_price OR (paid::numeric + fee) > div(rate::numeric * billable_ms, 3600000)
   OR (max_price IS NULL) IS DISTINCT FROM (max_price_source = '')
   OR max_price::text IS DISTINCT FROM requirement ->> 'max_price')"""
 

@@ -87,7 +87,7 @@ class AIJob(StatefulModel):
 
     task_type = models.CharField(max_length=100)
     model = models.CharField(max_length=200, blank=True)
-    payload = JSONField(null=True)  # None when the input is a blob
+    payload = JSONField(null=True, free=True)  # None when the input is a blob
     constraints = JSONField(default=dict)  # as the client wrote them
     requirement = JSONField(default=dict)  # canonical, what gpu matches
     salt = models.CharField(max_length=64, default=new_salt, editable=False)  # of its receipt's commitments
@@ -209,7 +209,7 @@ class AIJobResult(models.Model):
     miner_id = models.UUIDField()
     provider_id = models.UUIDField()
     task_type = models.CharField(max_length=100)
-    result = JSONField(null=True)  # None when it is a blob
+    result = JSONField(null=True, free=True)  # None when it is a blob
     is_blob = models.BooleanField(default=False)
     sha256 = models.CharField(max_length=64)
     size = models.BigIntegerField()

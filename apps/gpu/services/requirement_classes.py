@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,8 +12,11 @@ from typing import Any, NamedTuple
 import orjson
 
 from aitbc.core.db import atomic, cursor
+from aitbc.core.rows import readable
 from apps.gpu.logic.job_matching import Candidate, fits
 from apps.gpu.models import Miner, RequirementClass
+
+log = logging.getLogger(__name__)
 
 REREAD_SECONDS = 5.0
 IDLE_SECONDS = 3600
@@ -53,7 +57,8 @@ class Catalogue:
         if known.classes is classes:
             return known.fitting
         still_fitting = known.fitting & classes.keys()
-        fresh = (class_id for class_id in classes.keys() - known.classes.keys() if fits(classes[class_id], miner))
+        unjudged = classes.keys() - known.classes.keys()
+        fresh = (class_id for class_id in unjudged if _fits(class_id, classes[class_id], miner))
         if len(self.judged) > 20_000:
             self.judged.clear()
         self.judged[(miner.id, version, miner.rate)] = found = Judged(classes, still_fitting.union(fresh))
@@ -111,8 +116,8 @@ def mark_served(class_ids: Iterable[int] | None = None) -> int:
         classes = classes.filter(pk__in=list(class_ids))
     unserved = dict(classes.values_list("pk", "requirement"))
     served: list[int] = []
-    for miner in _online() if unserved else ():
-        fitting = [class_id for class_id, requirement in unserved.items() if fits(requirement, miner)]
+    for miner in online() if unserved else ():
+        fitting = [class_id for class_id, requirement in unserved.items() if _fits(class_id, requirement, miner)]
         served += fitting
         for class_id in fitting:
             del unserved[class_id]
@@ -131,17 +136,26 @@ def unserved(class_ids: Iterable[int]) -> set[int]:
     return set(RequirementClass.objects.filter(pk__in=ids, served=False).values_list("pk", flat=True))
 
 
-def _online() -> Iterator[Candidate]:
-    """Online miners as matching sees them, a few hundred at a time."""
+def _fits(class_id: int, requirement: dict[str, Any], miner: Candidate) -> bool:
+    """Whether a miner fits a class; none fits a class that cannot be read, which takes no other work away."""
+    try:
+        return fits(requirement, miner)
+    except Exception:  # whatever is wrong with a row is its own affair; the audit names it
+        log.exception("requirement class %s cannot be matched", class_id)
+        return False
+
+
+def online() -> Iterator[Candidate]:
+    """Online miners as matching sees them, a few hundred at a time; without those whose rows cannot be read."""
     rows = Miner.objects.online().only("offer", "price", "reputation", "booked", "owner_id")
-    return (miner.candidate() for miner in rows.iterator(chunk_size=500))
+    return readable(Miner.candidate, rows.iterator(chunk_size=500))
 
 
 def mark_served_by(miner: Miner) -> None:
     """Mark the classes that a new or changed miner serves and nobody did before."""
     candidate = miner.candidate()
     waiting = RequirementClass.objects.filter(served=False).values_list("pk", "requirement")
-    if fitting := [class_id for class_id, requirement in waiting if fits(requirement, candidate)]:
+    if fitting := [class_id for class_id, requirement in waiting if _fits(class_id, requirement, candidate)]:
         with atomic(RequirementClass):
             RequirementClass.objects.filter(pk__in=fitting).update(served=True)
 

@@ -130,7 +130,7 @@ OFF_HISTORY = """
 SELECT b.id, b.state, b.version, h.last, h.top FROM marketplace_gpubooking b LEFT JOIN (
   SELECT subject_id, max(seq) AS top, count(*) AS transitions, (array_agg(to_state ORDER BY seq DESC))[1] AS last
   FROM marketplace_bookingtransition GROUP BY 1) h ON h.subject_id = b.id
-WHERE h.last IS DISTINCT FROM b.state OR h.top IS DISTINCT FROM b.version OR h.transitions <> h.top + 1
+WHERE h.last IS DISTINCT FROM b.state OR h.top IS DISTINCT FROM b.version OR h.transitions - 1 <> h.top
 """
 
 

@@ -33,8 +33,8 @@ SPREAD = """min(x.price_gpu_hour), max(x.price_gpu_hour),
   percentile_cont(array[0.1, 0.25, 0.5, 0.75, 0.9]) WITHIN GROUP (ORDER BY x.price_gpu_hour)"""
 TRADES = f"""
 WITH {BUCKETS}
-SELECT bucket.at, count(*), count(DISTINCT x.provider_id), sum(b.gpu_count * b.metered_ms),
-  sum(x.price_gpu_hour::numeric * b.gpu_count * b.metered_ms) / nullif(sum(b.gpu_count * b.metered_ms), 0),
+SELECT bucket.at, count(*), count(DISTINCT x.provider_id), sum(b.gpu_count::numeric * b.metered_ms),
+  sum(x.price_gpu_hour::numeric * b.gpu_count * b.metered_ms) / nullif(sum(b.gpu_count::numeric * b.metered_ms), 0),
   (array_agg(x.price_gpu_hour ORDER BY x.at, x.id))[1], (array_agg(x.price_gpu_hour ORDER BY x.at DESC, x.id DESC))[1],
   {SPREAD}
 FROM bucket JOIN marketplace_pricetick x ON x.at >= bucket.at AND x.at < bucket.until AND x.source = 'trade'
@@ -88,8 +88,8 @@ WITH standing AS (
 SELECT (SELECT count(*) FROM standing), (SELECT coalesce(sum(offers), 0) FROM standing),
   (SELECT coalesce(sum(gpus), 0) FROM standing),
   (SELECT sum((100 * gpus / total) ^ 2) FROM standing, (SELECT sum(gpus)::float8 AS total FROM standing) t),
-  (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM awarded - opened)) FROM awarded
-   WHERE awarded IS NOT NULL AND opened IS NOT NULL)
+  (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM awarded) - extract(epoch FROM opened))
+   FROM awarded WHERE awarded IS NOT NULL AND opened IS NOT NULL)
 """
 SUMMARY = """
 SELECT (SELECT count(*) FROM marketplace_marketplaceoffer WHERE state IN ('open', 'booked_out')),
@@ -99,15 +99,15 @@ SELECT (SELECT count(*) FROM marketplace_marketplaceoffer WHERE state IN ('open'
   (SELECT round(avg(price_gpu_hour)) FROM marketplace_marketplaceoffer WHERE state = 'open'),
   (SELECT count(*) FROM marketplace_gpubooking WHERE state IN ('active', 'reclaiming')),
   (SELECT count(*) FROM marketplace_gpubooking WHERE activated_at > %(since)s),
-  (SELECT coalesce(sum(gpu_count * metered_ms), 0) FROM marketplace_gpubooking WHERE activated_at > %(since)s),
+  (SELECT coalesce(sum(gpu_count::numeric * metered_ms), 0) FROM marketplace_gpubooking WHERE activated_at > %(since)s),
   (SELECT coalesce(sum(owed), 0) FROM marketplace_gpubooking WHERE activated_at > %(since)s),
   (SELECT count(*) FROM marketplace_marketplacedemand WHERE state = 'open'),
   (SELECT count(*) FROM marketplace_gpubooking WHERE ended_at > %(since)s AND outcome = 'ended'),
   (SELECT count(*) FROM marketplace_gpubooking WHERE ended_at > %(since)s AND outcome <> '')
 """
 PROVISIONING = """
-SELECT avg(extract(epoch FROM activated_at - greatest(starts_at, created_at))) FROM marketplace_gpubooking
-WHERE activated_at > %(since)s
+SELECT avg(extract(epoch FROM activated_at) - extract(epoch FROM greatest(starts_at, created_at)))
+FROM marketplace_gpubooking WHERE activated_at > %(since)s
 """
 MODELS = """
 SELECT gpu_model FROM marketplace_marketplaceoffer WHERE gpu_model <> ''

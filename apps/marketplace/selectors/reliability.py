@@ -13,8 +13,8 @@ from apps.marketplace.logic.reliability_score import HALF_LIFE_DAYS, WEIGHTS, lo
 from apps.marketplace.models import Reliability, ReliabilityEvent
 
 WEIGHED = """
-SELECT miner_id, provider_id, ok, sum(count * (%(weights)s::jsonb ->> kind)::float8
-  * 0.5 ^ (extract(epoch FROM %(now)s::timestamptz - at) / 86400 / %(half_life)s::float8))::float8
+SELECT miner_id, provider_id, ok, sum(count * (%(weights)s::jsonb ->> kind)::float8 * 0.5 ^ (greatest(
+  0, extract(epoch FROM %(now)s::timestamptz) - extract(epoch FROM at)) / 86400 / %(half_life)s::float8))::float8
 FROM marketplace_reliabilityevent WHERE at > %(now)s::timestamptz - interval '1 year' {only} GROUP BY 1, 2, 3
 """
 

@@ -33,14 +33,14 @@ WITH transferred AS (
 SELECT e.booking_id, e.state,
   CASE WHEN e.state = 'refused' THEN 0 ELSE e.amount END, e.paid, e.fee, e.refunded,
   coalesce(t.funded, 0), coalesce(t.paid, 0), coalesce(t.fee, 0), coalesce(t.returned, 0),
-  coalesce(a.posted_credits - a.posted_debits, 0)
+  coalesce(a.posted_credits::numeric - a.posted_debits, 0)
 FROM trading_escrow e LEFT JOIN transferred t ON t.ref = e.booking_id
 LEFT JOIN trading_ledgeraccount a ON a.owner_id = e.booking_id AND a.kind = 'escrow'
 WHERE (CASE WHEN e.state = 'refused' THEN 0 ELSE e.amount END, e.paid, e.fee, e.refunded)
     IS DISTINCT FROM (coalesce(t.funded, 0), coalesce(t.paid, 0), coalesce(t.fee, 0), coalesce(t.returned, 0))
-  OR coalesce(a.posted_credits - a.posted_debits, 0)
-    <> CASE WHEN e.state = 'refused' THEN 0 ELSE e.amount - e.paid - e.fee - e.refunded END
-  OR e.state = 'closed' AND e.amount <> e.paid + e.fee + e.refunded
+  OR coalesce(a.posted_credits::numeric - a.posted_debits, 0)
+    <> CASE WHEN e.state = 'refused' THEN 0 ELSE e.amount::numeric - e.paid - e.fee - e.refunded END
+  OR e.state = 'closed' AND e.amount <> e.paid::numeric + e.fee + e.refunded
 """
 STRAY = """
 SELECT t.id, t.code FROM trading_transfer t LEFT JOIN trading_escrow e ON e.booking_id = t.ref

@@ -107,7 +107,7 @@ def balances_are_sums() -> Iterable[str]:
 @invariant("I15", db="trading")
 def no_account_is_overdrawn() -> Iterable[str]:
     """No account but the external one is below zero, holds counted as spent."""
-    overdrawn = "(NOT may_owe OR kind <> 'external') AND posted_credits < posted_debits + pending_debits"
+    overdrawn = "(NOT may_owe OR kind <> 'external') AND posted_credits < posted_debits::numeric + pending_debits"
     for pk, kind in rows(f"SELECT id, kind FROM trading_ledgeraccount WHERE {overdrawn}"):
         yield f"{kind} account {pk} is below zero"
 

@@ -64,8 +64,8 @@ SELECT p.job_id FROM trading_payment p LEFT JOIN (
   FROM trading_transfer WHERE ref IS NOT NULL GROUP BY ref
 ) t ON t.ref = p.job_id
 WHERE p.state IN ('settled', 'refunded') AND (
-    p.paid + p.fee + p.refunded <> p.amount OR coalesce(t.paid, 0) <> p.paid OR coalesce(t.fee, 0) <> p.fee
-    OR coalesce(t.captured, 0) <> p.paid + p.fee)
+    p.paid::numeric + p.fee + p.refunded <> p.amount OR coalesce(t.paid, 0) <> p.paid OR coalesce(t.fee, 0) <> p.fee
+    OR coalesce(t.captured, 0) <> p.paid::numeric + p.fee)
   OR p.state IN ('held', 'refused') AND coalesce(t.paid, t.fee, t.captured) IS NOT NULL
 """
 PAID_FOR_NOTHING = """

@@ -23,11 +23,11 @@ SAMPLE = 25
 UNPAIRED = """
 SELECT 'job ' || p.job_id || ' is ' || p.state || ' without a receipt' FROM trading_payment p
 LEFT JOIN trading_receipt r ON r.job_id = p.job_id
-WHERE (p.state = 'settled' OR p.paid + p.fee > 0) AND r.id IS NULL
+WHERE (p.state = 'settled' OR p.paid::numeric + p.fee > 0) AND r.id IS NULL
 UNION ALL
 SELECT 'receipt ' || r.id || ' is of a job that is not settled' FROM trading_receipt r
 LEFT JOIN trading_payment p ON p.job_id = r.job_id
-  AND (p.state = 'settled' OR p.state = 'refunded' AND p.paid + p.fee > 0)
+  AND (p.state = 'settled' OR p.state = 'refunded' AND p.paid::numeric + p.fee > 0)
 WHERE r.job_id IS NOT NULL AND p.id IS NULL
 """
 # An amount that a receipt states, in micro-AIT; NULL where it is no number, which no sum equals.
@@ -40,9 +40,10 @@ WITH slices AS (
   FROM trading_receipt WHERE booking_id IS NOT NULL
 ), sums AS (SELECT booking_id, sum(price) AS price, sum(fee) AS fee FROM slices GROUP BY 1)
 SELECT 'booking ' || coalesce(e.booking_id, s.booking_id) || ' has receipts of ' || coalesce(s.price, 0) || ' and paid '
-  || coalesce(e.paid + e.fee, 0) || ' micro-AIT, or another fee'
+  || coalesce(e.paid::numeric + e.fee, 0) || ' micro-AIT, or another fee'
 FROM trading_escrow e FULL JOIN sums s USING (booking_id)
-WHERE (coalesce(e.paid + e.fee, 0), coalesce(e.fee, 0)) IS DISTINCT FROM (coalesce(s.price, 0), coalesce(s.fee, 0))
+WHERE (coalesce(e.paid::numeric + e.fee, 0), coalesce(e.fee, 0))
+  IS DISTINCT FROM (coalesce(s.price, 0), coalesce(s.fee, 0))
 UNION ALL
 SELECT 'slice ' || slice || ' of booking ' || booking_id || ' states another total than its receipts add up to'
 FROM (SELECT *, sum(price) OVER (PARTITION BY booking_id ORDER BY slice) AS so_far FROM slices) t

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from aitbc.core.signatures import stamp
 from apps.trading.models import Block, LogEntry
 from apps.trading.services import blocks
 
@@ -37,14 +38,14 @@ def statistics() -> LogStatistics:
             chain_id=blocks.origin(),
         )  # fmt: skip
     return LogStatistics(
-        entries=newest.tree_size, waiting=waiting, blocks=newest.height + 1, sealed_at=newest.header["time"],
+        entries=newest.tree_size, waiting=waiting, blocks=newest.height + 1, sealed_at=stamp(newest.sealed_at),
         chain_id=blocks.origin(), **speed(newest),
     )  # fmt: skip
 
 
 def speed(newest: Block) -> Speed:
     """Return entries per second and seconds per block over the last RECENT blocks; None while all have one time."""
-    earlier = Block.objects.get(height=max(0, newest.height - RECENT))
+    earlier = Block.objects.filter(height__gte=newest.height - RECENT).order_by("height")[0]
     seconds = (newest.sealed_at - earlier.sealed_at).total_seconds()
     if not seconds:
         return {"entries_per_second": None, "seconds_per_block": None}

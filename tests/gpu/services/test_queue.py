@@ -14,6 +14,7 @@ from apps.gpu.services import queue, requirement_classes
 from tests.clients import Api
 from tests.gpu.conftest import queued
 from tests.gpu.factories import M, ago
+from tests.sabotage import sabotage
 
 
 def test_withdrawn_work_is_not_handed_out(miner_api: Api, enqueue: Callable[..., str]) -> None:
@@ -107,3 +108,18 @@ def test_an_excluded_owner_gets_the_job_only_while_no_other_owner_can(miner_api:
     assert {job["job_id"] for job in mine} == {alone.job_id, ordinary.job_id, unserved.job_id}
     assert miner_api.post(f"{M}/poll", {}).status_code == 204
     assert other_miner_api.json("POST", f"{M}/poll", {}, status=200)["job_id"] == checked.job_id
+
+
+def test_a_class_and_a_miner_that_cannot_be_read_stop_nobody(
+    miner_api: Api, other_miner_api: Api, enqueue: Callable[..., str]
+) -> None:
+    enqueue(models=["phi"])
+    sabotage(RequirementClass, "UPDATE gpu_requirementclass SET requirement = '[1]'")
+    miner_api.json("POST", f"{M}/register", {"capabilities": {}}, status=200)
+    sabotage(Miner, "UPDATE gpu_miner SET offer = '7'")
+    job_id = enqueue()
+
+    other_miner_api.json("POST", f"{M}/register", {"capabilities": {}}, status=200)
+
+    assert requirement_classes.mark_served() == 1  # the odd class, which nobody fits
+    assert other_miner_api.json("POST", f"{M}/poll", {}, status=200)["job_id"] == job_id

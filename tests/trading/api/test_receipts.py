@@ -9,11 +9,13 @@ from uuid import uuid4
 
 import orjson
 import pytest
+from django.test import Client
 
 from apps.trading.models import Receipt
 from apps.trading.services import escrows, log
 from apps.trading.verifier import verify_receipt
 from tests.flows.exchange import Exchange
+from tests.sabotage import sabotage
 from tests.trading.factories import RENT, booking_metered, booking_requested, funded, issued
 
 BASE = "/trading/v1/receipts"
@@ -149,3 +151,17 @@ def test_a_slice_of_a_booking_has_a_receipt_and_a_bundle(api):
     assert f"slice 1 of booking {booking.booking_id}" in checks[1]
     assert api.json("GET", "/trading/receipts")["total"] == 0
     assert api.json("GET", f"/trading/transactions/{row['tx_hash']}")["amount"] == "0.300000"
+
+
+@pytest.mark.parametrize("body", ["[]", f"[{'9' * 400}]"])
+def test_a_receipt_that_cannot_be_shown_is_named_in_the_answer(anonymous_api, chain, body):
+    (receipt,) = Receipt.objects.all()
+    sabotage(Receipt, f"UPDATE trading_receipt SET body = '{body}'")
+    browser = Client(raise_request_exception=False)
+
+    for path in (f"/trading/v1/receipts/{receipt.pk}", f"/trading/receipts/{receipt.pk}"):
+        answer = browser.get(path)
+        problem = answer.json()
+        assert (answer.status_code, problem["code"], problem["id"]) == (500, "unreadable_row", str(receipt.pk))
+        assert str(receipt.pk) in problem["detail"] and problem["request_id"]
+    assert browser.get("/trading/v1/receipts").json()["items"] == []

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -11,12 +13,14 @@ from django.core.management.base import CommandError, CommandParser
 from aitbc.core import invariants
 from aitbc.core.cli.commands import ProjectCommand
 from aitbc.core.cli.tables import console
+from aitbc.core.invariants import Invariant
 
 EXAMPLES = """\
   manage.py audit
   manage.py audit --only I14 --only I17
   manage.py audit --online              leave out checks that need a quiet system
   manage.py audit --json
+  manage.py audit --verbosity 2         with the traceback of every check that could not be made
 """
 
 
@@ -31,22 +35,33 @@ class Command(ProjectCommand):
 
     def handle(self, *args: Any, only: list[str], online: bool, as_json: bool, **options: Any) -> None:
         refuse_unknown(only)
+        if options["verbosity"] > 1 or options["traceback"]:
+            invariants.log.setLevel(logging.DEBUG)
         found = invariants.run(only, online=online)
-        broken = sum(map(len, found.values()))
         if as_json:
-            violations: dict[str, list[str]] = {}
-            for one, lines in found.items():  # several checks may share a number
-                if lines:
-                    violations.setdefault(one.name, []).extend(lines)
-            self.stdout.write(json.dumps(violations, indent=2))
+            self.stdout.write(as_json_text(found))
         else:
-            printer = console(self.stdout)
-            for one, lines in found.items():
-                for line in lines:
-                    printer.print(f"[red]{one.name}[/] {one.meaning} [dim]({one.db})[/]\n     {line}", highlight=False)
-            printer.print(f"audit: {len(found)} invariants checked, {broken} violations", highlight=False)
-        if broken:
+            self.print(found)
+        if any(found.values()):
             sys.exit(1)
+
+    def print(self, found: Mapping[Invariant, list[str]]) -> None:
+        """Print each violation, and a summary."""
+        printer = console(self.stdout)
+        for one, lines in found.items():
+            for line in lines:
+                printer.print(f"[red]{one.name}[/] {one.meaning} [dim]({one.db})[/]\n     {line}", highlight=False)
+        broken = sum(map(len, found.values()))
+        printer.print(f"audit: {len(found)} invariants checked, {broken} violations", highlight=False)
+
+
+def as_json_text(found: Mapping[Invariant, list[str]]) -> str:
+    """Write the violations by number; several checks may share one."""
+    violations: dict[str, list[str]] = {}
+    for one, lines in found.items():
+        if lines:
+            violations.setdefault(one.name, []).extend(lines)
+    return json.dumps(violations, indent=2)
 
 
 def refuse_unknown(numbers: list[str]) -> None:

@@ -42,7 +42,8 @@ class LegacyGpuViewSet(BookingBaseViewSet):
     def list(self, request: Request) -> Response:
         """Listed GPUs as a bare list, cheapest first."""
         query = self.validated(schemas.GpuListQuerySerializer, request.query_params.dict())
-        return self.answer([payloads.gpu(offer) for offer in selectors.listed(query)], serializer=schemas.GpuSerializer)
+        listed = write_each(payloads.gpu, selectors.listed(query))
+        return self.answer(listed, serializer=schemas.GpuSerializer)
 
     @extend_schema(
         request=schemas.GpuRegisterSerializer,

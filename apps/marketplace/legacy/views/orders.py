@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from aitbc.core.errors import Forbidden
+from aitbc.core.rows import write_each
 from aitbc.core.schema import IDEMPOTENCY_KEY, MONEY, NOT_THERE, REUSED
 from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
 from apps.marketplace.errors import OrderInvalid
@@ -71,11 +73,11 @@ class TransactionViewSet(DomainViewSet):
         if action in ("offer", "all"):
             offers = list(self._offers(query).order_by("-created_at", "-pk")[:limit])
             times = moments(OfferTransition, offers)
-            items += [order_payloads.offer_item(offer, times) for offer in offers]
+            items += write_each(partial(order_payloads.offer_item, times=times), offers)
         if action in ("bid", "all"):
             demands = list(self._bids(query).order_by("-created_at", "-pk")[:limit])
             times = moments(DemandTransition, demands)
-            items += [order_payloads.bid_item(demand, times) for demand in demands]
+            items += write_each(partial(order_payloads.bid_item, times=times), demands)
         return self.answer(sorted(items, key=lambda item: str(item["created_at"]), reverse=True)[:limit])
 
     def _offers(self, query: dict[str, Any]) -> QuerySet[MarketplaceOffer]:
@@ -190,7 +192,7 @@ class LegacyBidViewSet(DomainViewSet):
             )
         if "provider" in query:
             found = found.filter(renter_name=query["provider"])
-        return self.answer([order_payloads.legacy_bid(demand) for demand in found[: query["limit"]]])
+        return self.answer(write_each(order_payloads.legacy_bid, found[: query["limit"]]))
 
     def retrieve(self, request: Request, pk: str) -> Response:
         """One bid."""
