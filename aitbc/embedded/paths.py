@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import secrets
 import stat
 import tempfile
 from pathlib import Path
@@ -31,13 +33,17 @@ def tag(path: Path) -> str:
 def home_of(var: Path) -> Path:
     """The folder of PostgreSQL's files: below `var`, or outside it when root's `var` is closed to the server's user.
 
-    PostgreSQL refuses to run as root, and opening root's home folder for it is not ours to do.
+    PostgreSQL refuses to run as root, and opening root's home folder for it is not ours to do. The name of the folder
+    outside is drawn once and kept in `var`, so that a new `var` at the same path does not find the data of an old one.
     """
     preferred = var / "embedded"
     preferred.mkdir(parents=True, exist_ok=True)
     if not is_root() or reachable_by_nobody(var):
         return preferred
-    return Path("/var/lib/aitbc") / tag(var)
+    name = preferred / "outside"
+    with contextlib.suppress(FileExistsError), name.open("x") as file:
+        file.write(secrets.token_hex(6))
+    return Path("/var/lib/aitbc") / name.read_text()
 
 
 def sockets_of(home: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -148,6 +149,22 @@ def test_root_s_closed_folders_stay_closed(closed: Path) -> None:
         assert servers.postgres.data.stat().st_uid == NOBODY
 
     assert stat.S_IMODE(closed.parents[1].stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as another user")
+def test_a_new_folder_at_the_path_of_one_that_was_removed_has_no_data(closed: Path) -> None:
+    with running(closed) as servers:
+        sql(servers, "CREATE TABLE kept AS SELECT 3 AS three")
+    with running(closed) as servers:
+        assert sql(servers, "SELECT three FROM kept") == [(3,)]
+    old = paths.home_of(closed)
+    shutil.rmtree(closed)
+    closed.mkdir()
+
+    with running(closed) as servers:
+        assert sql(servers, "SELECT to_regclass('kept')") == [(None,)]
+    assert old.exists() and old != paths.home_of(closed)
+    shutil.rmtree(old)
 
 
 def test_a_folder_that_somebody_else_put_in_place_is_refused(var: Path) -> None:
