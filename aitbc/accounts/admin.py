@@ -17,7 +17,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from aitbc.accounts.models import ApiKey, AuditEntry, Membership, Organisation, User
 from aitbc.accounts.scopes import Scope
 from aitbc.accounts.services import audit, keys, organisations
-from aitbc.core.admin import Act, ReadOnlyAdmin, Related, with_reason
+from aitbc.core.admin import Act, ActionsOnRows, ReadOnlyAdmin, Related, with_reason
 from aitbc.core.admin_columns import related_links
 
 admin.site.unregister(Group)
@@ -37,7 +37,7 @@ PRIVILEGES = frozenset({"is_staff", "is_superuser", "is_active", "user_permissio
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
+class UserAdmin(ActionsOnRows, DjangoUserAdmin, ModelAdmin):
     """People who sign in; only a superuser hands out privileges."""
 
     form = UserChangeForm
@@ -79,7 +79,7 @@ class MembershipInline(TabularInline):
 
 
 @admin.register(Organisation)
-class OrganisationAdmin(ModelAdmin):
+class OrganisationAdmin(ActionsOnRows):
     """Owners of jobs, miners and accounts."""
 
     list_display = ("name", "id", "person", "banned_at", "created_at")
@@ -126,7 +126,7 @@ class KeyForm(forms.ModelForm):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ModelAdmin):
+class ApiKeyAdmin(ActionsOnRows):
     """Keys are made and revoked, never edited."""
 
     form = KeyForm

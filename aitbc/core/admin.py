@@ -7,8 +7,10 @@ from typing import Any, ClassVar
 
 from django.apps import apps
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin
 
@@ -26,10 +28,34 @@ from aitbc.core.admin_columns import (
 from aitbc.core.messaging import relay
 from aitbc.domains import LABELS
 
-__all__ = ["Act", "DomainAdmin", "OutboxAdmin", "ReadOnlyAdmin", "Related", "json_in_ait", "with_reason"]
+__all__ = [
+    "Act",
+    "ActionsOnRows",
+    "DomainAdmin",
+    "OutboxAdmin",
+    "ReadOnlyAdmin",
+    "Related",
+    "json_in_ait",
+    "with_reason",
+]
 
 
-class DomainAdmin(ModelAdmin):
+class ActionsOnRows(ModelAdmin):
+    """An admin page whose actions refuse what is no id of a row, as a tampered form sends it."""
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any) -> HttpResponse | None:
+        """Show the list again with the reason, or do as Django does."""
+        try:
+            for chosen in request.POST.getlist(ACTION_CHECKBOX_NAME):
+                self.opts.pk.clean(chosen, None)
+        except ValidationError:
+            messages.error(request, "The form names something that is no row of this list; nothing was done.")
+            return HttpResponseRedirect(request.get_full_path())
+        response: HttpResponse | None = super().response_action(request, queryset, *args)
+        return response
+
+
+class DomainAdmin(ActionsOnRows):
     """A model of a domain: the router sends every query to the domain's own database.
 
     Amounts and ids are shown by columns of admin_columns.py; `related` says what else names a row.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from aitbc.core.parsers import BodyInvalid, Number, plain, refuse_unstorable
 from aitbc.core.rows import write_each
 
 S = TypeVar("S", bound=serializers.BaseSerializer[Any])
+FIRST, END = datetime(1970, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
 UNKNOWN = ErrorDetail("This field is not known here.", code="unknown_field")
 NUMERIC = (serializers.IntegerField, serializers.FloatField, serializers.DecimalField)
 
@@ -49,6 +51,25 @@ class AmountField(serializers.Field[int, Any, str, int]):
         if amount > self.max_value:
             self.fail("invalid", reason=f"it must be at most {format_amount(self.max_value)}.")
         return amount
+
+
+class TimestampField(serializers.DateTimeField):
+    """A moment of RFC 3339 in the years 1970 to 2999; one without an offset is UTC.
+
+    Sums and differences of such moments and the spans we know stay within what Python and PostgreSQL can hold.
+    """
+
+    default_error_messages = {"range": "Name a time of the years 1970 to 2999."}
+
+    def to_internal_value(self, value: Any) -> datetime:
+        moment: datetime = super().to_internal_value(value)
+        if not FIRST <= moment < END:
+            self.fail("range")
+        return moment
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        """DRF's would convert it, which fails for moments at the end of Python's time."""
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 @extend_schema_field({"oneOf": [{"type": "number"}, {"type": "string", "pattern": r"^-?\d+(\.\d+)?$"}]})

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from aitbc.core import metrics, signing
+from aitbc.core.serializers import TimestampField
 from aitbc.core.viewsets import PUBLIC, DomainViewSet, Scopes
 
 
@@ -21,8 +22,8 @@ class PublishedKeySerializer(serializers.Serializer[Any]):
     alg = serializers.CharField()
     key_id = serializers.CharField()
     public_key = serializers.CharField(help_text="32 bytes, base64url without padding.")
-    not_before = serializers.DateTimeField()
-    not_after = serializers.DateTimeField(allow_null=True)
+    not_before = TimestampField()
+    not_after = TimestampField(allow_null=True)
     sig = serializers.CharField()
 
 

@@ -50,6 +50,7 @@ def anybody(api_for) -> Api:
 def test_both_kinds_of_routes_are_looked_at():
     assert len(READS) > 60
     assert len(OLD) > 20
+    assert len(MOMENTS) >= 8
 
 
 @pytest.mark.parametrize(("method", "path", "operation"), OWN, ids=lambda value: str(value)[:60])
@@ -69,6 +70,31 @@ def test_a_repeated_parameter_is_400(method, path, operation, anybody):
 
         assert answer.status_code == 400, answer.content
         assert {field for field, _ in refused(answer)} == {name}
+
+
+MOMENTS = [
+    (method, path, parameter["name"])
+    for method, path, operation in OPERATIONS
+    for parameter in operation.get("parameters", ())
+    if parameter["in"] == "query" and parameter["schema"].get("format") == "date-time" and "{" not in path
+]
+BEYOND = [
+    "0001-01-01T00:00:00Z", "0001-01-01T00:00:00%2B14:00", "1969-12-31T23:59:59Z", "3000-01-01T00:00:00Z",
+    "9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59-14:00",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path", "name"), MOMENTS)
+def test_a_moment_is_one_that_arithmetic_can_hold(method, path, name, anybody):
+    """`to` in the year 1, without `from`, was 500: a day before it there is no moment."""
+    for written in BEYOND:
+        problem = anybody.json(method, f"{filled(path)}?{name}={written}", status=400)
+
+        assert name in {error["field"] for error in problem["errors"]}
+    for written in ("1970-01-01T00:00:00Z", "2999-12-31T23:59:59Z"):
+        answer = anybody.request(method, f"{filled(path)}?{name}={written}")
+
+        assert answer.status_code in (200, 400, 404), answer.content
 
 
 @pytest.mark.parametrize(("method", "path", "operation"), OWN, ids=lambda value: str(value)[:60])

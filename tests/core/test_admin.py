@@ -17,6 +17,7 @@ from aitbc.accounts.models import Organisation
 from aitbc.core import admin_actions
 from aitbc.core.admin import DomainAdmin
 from aitbc.core.admin_columns import NAMED, Related, amounts_of, heading, links_of, page
+from aitbc.core.ids import uuid7
 from apps.trading.models import Payment
 
 PAGES = [one for one in admin.site._registry.values() if isinstance(one, DomainAdmin)]
@@ -48,6 +49,24 @@ def test_each_column_is_shown_once(shown, root):
         assert len(names) == len(set(names))
         raw = [name.removesuffix("_ait").removesuffix("_link") for name in names if isinstance(name, str)]
         assert len(raw) == len(set(raw)), f"shown twice: {sorted(raw)}"
+
+
+WITH_ACTIONS = [
+    (one, name) for one in admin.site._registry.values() for name in one.actions or () if isinstance(name, str)
+]
+
+
+@pytest.mark.parametrize(("shown", "action"), WITH_ACTIONS, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize("written", ["x", "\x00", "", "1e3", "9" * 30])
+def test_an_action_on_what_is_no_row_does_nothing_and_says_so(shown, action, written, staff):
+    """A tampered form; it was a ValidationError, 500."""
+    where = reverse(f"admin:{shown.opts.app_label}_{shown.opts.model_name}_changelist")
+    body = {"action": action, "_selected_action": [written, str(uuid7())], "reason": "x", "apply": "1"}
+
+    answer = staff.post(where, body, follow=True)
+
+    assert (answer.status_code, answer.redirect_chain) == (200, [(where, 302)])
+    assert "names something that is no row" in answer.content.decode()
 
 
 @pytest.mark.parametrize("shown", PAGES, ids=named)

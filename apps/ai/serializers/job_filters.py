@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import QuerySet
 from rest_framework import serializers
 
-from aitbc.core.serializers import LenientSerializer
+from aitbc.core.serializers import LenientSerializer, TimestampField
 from apps.ai.models import AIJob
 from apps.ai.states import JobState
 
@@ -33,13 +32,6 @@ class StateField(serializers.CharField):
         return states
 
 
-class UtcDateTimeField(serializers.DateTimeField):
-    """A time in RFC 3339; one without an offset is UTC."""
-
-    def enforce_timezone(self, value: datetime) -> datetime:
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
-
-
 class JobFilterSerializer(LenientSerializer):
     """What a list of jobs can be narrowed to."""
 
@@ -47,8 +39,8 @@ class JobFilterSerializer(LenientSerializer):
     status = StateField(required=False)
     task_type = serializers.CharField(max_length=100, required=False)
     type = serializers.CharField(max_length=100, required=False)
-    from_time = UtcDateTimeField(required=False)
-    to_time = UtcDateTimeField(required=False)
+    from_time = TimestampField(required=False)
+    to_time = TimestampField(required=False)
 
 
 def apply_filters(jobs: QuerySet[AIJob], filters: dict[str, Any]) -> QuerySet[AIJob]:

@@ -8,7 +8,14 @@ from typing import Any
 from rest_framework import serializers
 
 from aitbc.core.rows import RowWriter
-from aitbc.core.serializers import AmountField, LenientSerializer, ObjectField, ResourceSerializer, shared
+from aitbc.core.serializers import (
+    AmountField,
+    LenientSerializer,
+    ObjectField,
+    ResourceSerializer,
+    TimestampField,
+    shared,
+)
 from apps.ai.models import AIJob, JobEvent
 
 
@@ -25,7 +32,7 @@ class JobSerializer(ResourceSerializer):
     job_id = serializers.UUIDField(source="id", read_only=True)
     client_id = serializers.UUIDField(source="owner_id", read_only=True)
     status = serializers.CharField(source="state", read_only=True)
-    requested_at = serializers.DateTimeField(source="created_at", read_only=True)
+    requested_at = TimestampField(source="created_at", read_only=True)
     assigned_miner_id = serializers.UUIDField(source="miner_id", read_only=True, allow_null=True)
     error = NullableTextField(read_only=True, allow_null=True)
     outcome = NullableTextField(read_only=True, allow_null=True, help_text="Why it ended without a result; a code.")
@@ -99,7 +106,7 @@ class JobResultSerializer(serializers.Serializer[Any]):
     error = serializers.CharField(allow_null=True)
     outcome = serializers.CharField(allow_null=True)
     receipt_id = serializers.CharField(allow_null=True)
-    completed_at = serializers.DateTimeField()
+    completed_at = TimestampField()
     attempt = serializers.IntegerField()
     metered_ms = serializers.IntegerField(required=False)
     result_sha256 = serializers.CharField(required=False)
@@ -113,7 +120,7 @@ class JobReceiptSerializer(serializers.Serializer[Any]):
 
     receipt_id = serializers.CharField()
     job_id = serializers.UUIDField()
-    issued_at = serializers.DateTimeField()
+    issued_at = TimestampField()
     receipt = ObjectField(help_text="What the signature covers, as canonical JSON.")
     signature = ObjectField()
     tx_hash = serializers.CharField(help_text="Its leaf in the transparency log.")
@@ -131,8 +138,8 @@ class JobPaymentSerializer(serializers.Serializer[Any]):
     paid = AmountField()
     fee = AmountField()
     refunded = AmountField()
-    created_at = serializers.DateTimeField(allow_null=True)
-    ended_at = serializers.DateTimeField(allow_null=True)
+    created_at = TimestampField(allow_null=True)
+    ended_at = TimestampField(allow_null=True)
 
 
 class ConstraintCheckSerializer(serializers.Serializer[Any]):

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from aitbc.core.serializers import FreeField, ObjectField, ResourceSerializer, StrictSerializer
+from aitbc.core.serializers import FreeField, ObjectField, ResourceSerializer, StrictSerializer, TimestampField
 from apps.gpu.models import GPUBenchmark
 
 HEX64 = r"^[0-9a-f]{64}$"
@@ -34,7 +34,7 @@ class BegunSerializer(serializers.Serializer[Any]):
 
     id = serializers.UUIDField()
     task = ObjectField()
-    begun_at = serializers.DateTimeField()
+    begun_at = TimestampField()
 
 
 class CommitmentSerializer(StrictSerializer):
@@ -54,7 +54,7 @@ class QuestionSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     state = serializers.CharField()
     question = ObjectField()
-    due_at = serializers.DateTimeField()
+    due_at = TimestampField()
 
 
 class OpeningsSerializer(StrictSerializer):

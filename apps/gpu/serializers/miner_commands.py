@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from aitbc.core.serializers import LenientSerializer, ObjectField, ResourceSerializer, StrictSerializer
+from aitbc.core.serializers import LenientSerializer, ObjectField, ResourceSerializer, StrictSerializer, TimestampField
 from apps.gpu.models import MinerCommand
 from apps.gpu.serializers.fields import AnyField
 from apps.gpu.serializers.gpus import GpuSerializer
@@ -30,8 +30,8 @@ class ScanSerializer(serializers.Serializer[Any]):
     registered = serializers.IntegerField(help_text="How many cards of the miner are registered.")
     edge_optimized = serializers.IntegerField(help_text="How many of them draw little enough for the edge.")
     discovery_method = serializers.CharField(allow_null=True, help_text="nvml, cpu …; null until it has answered")
-    requested_at = serializers.DateTimeField()
-    answered_at = serializers.DateTimeField(allow_null=True)
+    requested_at = TimestampField()
+    answered_at = TimestampField(allow_null=True)
     ask_again = serializers.CharField(required=False, help_text="Where the answer will be; only while it is open.")
 
 

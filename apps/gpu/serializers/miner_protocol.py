@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from aitbc.core.serializers import LenientSerializer, ObjectField
+from aitbc.core.serializers import LenientSerializer, ObjectField, TimestampField
 from apps.gpu.logic.miner_payloads import CODES
 from apps.gpu.serializers.fields import AnyField, MinerIdField
 
@@ -88,7 +88,7 @@ class HeldSerializer(serializers.Serializer[Any]):
 
     job_id = serializers.UUIDField()
     attempt = serializers.IntegerField()
-    lease_until = serializers.DateTimeField()
+    lease_until = TimestampField()
 
 
 @extend_schema_serializer(component_name="ToldOrder")
@@ -100,7 +100,7 @@ class OpenCommandSerializer(serializers.Serializer[Any]):
     gpu_id = serializers.UUIDField(allow_null=True)
     body = ObjectField()
     signature = ObjectField()
-    due_at = serializers.DateTimeField()
+    due_at = TimestampField()
 
 
 @extend_schema_serializer(component_name="ToldBooking")
@@ -111,8 +111,8 @@ class MinerBookingSerializer(serializers.Serializer[Any]):
     gpu_ids = serializers.ListField(child=serializers.UUIDField())
     gpu_uuids = serializers.ListField(child=serializers.CharField())
     places = serializers.ListField(child=serializers.IntegerField(), help_text="Positions in the miner's own list.")
-    starts_at = serializers.DateTimeField()
-    ends_at = serializers.DateTimeField()
+    starts_at = TimestampField()
+    ends_at = TimestampField()
     ready = serializers.BooleanField()
 
 
@@ -147,7 +147,7 @@ class AssignedJobSerializer(serializers.Serializer[Any]):
     payload = serializers.JSONField(help_text="Null when the input is a file.")
     constraints = ObjectField()
     model = serializers.CharField(allow_null=True)
-    lease_until = serializers.DateTimeField()
+    lease_until = TimestampField()
     lease_seconds = serializers.IntegerField()
     heartbeat_seconds = serializers.IntegerField(help_text="How often to send a sign of life while it runs.")
     timeout_seconds = serializers.IntegerField(help_text="The longest it may run.")

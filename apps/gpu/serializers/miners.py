@@ -6,15 +6,15 @@ from typing import Any
 
 from rest_framework import serializers
 
-from aitbc.core.serializers import AmountField, LenientSerializer, ResourceSerializer, StrictSerializer
+from aitbc.core.serializers import AmountField, LenientSerializer, ResourceSerializer, StrictSerializer, TimestampField
 from apps.gpu.models import GPURegistry, Miner
 from apps.gpu.serializers.leases import LeaseSerializer
 from apps.gpu.states import MinerState
 
 
 class PeriodSerializer(LenientSerializer):
-    from_time = serializers.DateTimeField(required=False, allow_null=True)
-    to_time = serializers.DateTimeField(required=False, allow_null=True)
+    from_time = TimestampField(required=False, allow_null=True)
+    to_time = TimestampField(required=False, allow_null=True)
 
 
 class HistorySerializer(LenientSerializer):
@@ -139,8 +139,8 @@ class MinerEarningsSerializer(serializers.Serializer[Any]):
     pending_earnings = serializers.CharField()
     fees = serializers.CharField()
     completed_jobs = serializers.IntegerField()
-    from_time = serializers.DateTimeField(allow_null=True)
-    to_time = serializers.DateTimeField(allow_null=True)
+    from_time = TimestampField(allow_null=True)
+    to_time = TimestampField(allow_null=True)
     earnings_history = MinerEarnedSerializer(many=True)
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from aitbc.core.serializers import TimestampField
+
 
 class QueueSerializer(serializers.Serializer[Any]):
     waiting = serializers.IntegerField()
@@ -26,4 +28,4 @@ class GpuStatusSerializer(serializers.Serializer[Any]):
     queue = QueueSerializer()
     bookings = serializers.IntegerField(help_text="Whose cards are set aside or lent now.")
     swept_seconds_ago = serializers.FloatField(allow_null=True, help_text="Since leases were last looked after.")
-    at = serializers.DateTimeField()
+    at = TimestampField()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from aitbc.core.serializers import LenientSerializer, ResourceSerializer
+from aitbc.core.serializers import LenientSerializer, ResourceSerializer, TimestampField
 from apps.gpu.models import EdgeGPUMetrics
 
 
@@ -12,7 +12,7 @@ class MetricsSerializer(ResourceSerializer):
     """Metrics of a card at one moment; percent, MiB, watts, °C, MHz, milliseconds."""
 
     gpu_id = serializers.UUIDField(read_only=True)
-    timestamp = serializers.DateTimeField(source="at", read_only=True)
+    timestamp = TimestampField(source="at", read_only=True)
 
     class Meta:
         model = EdgeGPUMetrics

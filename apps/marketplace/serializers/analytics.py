@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from aitbc.core.serializers import AmountField, LenientSerializer
+from aitbc.core.serializers import AmountField, LenientSerializer, TimestampField
 from apps.marketplace.selectors.analytics import INTERVALS
 from apps.marketplace.serializers.prices import CellQuerySerializer
 
@@ -16,11 +16,11 @@ class SpanQuerySerializer(CellQuerySerializer):
     """Which market, from when to when; times without a zone are UTC."""
 
     interval = serializers.ChoiceField(choices=list(INTERVALS), default="1h")
-    to = serializers.DateTimeField(required=False)
+    to = TimestampField(required=False)
 
     def get_fields(self) -> dict[str, Any]:
         # `from` is a word of Python's own.
-        return {**super().get_fields(), "from": serializers.DateTimeField(required=False)}
+        return {**super().get_fields(), "from": TimestampField(required=False)}
 
 
 class SpreadSerializer(serializers.Serializer[Any]):
@@ -51,7 +51,7 @@ class TradesSerializer(SpreadSerializer):
 
 
 class BucketSerializer(serializers.Serializer[Any]):
-    at = serializers.DateTimeField()
+    at = TimestampField()
     asks = AsksSerializer(allow_null=True)
     trades = TradesSerializer(allow_null=True)
 
@@ -64,11 +64,11 @@ class PricesSerializer(serializers.Serializer[Any]):
     items = BucketSerializer(many=True)
 
     def get_fields(self) -> dict[str, Any]:
-        return {**super().get_fields(), "from": serializers.DateTimeField(), "to": serializers.DateTimeField()}
+        return {**super().get_fields(), "from": TimestampField(), "to": TimestampField()}
 
 
 class UseSerializer(serializers.Serializer[Any]):
-    at = serializers.DateTimeField()
+    at = TimestampField()
     suppressed = serializers.BooleanField()
     offered_gpu_hours = serializers.FloatField(required=False)
     booked_gpu_hours = serializers.FloatField(required=False)
@@ -108,7 +108,7 @@ class LiquiditySerializer(serializers.Serializer[Any]):
 class SummarySerializer(serializers.Serializer[Any]):
     """The market at a glance; the second half in the words (and numbers) of legacy clients."""
 
-    since = serializers.DateTimeField()
+    since = TimestampField()
     listed_offers = serializers.IntegerField()
     listed_gpus = serializers.IntegerField()
     providers = serializers.IntegerField()
@@ -139,7 +139,7 @@ class PerformanceSerializer(serializers.Serializer[Any]):
     """How well the market served its renters."""
 
     period = serializers.CharField()
-    since = serializers.DateTimeField()
+    since = TimestampField()
     bookings = serializers.IntegerField()
     booked_gpu_hours = serializers.FloatField()
     success_rate = serializers.FloatField(allow_null=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from aitbc.core.serializers import AmountField, ResourceSerializer, StrictSerializer
+from aitbc.core.serializers import AmountField, ResourceSerializer, StrictSerializer, TimestampField
 from apps.marketplace.logic.auction import score
 from apps.marketplace.models import MarketplaceBid
 from apps.marketplace.serializers.demands import LARGEST_HOUR
@@ -20,7 +20,7 @@ class BidInputSerializer(StrictSerializer):
     offer_id = serializers.UUIDField()
     price_hour = AmountField(max_value=LARGEST_HOUR)
     note = serializers.CharField(max_length=500, allow_blank=True, default="")
-    expires_at = serializers.DateTimeField(required=False, allow_null=True)
+    expires_at = TimestampField(required=False, allow_null=True)
     external_id = serializers.CharField(max_length=100, allow_blank=True, default="")
 
 

@@ -12,6 +12,7 @@ from aitbc.core.serializers import (
     AmountField,
     ResourceSerializer,
     StrictSerializer,
+    TimestampField,
 )
 from apps.marketplace.models import BookingExtension, BookingTransition, GPUBooking
 from apps.marketplace.serializers.terms import LONGEST_S, TermsSerializer, hours_field, in_seconds
@@ -118,7 +119,7 @@ class BookingReasonSerializer(StrictSerializer):
 class ReclaimSerializer(BookingReasonSerializer):
     """When the GPUs go back to the provider; the earliest moment the offer's notice allows, unless named."""
 
-    at = serializers.DateTimeField(required=False)
+    at = TimestampField(required=False)
 
 
 class ExtendSerializer(StrictSerializer):
@@ -148,6 +149,6 @@ class ExtensionSerializer(ResourceSerializer):
             "created_at",
         ]  # fmt: skip
 
-    @extend_schema_field(serializers.DateTimeField)
+    @extend_schema_field(TimestampField)
     def get_ends_at(self, extension: BookingExtension) -> str:
-        return serializers.DateTimeField().to_representation(extension.until) or ""
+        return TimestampField().to_representation(extension.until) or ""

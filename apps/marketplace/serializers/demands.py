@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rest_framework import serializers
 
-from aitbc.core.serializers import AmountField, ResourceSerializer, StrictSerializer
+from aitbc.core.serializers import AmountField, ResourceSerializer, StrictSerializer, TimestampField
 from apps.marketplace.models import DemandTransition, MarketplaceDemand
 from apps.marketplace.states import AuctionFormat, DemandState
 
@@ -36,10 +36,10 @@ class DemandInputSerializer(StrictSerializer):
     budget_hour = AmountField(min_value=1, max_value=LARGEST_HOUR)
     reserve_hour = AmountField(min_value=1, max_value=LARGEST_HOUR, required=False, allow_null=True)
     duration_s = serializers.IntegerField(min_value=1, max_value=365 * 86_400)
-    start_by = serializers.DateTimeField(required=False, allow_null=True)
+    start_by = TimestampField(required=False, allow_null=True)
     auction = serializers.ChoiceField(AuctionFormat.choices, default=AuctionFormat.PAY_AS_BID)
     weights = WeightsSerializer(required=False, help_text="Default: price 7000, quality 1500, reliability 1500.")
-    closes_at = serializers.DateTimeField(
+    closes_at = TimestampField(
         required=False, allow_null=True, help_text="Empty: it stands until you award it or it is matched."
     )
     external_id = serializers.CharField(max_length=100, allow_blank=True, default="")

@@ -8,7 +8,14 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_sc
 from rest_framework import serializers
 
 from aitbc.core.money import UNIT
-from aitbc.core.serializers import AmountField, LenientSerializer, ObjectField, ResourceSerializer, StrictSerializer
+from aitbc.core.serializers import (
+    AmountField,
+    LenientSerializer,
+    ObjectField,
+    ResourceSerializer,
+    StrictSerializer,
+    TimestampField,
+)
 from apps.marketplace.models import MarketplaceOffer, OfferRevision
 from apps.marketplace.services import offers
 from apps.marketplace.services.offer_rules import LARGEST_PRICE, MOST_GPUS
@@ -102,8 +109,8 @@ class OfferTermsSerializer(StrictSerializer):
     extend_at_same_price = serializers.BooleanField(required=False)
     min_duration_s = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
     max_duration_s = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
-    available_from = serializers.DateTimeField(required=False)
-    available_until = serializers.DateTimeField(allow_null=True, required=False)
+    available_from = TimestampField(required=False)
+    available_until = TimestampField(allow_null=True, required=False)
     reclaim_notice_s = serializers.IntegerField(min_value=0, max_value=2_592_000, required=False)
     constraints = serializers.CharField(
         max_length=2000, allow_blank=True, required=False, help_text="CEL over the renter and its demand."
@@ -186,7 +193,7 @@ class RevisionSerializer(ResourceSerializer):
 
 class PricePointSerializer(serializers.Serializer[Any]):
     price = serializers.FloatField(help_text="AIT per GPU and hour.")
-    timestamp = serializers.DateTimeField()
+    timestamp = TimestampField()
     reason = serializers.CharField()
 
 
@@ -194,12 +201,12 @@ class OfferHistorySerializer(serializers.Serializer[Any]):
     """Every revision of an offer, and what came of it."""
 
     offer_id = serializers.UUIDField(source="offer.id")
-    created_at = serializers.DateTimeField(source="offer.created_at")
+    created_at = TimestampField(source="offer.created_at")
     price_history = serializers.SerializerMethodField()
     revisions = RevisionSerializer(many=True)
     booking_count = serializers.IntegerField(help_text="Bookings that were paid for.")
     total_revenue = AmountField(allow_null=True, help_text="What its provider earned, after fees; shown to it alone.")
-    last_booked = serializers.DateTimeField(allow_null=True)
+    last_booked = TimestampField(allow_null=True)
 
     def to_representation(self, result: dict[str, Any]) -> dict[str, Any]:
         own = self.context["request"].user.pk == result["offer"].provider_id

@@ -6,6 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+from aitbc.core.serializers import TimestampField
+
 
 class OverviewSerializer(serializers.Serializer[Any]):
     """Offers by number, price, region and kind."""
@@ -16,7 +18,7 @@ class OverviewSerializer(serializers.Serializer[Any]):
     average_price_per_hour = serializers.FloatField(allow_null=True, help_text="AIT per GPU, over active offers.")
     regions = serializers.ListField(child=serializers.CharField())
     service_types = serializers.ListField(child=serializers.CharField())
-    timestamp = serializers.DateTimeField()
+    timestamp = TimestampField()
 
 
 class MarketStatsSerializer(serializers.Serializer[Any]):

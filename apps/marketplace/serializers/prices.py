@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from aitbc.core.serializers import LenientSerializer, StrictSerializer
+from aitbc.core.serializers import LenientSerializer, StrictSerializer, TimestampField
 
 
 class CellQuerySerializer(StrictSerializer):
@@ -47,4 +47,4 @@ class CellSerializer(serializers.Serializer[Any]):
     utilisation = serializers.FloatField()
     multiplier = serializers.FloatField()
     held = serializers.BooleanField()
-    moved_at = serializers.DateTimeField()
+    moved_at = TimestampField()

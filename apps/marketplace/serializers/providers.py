@@ -6,10 +6,12 @@ from typing import Any
 
 from rest_framework import serializers
 
+from aitbc.core.serializers import TimestampField
+
 
 class ProfileSerializer(serializers.Serializer[Any]):
     provider_id = serializers.UUIDField()
-    since = serializers.DateTimeField()
+    since = TimestampField()
     open_offers = serializers.IntegerField()
     open_gpus = serializers.IntegerField()
     gpu_models = serializers.ListField(child=serializers.CharField())
@@ -51,4 +53,4 @@ class ReputationSerializer(serializers.Serializer[Any]):
     reputation = serializers.FloatField(help_text="0 to 100.")
     formula = FormulasSerializer()
     inputs = InputsSerializer()
-    computed_at = serializers.DateTimeField()
+    computed_at = TimestampField()

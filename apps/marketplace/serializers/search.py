@@ -10,7 +10,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_sc
 from rest_framework import serializers
 
 from aitbc.core.pagination import DEFAULT, LARGEST
-from aitbc.core.serializers import AmountField, StrictSerializer
+from aitbc.core.serializers import AmountField, StrictSerializer, TimestampField
 from apps.gpu import interface as gpu
 from apps.marketplace.errors import FilterInvalid
 from apps.marketplace.models import MarketplaceOffer
@@ -38,7 +38,7 @@ class SearchQuerySerializer(StrictSerializer):
     )
     storage_gb = serializers.IntegerField(min_value=0, max_value=1_000_000, default=0)
     duration_s = serializers.IntegerField(min_value=1, max_value=LONGEST_S, required=False)
-    starts_at = serializers.DateTimeField(required=False, help_text="With duration_s; at once when left out.")
+    starts_at = TimestampField(required=False, help_text="With duration_s; at once when left out.")
     gpus = serializers.IntegerField(min_value=1, max_value=256, default=1, help_text="That must be free then.")
     explain = serializers.BooleanField(default=False, help_text="Say what each term removes.")
     limit = serializers.IntegerField(min_value=1, max_value=LARGEST, default=DEFAULT)

@@ -10,6 +10,7 @@ from rest_framework import serializers
 from aitbc.core.serializers import (
     QuantityField,
     StrictSerializer,
+    TimestampField,
 )
 
 LONGEST_S = 366 * 86_400
@@ -38,5 +39,5 @@ class TermsSerializer(StrictSerializer):
     gpu_count = serializers.IntegerField(min_value=1, max_value=1024, required=False, help_text="Else all of them.")
     duration_s = serializers.IntegerField(min_value=1, max_value=LONGEST_S, required=False)
     duration_hours = hours_field()
-    starts_at = serializers.DateTimeField(required=False, allow_null=True, help_text="Else at once.")
+    starts_at = TimestampField(required=False, allow_null=True, help_text="Else at once.")
     storage_gb = serializers.IntegerField(min_value=0, max_value=1_000_000, required=False)

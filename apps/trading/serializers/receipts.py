@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from aitbc.core.serializers import StrictSerializer
+from aitbc.core.serializers import StrictSerializer, TimestampField
 from aitbc.core.site import PublishedKeySerializer
 from apps.trading.serializers.blocks import HeaderSerializer
 from apps.trading.serializers.signatures import SignatureSerializer
@@ -21,7 +21,7 @@ class ReceiptFilterSerializer(StrictSerializer):
 
     def get_fields(self) -> dict[str, Any]:
         # `from` is a word of Python's own.
-        return {**super().get_fields(), "from": serializers.DateTimeField(required=False)}
+        return {**super().get_fields(), "from": TimestampField(required=False)}
 
 
 class ReceiptBodySerializer(serializers.Serializer[Any]):

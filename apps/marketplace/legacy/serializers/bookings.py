@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from aitbc.core.serializers import (
     LenientSerializer,
+    TimestampField,
 )
 from apps.marketplace.models import GPUBooking
 from apps.marketplace.serializers.bookings import BookingSerializer
@@ -25,7 +26,7 @@ class OfferBookSerializer(LenientSerializer):
     gpu_count = serializers.IntegerField(min_value=1, max_value=1024, required=False)
     duration_s = serializers.IntegerField(min_value=1, max_value=LONGEST_S, required=False)
     duration_hours = hours_field()
-    starts_at = serializers.DateTimeField(required=False, allow_null=True)
+    starts_at = TimestampField(required=False, allow_null=True)
     storage_gb = serializers.IntegerField(min_value=0, max_value=1_000_000, required=False)
     quote_id = serializers.UUIDField(required=False)
 
