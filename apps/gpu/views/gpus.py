@@ -87,7 +87,7 @@ class GpuViewSet(mixins.ListModelMixin, GpuIdentity):
         if caller.named is not None:
             gpus = gpus.of_miner(miners.get(caller).pk)
         shown = GpuSerializer(gpus.order_by("miner_id", "position", "pk")[:256], many=True).data
-        first = next(readable(_first, shown), {})
+        first: dict[str, Any] = next(readable(_first, shown), {})
         return self.answer({**first, "gpus": shown})
 
     @extend_schema(request=GpuRegisterSerializer, responses=GpuChangedSerializer, parameters=IDENTITY)
