@@ -1,4 +1,4 @@
-"""R1 and R2: every column of every table holds what Python and JSON can hold, and what its field is for."""
+"""R1, R2 and R3: every column of every table holds what Python and JSON can hold, and what its field is for."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from django.db.models import DateField, DateTimeField, Field, FloatField, Model
 from aitbc.core.db import cursor
 from aitbc.core.fields import JSONField
 from aitbc.core.invariants import invariant
+from aitbc.core.jsonb import DEEPEST
 
 FIRST, LAST = "'0001-01-01 00:00:00+00'", "'9999-12-31 23:59:59.999999+00'"
 OWN = ("aitbc.", "apps.")
 WRONG = "SELECT {key}, array_remove(ARRAY[{named}], NULL) FROM {table} WHERE {wrong}"
+TOO_DEEP = f'strict $.**{{{DEEPEST}}} ? (@.type() == "object" || @.type() == "array")'  # goes no deeper itself
 # The SQL that is true of a column whose value is odd.
 Oddity = Callable[[Any], str]
 
@@ -32,6 +34,12 @@ def every_json_is_an_object() -> Iterable[str]:
     return _rows_with(_is_no_object)
 
 
+@invariant("R3", db="default")
+def every_json_has_few_levels() -> Iterable[str]:
+    """No column of JSON is nested deeper than is read (128 levels)."""
+    return _rows_with(_is_too_deep)
+
+
 def _is_beyond(field: Any) -> str:
     column = f'"{field.column}"'
     if isinstance(field, DateTimeRangeField):
@@ -44,6 +52,10 @@ def _is_beyond(field: Any) -> str:
 
 def _is_no_object(field: Any) -> str:
     return f"jsonb_typeof(\"{field.column}\") <> 'object'" if isinstance(field, JSONField) and not field.free else ""
+
+
+def _is_too_deep(field: Any) -> str:
+    return f"jsonb_path_exists(\"{field.column}\", '{TOO_DEEP}')" if isinstance(field, JSONField) else ""
 
 
 def _rows_with(odd: Oddity) -> Iterator[str]:

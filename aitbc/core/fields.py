@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.core.validators import MinValueValidator
@@ -23,6 +24,13 @@ class AmountField(models.BigIntegerField):  # type: ignore[type-arg]
         return f'"{self.column}" >= 0'
 
 
+class Shown(json.JSONEncoder):
+    """What pages of the admin write columns with: also what cannot be read, by its name."""
+
+    def default(self, o: Any) -> Any:
+        return str(o) if isinstance(o, jsonb.Unreadable) else super().default(o)
+
+
 class JSONField(models.JSONField):  # type: ignore[type-arg]
     """Django's, with the project's one decoder and encoder: a double comes back as the same double (jsonb.py).
 
@@ -30,12 +38,13 @@ class JSONField(models.JSONField):  # type: ignore[type-arg]
     """
 
     def __init__(self, *args: Any, free: bool = False, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **{"encoder": Shown} | kwargs)
         self.free = free
 
     def deconstruct(self) -> Any:
         """As Django's: in migrations it is the same column."""
         name, _, args, kwargs = super().deconstruct()
+        kwargs.pop("encoder")
         return name, "django.db.models.JSONField", args, kwargs
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, BinaryIO, NoReturn
@@ -21,9 +20,6 @@ DEFAULT_LIMIT = 64 * KIB
 LARGEST = 32 * KIB * KIB
 MAX_DEPTH = 32
 MAX_NUMERAL = 64  # characters of one number
-# A string, or the unfinished rest of the body: possessive and never failing, hence linear whatever the body is.
-STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
-BRACKETS = re.compile(rb"[\[\]{}]")
 
 
 class BodyInvalid(Invalid):
@@ -104,7 +100,7 @@ def loads(body: bytes) -> Any:
 
     Larger integers have no RFC 8785 form that survives other languages: what is echoed could not be signed.
     """
-    if depth_of(body) > MAX_DEPTH:
+    if jsonb.depth_of(body, MAX_DEPTH) > MAX_DEPTH:
         raise BodyInvalid(f"The body is nested deeper than {MAX_DEPTH} levels.")
     try:
         value = json.loads(
@@ -123,20 +119,6 @@ def loads(body: bytes) -> Any:
         for text in _strings(value):
             refuse_unstorable(text)
     return value
-
-
-def depth_of(body: bytes) -> int:
-    """How deep brackets nest outside strings, at least as far as is allowed; read without recursion."""
-    bound = body.count(b"[") + body.count(b"{")
-    if bound <= MAX_DEPTH:
-        return bound
-    deepest = depth = 0
-    for bracket in BRACKETS.finditer(STRINGS.sub(b"", body)):
-        depth += 1 if bracket[0] in b"[{" else -1
-        deepest = max(deepest, depth)
-        if deepest > MAX_DEPTH:
-            break
-    return deepest
 
 
 def refuse_unstorable(text: str) -> None:

@@ -1,4 +1,4 @@
-"""R1 and R2, each broken on purpose in a row; and how the command reports rows that a check cannot read."""
+"""R1, R2 and R3, each broken on purpose in a row; and how the command reports rows that a check cannot read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from aitbc.core import invariants
+from aitbc.core import invariants, jsonb
 from aitbc.core.ids import uuid7
 from apps.ai.models import AIJob
 from apps.gpu.models import Miner
@@ -64,6 +64,20 @@ def test_r2_names_json_null(miner_api: Api) -> None:
     sabotage(Miner, "UPDATE gpu_miner SET metrics = 'null'")
 
     assert reported("R2") == [f"gpu.Miner {Miner.objects.get().pk}: metrics cannot be right"]
+
+
+@pytest.mark.parametrize(("opening", "closing"), [('{"a": ', "}"), ("[", "]")])
+def test_r3_names_json_that_is_nested_deeper_than_is_read(job: str, opening: str, closing: str) -> None:
+    sabotage(AIJob, f"UPDATE ai_job SET payload = '{opening * 128}1{closing * 128}' WHERE id = '{job}'")
+    assert reported("R3") == []
+    assert not isinstance(AIJob.objects.get().payload, jsonb.Unreadable)
+
+    sabotage(AIJob, f"UPDATE ai_job SET payload = '{opening * 128}[]{closing * 128}' WHERE id = '{job}'")
+    assert reported("R3") == [f"ai.AIJob {job}: payload cannot be right"]
+
+    sabotage(AIJob, f"UPDATE ai_job SET payload = '{opening * 6_000}1{closing * 6_000}' WHERE id = '{job}'")
+    assert reported("R3") == [f"ai.AIJob {job}: payload cannot be right"]
+    assert isinstance(AIJob.objects.get().payload, jsonb.Unreadable)
 
 
 def failing(*args: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from io import StringIO
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from aitbc.core import invariants
+from aitbc.core import canonical, invariants
 from aitbc.core.ids import uuid7
 from aitbc.core.messaging.models import ATTEMPTS, NEVER
 from apps.ai.models import AIJob
@@ -120,11 +119,13 @@ def test_a_check_that_cannot_go_on_is_a_violation(monkeypatch):
 
 def test_a_row_that_no_decoder_reads_is_named_and_the_rows_around_it_are_checked():
     before, row, after = (undelivered(created_at=timezone.now(), key=key) for key in ("before", "k", "after"))
-    depth = sys.getrecursionlimit() + 500
-    too_deep = "[" * depth + "]" * depth
+    too_deep = "[" * 200 + "]" * 200
     sabotage(Outbox, f"UPDATE {Outbox._meta.db_table} SET payload = '{too_deep}' WHERE id = {row.pk}")
 
-    found = list(invariants.each_chunk(Outbox.objects.all(), lambda rows: (one.key for one in rows)))
+    def keys_and_payloads(rows):
+        return [one.key for one in rows if canonical.encode(one.payload)]
+
+    found = list(invariants.each_chunk(Outbox.objects.all(), keys_and_payloads))
 
     assert [found[0], found[2]] == [before.key, after.key]
     assert found[1].startswith(f"marketplace.Outbox {row.pk} cannot be checked: ")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
+import orjson
 import pytest
 from django.apps import apps
 from django.db import connections, models
@@ -15,6 +17,7 @@ from aitbc.core import canonical, jsonb
 from aitbc.core.db import alias_of
 from aitbc.core.fields import JSONField
 from aitbc.core.parsers import BodyInvalid, loads, plain
+from aitbc.core.renderers import FastJSONRenderer
 from aitbc.domains import LABELS
 from apps.ai.models import AIJobResult
 
@@ -95,6 +98,23 @@ def test_the_largest_integers_are_taken(text: str) -> None:
 @pytest.mark.parametrize("text", ["-0", "-0.0", "-0e5", "0.0"])
 def test_zero_has_no_sign(text: str) -> None:
     assert math.copysign(1, plain(loads(text.encode()))) == 1.0
+
+
+@pytest.mark.parametrize("levels", [129, 300, 1_023, 1_025, 30_000])
+def test_what_is_nested_too_deep_is_neither_shown_nor_hashed_nor_stored(levels: int) -> None:
+    value = jsonb.loads('{"a":' * levels + "1" * 400 + "}" * levels)
+
+    assert isinstance(value, jsonb.Unreadable)
+    assert str(value) == "JSON of more than 128 levels"
+    for write in (jsonb.dumps, canonical.encode):
+        with pytest.raises((TypeError, ValueError)):
+            write({"a": value})
+    assert orjson.loads(FastJSONRenderer().render([{"a": value}, {"a": 1}])) == [{"a": 1}]
+
+
+@pytest.mark.parametrize("text", ['"' + "[" * 2_000 + '"', "[" + "[]," * 2_000 + "1e400]", "[" * 128 + "]" * 128])
+def test_brackets_side_by_side_and_in_texts_are_no_levels(text: str) -> None:
+    assert jsonb.loads(text) == json.loads(text)
 
 
 RESULT = {"seed": 2**53 - 1, "loss": 1e20, "tiny": 5e-324, "big": 1.7976931348623157e308, "half": 0.5, "n": [2.0**60]}

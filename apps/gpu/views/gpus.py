@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from aitbc.core.errors import Invalid
 from aitbc.core.pagination import KeysetPagination
+from aitbc.core.rows import readable
 from aitbc.core.schema import NOT_THERE
 from aitbc.core.viewsets import Scopes
 from apps.gpu.logic.capabilities import Gpu, normalise
@@ -86,16 +87,7 @@ class GpuViewSet(mixins.ListModelMixin, GpuIdentity):
         if caller.named is not None:
             gpus = gpus.of_miner(miners.get(caller).pk)
         shown = GpuSerializer(gpus.order_by("miner_id", "position", "pk")[:256], many=True).data
-        first = {}
-        if shown:
-            first_gpu = shown[0]
-            capability = first_gpu["details"].get("compute_capability")
-            first = {
-                "model": first_gpu["model"],
-                "memory_gb": first_gpu["memory_gb"],
-                "cuda_version": first_gpu["driver"],
-            }
-            first |= {"compute_capability": str(capability)} if capability else {}
+        first: dict[str, Any] = next(readable(_first, shown), {})
         return self.answer({**first, "gpus": shown})
 
     @extend_schema(request=GpuRegisterSerializer, responses=GpuChangedSerializer, parameters=IDENTITY)
@@ -148,6 +140,13 @@ class GpuViewSet(mixins.ListModelMixin, GpuIdentity):
         data = self.validated(GpuReasonSerializer)
         found = uuid_disputes.release(self.find_gpu(gpu), reason=data["reason"], actor=self.actor_name())
         return self.answer({**GpuSerializer(found).data, "message": f"Released; it is {found.state}."})
+
+
+def _first(shown: dict[str, Any]) -> dict[str, Any]:
+    """What stands at the top of the caller's cards: values of one of them."""
+    capability = shown["details"].get("compute_capability")
+    values = {"model": shown["model"], "memory_gb": shown["memory_gb"], "cuda_version": shown["driver"]}
+    return values | ({"compute_capability": str(capability)} if capability else {})
 
 
 def _reported(specs: dict[str, Any]) -> Gpu:

@@ -15,6 +15,7 @@ from apps.gpu.models import GPURegistry, GPUTransition, Miner
 from apps.gpu.services import gpus, silent_miners, uuid_disputes
 from tests.clients import Api
 from tests.gpu.factories import EDGE, PROCESSOR, RTX_4090, G, M, beat, published, register, registered_gpu
+from tests.sabotage import sabotage
 
 SECOND = {**RTX_4090, "uuid": "GPU-2"}
 
@@ -248,6 +249,18 @@ def test_discover_tells_what_the_callers_miner_has(miner_api: Api, other_miner_a
     assert (found["model"], found["memory_gb"], found["cuda_version"]) == ("GeForce RTX 4090", 23.99, "580.65")
     assert len(found["gpus"]) == 1
     assert other_miner_api.json("GET", f"{G}/discover", status=200) == {"gpus": []}
+
+
+@pytest.mark.parametrize("details", ["[]", '"x"', "null", '{"a":' * 1_500 + "1" + "}" * 1_500])
+def test_discover_takes_its_first_values_from_a_row_that_can_be_shown(miner_api: Api, details: str):
+    gpus = [{"name": f"GPU {n}", "memory_mb": 1024 * n, "uuid": f"GPU-{n}"} for n in (1, 2)]
+    register(miner_api, gpus=gpus)
+    sabotage(GPURegistry, f"UPDATE gpu_gpuregistry SET details = '{details}' WHERE uuid = 'GPU-1'")
+
+    found = miner_api.json("GET", f"{G}/discover", status=200)
+
+    assert (found["model"], found["memory_gb"]) == ("GPU 2", 2.0)
+    assert found["gpus"][-1]["uuid"] == "GPU-2"
 
 
 def test_owners_change_prices_and_switch_gpus_off_and_on(miner_api: Api):
