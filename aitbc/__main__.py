@@ -19,9 +19,14 @@ def run() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aitbc.settings")
     if sys.argv[1:2] == ["relay"]:
         os.environ.setdefault("AITBC_ROLE", "relay")  # before the settings are read: they decide deadlines and pools
+    from aitbc.core.cli import streams
     from aitbc.core.cli.overview import Program
 
-    Program(sys.argv).execute()
+    try:
+        with streams.guarded():
+            Program(sys.argv).execute()
+    except streams.OutputLost as error:
+        sys.exit(streams.report(error))
 
 
 if __name__ == "__main__":

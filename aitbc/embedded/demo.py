@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 TEXTS = ["rent a gpu by the hour", "lease a graphics card", "bake banana bread"]
@@ -84,7 +85,9 @@ class Demo:
             events = self.get(f"/ai/jobs/{job}/events")["items"]
             for event in events[seen:]:
                 state = event["to_state"]
-                self.console.print(f"  {state:<10} {event['at'][11:23]}Z  [dim]{STEPS.get(state, event['reason'])}[/]")
+                self.console.print(
+                    f"  {state:<10} {event['at'][11:23]}Z  [dim]{escape(STEPS.get(state, event['reason']))}[/]"
+                )
             seen = len(events)
             if events and events[-1]["to_state"] == "settled":
                 return
@@ -96,7 +99,7 @@ class Demo:
     def show_result(self, answer: dict[str, Any]) -> None:
         result = answer["result"]
         if "embeddings" not in result:
-            self.console.print(f"  result     {json.dumps(result)[:200]}")
+            self.console.print(f"  result     {escape(json.dumps(result)[:200])}")
             return
         table = Table("text", "likeness to the first", box=None, padding=(0, 2))
         first = result["embeddings"][0]
@@ -118,7 +121,7 @@ class Demo:
         done = subprocess.run([sys.executable, str(script), str(self.bundle_path)], capture_output=True, text=True)
         if done.returncode:
             raise DemoFailed(f"the receipt does not verify:\n{done.stdout}{done.stderr}")
-        self.console.print(f"  bundle     {self.bundle_path}\n[green]{done.stdout.rstrip()}[/]")
+        self.console.print(f"  bundle     {self.bundle_path}\n[green]{escape(done.stdout.rstrip())}[/]")
 
 
 def cosine(one: list[float], other: list[float]) -> float:

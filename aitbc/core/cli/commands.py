@@ -22,7 +22,9 @@ from rich.console import Console
 
 from aitbc.core.cli import errors, program, short_ids
 from aitbc.core.cli.errors import ApiProblem, Failure, NoAnswer
+from aitbc.core.cli.streams import Printed
 from aitbc.core.cli.tables import console
+from aitbc.core.cli.text import json_text
 from aitbc.core.errors import DomainError
 
 KEY_NAMES = ("AITBC_API_KEY", "API_KEY")
@@ -40,6 +42,12 @@ class ProjectCommand(BaseCommand):
 
     examples: ClassVar[str] = ""
     exit_codes: ClassVar[str] = ""
+
+    def __init__(self, stdout: Any = None, stderr: Any = None, **options: Any) -> None:
+        super().__init__(stdout, stderr, **options)
+        style = self.stderr.style_func
+        self.stdout, self.stderr = Printed(stdout or sys.stdout), Printed(stderr or sys.stderr)
+        self.stderr.style_func = style
 
     def run_from_argv(self, argv: list[str]) -> None:
         if "--json" in argv[2:]:
@@ -60,7 +68,10 @@ class ProjectCommand(BaseCommand):
         sys.exit(status)
 
     def execute(self, *args: Any, **options: Any) -> Any:
+        if out := options.pop("stdout", None):
+            self.stdout = Printed(out)
         try:
+            errors.refuse_other_than_utf8(options)
             return super().execute(*args, **options)
         except (CommandError, DomainError, OperationalError, InterfaceError) as error:
             failure = errors.failure_of(error)
@@ -179,7 +190,7 @@ class BaseApiCommand(ProjectCommand):
         if self.quiet:
             self.stdout.write("\n".join(ids_of(answer)))
         elif self.as_json or table is None:
-            self.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False))
+            self.stdout.write(json_text(answer, 2))
         else:
             self.console.print(table)
 

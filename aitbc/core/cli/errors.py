@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -10,6 +10,7 @@ from django.core.management.base import CommandError
 from django.db import InterfaceError, OperationalError
 
 from aitbc.core.cli import program
+from aitbc.core.cli.text import json_text, not_utf8
 from aitbc.core.errors import DomainError
 
 ENDED_OTHERWISE, USAGE = 1, 2  # an interrupt is 130: aitbc/__main__.py
@@ -122,7 +123,13 @@ def failure_of(error: Exception) -> CommandError:
 def as_json(error: CommandError) -> str:
     """The error as one line of JSON: code, detail, errors and status, and what else the exchange sent."""
     members = error.members if isinstance(error, Failure) else Failure(str(error)).members
-    return json.dumps(members, ensure_ascii=False)
+    return json_text(members)
+
+
+def refuse_other_than_utf8(options: Mapping[str, Any]) -> None:
+    """Raise UsageError for an argument that is a text but not one in UTF-8."""
+    if name := not_utf8(options):
+        raise UsageError(f"argument {name}: it is not UTF-8")
 
 
 def usage_as_json(printed: str) -> str:

@@ -10,6 +10,7 @@ from django.core.management import ManagementUtility, get_commands, load_command
 
 from aitbc.core.cli import program
 from aitbc.core.cli.errors import UsageError, as_json
+from aitbc.core.cli.text import printable
 
 OWN = ("aitbc.", "apps.")
 
@@ -25,7 +26,7 @@ class Program(ManagementUtility):
         near = get_close_matches(subcommand, own_commands(), n=1) or get_close_matches(subcommand, known, n=1)
         meant = f" Did you mean {near[0]}?" if near else ""
         error = UsageError(f"There is no command {subcommand}.{meant} `{program.line('--help')}` lists them.")
-        sys.stderr.write(f"{as_json(error) if '--json' in self.argv else error}\n")
+        sys.stderr.write(f"{as_json(error) if '--json' in self.argv else printable(str(error))}\n")
         return sys.exit(error.returncode)
 
     def main_help_text(self, commands_only: bool = False) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -10,10 +9,12 @@ from itertools import zip_longest
 from typing import IO, Any
 
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.markup import escape
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+from aitbc.core.cli.text import json_text, printable
 
 PIPE_WIDTH = 1000  # into a file or a pipe nothing is cut or wrapped
 SHORTEST = 8  # characters of a short id
@@ -47,10 +48,23 @@ SPACE = re.compile(r"\s")
 FRACTION = re.compile(r"(T\d\d:\d\d:\d\d)\.\d+(?=Z|[+-]\d\d:\d\d)")
 
 
+class PrintableConsole(Console):
+    """A console on which no text can steer the terminal, whichever way it comes."""
+
+    def render_str(self, text: str, **options: Any) -> Text:  # type: ignore[override]
+        """A text with the width that it is shown with."""
+        return super().render_str(printable(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+
 def console(out: Any = None) -> Console:
-    """A console on this stream (standard output), wide when nobody looks."""
+    """A console on this stream (standard output), wide when nobody looks; strings are plain text, never markup."""
     stream: IO[str] = getattr(out, "_out", out) or sys.stdout
-    return Console(file=stream, width=None if stream.isatty() else PIPE_WIDTH)
+    width = None if stream.isatty() else PIPE_WIDTH
+    return PrintableConsole(file=stream, width=width, markup=False, emoji=False)
 
 
 class Grid:
@@ -66,7 +80,7 @@ class Grid:
     ) -> None:
         self.title, self.note, self.none = title, note, none
         self.heads = list(heads)
-        self.lines = [[cell if isinstance(cell, Text) else Text(cell) for cell in line] for line in lines]
+        self.lines = [[cell if isinstance(cell, Text) else Text(printable(cell)) for cell in line] for line in lines]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if not self.lines:
@@ -89,7 +103,7 @@ class Grid:
         return [Column(head, [line[place] for line in lines]) for place, head in enumerate(self.heads)]
 
     def _table(self, columns: list[Column], wide: Sequence[int | None] = ()) -> Table:
-        table = Table(title=escape(self.title), title_justify="left")
+        table = Table(title=self.title, title_justify="left")
         for column, width in zip_longest(columns, wide):
             justify: Any = "right" if column.is_number else "left"
             table.add_column(Text(column.head), width=width, overflow="fold", justify=justify)
@@ -153,7 +167,7 @@ def shortest_length(ids: Collection[str]) -> int:
 
 def rows(title: str, found: Iterable[Mapping[str, Any]], names: Sequence[str], *, note: str = "") -> Grid:
     """One line per thing, one column per name; the unit of a column stands in its head."""
-    lines = [[Text.from_markup(plain(one.get(name))) for name in names] for one in found]
+    lines = [[coloured(one.get(name)) for name in names] for one in found]
     return Grid(title, [labelled(name) for name in names], lines, note=note)
 
 
@@ -167,13 +181,13 @@ def more(page: Mapping[str, Any]) -> str:
 
 def fields(title: str, one: Mapping[str, Any], names: Sequence[str] = ()) -> Table:
     """Two columns: name and value, without what is empty."""
-    table = Table(title=escape(title), show_header=False, title_justify="left")
+    table = Table(title=title, show_header=False, title_justify="left")
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name in names or tuple(one):
         value = one.get(name)
         if value not in (None, "", {}, []):
-            table.add_row(escape(labelled(name)), plain(value))
+            table.add_row(labelled(name), coloured(value))
     return table
 
 
@@ -183,13 +197,18 @@ def labelled(name: str) -> str:
     return f"{name} ({UNITS[name]})" if name in UNITS else name
 
 
+def coloured(value: Any) -> Text:
+    """A value as `plain` has it, in the colour of the state that it is."""
+    text = plain(value)
+    return Text(printable(text), style=STATES.get(text, ""))
+
+
 def plain(value: Any) -> str:
-    """A value as text: states coloured, times to the second, lists in one line, markup of strangers made harmless."""
+    """A value as text: times to the second, lists in one line."""
     if value is None:
         return ""
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return ", ".join(plain(item) for item in value)
     if isinstance(value, (list, Mapping)):
-        return escape(json.dumps(value, ensure_ascii=False, default=str))
-    text = escape(FRACTION.sub(r"\1", str(value)))
-    return f"[{STATES[text]}]{text}[/]" if text in STATES else text
+        return json_text(value)
+    return FRACTION.sub(r"\1", str(value))

@@ -13,7 +13,12 @@ class JobProgress(Progress):
     """One bar: it pulses until the miner reports progress, starts again with each attempt, and is full at success."""
 
     def __init__(self, **options: Any) -> None:
-        columns = (TextColumn("{task.description:>10}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+        columns = (
+            TextColumn("{task.description:>10}", markup=False),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+        )
         super().__init__(*columns, **options)
         self.bar = self.add_task("submitted", total=None)
         self.has_result = False

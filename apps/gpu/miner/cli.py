@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from apps.gpu.logic.encoding import decoded
+from apps.gpu.logic.log_lines import PrintableFormatter, not_utf8
 from apps.gpu.miner import memory, offers
 from apps.gpu.miner.child import EngineJob
 from apps.gpu.miner.daemon import Miner
@@ -31,7 +32,10 @@ EXAMPLES = """examples:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; return the exit status: 2 for what the caller can correct, 130 after Ctrl-C."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if name := not_utf8(vars(arguments)):
+        parser.error(f"argument {name}: it is not UTF-8")
     try:
         status: int = arguments.command(arguments)
     except KeyboardInterrupt:
@@ -150,11 +154,12 @@ def configure_logging() -> None:
         from rich.console import Console
         from rich.logging import RichHandler
 
-        logging.basicConfig(
-            level="INFO", format="%(message)s", handlers=[RichHandler(console=Console(stderr=True), show_path=False)]
-        )
+        handler: logging.Handler = RichHandler(console=Console(stderr=True), show_path=False)
+        handler.setFormatter(PrintableFormatter("%(message)s"))
     else:
-        logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level="INFO", handlers=[handler])
     logging.getLogger("httpx").setLevel("WARNING")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from rich.text import Text
 
 from aitbc.core import invariants
 from aitbc.core.cli.commands import ProjectCommand
@@ -50,7 +51,8 @@ class Command(ProjectCommand):
         printer = console(self.stdout)
         for one, lines in found.items():
             for line in lines:
-                printer.print(f"[red]{one.name}[/] {one.meaning} [dim]({one.db})[/]\n     {line}", highlight=False)
+                head = ((one.name, "red"), f" {one.meaning} ", (f"({one.db})", "dim"))
+                printer.print(Text.assemble(*head, f"\n     {line}"))
         broken = sum(map(len, found.values()))
         printer.print(f"audit: {len(found)} invariants checked, {broken} violations", highlight=False)
 

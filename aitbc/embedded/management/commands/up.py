@@ -11,10 +11,12 @@ import httpx
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from rich.console import Console
+from rich.markup import escape
 from rich.panel import Panel
 
 from aitbc.core.cli.arguments import PORT
 from aitbc.core.cli.commands import ProjectCommand
+from aitbc.core.cli.tables import PrintableConsole
 from aitbc.domains import GATEWAY_PORT
 from aitbc.embedded.demo import Demo, DemoFailed
 from aitbc.embedded.supervisor import AlreadyRunning, Supervisor, read_env
@@ -41,7 +43,7 @@ class Command(ProjectCommand):
         parser.add_argument("--once", action="store_true", help="stop after the first job; exit 1 if it failed")
 
     def handle(self, *args: Any, port: int, no_demo: bool, no_miner: bool, once: bool, **options: Any) -> None:
-        console = Console()
+        console = PrintableConsole()
         supervisor = self.supervisor(Path(settings.VAR_DIR), port, miner=not no_miner, console=console)
         var = supervisor.var
         with supervisor.running():
@@ -83,7 +85,7 @@ class FirstJob(threading.Thread):
         except (DemoFailed, httpx.HTTPError) as error:
             self.failure = str(error)
             if not self.supervisor.stopping:
-                self.supervisor.console.print(f"[red]The first job: {error}[/]")
+                self.supervisor.console.print(f"[red]The first job: {escape(str(error))}[/]")
 
 
 def summary(keys: dict[str, str], var: Path) -> Panel:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 import uuid
@@ -20,6 +19,7 @@ from aitbc.core.cli.commands import BaseApiCommand
 from aitbc.core.cli.errors import Failure, UsageError
 from aitbc.core.cli.short_ids import Listed, add_id
 from aitbc.core.cli.tables import fields
+from aitbc.core.cli.text import json_text
 from apps.ai.management.progress import JobProgress
 from apps.ai.management.tables import jobs as tables
 from apps.ai.states import FINAL, OPEN_PAYMENTS
@@ -92,7 +92,7 @@ class Command(BaseApiCommand):
     def _submit_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("task_type", help="echo, inference, embedding …: what a miner offers")
         parser.add_argument("payload", nargs="?", help="JSON object; - reads it from standard input")
-        parser.add_argument("--file", help="read the payload from this file")
+        parser.add_argument("--file", type=Path, help="read the payload from this file")
         parser.add_argument("--prompt", help="payload.prompt")
         parser.add_argument("--model", help="payload.model")
         parser.add_argument("--pay", type=AIT, default="0", help="AIT to pay at most (0 = unpaid)")
@@ -204,7 +204,7 @@ class Command(BaseApiCommand):
         if self.quiet:
             return
         if self.as_json:
-            self.stdout.write(json.dumps({"event": name, **data}, ensure_ascii=False))
+            self.stdout.write(json_text({"event": name, **data}))
             self.stdout.flush()  # a pipe sees each event as it happens
         elif name == "progress":
             progress.moved(data["progress"])
@@ -245,10 +245,19 @@ def _payload(options: dict[str, Any]) -> dict[str, Any]:
     text = options["payload"]
     try:
         if options["file"]:
-            text = Path(options["file"]).read_text()
+            text = options["file"].read_bytes().decode()
         elif text == "-":
-            text = sys.stdin.read()
+            text = _standard_input().decode()
         payload = json_object(text or "{}")
-    except (OSError, UnicodeError, argparse.ArgumentTypeError) as error:
+    except UnicodeDecodeError:
+        raise UsageError("The payload cannot be read: it is not UTF-8.") from None
+    except (OSError, argparse.ArgumentTypeError) as error:
         raise UsageError(f"The payload cannot be read: {error}") from None
     return payload | _without_none({"prompt": options["prompt"], "model": options["model"]})
+
+
+def _standard_input() -> bytes:
+    """All of standard input. Raises OSError when it is closed."""
+    if sys.stdin is None:
+        raise OSError("standard input is closed")
+    return sys.stdin.buffer.read()

@@ -8,7 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from aitbc.core.cli.tables import Grid, fields, more, plain, rows
+from aitbc.core.cli.tables import Grid, coloured, fields, more, rows
+from aitbc.core.cli.text import one_line
 from apps.ai.states import OPEN_PAYMENTS
 
 SHOWN = (
@@ -53,5 +54,5 @@ def explanation(answer: dict[str, Any]) -> RenderableType:
 
 def transition(data: dict[str, Any]) -> Text:
     """One line of a job's history."""
-    line = Text(f"{data['at'][11:19]}Z  ").append_text(Text.from_markup(plain(data["state"])))
-    return line.append(f"  {data['actor']}  {data['reason']}", style="dim")
+    line = Text(f"{data['at'][11:19]}Z  ").append_text(coloured(data["state"]))
+    return line.append(one_line(f"  {data['actor']}  {data['reason']}"), style="dim")

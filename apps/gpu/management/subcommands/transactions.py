@@ -6,14 +6,13 @@ import uuid
 from typing import Any
 
 from django.core.management.base import CommandError
-from rich.text import Text
 
 from aitbc.core.cli.amounts import AIT
 from aitbc.core.cli.arguments import HOURS, LIMIT, json_object, whole
 from aitbc.core.cli.commands import VerbCommand
 from aitbc.core.cli.errors import ApiProblem
 from aitbc.core.cli.short_ids import Listed, add_id
-from aitbc.core.cli.tables import Grid, plain
+from aitbc.core.cli.tables import Grid, coloured
 
 PATH = "/gpu/v1/transactions"
 TYPE = "gpu_marketplace"
@@ -188,7 +187,7 @@ def table_of(rows: list[dict[str, Any]], note: str = "") -> Grid:
     heads = ("id", "what", "status", "AIT per GPU and h", "GPUs", "hours", "total AIT", "model", "made (UTC)")
     lines = [
         (
-            row["transaction_id"], row["action"], Text.from_markup(plain(row["status"])), row["price_per_gpu"],
+            row["transaction_id"], row["action"], coloured(row["status"]), row["price_per_gpu"],
             str(row["gpu_count"]), f"{row['duration_hours']:g}", row["total_price"], row.get("model", ""),
             row["created_at"][:19],
         )

@@ -8,14 +8,12 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from rich.text import Text
-
 from aitbc.core.cli.amounts import AIT
 from aitbc.core.cli.arguments import HOURS, LIMIT, number, whole
 from aitbc.core.cli.commands import VerbCommand
 from aitbc.core.cli.errors import UsageError
 from aitbc.core.cli.short_ids import add_id
-from aitbc.core.cli.tables import Grid, more, plain
+from aitbc.core.cli.tables import Grid, coloured, more
 from apps.marketplace.logic import award_proof
 from apps.marketplace.management.listed import BID_OF_DEMAND, DEMAND, DEMANDS, MARKET, OWN_BID, OWN_DEMAND, OWN_OFFER
 
@@ -61,8 +59,10 @@ def add(command: VerbCommand, verbs: Any) -> None:
         "  curl -s $AITBC_URL/.well-known/aitbc-keys.json > keys.json\n"
         "  manage.py market verify-award award.json --keys keys.json\n",
     )  # fmt: skip
-    verify.add_argument("proof", help="what `market award … --json` printed, as a file")
-    verify.add_argument("--keys", help="the exchange's published keys, as a file; without it no signature is checked")
+    verify.add_argument("proof", type=Path, help="what `market award … --json` printed, as a file")
+    verify.add_argument(
+        "--keys", type=Path, help="the exchange's published keys, as a file; without it no signature is checked"
+    )
 
 
 def add_demand(command: VerbCommand, verbs: Any) -> None:
@@ -134,7 +134,7 @@ def list_demands(command: VerbCommand, **options: Any) -> None:
 def demand_table(rows: list[dict[str, Any]], note: str = "") -> Grid:
     lines = [
         (
-            row["id"], Text.from_markup(plain(row["state"])), row["budget_hour"], str(row["gpu_count"]),
+            row["id"], coloured(row["state"]), row["budget_hour"], str(row["gpu_count"]),
             f"{row['duration_s'] / 3600:g}", " or ".join(row["gpu_models"]) or "any",
             (row["closes_at"] or "stands")[:19], row["auction"],
         )
@@ -165,7 +165,7 @@ def list_bids(command: VerbCommand, **options: Any) -> None:
 def bid_table(rows: list[dict[str, Any]], note: str = "") -> Grid:
     lines = [
         (
-            row["id"], Text.from_markup(plain(row["state"])), row["price_hour"],
+            row["id"], coloured(row["state"]), row["price_hour"],
             "you" if row["mine"] else row["bidder"], row["bond"] or "–", model_of(row["gpu_snapshot"]),
             row["created_at"][:19],
         )
@@ -204,7 +204,7 @@ def award_table(answer: dict[str, Any]) -> Grid:
     return Grid(title, heads, lines, note=f"leaf {answer['leaf']}")
 
 
-def verify_award(command: VerbCommand, *, proof: str, keys: str | None, **options: Any) -> None:
+def verify_award(command: VerbCommand, *, proof: Path, keys: Path | None, **options: Any) -> None:
     """Read two files and compute, without a request to the exchange."""
     try:
         document, ring = read(proof), read(keys) if keys else None
@@ -217,9 +217,9 @@ def verify_award(command: VerbCommand, *, proof: str, keys: str | None, **option
         command.stdout.write("--  no --keys: the signature was not checked")
 
 
-def read(path: str) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(Path(path).read_text())
+        found = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{path} cannot be read: {error}") from None
     if not isinstance(found, dict):

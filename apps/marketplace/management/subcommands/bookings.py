@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 import uuid
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from aitbc.core.cli.arguments import HOURS, LIMIT, MINUTES, nonempty, whole
 from aitbc.core.cli.commands import VerbCommand
 from aitbc.core.cli.errors import Failure
 from aitbc.core.cli.short_ids import add_id
+from aitbc.core.cli.text import json_text
 from apps.marketplace.management.listed import BOOKING, MARKET, OPEN_OFFER
 from apps.marketplace.management.tables import bookings as tables
 from apps.marketplace.states import BOOKING_FINAL
@@ -198,7 +198,7 @@ def as_lines(command: VerbCommand, booking_id: str) -> dict[str, Any]:
     last = ""
     for booking, _ in seen(command, booking_id):
         if command.as_json and booking["state"] != last:
-            command.stdout.write(json.dumps(booking, ensure_ascii=False))
+            command.stdout.write(json_text(booking))
             command.stdout.flush()
         last = booking["state"]
     if command.quiet:

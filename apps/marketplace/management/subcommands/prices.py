@@ -91,7 +91,7 @@ def show_provider(command: VerbCommand, *, provider_id: str, **_: Any) -> None:
     for name, value in {**profile, "reputation": f"{standing['reputation']} of 100"}.items():
         table.add_row(name.replace("_", " "), ", ".join(value) if isinstance(value, list) else str(value))
     for name, formula in standing["formula"].items():
-        table.add_row(f"[dim]{name} is[/]", f"[dim]{formula}[/]")
+        table.add_row(f"{name} is", formula, style="dim")
     command.show({"profile": profile, "reputation": standing}, table)
 
 

@@ -46,9 +46,8 @@ def booking(row: dict[str, Any], events: Iterable[dict[str, Any]] = ()) -> Rende
     return Group(table, timeline(transitions)) if transitions else table
 
 
-def lines_of(row: dict[str, Any]) -> Iterable[tuple[str, str]]:
-    state = coloured(row["state"]) + (f" ({row['outcome']})" if row["outcome"] else "")
-    yield "state", state
+def lines_of(row: dict[str, Any]) -> Iterable[tuple[str, str | Text]]:
+    yield "state", coloured(row["state"]).append(f" ({row['outcome']})" if row["outcome"] else "")
     yield "you are its", row["role"]
     yield "GPUs", f"{row['gpu_count']} × {row['gpu_model'] or 'GPU'} {row['region']}".strip()
     yield "from", moment(row["starts_at"])
@@ -74,17 +73,14 @@ def left(row: dict[str, Any]) -> str:
 
 
 def timeline(transitions: Iterable[dict[str, Any]]) -> Grid:
-    lines = [
-        (moment(one["at"]), Text.from_markup(coloured(one["to_state"])), one["actor"], one["reason"])
-        for one in transitions
-    ]
+    lines = [(moment(one["at"]), coloured(one["to_state"]), one["actor"], one["reason"]) for one in transitions]
     return Grid("What happened", ("when", "became", "by", "because"), lines)
 
 
 def bookings(page: dict[str, Any]) -> Grid:
     lines = [
         (
-            one["id"], Text.from_markup(coloured(one["state"])), one["role"], one["owed"],
+            one["id"], coloured(one["state"]), one["role"], one["owed"],
             one["escrow"], moment(one["ends_at"])[:19], str(one["gpu_count"]), one["gpu_model"] or "GPU", one["rate"],
             (one["outcome"] or "").replace("_", " "), moment(one["starts_at"])[:19],
         )
@@ -118,8 +114,8 @@ def fields(title: str, row: dict[str, Any]) -> Table:
     return table
 
 
-def coloured(state: str) -> str:
-    return f"[{COLOURS.get(state, 'red')}]{state.replace('_', ' ')}[/]"
+def coloured(state: str) -> Text:
+    return Text(state.replace("_", " "), style=COLOURS.get(state, "red"))
 
 
 def moment(text: str | None) -> str:

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -103,7 +102,7 @@ def offer(one: dict[str, Any]) -> RenderableType:
         if value in (None, "", {}, []):
             continue
         shown = f"{_plain(name, value)} {UNITS.get(name, '')}".strip()
-        table.add_row(name, _state(value) if name == "state" else escape(shown))
+        table.add_row(name, _state(value) if name == "state" else shown)
     return Group(table, *(Text(warning, style="yellow") for warning in one.get("warnings") or ()))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -24,10 +25,10 @@ class Command(ProjectCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("bundle", help="what GET /trading/receipts/{id}/bundle answered, as a file")
-        parser.add_argument("--keys", help="the exchange's /.well-known/aitbc-keys.json, as a file")
+        parser.add_argument("bundle", type=Path, help="what GET /trading/receipts/{id}/bundle answered, as a file")
+        parser.add_argument("--keys", type=Path, help="the exchange's /.well-known/aitbc-keys.json, as a file")
 
-    def handle(self, *args: Any, bundle: str, keys: str | None, **options: Any) -> None:
-        status = verify_receipt.run(bundle, keys, self.stdout.write)
+    def handle(self, *args: Any, bundle: Path, keys: Path | None, **options: Any) -> None:
+        status = verify_receipt.run(str(bundle), str(keys) if keys else None, self.stdout.write)
         if status:
             sys.exit(status)
