@@ -375,17 +375,14 @@ def read(path: str) -> Any:
 def run(path: str, keys: str | None, write: Callable[[str], object] = print) -> int:
     """Check the bundle in a file and write what was found; returns the exit status."""
     try:
-        found = check(read(path), read(keys) if keys else None)
+        lines, status = [*(f"ok  {line}" for line in check(read(path), read(keys) if keys else None)), "VERIFIED"], 0
     except Unreadable as error:
-        write(f"NOT CHECKED: {error}")
-        return 2
+        lines, status = [f"NOT CHECKED: {error}"], 2
     except Rejected as error:
-        write(f"REJECTED: {error}")
-        return 1
-    for line in found:
-        write(f"ok  {line}")
-    write("VERIFIED")
-    return 0
+        lines, status = [f"REJECTED: {error}"], 1
+    for line in lines:  # what strangers wrote into the bundle must not steer the terminal
+        write("".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line))
+    return status
 
 
 def main() -> int:

@@ -174,6 +174,17 @@ def test_what_is_no_bundle_is_not_called_a_false_one(tmp_path):
     assert lines[0].startswith("NOT CHECKED: ") and "409" in lines[0] and lines[0].endswith("Fetch it again.")
 
 
+def test_what_strangers_wrote_into_a_bundle_does_not_steer_the_terminal(tmp_path):
+    problem = {"title": "No.", "status": 409, "detail": "\x1b]0;mine\x1b\\\x9b2J\u202eé\nVERIFIED"}
+    (tmp_path / "bundle.json").write_text(json.dumps(problem))
+
+    lines: list[str] = []
+    verify_receipt.run(str(tmp_path / "bundle.json"), None, lines.append)
+
+    (line,) = lines
+    assert line.isprintable() and "\\x1b]0;mine" in line and "\\x9b2J\\u202eé\\nVERIFIED" in line
+
+
 def test_without_cryptography_it_says_what_to_install():
     command = [sys.executable, "-I", "-S", str(SCRIPT), "bundle.json"]  # -S: without site-packages
     alone = subprocess.run(command, capture_output=True, text=True, check=False)
