@@ -6,7 +6,7 @@ import logging
 
 from aitbc.core.cli.text import not_utf8, one_line, printable
 
-__all__ = ["PrintableFormatter", "not_utf8"]
+__all__ = ["PrintableFormatter", "not_utf8", "printable"]
 
 
 class PrintableFormatter(logging.Formatter):

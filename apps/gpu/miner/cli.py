@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import os
 import signal
 import sys
 import threading
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from apps.gpu.logic.encoding import decoded
-from apps.gpu.logic.log_lines import PrintableFormatter, not_utf8
+from apps.gpu.logic.log_lines import PrintableFormatter, not_utf8, printable
 from apps.gpu.miner import memory, offers
 from apps.gpu.miner.child import EngineJob
 from apps.gpu.miner.daemon import Miner
@@ -101,21 +102,18 @@ def _gpus(arguments: argparse.Namespace) -> int:
     unread = ", ".join(str(place["index"]) for place in described["unread"])
     if unread:
         print(f"the GPU driver does not say what there is at {unread}; `nvidia-smi` may say more", file=sys.stderr)
-    _print({"gpus": described["gpus"], "cuda": described["cuda"], "now": now})
-    return int(bool(unread))
+    return _print({"gpus": described["gpus"], "cuda": described["cuda"], "now": now}) or int(bool(unread))
 
 
 def _try(arguments: argparse.Namespace) -> int:
     job: EngineJob = {"job": "try", "payload": _payload(arguments.payload), "input": None, "state": None}
     child = Child(arguments.engine, memory.total_mb(), threads=2)
     try:
-        outcome = child.run(
-            job, seconds=3600, hooks=Hooks(lambda fraction, note: print(f"{fraction:4.0%} {note}", file=sys.stderr))
-        )
+        outcome = child.run(job, seconds=3600, hooks=Hooks(lambda fraction, note: _say(f"{fraction:4.0%} {note}")))
     finally:
         child.close()
     if outcome.result is None:
-        print(f"{outcome.code}: {outcome.message}", file=sys.stderr)
+        _say(f"{outcome.code}: {outcome.message}")
         return 1
     return _print(outcome.result)
 
@@ -139,8 +137,7 @@ def _parked(arguments: argparse.Namespace) -> int:
             raise SettingsError(f"{arguments.show} in {parked.folder} cannot be shown: {error}") from error
         if content is None:
             raise SettingsError(f"no outcome of job {arguments.show} is in {parked.folder}")
-        print(decoded(content))
-        return 0
+        return _write(decoded(content))
     if arguments.drop:
         if not parked.drop(arguments.drop):
             raise SettingsError(f"no outcome of job {arguments.drop} is in {parked.folder}")
@@ -163,6 +160,25 @@ def configure_logging() -> None:
     logging.getLogger("httpx").setLevel("WARNING")
 
 
+def _say(text: str) -> None:
+    """Write a line of an engine's or a model server's own words to standard error."""
+    print(printable(text), file=sys.stderr)
+
+
 def _print(content: object) -> int:
-    print(json.dumps(content, indent=2))
+    return _write(json.dumps(content, indent=2))
+
+
+def _write(text: str) -> int:
+    """Print; returns the exit status: 1 where the output is closed, full, or read by nobody."""
+    if sys.stdout is None:
+        print("cannot write the output: it is closed", file=sys.stderr)
+        return 1
+    try:
+        print(printable(text), flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the rest goes nowhere, so that it does not fail again at the end
+        if not isinstance(error, BrokenPipeError):
+            print(f"cannot write the output: {error.strerror}", file=sys.stderr)
+        return 1
     return 0

@@ -55,6 +55,17 @@ def test_an_argument_that_is_not_utf8_is_exit_2_and_named(arguments, name, as_js
     assert detail == f"argument {name}: it is not UTF-8"
 
 
+@pytest.mark.parametrize(("target", "reason"), [
+    ("/dev/full", "cannot write the output: No space left on device\n"),
+    ("&-", "cannot write the output: it is closed\n"),
+])  # fmt: skip
+def test_output_of_the_miner_program_that_cannot_be_written_is_one_line_and_exit_1(target, reason, tmp_path):
+    command = f"{sys.executable} -m apps.gpu.miner parked --state-dir {tmp_path} >{target}"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, done.stderr) == (1, reason)
+
+
 def test_the_miner_program_refuses_it_too():
     code, _, err = ended("miner", "run", "--region", BYTES)
     assert code == 2 and err.endswith("argument region: it is not UTF-8\n")
