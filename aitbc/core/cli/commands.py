@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import json
 import os
 import re
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,7 +20,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 from rich.console import Console
 
-from aitbc.core.cli import errors, program, short_ids
+from aitbc.core.cli import answers, errors, program, short_ids
 from aitbc.core.cli.errors import ApiProblem, Failure, NoAnswer
 from aitbc.core.cli.streams import Printed
 from aitbc.core.cli.tables import console
@@ -144,23 +144,30 @@ class BaseApiCommand(ProjectCommand):
             self._client = client(self._url or known("AITBC_URL") or settings.PUBLIC_URL, key)
         return self._client
 
-    def call(self, method: str, path: str, **request: Any) -> Any:
-        """The decoded answer; a problem becomes an ApiProblem with its words, silence a NoAnswer."""
+    def call(self, method: str, path: str, *, shape: answers.Shape = dict, **request: Any) -> Any:
+        """The decoded answer, which is an object unless `shape` says otherwise; None has no content.
+
+        A problem becomes an ApiProblem with its words, silence a NoAnswer, any other answer a NotAnExchange.
+        """
         api = self.api()
         try:
             answer = api.request(method, path, **request)
         except httpx.HTTPError as error:
             raise NoAnswer(str(api.base_url), str(error) or type(error).__name__) from None
+        self._refuse_all_but_success(answer)
+        return answers.decoded(answer.content, str(api.base_url), shape)
+
+    def _refuse_all_but_success(self, answer: httpx.Response) -> None:
+        if answer.is_success:
+            return
+        answer.read()
         if answer.is_error:
             raise errors.problem_of(answer, errors.advice_for(answer.status_code, self._scope))
-        try:
-            return answer.json() if answer.content else None
-        except ValueError:
-            raise NoAnswer(str(api.base_url), f"HTTP {answer.status_code} is not the answer of an exchange") from None
+        raise answers.redirected(answer, str(self.api().base_url))
 
     def with_whole_ids(self, options: dict[str, Any]) -> dict[str, Any]:
         """The options of a verb, each short id replaced by the id that it means."""
-        return short_ids.whole_ids(self.call, options.pop("ids", {}), options)
+        return short_ids.whole_ids(partial(self.call, shape=dict | list), options.pop("ids", {}), options)
 
     def call_patiently(self, method: str, path: str) -> Any:
         """The answer, waiting up to a minute for an exchange that is being restarted."""
@@ -178,10 +185,9 @@ class BaseApiCommand(ProjectCommand):
         headers = {"Accept": "text/event-stream", **({"Last-Event-ID": cursor} if cursor else {})}
         try:
             with self.api().stream("GET", path, headers=headers) as answer:
-                if answer.is_error:
-                    answer.read()
-                    raise errors.problem_of(answer, errors.advice_for(answer.status_code, self._scope))
-                yield from _parsed(answer.iter_lines())
+                self._refuse_all_but_success(answer)
+                for event_id, name, data in _parsed(answer.iter_lines()):
+                    yield event_id, name, answers.decoded(data, str(self.api().base_url))
         except httpx.TransportError:
             return
 
@@ -260,12 +266,12 @@ def _dev_env(path: Path) -> dict[str, str]:
     return {name.strip(): value.strip().strip("'\"") for name, value in pairs}
 
 
-def _parsed(lines: Iterator[str]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _parsed(lines: Iterator[str]) -> Iterator[tuple[str, str, str]]:
     fields: dict[str, str] = {}
     for line in lines:
         if line and not line.startswith(":"):
             name, _, value = line.partition(":")
             fields[name] = value.removeprefix(" ")
         elif not line and "data" in fields:
-            yield fields.get("id", ""), fields.get("event", "message"), json.loads(fields["data"])
+            yield fields.get("id", ""), fields.get("event", "message"), fields["data"]
             fields = {}

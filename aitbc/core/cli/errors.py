@@ -46,10 +46,11 @@ class ApiProblem(Failure):
     def __init__(self, status: int, body: dict[str, Any], retry_after: float, advice: str = "") -> None:
         code = str(body.get("code") or f"http_{status}")
         detail = str(body.get("detail") or body.get("title") or f"HTTP {status}")
+        super().__init__(detail, code=code, status=status)
         more = {name: body[name] for name in body if name not in ("code", "detail", "status", "error")}
+        self.members |= {**more, "errors": errors_of(body)}
         if advice:
-            more["advice"] = advice
-        super().__init__(detail, code=code, **{"status": status, **more})
+            self.members["advice"] = advice
         self.status = status
         self.body = body
         self.retry_after = retry_after
@@ -63,13 +64,21 @@ class ApiProblem(Failure):
         return self.status in PASSING
 
 
+def errors_of(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The errors of a problem, field by field; what is no object is a message without a field."""
+    found = body.get("errors") or []
+    listed = found if isinstance(found, list) else [found]
+    return [one if isinstance(one, dict) else {"message": str(one)} for one in listed]
+
+
 def in_words(status: int, body: dict[str, Any]) -> str:
     """A problem in one or a few lines: what, why, each field once, what to do."""
     lines = [headline(body)]
-    lines += [f"  {one['field']}: {one['message']}" if one.get("field") else f"  {one.get('message')}"
+    lines += [f"  {one['field']}: {one.get('message')}" if one.get("field") else f"  {one.get('message')}"
               for one in body["errors"]]  # fmt: skip
-    if body.get("allowed"):
-        lines.append(f"  allowed from here: {', '.join(body['allowed'])}")
+    if allowed := body.get("allowed"):
+        listed = ", ".join(map(str, allowed)) if isinstance(allowed, list) else str(allowed)
+        lines.append(f"  allowed from here: {listed}")
     if body.get("advice"):
         lines.append(f"  {body['advice']}")
     lines.append(f"  (HTTP {status}, {body['code']}, request {body.get('request_id') or '-'})")
@@ -90,7 +99,7 @@ def problem_of(answer: httpx.Response, advice: str = "") -> ApiProblem:
     except ValueError:
         body = {"detail": answer.text[:300]}
     after = answer.headers.get("Retry-After", "1")
-    wait = float(after) if after.replace(".", "", 1).isdigit() else 1.0
+    wait = float(after) if after.replace(".", "", 1).isdecimal() else 1.0
     body = body if isinstance(body, dict) else {"detail": str(body)}
     return ApiProblem(answer.status_code, body, wait, advice)
 

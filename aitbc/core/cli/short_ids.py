@@ -97,7 +97,7 @@ def rows_of(call: Call, path: str, *, until: str = "") -> Iterator[dict[str, Any
         rows = page if isinstance(page, list) else page["items"]
         yield from rows
         cursor = "" if isinstance(page, list) else page.get("next") or ""
-        if not cursor or (until and is_older(rows[-1], until)):
+        if not cursor or not rows or (until and is_older(rows[-1], until)):
             return
 
 

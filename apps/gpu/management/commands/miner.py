@@ -132,8 +132,9 @@ class Command(BaseApiCommand):
 
     def do_poll(self, *, wait: int, **options: Any) -> None:
         job = self.call(
-            "POST", f"{MINERS}/poll", json={"max_wait_seconds": wait}, headers=_identity(options), timeout=wait + 15
-        )
+            "POST", f"{MINERS}/poll", shape=dict | None, json={"max_wait_seconds": wait}, headers=_identity(options),
+            timeout=wait + 15,
+        )  # fmt: skip
         self.show(job, fields(f"Job {job['job_id']}", job) if job else "no work")
 
     def do_earnings(self, *, from_time: str | None, to_time: str | None, **options: Any) -> None:
@@ -157,7 +158,7 @@ class Command(BaseApiCommand):
         self.show(answer, rows(f"Jobs of {answer['miner_id']}", answer["jobs"], tables.JOBS, note=note))
 
     def do_gpus(self, **options: Any) -> None:
-        gpus = self.call("GET", f"{MINERS}/{self._one(options)}/gpus")
+        gpus = self.call("GET", f"{MINERS}/{self._one(options)}/gpus", shape=list)
         self.show(gpus, rows("GPUs", gpus, tables.GPUS))
 
     def do_deregister(self, *, drain: bool, force: bool, **options: Any) -> None:
@@ -180,7 +181,7 @@ class Command(BaseApiCommand):
         self.show(answer, fields("Model server", answer))
 
     def _backend_remove(self, *, backend_id: str, **options: Any) -> None:
-        self.call("DELETE", f"{BACKENDS}/{backend_id}")
+        self.call("DELETE", f"{BACKENDS}/{backend_id}", shape=type(None))
         self.show({"removed": backend_id}, f"removed {backend_id}")
 
     def _tell(self, title: str, method: str, path: str, options: dict[str, Any], **request: Any) -> None:

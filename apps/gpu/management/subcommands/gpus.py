@@ -66,7 +66,8 @@ def list_gpus(command: VerbCommand, **options: Any) -> None:
 
 def show(command: VerbCommand, *, gpu: str, figures: int, **options: Any) -> None:
     gpu_record = command.call("GET", f"{GPUS}/{gpu}")
-    metrics = command.call("GET", f"{EDGE}/metrics/{gpu}", params={"limit": figures}) if figures else []
+    path, page = f"{EDGE}/metrics/{gpu}", {"limit": figures}
+    metrics = command.call("GET", path, shape=list, params=page) if figures else []
     facts = {name: value for name, value in gpu_record.items() if name not in ("latest", "capabilities", "details")}
     details = {f"details.{name}": value for name, value in gpu_record["details"].items()}
     parts: list[RenderableType] = [fields(f"{gpu_record['model']} of {gpu_record['miner_id']}", facts | details)]
@@ -86,7 +87,7 @@ def scan(command: VerbCommand, *, miner: str, wait: float, **options: Any) -> No
 def models(command: VerbCommand, **options: Any) -> None:
     filters = {name: options[name] for name in MODEL_FILTERS if options.get(name) is not None}
     filters |= {name: "true" for name in ("edge_optimized", "consumer_grade") if options.get(name)}
-    found = command.call("GET", f"{EDGE}/profiles", params=filters)
+    found = command.call("GET", f"{EDGE}/profiles", shape=list, params=filters)
     title = "Models: GB, GB/s, TFLOPS (dense), W"
     command.show(found, rows(title, found, MODELS) if found else "no such model")
 

@@ -113,7 +113,7 @@ def list_orders(command: VerbCommand, **options: Any) -> None:
 
 def found(command: VerbCommand, **filters: Any) -> list[dict[str, Any]]:
     params = {"transaction_type": TYPE, **{name: value for name, value in filters.items() if value is not None}}
-    rows: list[dict[str, Any]] = command.call("GET", PATH, params=params)
+    rows: list[dict[str, Any]] = command.call("GET", PATH, shape=list, params=params)
     return rows
 
 

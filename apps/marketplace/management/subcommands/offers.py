@@ -135,7 +135,7 @@ def _term_arguments(parser: argparse.ArgumentParser) -> None:
 
 def show_search(command: VerbCommand, **options: Any) -> None:
     if options["fields"]:
-        known = command.call("GET", f"{OFFERS}/fields")
+        known = command.call("GET", f"{OFFERS}/fields", shape=list)
         return command.show(known, tables.fields(known))
     names = ("filter", "q", "order", "model", "duration_s", "starts_at", "gpus", "storage_gb", "limit", "cursor")
     query = {name: options[name] for name in names if options.get(name)}
