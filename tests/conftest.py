@@ -8,12 +8,16 @@ import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 
 from aitbc.domains import LABELS
 from tests.clients import Api
 
 ALL_DATABASES = ["default", *LABELS]
+# How long an example takes is no promise of ours: the first one may import scipy on a busy machine.
+hypothesis.settings.register_profile("aitbc", deadline=None)
+hypothesis.settings.load_profile("aitbc")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import os
 import re
 import tempfile
@@ -24,7 +25,9 @@ from django.core.files import File
 from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.utils import timezone
 
-from aitbc.core.errors import NotFound, TooLarge
+from aitbc.core.errors import NotFound, TooLarge, Unavailable
+
+log = logging.getLogger(__name__)
 
 IN_MEMORY = 1 << 20  # larger bodies are spooled to disk while they are hashed
 CHUNK = 1 << 16
@@ -37,6 +40,10 @@ _keepers: list[Keeper] = []
 
 class BlobTooLarge(TooLarge):
     """The body is larger than this route takes."""
+
+
+class BlobsUnavailable(Unavailable):
+    """The store takes no bytes: its disk is full, read-only or away."""
 
 
 class BlobNotFound(NotFound):
@@ -110,7 +117,11 @@ def put(chunks: Iterable[bytes], *, limit: int, admit: Callable[[Stored], None] 
         read = Stored(digest.hexdigest(), size)
         if admit is not None:
             admit(read)
-        _storage().save(_name(read.sha256), File(cast("IO[bytes]", spool), name=read.sha256))
+        try:
+            _storage().save(_name(read.sha256), File(cast("IO[bytes]", spool), name=read.sha256))
+        except OSError as error:
+            log.error("a blob cannot be stored: %s", error)
+            raise BlobsUnavailable("Files cannot be stored at the moment.") from error
     return read
 
 

@@ -65,6 +65,8 @@ class EscrowView:
     """
 
     booking_id: UUID
+    renter_id: UUID
+    provider_id: UUID
     state: str
     amount: int
     paid: int
@@ -121,6 +123,12 @@ def receipt_of(job_id: UUID) -> ReceiptView | None:
         receipt_id=row.pk, job_id=row.subject_id, issued_at=row.issued_at, receipt=row.body, signature=row.signature,
         tx_hash=row.leaf,
     )  # fmt: skip
+
+
+def receipt_owners(job_ids: Iterable[UUID]) -> dict[UUID, tuple[UUID, UUID]]:
+    """Return the receipt's id and owner of each of these jobs, by job id; jobs without a receipt are left out."""
+    rows = Receipt.objects.filter(job_id__in=list(job_ids)).values_list("job_id", "pk", "owner_id")
+    return {job_id: (receipt_id, owner_id) for job_id, receipt_id, owner_id in rows if job_id}
 
 
 def legacy_receipt_of(job_id: UUID) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db.models import CharField, Func
+from django.db.models import CharField, Func, Q
 
 from aitbc.core import blobs, canonical, params
 from aitbc.core.db import cursor
@@ -16,7 +16,7 @@ from aitbc.core.invariants import each_chunk, invariant
 from apps.ai.models import AIJob, AIJobResult, IdempotencyRecord
 from apps.ai.services.jobs import written
 from apps.ai.states import FINAL, JOB_TRANSITIONS, WAITING_FOR_A_DEADLINE, WITH_RESULT, JobState
-from apps.trading.interface import payments_of
+from apps.trading.interface import payments_of, receipt_owners
 
 INITIAL_STATES = [JobState.SUBMITTED, JobState.QUEUED]  # unpaid jobs begin queued
 LATE_SECONDS = 60  # for the sweep
@@ -169,9 +169,11 @@ def one_result_per_success() -> Iterable[str]:
 
 @invariant("I17c", db="ai", quiescent=True)
 def jobs_and_payments_agree() -> Iterable[str]:
-    """What a job that is over says was paid, taken as fee and refunded is its payment's, and is all that was held."""
+    """A job that is over names its owner, payment, receipt and the division of all that was held as trading does."""
     over = AIJob.objects.filter(state__in=FINAL, payment_amount__gt=0).exclude(state=JobState.REFUSED)
-    yield from each_chunk(over.only("paid", "fee", "refunded"), unlike_their_payments)
+    yield from each_chunk(over.only("owner_id", "payment_id", "paid", "fee", "refunded"), unlike_their_payments)
+    settled = AIJob.objects.filter(Q(state=JobState.SETTLED) | Q(receipt_id__isnull=False))
+    yield from each_chunk(settled.only("owner_id", "receipt_id"), unlike_their_receipts)
 
 
 def unlike_their_payments(jobs: list[AIJob]) -> Iterator[str]:
@@ -181,6 +183,18 @@ def unlike_their_payments(jobs: list[AIJob]) -> Iterator[str]:
         held = [payment.paid, payment.fee, payment.refunded] if payment else None
         if payment is None or parts != held or sum(parts) != payment.amount:
             yield f"job {job.pk} says paid, fee, refunded {parts}; its payment says {held}"
+        elif (job.payment_id, job.owner_id) != (payment.id, payment.owner_id):
+            its_own = f"{payment.id} of {payment.owner_id}"
+            yield f"job {job.pk} of {job.owner_id} names payment {job.payment_id}; its own is {its_own}"
+
+
+def unlike_their_receipts(jobs: list[AIJob]) -> Iterator[str]:
+    receipts = receipt_owners(job.pk for job in jobs)
+    for job in jobs:
+        receipt_id, owner_id = receipts.get(job.pk, (None, None))
+        if receipt_id is None or (job.receipt_id, job.owner_id) != (str(receipt_id), owner_id):
+            its_own = f"{receipt_id} of {owner_id}"
+            yield f"job {job.pk} of {job.owner_id} names receipt {job.receipt_id}; its own is {its_own}"
 
 
 @invariant("I11", db="ai")

@@ -88,9 +88,14 @@ def _key(key: Any) -> str:
     raise Unencodable(f"a key is {type(key).__name__} and not text")
 
 
+def _shown(place: str) -> str:
+    """The place in one line, whatever a key has in it."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in valid_text(place))
+
+
 def _member(place: str, item: Any, depth: int) -> Any:
     try:
         return plain(item, depth=depth - 1)
     except Unencodable as error:
         text = str(error)
-        raise Unencodable(f"{valid_text(place)[:80]}{'' if text[0] in '.[' else ': '}{text}"[:500]) from None
+        raise Unencodable(f"{_shown(place)[:80]}{'' if text[0] in '.[' else ': '}{text}"[:500]) from None

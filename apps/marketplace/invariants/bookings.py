@@ -98,7 +98,7 @@ def owing_otherwise(bookings: list[GPUBooking]) -> Iterator[str]:
 
 @invariant("M2", db="marketplace", quiescent=True)
 def trading_agrees() -> Iterable[str]:
-    """Trading holds, has paid and has given back what each booking says."""
+    """Trading holds, has paid and has given back what each booking says, between the same two parties."""
     known = [*FUNDED, *BROKEN, BookingState.ENDED, BookingState.SETTLED]
     yield from each_chunk(GPUBooking.objects.filter(state__in=known), unlike_their_escrows)
 
@@ -109,6 +109,8 @@ def unlike_their_escrows(bookings: list[GPUBooking]) -> Iterator[str]:
         held = escrows.get(booking.pk)
         if held is None:
             yield f"booking {booking.pk} is {booking.state}, but trading knows nothing of it"
+        elif (held.renter_id, held.provider_id) != (booking.renter_id, booking.provider_id):
+            yield f"booking {booking.pk} is of another renter or provider than its escrow"
         elif booking.state in FUNDED and (held.state, held.amount) != ("held", booking.escrow):
             yield f"booking {booking.pk} counts on {booking.escrow}, its escrow is {held.state} with {held.amount}"
         elif booking.state in FUNDED and held.paid + held.fee != booking.owed:

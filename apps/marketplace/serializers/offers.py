@@ -206,10 +206,13 @@ class OfferHistorySerializer(serializers.Serializer[Any]):
     revisions = RevisionSerializer(many=True)
     booking_count = serializers.IntegerField(help_text="Bookings that were paid for.")
     total_revenue = AmountField(allow_null=True, help_text="What its provider earned, after fees; shown to it alone.")
-    last_booked = TimestampField(allow_null=True)
+    last_booked = TimestampField(allow_null=True, help_text="The moment for its provider, for others the day.")
 
     def to_representation(self, result: dict[str, Any]) -> dict[str, Any]:
         own = self.context["request"].user.pk == result["offer"].provider_id
+        if not own and result["last_booked"]:
+            # To the day: its moment would say which of the log's bookings is this provider's.
+            result = result | {"last_booked": result["last_booked"].replace(hour=0, minute=0, second=0, microsecond=0)}
         shown: dict[str, Any] = super().to_representation(result)
         return shown if own else shown | {"total_revenue": None}
 

@@ -15,7 +15,6 @@ from aitbc.core.db import atomic
 from aitbc.core.errors import InsufficientFunds
 from aitbc.core.messaging import emit
 from aitbc.core.money import format_amount
-from aitbc.core.signatures import stamp
 from aitbc.core.states import advance_many, begin
 from apps.marketplace.errors import BidInvalid, BidOverBudget, BidStands, BidUnfit, BookFull, DemandNotOpen, SelfBid
 from apps.marketplace.events import BondRequested
@@ -136,7 +135,8 @@ def snapshot(offer: MarketplaceOffer) -> dict[str, Any]:
         "vendor": offer.vendor, "architecture": offer.architecture, "device": offer.device, "region": offer.region,
         "benchmark": f"{offer.benchmark:.3f}" if offer.benchmark is not None else None,
         "verified": offer.verified,
-        "verified_at": stamp(offer.verified_at) if offer.verified_at else None,
+        # The day: the moment would name the offer, and with it the bidder.
+        "verified_at": f"{offer.verified_at:%Y-%m-%d}" if offer.verified_at else None,
         "offer_revision": offer.revision,
         "quality": auction.quality_of(offer.benchmark, verified=offer.verified),
         "reliability": auction.millionths(offer.reliability),

@@ -1,6 +1,7 @@
 """How much an owner may keep as files."""
 
 import hashlib
+import shutil
 
 import orjson
 import pytest
@@ -83,3 +84,17 @@ def test_uploads_at_once_do_not_exceed_the_quota(client_api, one_mebibyte):
 
     assert sorted(type(error).__name__ for error in errors) == ["ArtifactQuotaExceeded"] * 4 + ["NoneType"] * 2
     assert client_api.json("GET", "/ai/artifacts", status=200)["used_bytes"] == 800_000
+
+
+def test_a_store_that_takes_no_bytes_is_503_and_nothing_is_recorded(client_api, blob_folder):
+    """A full disk was 500."""
+    shutil.rmtree(blob_folder, ignore_errors=True)
+    blob_folder.write_text("no folder")
+
+    upload = client_api.post("/ai/artifacts", b"x" * 100, content_type="application/octet-stream")
+    large = client_api.post("/ai/jobs", {"task_type": "echo", "payload": {"text": "x" * 100_000}})
+
+    for answer in (upload, large):
+        assert (answer.status_code, int(answer["Retry-After"]) > 0) == (503, True), answer.content
+    assert not AIJob.objects.exists()
+    assert client_api.json("GET", "/ai/artifacts", status=200)["items"] == []

@@ -25,7 +25,7 @@ def test_what_is_encoded_is_read_by_the_exchange_as_the_same_value(value):
     try:
         encoded = encode({"result": value})
     except Unencodable as error:
-        assert str(error).isprintable() or "\n" not in str(error)
+        assert str(error).isprintable()
         return
     loads(encoded)
     assert encode(json.loads(encoded)) == encoded

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -248,3 +248,15 @@ def test_the_same_request_key_asks_once():
     first, again = (ann.json("POST", DEMANDS, body, status=201, idempotency_key="k") for _ in range(2))
 
     assert first["id"] == again["id"]
+
+
+def test_a_bid_shows_the_day_of_its_benchmark_and_not_the_moment():
+    """The moment of an offer's benchmark is public: by it a bidder's alias was its owner."""
+    requested = demand(renter())
+    miner = provider()
+    verified_at = datetime(2026, 11, 20, 10, 11, 12, 345678, tzinfo=UTC)
+    bid(miner, requested, offer_of(miner, verified=True, verified_at=verified_at), "0.5")
+
+    (shown_bid,) = Api().json("GET", f"/marketplace/v1/marketplace/demands/{requested['id']}/bids", status=200)["items"]
+
+    assert shown_bid["gpu_snapshot"]["verified_at"] == "2026-11-20"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -12,6 +12,7 @@ from apps.marketplace.models import MarketplaceOffer, OfferRevision, OfferTransi
 from apps.marketplace.services import offer_rules
 from tests.marketplace.conftest import OFFERS
 from tests.marketplace.gpus import registered_gpu
+from tests.marketplace.renting import funded, rentable, running
 
 SPECS = {"gpu_model": "RTX 3090", "memory_mb": 24576, "gpu_count": 2}
 
@@ -274,3 +275,16 @@ def test_lists_ask_the_database_the_same_number_of_questions_whatever_their_leng
         assert len(miner_api.json("GET", f"{OFFERS}/search")["items"]) == count
     with django_assert_num_queries(9, using="marketplace"):
         assert miner_api.json("GET", f"{OFFERS}/search?explain=true")["explain"]["matches"] == count
+
+
+def test_strangers_learn_the_day_of_the_last_booking_and_not_its_moment(miner_api, anonymous_api):
+    """The moment stands in the booking's id, and with that in the log: the provider's alias would be known."""
+    offer = rentable(provider=miner_api.owner_id)
+    booking = running(offer, funded())
+    path = f"/marketplace/v1/marketplace/offers/{offer.pk}/history"
+
+    own = miner_api.json("GET", path, status=200)["last_booked"]
+    public = anonymous_api.json("GET", path, status=200)["last_booked"]
+
+    assert datetime.fromisoformat(own) == booking.created_at
+    assert public == f"{booking.created_at:%Y-%m-%d}T00:00:00Z"

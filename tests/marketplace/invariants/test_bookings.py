@@ -23,6 +23,8 @@ BREAKS = {
     "money that ends before the time": ("M2", f"{BOOKINGS} escrow = owed WHERE state = 'active'"),
     "a debt that nothing explains": ("M2", f"{BOOKINGS} owed = owed + 1 WHERE state = 'active'"),
     "another sum than trading holds": ("M2", f"{BOOKINGS} escrow = escrow + 1 WHERE state = 'reserved'"),
+    "another renter than trading names": ("M2", f"{BOOKINGS} renter_id = gen_random_uuid() WHERE state = 'active'"),
+    "another provider than trading names": ("M2", f"{BOOKINGS} provider_id = gen_random_uuid() WHERE state = 'active'"),
     "more booked than offered": (
         "M3", f"{BOOKINGS} offer_id = (SELECT offer_id FROM marketplace_gpubooking WHERE state = 'active')",
         f"{SLICES} period = (SELECT period FROM marketplace_bookingslice ORDER BY id LIMIT 1)",
